@@ -88,7 +88,7 @@ static bool again(struct run *r)
     return r->bench && now() - r->start < BENCH_S;
 }
 
-static void begin(struct run *r, double work, const char *unit)
+static void begin_run(struct run *r, double work, const char *unit)
 {
     r->work = work;
     r->unit = unit;
@@ -203,7 +203,7 @@ static void run_quantise(struct run *r)
 
     rows.q = room(r, r->k->rows_bytes(m, k) + 1);
     rows.scale = room(r, m * sizeof(float));
-    begin(r, (double)(m * k), "M/s");
+    begin_run(r, (double)(m * k), "M/s");
     do
         r->k->quantise(&rows, x, k, fault, 0, m);
     while (again(r));
@@ -225,7 +225,7 @@ static void linear_of(struct run *r, size_t m, size_t n, size_t k)
     size_t from, to;
 
     range(r, n, &from, &to);
-    begin(r, 4.0 * (double)(m * n * k), "MOP/s");
+    begin_run(r, 4.0 * (double)(m * n * k), "MOP/s");
     do
         r->k->linear(y, n, &w, b, add, &in, from, to);
     while (again(r));
@@ -265,7 +265,7 @@ static void run_swiglu(struct run *r)
     float *h = room(r, m * n * sizeof(*h));
 
     range(r, n, &from, &to);
-    begin(r, 8.0 * (double)(m * n * k), "MOP/s");
+    begin_run(r, 8.0 * (double)(m * n * k), "MOP/s");
     do
         r->k->swiglu(h, n, &g, &u, &in, from, to);
     while (again(r));
@@ -279,7 +279,7 @@ static void run_embed(struct run *r)
     float *x = room(r, k * sizeof(*x));
     uint32_t id = (uint32_t)(rnd(r) % n);
 
-    begin(r, (double)k, "M/s");
+    begin_run(r, (double)k, "M/s");
     do
         r->k->embed(x, &w, id);
     while (again(r));
@@ -293,7 +293,7 @@ static void run_rmsnorm(struct run *r)
     int32_t *fault = room(r, m * sizeof(*fault));
     float *y = room(r, m * k * sizeof(*y));
 
-    begin(r, (double)(m * k), "M/s");
+    begin_run(r, (double)(m * k), "M/s");
     do
         r->k->rmsnorm(y, x, k, g, 1e-5f, m, k, fault);
     while (again(r));
@@ -311,7 +311,7 @@ static void run_rope(struct run *r)
     for (size_t i = 0; i < half; i++)
         f[i] = 1.0f / (float)(1 + i * i);
     x1_rope_row(c, s, f, half, (uint32_t)(rnd(r) % X1_MAX_CONTEXT));
-    begin(r, (double)(heads * half * 2), "M/s");
+    begin_run(r, (double)(heads * half * 2), "M/s");
     do
         r->k->rope(x, heads, 2 * half, c, s);
     while (again(r));
@@ -327,7 +327,7 @@ static void run_quantise_kv(struct run *r)
     int32_t fault[2];
     float s[2];
 
-    begin(r, (double)(2 * hd), "M/s");
+    begin_run(r, (double)(2 * hd), "M/s");
     do
         r->k->quantise_kv(block, at, x, x + hd, hd, fault);
     while (again(r));
@@ -386,7 +386,7 @@ static void run_attention(struct run *r)
                                       (uint32_t)to, 77 };
     }
     data = room(r, r->k->attention_bytes(n, hd));
-    begin(r, (double)(m * n), "M pairs/s");
+    begin_run(r, (double)(m * n), "M pairs/s");
     do
         r->k->attention(query, m, 0.125f, &kv, hd, data);
     while (again(r));
@@ -413,7 +413,7 @@ static void run_fault(struct run *r)
     const float *x = floats(r, 1, n, true);
     int32_t at;
 
-    begin(r, (double)n, "M/s");
+    begin_run(r, (double)n, "M/s");
     do
         at = r->k->fault(x, n);
     while (again(r));
@@ -425,7 +425,7 @@ static void run_max(struct run *r)
     size_t n = size_of(r, 3000, 32000), at;
     const float *x = logits(r, n);
 
-    begin(r, (double)n, "M/s");
+    begin_run(r, (double)n, "M/s");
     do
         at = r->k->max(x, n);
     while (again(r));
@@ -445,7 +445,7 @@ static void run_draw(struct run *r)
     r->k->exp_weights(w, x, n, max, t);
     sum = r->k->sum(w, n);
     draw = rnd(r) % 2 ? rnd(r) : r->k->sum(w, rnd(r) % n);
-    begin(r, (double)n, "M/s");
+    begin_run(r, (double)n, "M/s");
     do {
         r->k->exp_weights(w, x, n, max, t);
         sum = r->k->sum(w, n);
@@ -461,7 +461,7 @@ static void run_silu(struct run *r)
     size_t n = size_of(r, 3000, 32000);
     float *x = logits(r, n), *y = room(r, n * sizeof(*y));
 
-    begin(r, 2 * (double)n, "M/s");
+    begin_run(r, 2 * (double)n, "M/s");
     do {
         r->k->silu(y, x, n);
         r->k->exp32(x, y, n);

@@ -127,8 +127,8 @@ static int read_text(const struct compute *c, const struct work *w,
 }
 
 /* A line without an answer: the reason goes to the log. */
-static int refuse(struct compute *c, uint32_t line, const char *code,
-                  const char *message, struct err *err)
+static int refuse_line(struct compute *c, uint32_t line, const char *code,
+                       const char *message, struct err *err)
 {
     char payload[REASON_CODE + REASON_TEXT];
     struct reason why;
@@ -190,7 +190,7 @@ static int tokenize(struct compute *c, const struct work *w, struct err *err)
     }
     free(t);
     if (e.code == ERR_INPUT)
-        return refuse(c, w->line, "invalid_request", e.text, err);
+        return refuse_line(c, w->line, "invalid_request", e.text, err);
     return err_copy(err, &e);
 }
 
@@ -491,10 +491,11 @@ static int feed(struct compute *c, struct err *err)
         }
         if (!take_work(c, &w))
             break;
-        if (w.kind == WORK_GIVE_UP
-                ? refuse(c, w.line, "given_up", "every process that computed"
-                         " it was ended while it did", err)
-                : tokenize(c, &w, err))
+        if (w.kind == WORK_GIVE_UP ? refuse_line(c, w.line, "given_up",
+                                                 "every process that computed"
+                                                 " it was ended while it did",
+                                                 err)
+                                   : tokenize(c, &w, err))
             return -1;
     }
     return 0;

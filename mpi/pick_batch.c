@@ -86,7 +86,7 @@ int pick_batch_named(const struct spool *s, const char *name, struct batch *b,
 }
 
 /* Take one of a list over into b, and clear the rest. */
-static void take(struct batch *b, struct batch *list, size_t n, size_t at)
+static void take_batch(struct batch *b, struct batch *list, size_t n, size_t at)
 {
     for (size_t i = 0; i < n; i++) {
         if (i == at)
@@ -202,7 +202,7 @@ int pick_batch_next(struct pick_batch_list *l, const struct spool *s,
     if (spool_list(s, SPOOL_RUNNING, &list, &n, err))
         return -1;
     at = find_own(list, n);
-    take(b, list, n, at);
+    take_batch(b, list, n, at);
     if (at == n && next_of(l, b)) {
         if (look_again(l, s, err))
             return -1;
@@ -328,7 +328,7 @@ static int outcome_in(const struct spool *s, enum spool_state state,
     for (size_t i = 0; i < n; i++)
         if (state == SPOOL_TODO || is_jobs(&list[i]))
             outcome = both(outcome, outcome_of(&list[i], models, err));
-    take(&(struct batch){ .path = NULL }, list, n, n);
+    take_batch(&(struct batch){ .path = NULL }, list, n, n);
     return outcome;
 }
 
@@ -350,7 +350,7 @@ static int64_t last_in_state(const struct spool *s, enum spool_state state,
 
         last = one > last ? one : last;
     }
-    take(&(struct batch){ .path = NULL }, list, n, n);
+    take_batch(&(struct batch){ .path = NULL }, list, n, n);
     return last;
 }
 

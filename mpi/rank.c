@@ -247,7 +247,7 @@ static uint64_t kv_ceiling(const struct rank_side *r)
     return r->own < r->o.memory ? r->o.memory - r->own : 1;
 }
 
-static int begin(struct rank_side *r, struct err *err)
+static int begin_batch(struct rank_side *r, struct err *err)
 {
     struct compute_options o = {
         .batch_path = r->batch_path, .info = &r->info, .model = &r->model,
@@ -278,7 +278,7 @@ static void take_start(struct rank_side *r, const struct payload *p)
         return;
     r->start = get_u32(p->data);
     r->batch_path = xstrndup((const char *)p->data + 4, p->n - 4);
-    if (begin(r, &err))
+    if (begin_batch(r, &err))
         report_end(r, TAG_LEFT, &err, -1);
     else
         report_ready(r);

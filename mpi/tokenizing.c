@@ -172,8 +172,8 @@ static void put_ids(struct buf *out, const struct tokens *ids)
     buf_putc(out, '\n');
 }
 
-static void put_text(struct buf *out, const struct tokenizer *t,
-                     const struct tokens *ids)
+static void put_decoded(struct buf *out, const struct tokenizer *t,
+                        const struct tokens *ids)
 {
     struct detok d;
 
@@ -204,7 +204,7 @@ static int translate(const struct tokenizing *t, const struct own *o,
          : t->chat ? encode_chat(o, text, &ids, err)
                    : encode_text(o, text, &ids, err);
     if (rc == 0 && t->decode)
-        put_text(out, o->with.tokenizer, &ids);
+        put_decoded(out, o->with.tokenizer, &ids);
     else if (rc == 0)
         put_ids(out, &ids);
     tokens_clear(&ids);

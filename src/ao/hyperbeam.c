@@ -231,9 +231,10 @@ static bool find_edge(const struct json *root, const char *id, uint64_t *slot)
 }
 
 /* One page of the schedule; LATER: it is not there, or not yet. */
-static enum ao_said look(struct ao *ao, uint64_t *slot, const char *process,
-                         const char *id, uint64_t from, uint64_t to,
-                         struct err *err)
+static enum ao_said look_in_schedule(struct ao *ao, uint64_t *slot,
+                                     const char *process, const char *id,
+                                     uint64_t from, uint64_t to,
+                                     struct err *err)
 {
     char *path = xasprintf("%s~process@1.0/schedule?from=%" PRIu64 "&to=%"
                            PRIu64 "&accept=application/aos-2", process, from,
@@ -268,7 +269,8 @@ static enum ao_said find_slot(struct ao *ao, uint64_t *slot,
         return said;
     for (int page = 0; page < MAX_PAGES; page++) {
         from = last > PAGE ? last - PAGE : 0;
-        said = look(ao, slot, process, id_text(id).s, from, last, err);
+        said =
+            look_in_schedule(ao, slot, process, id_text(id).s, from, last, err);
         if (said != AO_SAID_LATER || from == 0)
             break;
         last = from;
@@ -360,8 +362,8 @@ static int put_question(struct buf *b, const struct ao_message *m,
     return buf_check(b, "a question in a path", err);
 }
 
-static int ask(struct ao *ao, struct ao_result *r,
-               const struct ao_message *m, struct err *err)
+static int ask_node(struct ao *ao, struct ao_result *r,
+                    const struct ao_message *m, struct err *err)
 {
     struct http_answer a;
     char *url = NULL;
@@ -459,5 +461,5 @@ static const struct item_text_tag process_tags[] = {
 
 const struct ao_network ao_hyperbeam = {
     .name = "hyperbeam", .variant = "ao.N.1", .process_tag = process_tags,
-    .find_units = find_units, .post = post, .result = result, .ask = ask
+    .find_units = find_units, .post = post, .result = result, .ask = ask_node
 };

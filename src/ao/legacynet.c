@@ -156,8 +156,8 @@ static bool knows_none(const struct http_answer *a)
            strcasestr(a->body.data, "not found");
 }
 
-static int ask(struct ao *ao, struct ao_result *r,
-               const struct ao_message *m, struct err *err)
+static int ask_unit(struct ao *ao, struct ao_result *r,
+                    const struct ao_message *m, struct err *err)
 {
     static const char *const header[] = {
         "Content-Type: application/json", "Accept: application/json", NULL
@@ -204,5 +204,5 @@ static const struct item_text_tag no_tags[] = { { NULL, NULL } };
 
 const struct ao_network ao_legacynet = {
     .name = "legacynet", .variant = "ao.TN.1", .process_tag = no_tags,
-    .find_units = find_units, .post = post, .result = result, .ask = ask
+    .find_units = find_units, .post = post, .result = result, .ask = ask_unit
 };

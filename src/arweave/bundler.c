@@ -333,8 +333,8 @@ int bundler_nonsense(const char *base, const char *path, struct err *err)
 /* ---- questions ----- */
 
 /* GET whose answer is 200. */
-static int ask(struct bundler *b, const char *base, const char *path,
-               struct http_answer *a, struct err *err)
+static int ask_bundler(struct bundler *b, const char *base, const char *path,
+                       struct http_answer *a, struct err *err)
 {
     char text[200];
 
@@ -353,7 +353,7 @@ int bundler_info(struct bundler *b, struct bundler_info *i, struct err *err)
     int rc;
 
     http_answer_init(&a);
-    rc = ask(b, b->url, "v1/info", &a, err);
+    rc = ask_bundler(b, b->url, "v1/info", &a, err);
     if (!rc && bundler_read_info(i, a.body.data, a.body.len, err))
         rc = bundler_nonsense(b->url, "v1/info", err);
     http_answer_clear(&a);
@@ -381,7 +381,7 @@ int bundler_price(struct bundler *b, uint64_t n, uint64_t *winc,
 
     http_answer_init(&a);
     snprintf(path, sizeof(path), "v1/price/bytes/%" PRIu64, n);
-    rc = ask(b, b->payment, path, &a, err);
+    rc = ask_bundler(b, b->payment, path, &a, err);
     if (!rc && bundler_read_winc(winc, a.body.data, a.body.len, err))
         rc = bundler_nonsense(b->payment, path, err);
     http_answer_clear(&a);
@@ -398,7 +398,7 @@ int bundler_balance(struct bundler *b, struct id address, uint64_t *winc,
     http_answer_init(&a);
     snprintf(path, sizeof(path), "v1/account/balance/arweave?address=%s",
              id_text(address).s);
-    rc = ask(b, b->payment, path, &a, err);
+    rc = ask_bundler(b, b->payment, path, &a, err);
     if (rc && a.status == 404) { /* an account that was never paid into */
         *winc = 0;
         rc = 0;
@@ -418,7 +418,7 @@ int bundler_status(struct bundler *b, struct id id, enum bundler_status *status,
 
     http_answer_init(&a);
     snprintf(path, sizeof(path), "v1/tx/%s/status", id_text(id).s);
-    rc = ask(b, b->url, path, &a, err);
+    rc = ask_bundler(b, b->url, path, &a, err);
     if (rc && a.status == 404) {
         *status = BUNDLER_UNKNOWN;
         *has_root = false;

@@ -13,7 +13,7 @@
 #include "base/json.h"
 
 /* A number, or a text that is one. */
-static int number(const struct json *v, uint64_t *out)
+static int read_number(const struct json *v, uint64_t *out)
 {
     if (json_string(v))
         return json_u64_text(json_string(v), out);
@@ -38,7 +38,7 @@ int bundler_read_info(struct bundler_info *i, const char *json, size_t n,
     address = json_get(json_get(root, "addresses"), "arweave");
     if (json_id(address, &out.signer))
         rc = err_set(err, ERR_INPUT, "no addresses.arweave is there");
-    if (number(json_get(root, "freeUploadLimitBytes"), &out.free_bytes))
+    if (read_number(json_get(root, "freeUploadLimitBytes"), &out.free_bytes))
         out.free_bytes = 0;
     if (!rc)
         *i = out;
@@ -54,7 +54,7 @@ int bundler_read_winc(uint64_t *winc, const char *json, size_t n,
 
     if (json_parse(&root, json, n, err))
         return -1;
-    if (number(json_get(root, "winc"), winc))
+    if (read_number(json_get(root, "winc"), winc))
         rc = err_set(err, ERR_INPUT, "no winc is there that is a number");
     json_free(root);
     return rc;
@@ -107,7 +107,7 @@ int bundler_read_begin(struct bundler_upload *u, const char *json, size_t n,
                           "ABCDEFGHIJKLMNOPQRSTUVWXYZ_-") : 0;
     if (!len || id[len] || len >= sizeof(out.id))
         rc = err_set(err, ERR_INPUT, "no id of an upload is there");
-    else if (number(json_get(v, "chunkSize"), &out.part) ||
+    else if (read_number(json_get(v, "chunkSize"), &out.part) ||
              out.part < BUNDLER_MIN_PART || out.part > BUNDLER_MAX_PART)
         rc = err_set(err, ERR_INPUT, "no chunkSize is there that makes "
                      "sense");
@@ -133,8 +133,8 @@ int bundler_read_list(bool *there, const struct bundler_upload *u,
         const struct json *first = json_first(part);
         uint64_t at, len;
 
-        if (json_count(part) != 2 || number(first, &at) ||
-            number(json_next(first), &len) || at >= size || at % u->part)
+        if (json_count(part) != 2 || read_number(first, &at) ||
+            read_number(json_next(first), &len) || at >= size || at % u->part)
             continue;
         if (len == (size - at < u->part ? size - at : u->part))
             there[at / u->part] = true;

@@ -139,7 +139,7 @@ static uint64_t part_size(const struct parts *p)
                ? p->b->part : n;
 }
 
-static int begin(struct parts *p, struct err *err)
+static int begin_upload(struct parts *p, struct err *err)
 {
     char path[128];
     struct http_answer a;
@@ -165,12 +165,12 @@ static int choose(struct parts *p, struct err *err)
     int rc;
 
     if (!read_state(p))
-        return begin(p, err);
+        return begin_upload(p, err);
     if (count_parts(p, err))
         return -1;
     rc = ask_list(p, err);
     if (rc == 0)
-        return begin(p, err);
+        return begin_upload(p, err);
     return rc < 0 ? -1 : 0;
 }
 

@@ -50,7 +50,7 @@ int gateway_parent(struct gateways *g, size_t i, struct id id,
     return rc;
 }
 
-static int take(void *self, const void *data, size_t n, struct err *err)
+static int append_body(void *self, const void *data, size_t n, struct err *err)
 {
     struct buf *b = self;
 
@@ -79,13 +79,15 @@ static int read_table(struct gateways *g, size_t i, struct gateway_data *d,
     if (rc)
         return -1;
     d->size = hint.has_data ? hint.n_data : 0;
-    if (d->size >= NUMBER && gateway_read(g, i, d, 0, NUMBER, take, table, err))
+    if (d->size >= NUMBER &&
+        gateway_read(g, i, d, 0, NUMBER, append_body, table, err))
         return -1;
     if (!bundle_begins(table->data, table->len, &n_items) ||
         n_items > (d->size - NUMBER) / ENTRY)
         return err_set(err, ERR_INPUT, "\"%s/%s\" is not a bundle", g->url[i],
                        d->path);
-    return gateway_read(g, i, d, NUMBER, n_items * ENTRY, take, table, err);
+    return gateway_read(g, i, d, NUMBER, n_items * ENTRY, append_body, table,
+                        err);
 }
 
 int gateway_bundled(struct gateways *g, size_t i, struct id id,

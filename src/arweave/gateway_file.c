@@ -166,7 +166,7 @@ static int hash_end(struct fetch *f, struct err *err)
 
 /* ---- one round ----- */
 
-static int find(struct gateways *g, size_t i, void *self, struct err *err)
+static int find_place(struct gateways *g, size_t i, void *self, struct err *err)
 {
     struct fetch *f = self;
     uint64_t have;
@@ -189,7 +189,7 @@ static int find(struct gateways *g, size_t i, void *self, struct err *err)
     return rc;
 }
 
-static int take(void *self, const void *data, size_t n, struct err *err)
+static int write_body(void *self, const void *data, size_t n, struct err *err)
 {
     struct fetch *f = self;
 
@@ -228,7 +228,7 @@ static int read_rest(struct gateways *g, size_t i, void *self,
                 "before", gateways_url(g, i), d.path);
         goto out;
     }
-    rc = gateway_read(g, i, &d, f->have, f->data.size - f->have, take, f,
+    rc = gateway_read(g, i, &d, f->have, f->data.size - f->have, write_body, f,
                       err);
 out:
     gateway_data_clear(&d);
@@ -244,7 +244,7 @@ static int fetch_from(struct fetch *f, struct gateways *g, size_t first,
     int rc;
 
     *wrong = f->doubt = false;
-    if (gateways_each(g, first, end, find, f, err) || hash_begin(f, err))
+    if (gateways_each(g, first, end, find_place, f, err) || hash_begin(f, err))
         return -1;
     do { /* while it goes forward, the limits of attempts begin anew */
         before = f->have;

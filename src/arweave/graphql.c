@@ -112,9 +112,9 @@ out:
 }
 
 /* All pages of one gateway into `ids`. */
-static int ask(struct graphql *g, const char *url,
-               const struct graphql_query *q, struct buf *ids,
-               struct err *err)
+static int ask_pages(struct graphql *g, const char *url,
+                     const struct graphql_query *q, struct buf *ids,
+                     struct err *err)
 {
     char cursor[GRAPHQL_CURSOR] = "", before[GRAPHQL_CURSOR];
 
@@ -179,7 +179,7 @@ int graphql_find(struct graphql *g, const struct graphql_query *q,
 
     for (size_t i = 0; i < g->n; i++) {
         buf_init(&found, (q->max + GRAPHQL_PAGE_MAX) * 32);
-        if (ask(g, g->url[i], q, &found, &last) == 0) {
+        if (ask_pages(g, g->url[i], q, &found, &last) == 0) {
             answered = true;
             take_new(ids, from, &found);
         }

@@ -59,7 +59,7 @@ struct cursor {
 };
 
 /* The next n bytes, NULL if they are not all here. */
-static const unsigned char *take(struct cursor *c, size_t n)
+static const unsigned char *take_bytes(struct cursor *c, size_t n)
 {
     if (n > c->n - c->at)
         return NULL;
@@ -71,7 +71,7 @@ static const unsigned char *take(struct cursor *c, size_t n)
 static enum item_read take_optional(struct cursor *c, const struct id **out,
                                     const char *what, struct err *err)
 {
-    const unsigned char *present = take(c, 1);
+    const unsigned char *present = take_bytes(c, 1);
 
     *out = NULL;
     if (!present)
@@ -81,14 +81,14 @@ static enum item_read take_optional(struct cursor *c, const struct id **out,
                        " has %s is %u, not 0 or 1", what, *present);
     if (*present == 0)
         return ITEM_READ;
-    *out = (const struct id *)take(c, 32);
+    *out = (const struct id *)take_bytes(c, 32);
     return *out ? ITEM_READ : ITEM_SHORT;
 }
 
 static enum item_read take_tags(struct item *it, struct cursor *c,
                                 struct err *err)
 {
-    const unsigned char *sizes = take(c, 16);
+    const unsigned char *sizes = take_bytes(c, 16);
     uint64_t count, bytes;
 
     if (!sizes)
@@ -102,7 +102,7 @@ static enum item_read take_tags(struct item *it, struct cursor *c,
         return err_set(err, ERR_INPUT, "item: %" PRIu64 " bytes of tags, at"
                        " most %d are read", bytes, ITEM_MAX_TAG_BYTES);
     it->n_raw_tags = (size_t)bytes;
-    it->raw_tags = take(c, it->n_raw_tags);
+    it->raw_tags = take_bytes(c, it->n_raw_tags);
     if (!it->raw_tags)
         return ITEM_SHORT;
     if (tags_read(it->tag, ITEM_MAX_TAGS, &it->n_tags, it->raw_tags,
@@ -118,7 +118,7 @@ static enum item_read take_tags(struct item *it, struct cursor *c,
 static enum item_read take_head(struct item *it, struct cursor *c,
                                 struct err *err)
 {
-    const unsigned char *type = take(c, 2);
+    const unsigned char *type = take_bytes(c, 2);
     const struct kind *kind;
     enum item_read rc;
 
@@ -131,8 +131,8 @@ static enum item_read take_head(struct item *it, struct cursor *c,
                        it->type);
     it->n_signature = kind->n_signature;
     it->n_owner = kind->n_owner;
-    it->signature = take(c, it->n_signature);
-    it->owner = it->signature ? take(c, it->n_owner) : NULL;
+    it->signature = take_bytes(c, it->n_signature);
+    it->owner = it->signature ? take_bytes(c, it->n_owner) : NULL;
     if (!it->owner)
         return ITEM_SHORT;
     rc = take_optional(c, &it->target, "a target", err);

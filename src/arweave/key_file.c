@@ -167,8 +167,8 @@ out:
 /* ---- writing ------------------------------------------------------------- */
 
 /* The JWK in text[0..max), its length in *n. */
-static int put_text(const struct key *k, char *text, size_t max, size_t *n,
-                    struct err *err)
+static int put_jwk(const struct key *k, char *text, size_t max, size_t *n,
+                   struct err *err)
 {
     struct key_parts *parts = xcalloc(1, sizeof(*parts));
     char *part = xmalloc(PART_TEXT);
@@ -260,7 +260,7 @@ int key_save(const struct key *k, const char *path, struct err *err)
 {
     char *text = xmalloc(FILE_MAX);
     size_t n;
-    int rc = put_text(k, text, FILE_MAX, &n, err);
+    int rc = put_jwk(k, text, FILE_MAX, &n, err);
 
     if (rc == 0)
         rc = save_text(path, text, n, err);

@@ -81,7 +81,7 @@ static bool keep(char **found, char *value)
 
 /* A string in the outermost object begins here: if it is our key, its value is
  * looked at.  Whether to go on. */
-static bool look(struct walk *w, const char *key, char **found)
+static bool match_key(struct walk *w, const char *key, char **found)
 {
     size_t start = w->at, n = strlen(key);
 
@@ -106,7 +106,7 @@ char *json_salvage(const char *text, size_t n, const char *key)
         char c = text[w.at];
 
         if (c == '"' && depth == 1) {
-            if (!look(&w, key, &found))
+            if (!match_key(&w, key, &found))
                 break;
         } else if (c == '"') {
             if (!pass_string(&w))

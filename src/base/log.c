@@ -120,6 +120,11 @@ void log_err(const struct err *err)
     log_error("%s", err->text);
 }
 
+void log_line(const char *line)
+{
+    log_info("%s", line);
+}
+
 void log_note(void *self, bool warning, const char *text)
 {
     (void)self;

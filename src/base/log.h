@@ -29,7 +29,9 @@ void log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* For callbacks of this shape: log one line, as it is. */
+/* For callbacks of these shapes: log one line, as it is; log_line at level
+ * info. */
+void log_line(const char *line);
 void log_note(void *self, bool warning, const char *text);
 
 /* Report the text of an error, at level error. */

@@ -46,7 +46,7 @@ static bool is_kind(const struct setting *row, const char *kind)
 }
 
 /* The row of a name, n if there is none. */
-static size_t find(const struct settings *s, const char *name)
+static size_t find_setting(const struct settings *s, const char *name)
 {
     size_t i = 0;
 
@@ -268,7 +268,7 @@ static int load_line(struct settings *s, char *line, const char *path,
                        number, name);
     *equals = '\0';
     name = trim(name);
-    i = find(s, name);
+    i = find_setting(s, name);
     if (i == s->n) {
         unknown(s, name, err);
         return err_prefix(err, "file %s:%zu", path, number);
@@ -392,12 +392,12 @@ void settings_free(struct settings *s)
 
 bool settings_has(const struct settings *s, const char *name)
 {
-    return find(s, name) < s->n;
+    return find_setting(s, name) < s->n;
 }
 
 const char *settings_help(const struct settings *s, const char *name)
 {
-    size_t i = find(s, name);
+    size_t i = find_setting(s, name);
 
     assert(i < s->n);
     return s->table[i].help;
@@ -405,7 +405,7 @@ const char *settings_help(const struct settings *s, const char *name)
 
 bool settings_from_flag(const struct settings *s, const char *name)
 {
-    size_t i = find(s, name);
+    size_t i = find_setting(s, name);
 
     assert(i < s->n);
     return strncmp(s->values[i].origin, "flag ", 5) == 0;
@@ -414,7 +414,7 @@ bool settings_from_flag(const struct settings *s, const char *name)
 int settings_set(struct settings *s, const char *name, const char *value,
                  struct err *err)
 {
-    size_t i = find(s, name);
+    size_t i = find_setting(s, name);
     char *origin, *words;
     int rc;
 
@@ -433,7 +433,7 @@ int settings_set(struct settings *s, const char *name, const char *value,
 int settings_check(const struct settings *s, const char *name,
                    const char *value, uint64_t *count, struct err *err)
 {
-    size_t i = find(s, name);
+    size_t i = find_setting(s, name);
     uint64_t v;
 
     assert(i < s->n);
@@ -445,7 +445,7 @@ int settings_check(const struct settings *s, const char *name,
 
 const char *settings_text(const struct settings *s, const char *name)
 {
-    size_t i = find(s, name);
+    size_t i = find_setting(s, name);
 
     assert(i < s->n);
     return s->values[i].text;
@@ -453,7 +453,7 @@ const char *settings_text(const struct settings *s, const char *name)
 
 uint64_t settings_count(const struct settings *s, const char *name)
 {
-    size_t i = find(s, name);
+    size_t i = find_setting(s, name);
 
     assert(i < s->n);
     assert(is_kind(&s->table[i], "size") || is_kind(&s->table[i], "count"));

@@ -109,7 +109,8 @@ static enum saving ask_job(const struct batch *b, const struct owner *o,
 }
 
 /* Ask whoever owns it to save. */
-static int ask(const struct batch *b, struct its_job *t, struct err *err)
+static int ask_to_save(const struct batch *b, struct its_job *t,
+                       struct err *err)
 {
     char id[64], who[OWNER_TEXT], when[FREE_AT];
     struct owner o, self;
@@ -182,7 +183,7 @@ static int end_work(const struct spool *s, struct batch *b, struct err *err)
     }
     if (end != TAKING_LATE)
         return end == TAKING_DONE ? 0 : -1;
-    if (ask(b, &job, err))
+    if (ask_to_save(b, &job, err))
         return -1;
     rc = wait_for_end(s, b, &job, err);
     free(job.step);

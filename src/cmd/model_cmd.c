@@ -37,11 +37,6 @@
 #define NO_TOKENIZER "also without a tokenizer, for prompts of token ids"
 #define STEP_S 10 /* between two lines of progress */
 
-static void say(const char *line)
-{
-    log_info("%s", line);
-}
-
 /* On a terminal one line that counts, else a line now and then. */
 static void progress(void *user, uint32_t done, uint32_t total)
 {
@@ -59,7 +54,7 @@ static void progress(void *user, uint32_t done, uint32_t total)
     log_info("%s: %u of %u tensors", (const char *)user, done, total);
 }
 
-static void note(void *user, const char *line)
+static void log_tensors(void *user, const char *line)
 {
     log_warning("%s: %s", (const char *)user, line);
 }
@@ -225,7 +220,8 @@ static int model_convert(struct settings *s, int argc, char **argv)
 {
     struct model_convert_options opt = { .smooth = "off" };
     const char *args[1] = { NULL };
-    struct convert_options o = { .progress = progress, .note = note,
+    struct convert_options o = { .progress = progress,
+                                 .note = log_tensors,
                                  .needs_tokenizer = true };
     struct err err = ERR_INIT;
     const char *dir;
@@ -269,9 +265,9 @@ static void show_twins(const char *store, struct id id)
 }
 
 /* What the name stands for now; a model that it takes the name of stays. */
-static int add(struct settings *s, const char *what, const char *name,
-               const struct convert_options *o, bool force,
-               const char *source, struct err *err)
+static int add_name(struct settings *s, const char *what, const char *name,
+                    const struct convert_options *o, bool force,
+                    const char *source, struct err *err)
 {
     char *called = name ? xstrdup(name) : models_own_name(what);
     const char *store = settings_text(s, "models");
@@ -324,8 +320,8 @@ static int add_url(struct settings *s, const char *url, const char *name,
         return status;
     if (!source && models_source_check(url, NULL) == 0)
         source = url;
-    status = add(s, path, name, o, force, source, &err) ? cmd_fail(&err)
-                                                        : CMD_DONE;
+    status = add_name(s, path, name, o, force, source, &err) ? cmd_fail(&err)
+                                                             : CMD_DONE;
     if (status == CMD_DONE)
         model_download_drop(path);
     free(path);
@@ -371,7 +367,8 @@ static int model_add(struct settings *s, int argc, char **argv)
 {
     struct model_add_options opt = { .smooth = "off" };
     const char *args[2] = { NULL };
-    struct convert_options o = { .progress = progress, .note = note,
+    struct convert_options o = { .progress = progress,
+                                 .note = log_tensors,
                                  .needs_tokenizer = true };
     struct err err = ERR_INIT;
     const char *what, *name;
@@ -396,8 +393,9 @@ static int model_add(struct settings *s, int argc, char **argv)
     o.no_chat = opt.no_chat;
     if (model_download_is(what))
         return add_url(s, what, name, &o, opt.force, opt.source, opt.sum);
-    return add(s, what, name, &o, opt.force, opt.source, &err) ? cmd_fail(&err)
-                                                       : CMD_DONE;
+    return add_name(s, what, name, &o, opt.force, opt.source, &err)
+               ? cmd_fail(&err)
+               : CMD_DONE;
 }
 
 static const struct opt_command model_list_command = {
@@ -568,7 +566,8 @@ static int model_info(struct settings *s, int argc, char **argv)
     if (status != CMD_GO)
         return status;
     status = CMD_DONE;
-    if (models_resolve(&path, settings_text(s, "models"), what, say, &err) ||
+    if (models_resolve(&path, settings_text(s, "models"), what, log_line,
+                       &err) ||
         print_info(settings_text(s, "models"), path, &err))
         status = cmd_fail(&err);
     free(path);

@@ -32,11 +32,6 @@
 
 #define STEP_S 10 /* between two lines of progress */
 
-static void say(const char *line)
-{
-    log_info("%s", line);
-}
-
 /* On a terminal one line that counts, else a line now and then. */
 static void show(const char *what, uint64_t done, uint64_t size)
 {
@@ -206,7 +201,7 @@ static int send_model(struct settings *s, struct model_publish *p,
     int rc;
 
     if (p->done) {
-        say("it was published before");
+        log_line("it was published before");
         return 0;
     }
     key_address(k, &node);
@@ -232,7 +227,7 @@ static int publish(struct settings *s, const char *what, bool yes,
 
     model_publish_init(&p);
     p.progress = show_publish;
-    if (models_resolve(&path, store, what, say, err) ||
+    if (models_resolve(&path, store, what, log_line, err) ||
         wallet_path(&wallet, s, err) || key_load(&k, wallet, err) ||
         model_publish_sign(&p, store, path, k, err))
         goto out;

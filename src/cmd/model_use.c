@@ -24,7 +24,7 @@ struct use {
     char names[NAMED * (ID_TEXT + 2)];
 };
 
-static void look(struct use *u, const struct batch *b)
+static void count_batch(struct use *u, const struct batch *b)
 {
     struct batch_info info;
     size_t at = strlen(u->names);
@@ -47,7 +47,7 @@ static int look_at_state(struct use *u, const struct spool *s,
     if (spool_list(s, state, &list, &n, err))
         return -1;
     for (size_t i = 0; i < n; i++)
-        look(u, &list[i]);
+        count_batch(u, &list[i]);
     spool_list_free(list, n);
     return 0;
 }

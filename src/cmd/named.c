@@ -49,7 +49,7 @@ void named_clear(struct named *n)
 }
 
 /* Takes the batch. */
-static void add(struct named *n, const struct batch *b)
+static void add_named(struct named *n, const struct batch *b)
 {
     VEC_MORE(n->batch, n->n);
     n->batch[n->n++] = *b;
@@ -60,7 +60,7 @@ void named_add(struct named *n, const struct batch *b)
     struct batch copy = *b;
 
     copy.path = xstrdup(b->path);
-    add(n, &copy);
+    add_named(n, &copy);
 }
 
 /* ---- what a file is in ------------------------------------------------- */
@@ -223,12 +223,12 @@ static int pick(const struct search *f, const struct whole **w,
 }
 
 /* The whole if it is done or was not split, else the parts. */
-static int take(struct named *out, const struct search *f, struct whole *w,
-                const struct spool *s, struct err *err)
+static int add_whole(struct named *out, const struct search *f, struct whole *w,
+                     const struct spool *s, struct err *err)
 {
     struct err gone = ERR_INIT;
     if (w->has_batch && (w->done || !w->n_parts)) {
-        add(out, &w->batch);
+        add_named(out, &w->batch);
         w->batch.path = NULL;
         return 0;
     }
@@ -236,7 +236,7 @@ static int take(struct named *out, const struct search *f, struct whole *w,
         struct batch b;
 
         if (spool_find(s, id_text(w->part[i]).s, &b, &gone) == 0) {
-            add(out, &b);
+            add_named(out, &b);
             continue;
         }
         err_prefix(&gone, "part %zu of %zu of \"%s\"", i + 1, w->n_parts,
@@ -266,14 +266,15 @@ static int find_file(struct named *out, const struct spool *s,
     if (search_all(&f, s, err) || pick(&f, &w, err))
         rc = -1;
     if (rc == 0)
-        rc = take(out, &f, &f.whole[w - f.whole], s, err);
+        rc = add_whole(out, &f, &f.whole[w - f.whole], s, err);
     out->is_file = rc == 0;
     search_clear(&f);
     return rc;
 }
 
-static int find(struct named *n, const struct spool *s, const char *what,
-                const struct id *model, bool some, struct err *err)
+static int find_batches(struct named *n, const struct spool *s,
+                        const char *what, const struct id *model, bool some,
+                        struct err *err)
 {
     struct search f = { .what = what, .model = model, .some = some };
     struct err why = ERR_INIT;
@@ -288,7 +289,7 @@ static int find(struct named *n, const struct spool *s, const char *what,
         f.is_there = true;
         rc = find_file(&got, s, &f, err);
     } else if (spool_find(s, what, &b, err) == 0) {
-        add(&got, &b);
+        add_named(&got, &b);
         rc = 0;
     } else {
         /* the error of the batch is the better one */
@@ -306,7 +307,7 @@ static int find(struct named *n, const struct spool *s, const char *what,
 int named_find(struct named *n, const struct spool *s, const char *what,
                const struct id *model, struct err *err)
 {
-    return find(n, s, what, model, false, err);
+    return find_batches(n, s, what, model, false, err);
 }
 
 /* Those of `from` that are not in it yet; `from` is empty then. */
@@ -320,7 +321,7 @@ static void merge(struct named *n, struct named *from)
         if (k < n->n)
             batch_clear(&from->batch[i]);
         else
-            add(n, &from->batch[i]);
+            add_named(n, &from->batch[i]);
     }
     free(from->batch);
     *from = (struct named){ .n = 0 };
@@ -334,7 +335,7 @@ int named_find_all(struct named *n, const struct spool *s,
     for (size_t i = 0; i < n_what; i++) {
         struct named one = { .n = 0 };
 
-        if (find(&one, s, what[i], NULL, true, err)) {
+        if (find_batches(&one, s, what[i], NULL, true, err)) {
             named_clear(&got);
             return -1;
         }

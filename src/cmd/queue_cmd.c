@@ -33,8 +33,8 @@
 static const struct opt no_opts[] = { { .name = NULL } };
 
 /* Say one message of the owner and print what the queue counts as done. */
-static int say(const struct settings *s, const struct item_text_tag *tag,
-               size_t n_tags, const char *action, struct err *err)
+static int send_owner(const struct settings *s, const struct item_text_tag *tag,
+                      size_t n_tags, const char *action, struct err *err)
 {
     const struct ao_message m = { .tag = tag, .n_tags = n_tags };
     const struct ao_out *out = NULL;
@@ -173,7 +173,7 @@ static int say_of_node(struct settings *s, int argc, char **argv,
     if (check_id("address", tag[1].value, &err) || check_number(value, &err))
         return cmd_misused(&err);
     tag[2] = (struct item_text_tag){ key, value->text };
-    return end(say(s, tag, value->text ? 3 : 2, response, &err), &err);
+    return end(send_owner(s, tag, value->text ? 3 : 2, response, &err), &err);
 }
 
 static const struct opt queue_allow_opts[] = {
@@ -244,7 +244,7 @@ static int queue_drop(struct settings *s, int argc, char **argv)
         return status;
     if (check_id("request", tag[1].value, &err))
         return cmd_misused(&err);
-    return end(say(s, tag, 2, "Drop-Response", &err), &err);
+    return end(send_owner(s, tag, 2, "Drop-Response", &err), &err);
 }
 
 /* ---- model --------------------------------------------------------------- */
@@ -293,7 +293,7 @@ static int queue_model(struct settings *s, int argc, char **argv)
         return cmd_misused(&err);
     if (queue_model_find(&m, s, what, opt.name, opt.source, &err))
         return cmd_fail(&err);
-    return end(say(s, m.tag, m.n_tags, "Register-Model-Response", &err),
+    return end(send_owner(s, m.tag, m.n_tags, "Register-Model-Response", &err),
                &err);
 }
 
@@ -333,7 +333,7 @@ static int queue_freeze(struct settings *s, int argc, char **argv)
                 " say --yes");
         return cmd_misused(&err);
     }
-    return end(say(s, tag, 1, "Freeze-Response", &err), &err);
+    return end(send_owner(s, tag, 1, "Freeze-Response", &err), &err);
 }
 
 static const struct opt_command queue_pause_command = {
@@ -363,7 +363,7 @@ static int queue_pause(struct settings *s, int argc, char **argv)
                 tag[1].value);
         return cmd_misused(&err);
     }
-    return end(say(s, tag, 2, "Pause-Response", &err), &err);
+    return end(send_owner(s, tag, 2, "Pause-Response", &err), &err);
 }
 
 /* ---- the command --------------------------------------------------------- */

@@ -26,11 +26,6 @@
 
 #define LINES_MAX ((size_t)4 << 20)
 
-static void say(const char *line)
-{
-    log_info("%s", line);
-}
-
 /* As the queue takes one. */
 static bool is_name(const char *text)
 {
@@ -41,7 +36,7 @@ static bool is_name(const char *text)
                         "0123456789._-") == n;
 }
 
-static void add(struct queue_model *m, const char *name, const char *value)
+static void add_tag(struct queue_model *m, const char *name, const char *value)
 {
     m->tag[m->n_tags].name = name;
     m->tag[m->n_tags++].value = value;
@@ -68,7 +63,7 @@ int queue_model_find(struct queue_model *m, const struct settings *s,
     int rc;
 
     memset(m, 0, sizeof(*m));
-    if (models_resolve(&path, settings_text(s, "models"), what, say, err))
+    if (models_resolve(&path, settings_text(s, "models"), what, log_line, err))
         return -1;
     rc = model_peek(&rec, &id, path, err) || file_size(path, &bytes, err);
     free(path);
@@ -79,13 +74,13 @@ int queue_model_find(struct queue_model *m, const struct settings *s,
     base64url(m->record, record, sizeof(record));
     snprintf(m->bytes, sizeof(m->bytes), "%" PRIu64, bytes);
     snprintf(m->context, sizeof(m->context), "%" PRIu32, rec.context);
-    add(m, "Action", "Register-Model");
-    add(m, "Model", m->id);
-    add(m, "Name", name);
-    add(m, "Bytes", m->bytes);
-    add(m, "Context", m->context);
-    add(m, "Record", m->record);
-    add(m, "Source", source);
+    add_tag(m, "Action", "Register-Model");
+    add_tag(m, "Model", m->id);
+    add_tag(m, "Name", name);
+    add_tag(m, "Bytes", m->bytes);
+    add_tag(m, "Context", m->context);
+    add_tag(m, "Record", m->record);
+    add_tag(m, "Source", source);
     return 0;
 }
 

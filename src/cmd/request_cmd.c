@@ -140,7 +140,7 @@ enum asking_end {
     ASKED_PERHAPS /* it is kept and may not have arrived; err says why */
 };
 
-static enum asking_end ask(struct asking *a, struct err *err)
+static enum asking_end ask_until(struct asking *a, struct err *err)
 {
     enum asking_end end = ASKED_NOT;
     struct dapp_request r = { .system = a->system, .model = a->model,
@@ -358,7 +358,7 @@ enum waited {
 };
 
 /* Look once. */
-static enum waited look(struct asking *a, bool *sent, struct err *err)
+static enum waited poll_once(struct asking *a, bool *sent, struct err *err)
 {
     struct err own = ERR_INIT;
     struct dapp_status s;
@@ -406,7 +406,7 @@ static enum waited wait_for(struct asking *a, struct err *err)
 
     for (;;) {
         struct err why = ERR_INIT;
-        enum waited waited = look(a, &sent, &why);
+        enum waited waited = poll_once(a, &sent, &why);
 
         if (waited == WAITED_FAILED)
             err_copy(err, &why);
@@ -489,7 +489,7 @@ static int ask_and_wait(struct asking *a, struct err *err)
     enum asking_end end;
 
     err = err_or(err, &own);
-    end = a->of ? ASKED : ask(a, err);
+    end = a->of ? ASKED : ask_until(a, err);
     if (end == ASKED_NOT)
         return CMD_FAILED;
     if (a->wait || a->of) {

@@ -71,18 +71,13 @@ static int check_files(struct run *r, struct err *err)
     return source_look(r->in_path, err);
 }
 
-static void say(const char *line)
-{
-    log_info("%s", line);
-}
-
 /* Where the model is, and its id; the worker reads it. */
 static int find_model(struct run *r, struct err *err)
 {
     struct model_record rec;
 
     if (models_resolve(&r->model_path, settings_text(r->settings, "models"),
-                       r->model_name, say, err))
+                       r->model_name, log_line, err))
         return r->from ? run_from_no_model(&r->made, r->from, err) : -1;
     if (model_peek(&rec, &r->model, r->model_path, err))
         return -1;

@@ -52,7 +52,8 @@ static int flush(struct gathering *g, struct err *err)
     return rc;
 }
 
-static int take(void *self, const struct published *p, struct err *err)
+static int copy_published(void *self, const struct published *p,
+                          struct err *err)
 {
     struct gathering *g = self;
     struct record record;
@@ -76,7 +77,8 @@ static int from_result(struct gathering *g, struct claims *c,
     int rc;
 
     published_init(&p);
-    rc = claims_result(c, &i->it, &p) || c->failed ? 0 : take(g, &p, err);
+    rc = claims_result(c, &i->it, &p) || c->failed ? 0
+                                                   : copy_published(g, &p, err);
     published_clear(&p);
     return rc;
 }
@@ -93,7 +95,7 @@ static void take_hint(struct gathering *g, const struct lookup_item *i)
 static int from_statement(struct gathering *g, struct claims *c,
                           const struct lookup_item *i, struct err *err)
 {
-    struct lookup_visit visit = { .answer = take, .self = g };
+    struct lookup_visit visit = { .answer = copy_published, .self = g };
     struct published_statement s;
 
     if (claims_statement(c, &i->it, &s) || c->failed)

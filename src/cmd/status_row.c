@@ -314,7 +314,7 @@ void status_row_done(const struct status_row *r, struct buf *out)
 
 /* ---- for programs -------------------------------------------------------- */
 
-static void put_text(struct buf *out, const char *key, const char *text)
+static void put_or_null(struct buf *out, const char *key, const char *text)
 {
     json_put_text(out, key, text && *text ? text : NULL);
 }
@@ -330,9 +330,9 @@ static void put_json_job(const struct status_row *r, struct buf *out)
     json_put_text(out, "launcher", r->in_slurm ? "slurm" : "local");
     json_put_text(out, "id", r->job.id);
     json_put_text(out, "state", r->job_state);
-    put_text(out, "name", r->job.name);
-    put_text(out, "reason", strcmp(r->job_state, "running") == 0
-                                ? NULL : r->job.reason);
+    put_or_null(out, "name", r->job.name);
+    put_or_null(out, "reason",
+                strcmp(r->job_state, "running") == 0 ? NULL : r->job.reason);
     buf_putc(out, '}');
 }
 
@@ -347,17 +347,17 @@ void status_row_json(const struct status_row *r, struct buf *out)
     json_put_number(out, "requests", r->info.n_requests);
     json_put_number(out, "done", r->done);
     json_put_number(out, "refused", r->refused);
-    put_text(out, "refusal", r->refusal);
+    put_or_null(out, "refusal", r->refusal);
     if (r->computing)
         json_put_number(out, "tok_s", r->tok_s);
     else
         json_put_text(out, "tok_s", NULL);
-    put_text(out, "source", r->info.source);
-    put_text(out, "output", r->info.output);
-    put_text(out, "owner", r->owner);
-    put_text(out, "free", r->when);
+    put_or_null(out, "source", r->info.source);
+    put_or_null(out, "output", r->info.output);
+    put_or_null(out, "owner", r->owner);
+    put_or_null(out, "free", r->when);
     put_json_job(r, out);
-    put_text(out, "error", r->error);
+    put_or_null(out, "error", r->error);
     while (n > 0 && r->progress.data[n - 1] == '\n')
         n--;
     json_put_key(out, "progress");

@@ -123,11 +123,6 @@ static int prepare(struct submit *s, const char **names, size_t n_names,
     return 0;
 }
 
-static void say(const char *line)
-{
-    log_info("%s", line);
-}
-
 /* The model that was named, and its id. */
 static int find_model(struct submit *s, struct err *err)
 {
@@ -139,7 +134,7 @@ static int find_model(struct submit *s, struct err *err)
     if (!s->model)
         return 0;
     if (s->dry_run ? models_find(&path, store, s->model, err)
-                   : models_resolve(&path, store, s->model, say, err))
+                   : models_resolve(&path, store, s->model, log_line, err))
         return -1;
     rc = model_peek(&rec, &s->model_id, path, err);
     /* a job may begin in another directory */

@@ -23,11 +23,6 @@ struct tokenize {
     bool chat, decode;
 };
 
-static void say(const char *line)
-{
-    log_info("%s", line);
-}
-
 static int tokenize(const struct tokenize *t, const struct settings *s,
                     struct err *err)
 {
@@ -36,7 +31,7 @@ static int tokenize(const struct tokenize *t, const struct settings *s,
     size_t n = 0;
 
     if (t->model && models_resolve(&path, settings_text(s, "models"), t->model,
-                                   say, err))
+                                   log_line, err))
         return -1;
     worker = work_worker_path();
     argv[n++] = worker;

@@ -75,7 +75,7 @@ static int get_named(struct foreign *f, struct err *err)
 }
 
 /* The newest of the key that has the file: 1, or 0 if none has. */
-static int find(struct foreign *f, struct err *err)
+static int find_newest(struct foreign *f, struct err *err)
 {
     struct look *l = &f->look;
     int rc;
@@ -196,7 +196,7 @@ static enum verdict check(struct foreign *f, struct err *err)
     int rc = part_file_hash(f->file, &f->sha256, err);
 
     if (rc == 0)
-        rc = v->statement ? get_named(f, err) : find(f, err);
+        rc = v->statement ? get_named(f, err) : find_newest(f, err);
     if (rc < 0)
         return VERDICT_NONE;
     if (rc == 0) {

@@ -207,8 +207,8 @@ static int check_request(struct look *l, const struct lookup_item *result,
 }
 
 /* An option that this kind of item has no use for. */
-static int refuse(struct look *l, const char *option, const char *kind,
-                  struct err *err)
+static int refuse_option(struct look *l, const char *option, const char *kind,
+                         struct err *err)
 {
     l->v->misused = true;
     return err_set(err, ERR_INPUT, "apus verify: %s is not for %s", option,
@@ -222,7 +222,7 @@ static int verify_result(struct look *l, const struct lookup_item *i,
     int rc = 0;
 
     if (l->v->all)
-        return refuse(l, "--all", "a result", err);
+        return refuse_option(l, "--all", "a result", err);
     published_init(&p);
     if (claims_result(&l->claims, &i->it, &p))
         goto out;
@@ -250,7 +250,7 @@ static int verify_statement(struct look *l, const struct lookup_item *i,
     struct published_statement s;
 
     if (l->v->statement)
-        return refuse(l, "--statement", "a statement", err);
+        return refuse_option(l, "--statement", "a statement", err);
     if (claims_statement(&l->claims, &i->it, &s))
         return 0;
     if (!l->v->all && !l->v->o.recompute) {

@@ -70,7 +70,7 @@ static int find_again(const struct spool *s, struct batch *b,
 }
 
 /* Say once what changed. */
-static void say(struct wait_for *w, const char *text)
+static void print_change(struct wait_for *w, const char *text)
 {
     if (!*text || strcmp(w->said, text) == 0)
         return;
@@ -96,7 +96,7 @@ static bool is_worked(struct wait_view *l, struct wait_for *w,
         memcpy(error, r.error, STATUS_TEXT);
         status_row_worker(&r, &text);
         if (worked && w->named.n == 1)
-            say(w, text.len ? text.data : "");
+            print_change(w, text.len ? text.data : "");
     }
     status_row_clear(&r);
     owners_free(o);
@@ -125,7 +125,7 @@ static void judge(struct wait_view *l, struct wait_for *w)
     if (w->named.n > 1) {
         snprintf(text, sizeof(text), "%zu of %zu parts done", n_done,
                  w->named.n);
-        say(w, text);
+        print_change(w, text);
     }
     /* a look at which nobody knows tells nothing */
     if (idle || !l->unknown)

@@ -41,7 +41,8 @@ static int split(struct words *w, const char *choice)
 }
 
 /* A number in [first, first + n). */
-static int number(const char *word, uint32_t first, uint64_t n, uint32_t *out)
+static int number_in(const char *word, uint32_t first, uint64_t n,
+                     uint32_t *out)
 {
     uint64_t v;
 
@@ -93,7 +94,7 @@ static int pick_record(struct judge *g, const struct words *w,
                         : g->r.n > JUDGE_LIST ? SHOW_BLOCKS : SHOW_LEAVES);
     }
     if (w->n == 2 && strcmp(w->word[0], "finish") == 0 &&
-        number(w->word[1], 0, g->r.n_out, &i) == 0) {
+        number_in(w->word[1], 0, g->r.n_out, &i) == 0) {
         g->leaf.position = g->r.n - g->r.n_out + i;
         return proves(g, 1, JUDGE_NONE, i, JUDGE_NONE);
     }
@@ -104,7 +105,7 @@ static int pick_record(struct judge *g, const struct words *w,
 static int pick_hash(struct judge *g, struct shown *s, const struct words *w,
                      uint32_t *i, struct err *err)
 {
-    if (w->n != 1 || number(w->word[0], s->first, s->n, i))
+    if (w->n != 1 || number_in(w->word[0], s->first, s->n, i))
         return wrong(err);
     g->root = id_at(s->bytes.data + DIGEST_SIZE * (*i - s->first));
     return 0;
@@ -168,7 +169,7 @@ static int pick_layer(struct judge *g, const struct words *w, struct err *err)
         return wants(g, g->m.n_layers * (uint64_t)g->m.n_kv_heads > JUDGE_LIST
                             ? SHOW_ROW_BLOCKS : SHOW_ROWS);
     }
-    if (number(w->word[0], 0, g->m.n_layers, &g->layer))
+    if (number_in(w->word[0], 0, g->m.n_layers, &g->layer))
         return wrong(err);
     return wants(g, SHOW_OPERATORS);
 }
@@ -229,10 +230,9 @@ static int pick_operator(struct judge *g, const struct words *w,
     if (w->n > (size_t)range + 2 || !name)
         return wrong(err);
     if (!range && g->rows && strcmp(name, "kv") == 0)
-        return number(last, 0, g->m.n_kv_heads, &i)
+        return number_in(last, 0, g->m.n_kv_heads, &i)
                    ? wrong(err)
-                   : follow(g, ENTRY_KV, NULL, WAY_ELEMENT, i, JUDGE_NONE,
-                            err);
+                   : follow(g, ENTRY_KV, NULL, WAY_ELEMENT, i, JUDGE_NONE, err);
     if (w->n == 1 && table == OPERATORS_LAYER && strcmp(name, "x") == 0 &&
         (g->layer + 1) * DIGEST_SIZE < g->layers.len)
         return pick_vector(g, ENTRY_X, (unsigned char *)g->layers.data +
@@ -243,7 +243,7 @@ static int pick_operator(struct judge *g, const struct words *w,
     if (operators_is_vector(e))
         return w->n == 1 ? pick_vector(g, e, judge_root(g, e)) : wrong(err);
     if (last)
-        return number(last, 0, row_length(g, e), &i)
+        return number_in(last, 0, row_length(g, e), &i)
                    ? wrong(err)
                    : follow(g, e, NULL, range ? WAY_RANGE : WAY_EXCEEDS,
                             JUDGE_NONE, i, err);
@@ -271,11 +271,11 @@ static int pick_attended(struct judge *g, const struct words *w,
     uint32_t head, key, from = judge_first_key(g);
     const char *field = w->word[1];
 
-    if (w->n < 2 || number(w->word[0], g->piece.first, g->piece.n, &head))
+    if (w->n < 2 || number_in(w->word[0], g->piece.first, g->piece.n, &head))
         return wrong(err);
     g->element = head;
     if (w->n == 3)
-        return number(w->word[2], from, g->leaf.position + 1 - from, &key)
+        return number_in(w->word[2], from, g->leaf.position + 1 - from, &key)
                    ? wrong(err)
                    : follow(g, g->entry, field, WAY_EXCEEDS, head, key, err);
     return w->n > 3 ? wrong(err)
@@ -294,7 +294,7 @@ static int pick_element(struct judge *g, const struct words *w,
     if (g->entry == ENTRY_HEADS)
         return pick_attended(g, w, err);
     if (w->n != (size_t)range + 1 ||
-        number(w->word[range], g->piece.first, g->piece.n, &i))
+        number_in(w->word[range], g->piece.first, g->piece.n, &i))
         return wrong(err);
     g->element = i;
     if (g->layer == JUDGE_NONE && g->entry == ENTRY_X)
@@ -317,7 +317,7 @@ static int pick_sum(struct judge *g, const struct words *w, struct err *err)
         (g->show == SHOW_SUM_BLOCKS || !g->sums_blocked))
         return proves(g, ways_statement(g->entry, field, WAY_TOTAL),
                       g->place.head, g->place.index, JUDGE_NONE);
-    if (w->n != 1 || number(w->word[0], g->sums.first, g->sums.n, &i))
+    if (w->n != 1 || number_in(w->word[0], g->sums.first, g->sums.n, &i))
         return wrong(err);
     if (g->show == SHOW_SUMS)
         return proves(g, ways_statement(g->entry, field, WAY_TERM),

@@ -93,7 +93,7 @@ static const unsigned char *next(struct openings *o, uint32_t role,
     return at + *n_path * 32;
 }
 
-static const unsigned char *refuse(struct openings *o)
+static const unsigned char *mark_bad(struct openings *o)
 {
     o->refused = true;
     return nothing;
@@ -109,7 +109,7 @@ const unsigned char *openings_next(struct openings *o, uint32_t role,
 
     memset(root, 0, sizeof(*root));
     if (!data || n_leaves == 0)
-        return refuse(o);
+        return mark_bad(o);
     merkle_leaf_hash(&leaf, data, n_data);
     if (role == ROLE_BLOCK) { /* whose data are the leaves of a subtree */
         struct merkle m;
@@ -120,7 +120,7 @@ const unsigned char *openings_next(struct openings *o, uint32_t role,
         merkle_root(&m, &leaf);
     }
     if (merkle_path_root(root, leaf, index, n_leaves, o->path, n_path))
-        return refuse(o);
+        return mark_bad(o);
     return data;
 }
 
@@ -130,7 +130,7 @@ const unsigned char *openings_bare(struct openings *o, uint32_t role,
     size_t n_path = 0;
     const unsigned char *data = next(o, role, index, n_data, true, &n_path);
 
-    return data && n_path == 0 ? data : refuse(o);
+    return data && n_path == 0 ? data : mark_bad(o);
 }
 
 bool openings_done(const struct openings *o)

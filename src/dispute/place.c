@@ -35,8 +35,8 @@ int place_init(struct place *p, const char *text, struct err *err)
 }
 
 /* The number that a word begins with, divided. */
-static int number(char *choice, const char *word, uint64_t times,
-                  uint64_t divisor, struct err *err)
+static int divide_number(char *choice, const char *word, uint64_t times,
+                         uint64_t divisor, struct err *err)
 {
     char *end;
     uint64_t n;
@@ -69,7 +69,7 @@ static int pick_sum(char *choice, const char *term, const struct judge *g,
     judge_n_sums(g, &first, &width);
     if (!term || strcmp(term, "total") == 0 || g->show == SHOW_SUMS)
         return word(choice, term);
-    if (number(choice, term, 1, 1, err) < 0)
+    if (divide_number(choice, term, 1, 1, err) < 0)
         return -1;
     n = strtoull(term, NULL, 10);
     if (n < first)
@@ -92,20 +92,25 @@ int place_pick(char *choice, const struct place *p, const struct judge *g,
         return word(choice, strcmp(position, "job") == 0 ||
                             strncmp(position, "finish ", 7) == 0
                                 ? position : "trace");
-    case SHOW_CHUNKS: return number(choice, position, 1, 4096, err);
-    case SHOW_BLOCKS: return number(choice, position, 1, JUDGE_LIST, err);
-    case SHOW_LEAVES: return number(choice, position, 1, 1, err);
+    case SHOW_CHUNKS:
+        return divide_number(choice, position, 1, 4096, err);
+    case SHOW_BLOCKS:
+        return divide_number(choice, position, 1, JUDGE_LIST, err);
+    case SHOW_LEAVES:
+        return divide_number(choice, position, 1, 1, err);
     case SHOW_LEAF:
         if (layer && strcmp(layer, "head") == 0)
             return word(choice, "next");
         return word(choice, layer && strcmp(layer, "token") != 0 ? "kv"
                                                                  : layer);
     case SHOW_LAYERS: return word(choice, layer);
-    case SHOW_OPERATORS: return word(choice, p->word[2]);
+    case SHOW_OPERATORS:
+        return word(choice, p->word[2]);
     case SHOW_PIECE_BLOCKS: case SHOW_PIECES:
         width = operators_width(&g->m, g->entry);
-        return number(choice, element, width,
-                      g->show == SHOW_PIECES ? 1024 : 1024 * JUDGE_LIST, err);
+        return divide_number(choice, element, width,
+                             g->show == SHOW_PIECES ? 1024 : 1024 * JUDGE_LIST,
+                             err);
     case SHOW_PIECE: return word(choice, element);
     case SHOW_SUM_BLOCKS: case SHOW_SUMS:
         return pick_sum(choice, p->word[g->entry == ENTRY_S ||

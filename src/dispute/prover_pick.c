@@ -19,8 +19,8 @@
 #include "dispute/terms.h"
 #include "proof/merkle.h"
 
-__attribute__((format(printf, 2, 3)))
-static int say(char *choice, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static int
+format_choice(char *choice, const char *fmt, ...)
 {
     va_list ap;
 
@@ -62,13 +62,13 @@ static int pick_record(char *choice, const struct execution *x,
     struct merkle trace;
 
     if (!judge_records_good(g))
-        return say(choice, "job");
+        return format_choice(choice, "job");
     merkle_init(&trace);
     for (size_t i = 0; i < x->n; i++)
         merkle_leaf(&trace, x->leaves + i * TRACE_LEAF_SIZE, TRACE_LEAF_SIZE);
     merkle_root(&trace, &own.trace);
     if (!id_equal(own.trace, g->r.trace))
-        return say(choice, "trace");
+        return format_choice(choice, "trace");
     for (uint32_t i = 0; i < x->n_out; i++) {
         const unsigned char *leaf =
             x->leaves + (x->j.n_prompt - 1 + i) * TRACE_LEAF_SIZE;
@@ -79,7 +79,7 @@ static int pick_record(char *choice, const struct execution *x,
                     !(g->j.flags & JOB_IGNORE_EOS);
         if (get_u32(leaf + 8) != x->in.output[i] || (ends && !last) ||
             (last && ends != (g->r.finish == RESULT_EOS)))
-            return say(choice, "finish %u", i);
+            return format_choice(choice, "finish %u", i);
     }
     return 0;
 }
@@ -94,14 +94,14 @@ static int pick_field(char *choice, const struct execution *x,
                                                 TRACE_LEAF_SIZE))
         return 0;
     if (own.token != l->token)
-        return say(choice, "token");
+        return format_choice(choice, "token");
     if (!id_equal(own.kv, l->kv))
-        return say(choice, "kv");
+        return format_choice(choice, "kv");
     if (!id_equal(own.deep, l->deep))
-        return say(choice, "deep");
+        return format_choice(choice, "deep");
     if (!id_equal(own.fin, l->fin))
-        return say(choice, "fin");
-    return own.next != l->next ? say(choice, "next") : 0;
+        return format_choice(choice, "fin");
+    return own.next != l->next ? format_choice(choice, "next") : 0;
 }
 
 /* ---- lists --------------------------------------------------------------- */
@@ -121,7 +121,7 @@ static int pick_list(char *choice, struct execution *x, const struct judge *g,
                          (unsigned char *)s->bytes.data, s->n, width);
     buf_clear(&own);
     if (i < s->n)
-        return say(choice, "%zu", s->first + i);
+        return format_choice(choice, "%zu", s->first + i);
     return 0;
 }
 
@@ -139,8 +139,9 @@ static int pick_layer(char *choice, struct execution *x, const struct judge *g,
                          (unsigned char *)g->layers.data, n, DIGEST_SIZE);
     buf_clear(&own);
     if (i == n)
-        return say(choice, "kv");
-    return i == 0 ? say(choice, "embed") : say(choice, "%zu", i - 1);
+        return format_choice(choice, "kv");
+    return i == 0 ? format_choice(choice, "embed")
+                  : format_choice(choice, "%zu", i - 1);
 }
 
 /* ---- operators ----------------------------------------------------------- */
@@ -167,9 +168,9 @@ static int pick_maximum(char *choice, struct execution *x,
     if (own == shown && w < n && size_of(x, g, e, w) == own)
         return 0;
     if ((int32_t)shown < (int32_t)own)
-        return say(choice, "%s %u", operators_name(e),
-                   (uint32_t)x->now->scalar[e + 1]);
-    return say(choice, "%s", operators_name(e));
+        return format_choice(choice, "%s %u", operators_name(e),
+                             (uint32_t)x->now->scalar[e + 1]);
+    return format_choice(choice, "%s", operators_name(e));
 }
 
 static int pick_greatest(char *choice, struct execution *x,
@@ -183,10 +184,11 @@ static int pick_greatest(char *choice, struct execution *x,
     if (f32_bits(own) == bits && w == mine)
         return 0;
     if (w < g->m.n_vocab &&
-        f32_bits(f32_from(get_u32(x->now->vector[ENTRY_LOGITS] + 4 * (size_t)w))
-                 + 0.0f) == bits)
-        return say(choice, "mx %u", mine);
-    return say(choice, "mx");
+        f32_bits(
+            f32_from(get_u32(x->now->vector[ENTRY_LOGITS] + 4 * (size_t)w)) +
+            0.0f) == bits)
+        return format_choice(choice, "mx %u", mine);
+    return format_choice(choice, "mx");
 }
 
 static int pick_entry(char *choice, struct execution *x,
@@ -210,10 +212,13 @@ static int pick_entry(char *choice, struct execution *x,
     case ENTRY_MX:
         return pick_greatest(choice, x, g);
     case ENTRY_WK: case ENTRY_IDK: case ENTRY_WP: case ENTRY_IDP:
-    case ENTRY_SUM_K: case ENTRY_SUM_P: case ENTRY_DRAW: case ENTRY_BEFORE:
-        return differs && g->j.temperature ? say(choice, "W") : 0;
+    case ENTRY_SUM_K:
+    case ENTRY_SUM_P:
+    case ENTRY_DRAW:
+    case ENTRY_BEFORE:
+        return differs && g->j.temperature ? format_choice(choice, "W") : 0;
     default:
-        return differs ? say(choice, "%s", operators_name(e)) : 0;
+        return differs ? format_choice(choice, "%s", operators_name(e)) : 0;
     }
 }
 
@@ -226,7 +231,7 @@ static int pick_row(char *choice, struct execution *x, const struct judge *g)
     i = first_difference(h.hash + g->layer * kv * DIGEST_SIZE, g->rows, kv,
                          DIGEST_SIZE);
     free(h.hash);
-    return i < kv ? say(choice, "kv %zu", i) : 0;
+    return i < kv ? format_choice(choice, "kv %zu", i) : 0;
 }
 
 static int pick_operator(char *choice, struct execution *x,
@@ -248,9 +253,9 @@ static int pick_operator(char *choice, struct execution *x,
             rc = pick_row(choice, x, g);
     }
     if (rc == 0 && x->now->table == OPERATORS_LAYER)
-        rc = say(choice, "x");
+        rc = format_choice(choice, "x");
     if (rc == 0 && x->now->table == OPERATORS_OF_HEAD)
-        rc = say(choice, g->j.temperature ? "W" : "wmx");
+        rc = format_choice(choice, g->j.temperature ? "W" : "wmx");
     return rc;
 }
 
@@ -287,19 +292,20 @@ static int pick_head(char *choice, struct execution *x, const struct judge *g,
     uint32_t m = get_u32(shown + 4), ev = get_u32(shown + 12);
 
     if (memcmp(own, shown, 4) != 0)
-        return say(choice, "%u er", head);
+        return format_choice(choice, "%u er", head);
     if (m != get_u32(own + 4) && f32_from(m) < f32_from(get_u32(own + 4)))
-        return say(choice, "%u m %u", head, get_u32(own + 8));
+        return format_choice(choice, "%u m %u", head, get_u32(own + 8));
     if (!key_has(x, g, head, get_u32(shown + 8), true, m) ||
         m != get_u32(own + 4))
-        return say(choice, "%u m", head);
+        return format_choice(choice, "%u m", head);
     if ((int32_t)ev < (int32_t)get_u32(own + 12))
-        return say(choice, "%u ev %u", head, get_u32(own + 16));
+        return format_choice(choice, "%u ev %u", head, get_u32(own + 16));
     if (!key_has(x, g, head, get_u32(shown + 16), false, ev) ||
         ev != get_u32(own + 12))
-        return say(choice, "%u ev", head);
-    return memcmp(own + 24, shown + 24, 8) != 0 ? say(choice, "%u Z", head)
-                                              : 0;
+        return format_choice(choice, "%u ev", head);
+    return memcmp(own + 24, shown + 24, 8) != 0
+               ? format_choice(choice, "%u Z", head)
+               : 0;
 }
 
 static int pick_element(char *choice, struct execution *x,
@@ -322,7 +328,8 @@ static int pick_element(char *choice, struct execution *x,
     } else {
         i = first_difference((unsigned char *)own.data, shown, g->piece.n,
                              width);
-        rc = i < g->piece.n ? say(choice, "%zu", g->piece.first + i) : 0;
+        rc = i < g->piece.n ? format_choice(choice, "%zu", g->piece.first + i)
+                            : 0;
     }
     buf_clear(&own);
     return rc;
@@ -340,7 +347,7 @@ static int pick_sum(char *choice, struct execution *x, const struct judge *g,
     if (g->show == SHOW_SUMS && g->sums_blocked) /* to its block's number */
         before.sums.first = (g->sums.first - first) / JUDGE_SUMS;
     rc = pick_list(choice, x, &before, &g->sums, width, err);
-    return rc ? rc : say(choice, "total"); /* it does not follow */
+    return rc ? rc : format_choice(choice, "total"); /* it does not follow */
 }
 
 int prover_pick(char *choice, struct execution *x, const struct judge *g,

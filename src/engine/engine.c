@@ -174,8 +174,8 @@ static void report_end(struct engine *e, const struct running *r)
 }
 
 /* An answer without a computation: finish is 17 or 18. */
-static void refuse(struct engine *e, const struct sequence *s,
-                   enum finish finish)
+static void refuse_sequence(struct engine *e, const struct sequence *s,
+                            enum finish finish)
 {
     struct answer a = { .user = s->user, .finish = finish,
                         .token = &no_token, .text = "" };
@@ -204,7 +204,7 @@ int engine_add(struct engine *e, const struct sequence *s, struct err *err)
         check_ids(s->forced, s->n_forced, "the forced ids", rec->n_vocab, err))
         return -1;
     if (s->n_prompt == 0 || s->n_prompt > rec->context) {
-        refuse(e, s, s->n_prompt ? FINISH_LONG : FINISH_PROMPT);
+        refuse_sequence(e, s, s->n_prompt ? FINISH_LONG : FINISH_PROMPT);
         return 0;
     }
     if (s->n_forced > rec->context - s->n_prompt ||

@@ -98,7 +98,7 @@ static void root_free(struct root *r)
     free(r);
 }
 
-static void add(struct net *net, struct root *r)
+static void add_root(struct net *net, struct root *r)
 {
     digest(&r->id, r->signature, sizeof(r->signature));
     for (size_t i = 0; i < r->n; i++)
@@ -202,7 +202,7 @@ static int seal(struct net *net, uint64_t height, struct err *err)
         root_free(r);
         return -1;
     }
-    add(net, r);
+    add_root(net, r);
     return 0;
 }
 
@@ -320,7 +320,7 @@ int chain_replay(struct net *net, const struct journal_record *r,
     root = compose(net, n, get_u64(r->data));
     memcpy(root->signature, r->data + 8, sizeof(root->signature));
     root->data_root = id_at(r->data + 520);
-    add(net, root);
+    add_root(net, root);
     return 0;
 }
 

@@ -83,7 +83,7 @@ static int parse_limit(struct faults_rule *r, const char *text)
     return 0;
 }
 
-static int refuse(const char *text, struct err *err)
+static int refuse_rule(const char *text, struct err *err)
 {
     struct buf names;
 
@@ -110,7 +110,7 @@ int faults_add(struct faults *h, const char *text, struct err *err)
             if (strlen(units[u]) == n && memcmp(units[u], text, n) == 0)
                 r.unit = (enum unit)u;
         if (r.unit == UNIT_NONE)
-            return refuse(text, err);
+            return refuse_rule(text, err);
         name = slash + 1;
     }
     colon = strchr(name, ':');
@@ -119,7 +119,7 @@ int faults_add(struct faults *h, const char *text, struct err *err)
         if (strlen(cases[i].name) == n && memcmp(cases[i].name, name, n) == 0)
             r.what = (enum faults_case)i;
     if (r.what == FAULTS_N || (colon && parse_limit(&r, colon + 1)))
-        return refuse(text, err);
+        return refuse_rule(text, err);
     h->rule[h->n++] = r;
     return 0;
 }

@@ -387,7 +387,7 @@ static void mine(struct net *net, const char *text, struct answer *a)
     answer_text(a, 200, height);
 }
 
-static void number(struct answer *a, uint64_t n)
+static void answer_number(struct answer *a, uint64_t n)
 {
     answer_text(a, 200, "");
     buf_printf(&a->body, "%" PRIu64, n);
@@ -401,7 +401,7 @@ static void price(const char *text, struct answer *a)
 
     snprintf(digits, sizeof(digits), "%.*s", (int)strcspn(text, "/"), text);
     if (route_number(digits, &n) && n < UINT64_MAX / 1000)
-        number(a, n * 1000);
+        answer_number(a, n * 1000);
     else
         answer_text(a, 400, "a number of bytes expected");
 }
@@ -434,7 +434,7 @@ void gateway_route(struct net *net, const struct call *c, const char *path,
                    "\"release\":1,\"height\":%" PRIu64 ",\"blocks\":%" PRIu64
                    ",\"peers\":0}", net_height(net), net_height(net) + 1);
     else if (strcmp(path, "height") == 0)
-        number(a, net_height(net));
+        answer_number(a, net_height(net));
     else if (strcmp(path, "tx_anchor") == 0)
         anchor(net, a);
     else if (strcmp(path, "peers") == 0)
@@ -443,7 +443,7 @@ void gateway_route(struct net *net, const struct call *c, const char *path,
         price(path + 6, a);
     else if (strncmp(path, "wallet/", 7) == 0 &&
              route_id(path + 7, &id, &rest) && strcmp(rest, "/balance") == 0)
-        number(a, stored_balance(net, id));
+        answer_number(a, stored_balance(net, id));
     else if (strncmp(path, "wallet/", 7) == 0 &&
              route_id(path + 7, &id, &rest) && strcmp(rest, "/last_tx") == 0)
         answer_text(a, 200, ""); /* wallets here only sign items */

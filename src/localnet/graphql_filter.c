@@ -18,7 +18,7 @@
 #define FIRST 10 /* of a page, if nothing is said */
 #define FIRST_MAX 100
 
-static int refuse(struct err *err, const char *name, const char *wanted)
+static int refuse_filter(struct err *err, const char *name, const char *wanted)
 {
     return err_set(err, ERR_INPUT, "%s: %s expected", name, wanted);
 }
@@ -28,10 +28,10 @@ static int check_texts(const struct json *v, const char *name,
                        struct err *err)
 {
     if (json_type(v) != JSON_ARRAY)
-        return json_string(v) ? 0 : refuse(err, name, "a list of texts");
+        return json_string(v) ? 0 : refuse_filter(err, name, "a list of texts");
     for (const struct json *e = json_first(v); e; e = json_next(e))
         if (!json_string(e))
-            return refuse(err, name, "a list of texts");
+            return refuse_filter(err, name, "a list of texts");
     return 0;
 }
 
@@ -42,7 +42,7 @@ static int read_tag(const struct json *tag, struct err *err)
     const char *op;
 
     if (!json_string(json_get(tag, "name")) || !json_get(tag, "values"))
-        return refuse(err, "tags", "a name and values");
+        return refuse_filter(err, "tags", "a name and values");
     for (const struct json *v = json_first(tag); v; v = json_next(v)) {
         const char *key = json_key(v);
 
@@ -65,7 +65,7 @@ static int read_tags(struct graphql_filter *f, const struct json *v,
     if (json_type(v) == JSON_OBJECT)
         return read_tag(v, err);
     if (json_type(v) != JSON_ARRAY)
-        return refuse(err, "tags", "a list");
+        return refuse_filter(err, "tags", "a list");
     for (const struct json *t = json_first(v); t; t = json_next(t))
         if (read_tag(t, err))
             return -1;
@@ -76,7 +76,7 @@ static int read_block(struct graphql_filter *f, const struct json *v,
                       struct err *err)
 {
     if (json_type(v) != JSON_OBJECT)
-        return refuse(err, "block", "min and max");
+        return refuse_filter(err, "block", "min and max");
     for (const struct json *e = json_first(v); e; e = json_next(e)) {
         uint64_t *to = strcmp(json_key(e), "min") == 0 ? &f->min
                        : strcmp(json_key(e), "max") == 0 ? &f->max : NULL;
@@ -87,7 +87,7 @@ static int read_block(struct graphql_filter *f, const struct json *v,
         if (json_type(e) == JSON_NULL)
             continue;
         if (json_u64(e, to))
-            return refuse(err, json_key(e), "a height");
+            return refuse_filter(err, json_key(e), "a height");
         f->in_block = true;
     }
     return 0;
@@ -97,7 +97,7 @@ static int read_first(struct graphql_filter *f, const struct json *v,
                       struct err *err)
 {
     if (json_u64(v, &f->first))
-        return refuse(err, "first", "a number");
+        return refuse_filter(err, "first", "a number");
     if (f->first > FIRST_MAX)
         f->first = FIRST_MAX;
     return 0;
@@ -109,10 +109,10 @@ static int read_after(struct graphql_filter *f, const struct json *v,
     const char *text = json_string(v);
 
     if (!text)
-        return refuse(err, "after", "a cursor");
+        return refuse_filter(err, "after", "a cursor");
     f->from_cursor = *text != '\0';
     if (f->from_cursor && json_u64_text(text, &f->after))
-        return refuse(err, "after", "a cursor of this gateway");
+        return refuse_filter(err, "after", "a cursor of this gateway");
     return 0;
 }
 
@@ -124,7 +124,7 @@ static int read_sort(struct graphql_filter *f, const struct json *v,
     f->ascending = text && strcmp(text, "HEIGHT_ASC") == 0;
     if (f->ascending || (text && strcmp(text, "HEIGHT_DESC") == 0))
         return 0;
-    return refuse(err, "sort", "HEIGHT_DESC or HEIGHT_ASC");
+    return refuse_filter(err, "sort", "HEIGHT_DESC or HEIGHT_ASC");
 }
 
 static int read_argument(struct graphql_filter *f, const struct json *v,

@@ -56,7 +56,7 @@ static int unexpected(struct reader *r, const char *wanted)
 }
 
 /* Take c, if it is next. */
-static bool take(struct reader *r, char c)
+static bool accept_char(struct reader *r, char c)
 {
     if (peek(r) != c)
         return false;
@@ -147,10 +147,10 @@ static int take_members(struct reader *r, struct buf *out, char close,
     bool first = true;
 
     buf_putc(out, '{');
-    while (!take(r, close)) {
+    while (!accept_char(r, close)) {
         if (take_name(r, name))
             return -1;
-        if (!take(r, ':'))
+        if (!accept_char(r, ':'))
             return unexpected(r, "a colon");
         buf_printf(out, "%s\"%s\":", first ? "" : ",", name);
         first = false;
@@ -166,7 +166,7 @@ static int take_list(struct reader *r, struct buf *out, unsigned depth)
     bool first = true;
 
     buf_putc(out, '[');
-    while (!take(r, ']')) {
+    while (!accept_char(r, ']')) {
         if (!first)
             buf_putc(out, ',');
         first = false;
@@ -187,9 +187,9 @@ static int take_value(struct reader *r, struct buf *out, unsigned depth)
         return take_string(r, out);
     if (c == '$')
         return take_variable(r, out);
-    if (take(r, '['))
+    if (accept_char(r, '['))
         return take_list(r, out, depth);
-    if (take(r, '{'))
+    if (accept_char(r, '{'))
         return take_members(r, out, '}', depth);
     return take_word(r, out);
 }
@@ -203,11 +203,11 @@ static int take_definition(struct reader *r, struct buf *out)
     char name[NAME_SIZE];
     const struct json *v;
 
-    if (!take(r, '$'))
+    if (!accept_char(r, '$'))
         return unexpected(r, "a variable");
     if (take_name(r, name))
         return -1;
-    if (!take(r, ':'))
+    if (!accept_char(r, ':'))
         return unexpected(r, "a colon");
     for (char c = peek(r); is_name(c) || strchr("[]!", c); c = peek(r)) {
         if (!c)
@@ -216,7 +216,7 @@ static int take_definition(struct reader *r, struct buf *out)
         r->s++;
     }
     buf_printf(out, "%s\"%s\":", out->len > 1 ? "," : "", name);
-    if (take(r, '='))
+    if (accept_char(r, '='))
         return take_value(r, out, 0);
     buf_puts(out, "null");
     v = json_get(r->variables, name);
@@ -232,7 +232,7 @@ static int take_definitions(struct reader *r)
 
     buf_init(&text, DEFAULTS_MAX);
     buf_putc(&text, '{');
-    while (rc == 0 && !take(r, ')'))
+    while (rc == 0 && !accept_char(r, ')'))
         rc = take_definition(r, &text);
     buf_putc(&text, '}');
     if (rc == 0)
@@ -278,11 +278,11 @@ static int take_field(struct reader *r, struct buf *out)
     if (take_name(r, alias))
         return -1;
     memcpy(name, alias, sizeof(name));
-    if (take(r, ':') && take_name(r, name))
+    if (accept_char(r, ':') && take_name(r, name))
         return -1;
     buf_printf(out, "%s{\"as\":\"%s\",\"field\":\"%s\",\"args\":",
                out->len > 1 ? "," : "", alias, name);
-    if (!take(r, '('))
+    if (!accept_char(r, '('))
         buf_puts(out, "{}");
     else if (take_members(r, out, ')', 0))
         return -1;
@@ -290,15 +290,15 @@ static int take_field(struct reader *r, struct buf *out)
     if (peek(r) == '@')
         return err_set(r->err, ERR_INPUT, "a directive of \"%s\" is not"
                        " answered here", name);
-    return take(r, '{') ? skip_selection(r) : 0;
+    return accept_char(r, '{') ? skip_selection(r) : 0;
 }
 
 static int take_fields(struct reader *r, struct buf *out)
 {
-    if (!take(r, '{'))
+    if (!accept_char(r, '{'))
         return unexpected(r, "an opening brace");
     buf_puts(out, "[");
-    while (!take(r, '}'))
+    while (!accept_char(r, '}'))
         if (take_field(r, out))
             return -1;
     buf_puts(out, "]");
@@ -319,7 +319,7 @@ static int take_operation(struct reader *r, struct buf *out)
                        " \"query\"", name);
     if (peek(r) != '(' && *r->s != '{' && take_name(r, name))
         return -1;
-    if (take(r, '(') && take_definitions(r))
+    if (accept_char(r, '(') && take_definitions(r))
         return -1;
     return take_fields(r, out);
 }
@@ -336,7 +336,8 @@ static int skip_fragment(struct reader *r)
                        " here");
     while (peek(r) && *r->s != '{')
         r->s++;
-    return take(r, '{') ? skip_selection(r) : unexpected(r, "a selection");
+    return accept_char(r, '{') ? skip_selection(r)
+                               : unexpected(r, "a selection");
 }
 
 int graphql_query(struct buf *out, const char *query,

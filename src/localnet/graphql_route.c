@@ -152,7 +152,7 @@ static int put_fields(struct buf *out, struct net *net,
     return buf_check(out, "the answer", err);
 }
 
-static void refuse(struct answer *a, const struct err *err)
+static void answer_refusal(struct answer *a, const struct err *err)
 {
     struct buf clean;
 
@@ -174,7 +174,7 @@ void graphql_route(struct net *net, const struct call *c, struct answer *a)
     answer_type(a, "application/json");
     if (read_call(&fields, c, &err) ||
         put_fields(&a->body, net, fields, &err)) {
-        refuse(a, &err);
+        answer_refusal(a, &err);
     }
     json_free(fields);
 }

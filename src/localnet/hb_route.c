@@ -205,8 +205,9 @@ static struct process *parse(struct net *net, const char *path,
 }
 
 /* Not under the lock, while it waits for the process. */
-static void ask(struct net *net, struct process *p, const struct call *c,
-                const char *args, struct answer *a)
+static void ask_process(struct net *net, struct process *p,
+                        const struct call *c, const char *args,
+                        struct answer *a)
 {
     if (dry_run_refused(net, UNIT_HB, a))
         return;
@@ -232,7 +233,7 @@ void hb_route(struct net *net, const struct call *c, const char *path,
     else if (strcmp(path, "~meta@1.0/info/address") == 0)
         answer_text(a, 200, net->address_text);
     else if (p && (rest = after(what, "as=execution/compute")))
-        ask(net, p, c, rest, a);
+        ask_process(net, p, c, rest, a);
     else if (p)
         get(net, c, p, what, a);
     else

@@ -33,7 +33,7 @@ void idmap_clear(struct idmap *m, void (*release)(void *value))
 }
 
 /* The slot that has this id, or the free one where it would go. */
-static struct idmap_slot *find(const struct idmap *m, struct id id)
+static struct idmap_slot *find_slot(const struct idmap *m, struct id id)
 {
     size_t i = (size_t)get_u64(id.b) & (m->cap - 1);
 
@@ -44,7 +44,7 @@ static struct idmap_slot *find(const struct idmap *m, struct id id)
 
 void *idmap_get(const struct idmap *m, struct id id)
 {
-    return m->cap ? find(m, id)->value : NULL;
+    return m->cap ? find_slot(m, id)->value : NULL;
 }
 
 static void grow(struct idmap *m)
@@ -56,7 +56,7 @@ static void grow(struct idmap *m)
     bigger.slot = xcalloc(bigger.cap, sizeof(*bigger.slot));
     for (size_t i = 0; i < m->cap; i++)
         if (m->slot[i].value)
-            *find(&bigger, m->slot[i].id) = m->slot[i];
+            *find_slot(&bigger, m->slot[i].id) = m->slot[i];
     bigger.n = m->n;
     free(m->slot);
     *m = bigger;
@@ -68,7 +68,7 @@ void idmap_put(struct idmap *m, struct id id, void *value)
 
     if ((m->n + 1) * 2 > m->cap)
         grow(m);
-    s = find(m, id);
+    s = find_slot(m, id);
     if (!s->value)
         m->n++;
     s->id = id;

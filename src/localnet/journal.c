@@ -60,8 +60,9 @@ static void sum_of(unsigned char sum[8], const unsigned char head[8],
 }
 
 /* The record at `at`: its whole length, 0 if it was cut off, -1. */
-static int64_t take(struct journal *j, uint64_t at, unsigned char *buffer,
-                    journal_fn *each, void *self, struct err *err)
+static int64_t read_record(struct journal *j, uint64_t at,
+                           unsigned char *buffer, journal_fn *each, void *self,
+                           struct err *err)
 {
     unsigned char head[HEAD], sum[8];
     struct journal_record r;
@@ -102,7 +103,7 @@ static int replay(struct journal *j, journal_fn *each, void *self,
     int64_t n = 1;
 
     while (at < j->size && n > 0) {
-        n = take(j, at, buffer, each, self, err);
+        n = read_record(j, at, buffer, each, self, err);
         if (n > 0)
             at += (uint64_t)n;
     }
@@ -117,7 +118,7 @@ static int replay(struct journal *j, journal_fn *each, void *self,
 
 /* ---- opening, writing ---------------------------------------------------- */
 
-static int begin(struct journal *j, struct err *err)
+static int start_journal(struct journal *j, struct err *err)
 {
     char magic[MAGIC_N];
     struct stat st;
@@ -155,7 +156,7 @@ int journal_open(struct journal **out, const char *path, journal_fn *each,
         err_set(err, ERR_INPUT, "\"%s\" is in use by another localnet", path);
         goto fail;
     }
-    if (begin(j, err) || replay(j, each, self, err))
+    if (start_journal(j, err) || replay(j, each, self, err))
         goto fail;
     *out = j;
     return 0;

@@ -65,8 +65,9 @@ static int print_help(const struct opt_command *c)
 }
 
 /* Options, --help, log level and umask: GO, or the exit status. */
-static int begin(const struct opt_command *c, struct settings *s, int argc,
-                 char **argv, void *into, const char **args, size_t *n_args)
+static int parse_options(const struct opt_command *c, struct settings *s,
+                         int argc, char **argv, void *into, const char **args,
+                         size_t *n_args)
 {
     struct err err = ERR_INIT;
     bool help;
@@ -199,7 +200,7 @@ static int run(struct settings *s, int argc, char **argv)
 
     put_about(&about);
     command.about = about.data;
-    status = begin(&command, s, argc, argv, &a, args, &n_args);
+    status = parse_options(&command, s, argc, argv, &a, args, &n_args);
     if (status == GO && !a.dir) {
         err_set(&err, ERR_INPUT, "apus localnet: no directory, give one with"
                 " --dir, such as --dir net");
@@ -285,14 +286,15 @@ static int run_spawn(struct settings *s, int argc, char **argv)
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct err err = ERR_INIT;
     size_t n_args;
-    int status = begin(&run_spawn_command, s, argc, argv, &opt, args, &n_args);
+    int status =
+        parse_options(&run_spawn_command, s, argc, argv, &opt, args, &n_args);
 
     if (status == GO && opt.dir) {
         if (settings_of(&of_dir, opt.dir, &err))
             status = fail(&err);
         else /* the options are over these, too */
-            status = begin(&run_spawn_command, of_dir, argc, argv, &opt, args,
-                           &n_args);
+            status = parse_options(&run_spawn_command, of_dir, argc, argv, &opt,
+                                   args, &n_args);
     }
     if (status == GO)
         status = spawn(of_dir ? of_dir : s, args[0]);

@@ -75,7 +75,8 @@ void parts_free(void)
     }
 }
 
-static void begin(struct net *net, const struct call *c, struct answer *a)
+static void begin_upload(struct net *net, const struct call *c,
+                         struct answer *a)
 {
     struct parts *p = xcalloc(1, sizeof(*p));
     const char *size = call_query(c, "chunkSize");
@@ -240,7 +241,7 @@ void parts_route(struct net *net, const struct call *c, const char *path,
     uint64_t at;
 
     if (!post && strcmp(path, "-1/-1") == 0) {
-        begin(net, c, a);
+        begin_upload(net, c, a);
         return;
     }
     sscanf(path, "part-%u/", &number);

@@ -273,8 +273,9 @@ static enum MHD_Result answer(struct server *s, struct MHD_Connection *c,
 /* ---- requests ------------------------------------------------------------ */
 
 /* Once, when the headers are there. */
-static void begin(struct server *s, struct MHD_Connection *c,
-                  struct request *q, const char *url, const char *method)
+static void begin_request(struct server *s, struct MHD_Connection *c,
+                          struct request *q, const char *url,
+                          const char *method)
 {
     const char *length = MHD_lookup_connection_value(c, MHD_HEADER_KIND,
                                                      "Content-Length");
@@ -300,7 +301,7 @@ static enum MHD_Result handle(void *self, struct MHD_Connection *c,
 
     (void)version;
     if (!q->seen) {
-        begin(s, c, q, url, method);
+        begin_request(s, c, q, url, method);
         return MHD_YES;
     }
     q->call.path = url;

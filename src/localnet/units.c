@@ -121,9 +121,9 @@ static struct process *destination(struct net *net, const void *raw,
 }
 
 /* It is in the journal at `at`. */
-static int take(struct net *net, const unsigned char head[HEAD],
-                const void *raw, size_t n, const struct item *it,
-                uint64_t at, struct message **out, struct err *err)
+static int accept_message(struct net *net, const unsigned char head[HEAD],
+                          const void *raw, size_t n, const struct item *it,
+                          uint64_t at, struct message **out, struct err *err)
 {
     struct process *p = destination(net, raw, n, it, err);
     struct message *m;
@@ -162,7 +162,7 @@ int units_put(struct net *net, const void *raw, size_t n, const struct item *it,
     memcpy(head + 16, pushed_for.b, 32);
     if (journal_put(net->journal, JOURNAL_MESSAGE, head, HEAD, raw, n, true,
                     &at, err) ||
-        take(net, head, raw, n, it, at, m, err))
+        accept_message(net, head, raw, n, it, at, m, err))
         return -1;
     /* not by its timestamp: ours may be off on purpose, or be put back */
     (*m)->due_ms = clock_ms() + net->ao->delay_ms;
@@ -187,8 +187,8 @@ static int replay_message(struct net *net, const struct journal_record *r,
         return err_set(err, ERR_FATAL, "a record of a message is not an item");
     if (get_u64(r->data) > net->last_ms)
         net->last_ms = get_u64(r->data);
-    return take(net, r->data, r->data + HEAD, r->n - HEAD, &it, r->at + HEAD,
-                &m, err);
+    return accept_message(net, r->data, r->data + HEAD, r->n - HEAD, &it,
+                          r->at + HEAD, &m, err);
 }
 
 int units_replay(struct net *net, const struct journal_record *r,

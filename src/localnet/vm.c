@@ -273,7 +273,7 @@ struct request {
     size_t n;
 };
 
-static const char *take(lua_State *lua, struct request *r, size_t n)
+static const char *pop_result(lua_State *lua, struct request *r, size_t n)
 {
     const char *p = r->p;
 
@@ -286,7 +286,7 @@ static const char *take(lua_State *lua, struct request *r, size_t n)
 
 static void push_value(lua_State *lua, struct request *r, unsigned depth)
 {
-    char kind = *take(lua, r, 1);
+    char kind = *pop_result(lua, r, 1);
     uint32_t n;
 
     luaL_checkstack(lua, 4, "request");
@@ -295,12 +295,12 @@ static void push_value(lua_State *lua, struct request *r, unsigned depth)
         return;
     }
     if (kind == 'i') {
-        lua_pushinteger(lua, (lua_Integer)get_u64(take(lua, r, 8)));
+        lua_pushinteger(lua, (lua_Integer)get_u64(pop_result(lua, r, 8)));
         return;
     }
-    n = get_u32(take(lua, r, 4));
+    n = get_u32(pop_result(lua, r, 4));
     if (kind == 's') {
-        lua_pushlstring(lua, take(lua, r, n), n);
+        lua_pushlstring(lua, pop_result(lua, r, n), n);
         return;
     }
     if ((kind != '[' && kind != '{') || depth > MAX_DEPTH || n > r->n)

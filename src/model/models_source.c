@@ -58,8 +58,8 @@ int models_source_set(const char *store, struct id id, const char *text,
 
 /* The rest of the first line "KEY rest" of a file of the store, or with `back`
  * the beginning of the first "rest KEY". */
-static bool find(char out[MODELS_SOURCE], const char *store, const char *file,
-                 const char *key, bool back)
+static bool find_line(char out[MODELS_SOURCE], const char *store,
+                      const char *file, const char *key, bool back)
 {
     bool found = false;
     struct buf b;
@@ -87,17 +87,17 @@ void models_source(char out[MODELS_SOURCE], const char *store, struct id id)
     char arweave[MODELS_SOURCE];
 
     out[0] = '\0';
-    if (find(out, store, "origins", id_text(id).s, false) &&
+    if (find_line(out, store, "origins", id_text(id).s, false) &&
         models_source_check(out, NULL) == 0)
         return;
     out[0] = '\0';
-    if (find(arweave, store, "arweave", id_text(id).s, true) &&
+    if (find_line(arweave, store, "arweave", id_text(id).s, true) &&
         strlen(arweave) == ID)
         snprintf(out, MODELS_SOURCE, "arweave:%.*s", (int)ID, arweave);
 }
 
 /* The part of a path up to the next slash, into out[0..size). */
-static const char *take(char *out, size_t size, const char *at)
+static const char *copy_segment(char *out, size_t size, const char *at)
 {
     size_t n = strcspn(at, "/");
 
@@ -118,10 +118,10 @@ void models_source_of_path(char out[MODELS_SOURCE], const char *path)
         at = p + sizeof(begin) - 1;
     if (!at)
         return;
-    at = take(repository, sizeof(repository), at);
+    at = copy_segment(repository, sizeof(repository), at);
     if (strncmp(at, between, sizeof(between) - 1) != 0)
         return;
-    take(revision, sizeof(revision), at + sizeof(between) - 1);
+    copy_segment(revision, sizeof(revision), at + sizeof(between) - 1);
     dashes = strstr(repository, "--");
     if (!dashes || !revision[0])
         return;

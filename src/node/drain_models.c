@@ -28,7 +28,7 @@ static struct drain_model *entry(struct drain_models *k, struct id model)
     return &k->list[k->n++];
 }
 
-static int look(const char *store, struct id model, struct err *err)
+static int look_up_model(const char *store, struct id model, struct err *err)
 {
     struct id *ids = NULL, got;
     struct model_record rec;
@@ -57,11 +57,11 @@ int drain_models_has(struct drain_models *k, const char *store,
     int rc;
 
     if (!k)
-        return look(store, model, err);
+        return look_up_model(store, model, err);
     m = entry(k, model);
     if (m->has_known)
         return m->has;
-    rc = look(store, model, err);
+    rc = look_up_model(store, model, err);
     m->has_known = rc >= 0;
     m->has = rc > 0;
     return rc;

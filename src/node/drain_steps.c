@@ -87,7 +87,7 @@ int drain_each(struct drain *d, enum spool_state state,
 /* ---- wallet and queue ---------------------------------------------------- */
 
 /* What is only for the curious would be mail from cron. */
-static void note(void *self, bool warning, const char *text)
+static void note_line(void *self, bool warning, const char *text)
 {
     (void)self;
     if (warning)
@@ -101,7 +101,7 @@ int drain_open(struct drain *d, struct err *err)
     struct push_options o = {
         .settings = d->settings, .version = PACKAGE_VERSION,
         .commit = d->commit,
-        .caller = { .stop = d->caller->stop, .note = note },
+        .caller = { .stop = d->caller->stop, .note = note_line },
     };
     struct err why = ERR_INIT;
 

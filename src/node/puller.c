@@ -25,8 +25,8 @@
 /* ---- options and settings ------------------------------------------------ */
 
 /* The setting, or the value of the option that stands for it. */
-static int number(uint64_t *v, const struct settings *s, const char *name,
-                  const char *option, const char *text, struct err *err)
+static int read_count(uint64_t *v, const struct settings *s, const char *name,
+                      const char *option, const char *text, struct err *err)
 {
     *v = settings_count(s, name);
     if (text && settings_check(s, name, text, v, err))
@@ -43,19 +43,14 @@ int puller_init(struct puller *puller, const struct settings *s,
     memset(puller, 0, sizeof(*puller));
     p->caller = *caller;
     p->per_message = settings_count(s, "pull-max");
-    if (number(&p->total, s, "pull-total", "--max", c->max, err) ||
-        number(&p->ttl_s, s, "lease", "--ttl", c->ttl, err))
+    if (read_count(&p->total, s, "pull-total", "--max", c->max, err) ||
+        read_count(&p->ttl_s, s, "lease", "--ttl", c->ttl, err))
         return -1;
     p->max_file = settings_count(s, "pull-size");
     return 0;
 }
 
 /* ---- models -------------------------------------------------------------- */
-
-static void say(const char *line)
-{
-    log_info("%s", line);
-}
 
 static int find_model(struct id *id, const struct settings *s, const char *name,
                       struct err *err)
@@ -64,7 +59,7 @@ static int find_model(struct id *id, const struct settings *s, const char *name,
     char *path;
     int rc;
 
-    if (models_resolve(&path, settings_text(s, "models"), name, say, err))
+    if (models_resolve(&path, settings_text(s, "models"), name, log_line, err))
         return -1;
     rc = model_peek(&rec, id, path, err);
     free(path);

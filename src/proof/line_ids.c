@@ -66,7 +66,8 @@ void line_ids_free(struct line_ids *t)
 }
 
 /* Where a hash is, or is to be put. */
-static struct entry *find(struct entry *list, size_t size, struct id sha256)
+static struct entry *find_entry(struct entry *list, size_t size,
+                                struct id sha256)
 {
     size_t at = (size_t)get_u64(sha256.b) & (size - 1);
 
@@ -87,7 +88,7 @@ static int grow(struct line_ids *t, struct err *err)
     memset(list, 0, size * sizeof(*list));
     for (size_t i = 0; i < t->size; i++)
         if (t->entry[i].n)
-            *find(list, size, t->entry[i].sha256) = t->entry[i];
+            *find_entry(list, size, t->entry[i].sha256) = t->entry[i];
     free(t->entry);
     t->entry = list;
     t->size = size;
@@ -102,7 +103,7 @@ static struct entry *entry_of(struct line_ids *t, struct id sha256,
 
     if (t->used >= t->size / 4 * 3 && grow(t, err))
         return NULL;
-    e = find(t->entry, t->size, sha256);
+    e = find_entry(t->entry, t->size, sha256);
     if (e->n == 0) {
         e->sha256 = sha256;
         t->used++;

@@ -124,8 +124,8 @@ static void put_params(struct buf *out, const struct job_record *job,
     buf_puts(out, "]}");
 }
 
-static int put_text(struct buf *out, const struct record *r,
-                    const struct id *hash, struct err *err)
+static int put_answer_text(struct buf *out, const struct record *r,
+                           const struct id *hash, struct err *err)
 {
     put_key(out, K_TEXT);
     if (hash) {
@@ -191,7 +191,7 @@ int published_put(struct buf *out, const struct record *r,
                b->hashes ? &job.prompt : NULL);
     put_tokens(out, K_TOKENS, r->output, r->n_output,
                b->hashes ? &res.output : NULL);
-    if (put_text(out, r, b->hashes ? &res.text : NULL, err))
+    if (put_answer_text(out, r, b->hashes ? &res.text : NULL, err))
         return -1;
     put_key_number(out, K_FINISH, res.finish);
     put_error(out, &res);
@@ -278,8 +278,8 @@ static int members(const struct json *object, const char *what,
 }
 
 /* Plain digits: 7.0 and 7e0 are other texts of the same value. */
-static int number(const struct json *v, const char *key, uint32_t *out,
-                  struct err *err)
+static int read_u32(const struct json *v, const char *key, uint32_t *out,
+                    struct err *err)
 {
     const char *text = json_number(v);
     uint64_t n;
@@ -305,7 +305,7 @@ static int token_ids(const struct json *v, const char *key, struct buf *out,
     for (const struct json *e = json_first(v); e; e = json_next(e)) {
         uint32_t id = 0;
 
-        if (number(e, key, &id, err))
+        if (read_u32(e, key, &id, err))
             return -1;
         buf_put_u32(out, id);
     }
@@ -324,8 +324,9 @@ static int tokens(const struct published *p, const struct json *v,
     if (p->hashed) {
         if (json_count(v) != 2)
             return bad(err, key, "a count and a hash, as the text is one");
-        return number(e, key, n, err) || an_id(json_next(e), key, blob, err)
-                   ? -1 : 0;
+        return read_u32(e, key, n, err) || an_id(json_next(e), key, blob, err)
+                   ? -1
+                   : 0;
     }
     if (token_ids(v, key, ids, err))
         return -1;
@@ -365,7 +366,7 @@ static int place(struct published *p, const struct json *v, struct err *err)
                                      ? "five numbers, as finish is 16"
                                      : "empty, as finish is not 16");
     for (size_t i = 0; e; e = json_next(e))
-        if (number(e, "error", to[i++], err))
+        if (read_u32(e, "error", to[i++], err))
             return -1;
     return 0;
 }
@@ -429,12 +430,12 @@ static int read_params(struct published *p, const struct json *v,
     struct job_record *j = &p->job;
 
     if (members(v, "params", param_keys, N_PARAMS, m, err) ||
-        number(m[P_CHOICE], "choice", &j->choice, err) ||
-        number(m[P_MAX_TOKENS], "max_tokens", &j->max_tokens, err) ||
-        number(m[P_TEMPERATURE], "temperature", &j->temperature, err) ||
-        number(m[P_TOP_P], "top_p", &j->top_p, err) ||
-        number(m[P_TOP_K], "top_k", &j->top_k, err) ||
-        number(m[P_FLAGS], "flags", &j->flags, err) ||
+        read_u32(m[P_CHOICE], "choice", &j->choice, err) ||
+        read_u32(m[P_MAX_TOKENS], "max_tokens", &j->max_tokens, err) ||
+        read_u32(m[P_TEMPERATURE], "temperature", &j->temperature, err) ||
+        read_u32(m[P_TOP_P], "top_p", &j->top_p, err) ||
+        read_u32(m[P_TOP_K], "top_k", &j->top_k, err) ||
+        read_u32(m[P_FLAGS], "flags", &j->flags, err) ||
         seed(p, m[P_SEED], err) || stops(p, m[P_STOPS], err))
         return -1;
     return 0;
@@ -455,11 +456,11 @@ static int read_records(struct published *p, const struct json *const *m,
                err) ||
         tokens(p, m[K_TOKENS], "tokens", &p->output, &r->n_out, &r->output,
                err) ||
-        number(m[K_FINISH], "finish", &r->finish, err) ||
+        read_u32(m[K_FINISH], "finish", &r->finish, err) ||
         place(p, m[K_ERROR], err) ||
         an_id(m[K_TRACE], "trace", &r->trace, err) ||
-        number(m[K_N], "n", &r->n, err) ||
-        number(m[K_LEVEL], "level", &r->level, err))
+        read_u32(m[K_N], "n", &r->n, err) ||
+        read_u32(m[K_LEVEL], "level", &r->level, err))
         return -1;
     r->model = j->model;
     r->choice = j->choice;
@@ -481,8 +482,8 @@ static int read_rest(struct published *p, const struct json *const *m,
         an_id(m[K_JOB], "job", &p->said_job, err) ||
         an_id(m[K_BATCH_ID], "batch_id", &p->batch, err) ||
         an_id(m[K_BATCH_ROOT], "batch_root", &p->root, err) ||
-        number(m[K_INDEX], "index", &p->index, err) ||
-        number(m[K_COUNT], "count", &p->count, err) ||
+        read_u32(m[K_INDEX], "index", &p->index, err) ||
+        read_u32(m[K_COUNT], "count", &p->count, err) ||
         path(p, m[K_PATH], err) || an_id(m[K_NODE], "node", &p->node, err))
         return -1;
     return 0;

@@ -73,7 +73,7 @@ static int stopped(const struct message_journal *a, struct err *err)
                    " again to go on");
 }
 
-static void note(const struct message_journal *a, const char *text)
+static void log_note(const struct message_journal *a, const char *text)
 {
     caller_note(&a->caller, true, text);
 }
@@ -587,8 +587,8 @@ out:
 
 /* ---- both ---------------------------------------------------------------- */
 
-static void begin(struct saying *s, const struct message_journal *a,
-                  const struct batch_info *info, struct acknowledged *n)
+static void begin_saying(struct saying *s, const struct message_journal *a,
+                         const struct batch_info *info, struct acknowledged *n)
 {
     memset(s, 0, sizeof(*s));
     s->a = a;
@@ -611,7 +611,7 @@ static void report(const struct saying *s)
                          " another node gave and was believed first; the"
                          " queue keeps both ids (push/results-*.answer"
                          " names them)", s->batch, s->n->conflicts);
-        note(s->a, text);
+        log_note(s->a, text);
         free(text);
     }
     if (s->n->refused) {
@@ -619,14 +619,14 @@ static void report(const struct saying *s)
                          " no answers to what it was asked (push/results-*."
                          "answer says why); they go back", s->batch,
                          s->n->refused);
-        note(s->a, text);
+        log_note(s->a, text);
         free(text);
     }
     if (s->n->unknown) {
         text = xasprintf("batch %s: the queue does not know %" PRIu64 " of"
                          " its requests (any more)", s->batch,
                          s->n->unknown);
-        note(s->a, text);
+        log_note(s->a, text);
         free(text);
     }
 }
@@ -641,7 +641,7 @@ int acknowledge(const struct message_journal *a, struct results *r,
     int rc = 0;
 
     memset(n, 0, sizeof(*n));
-    begin(&s, a, results_info(r), n);
+    begin_saying(&s, a, results_info(r), n);
     if (results_count(r) > 0) {
         rc = push_statement(a->batch_path, record, &statement, err);
         if (rc)
@@ -701,7 +701,7 @@ int acknowledge_release_all(const struct message_journal *a,
     int rc;
 
     memset(n, 0, sizeof(*n));
-    begin(&s, a, info, n);
+    begin_saying(&s, a, info, n);
     if (info->is_file_of_ao)
         rc = put_release(&s, info->request, NULL, err) ||
                      release(&s, err) ? -1 : 0;

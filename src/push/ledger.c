@@ -39,7 +39,7 @@ struct entries {
     size_t n, cap;
 };
 
-static void add(struct entries *e, const struct entry *line)
+static void add_entry(struct entries *e, const struct entry *line)
 {
     VEC_RESERVE(e->list, e->cap, e->n + 1);
     e->list[e->n] = *line;
@@ -63,7 +63,7 @@ static void take_line(struct entries *e, const char *line, size_t n)
     }
     if (json_id(json_get(root, "item"), &l.id) == 0 &&
         json_digits(winc, &l.winc) == 0)
-        add(e, &l);
+        add_entry(e, &l);
     json_free(root);
 }
 
@@ -103,8 +103,8 @@ static uint64_t add_up(struct entries *e, const struct id *id, uint64_t *of_id)
     return all;
 }
 
-static int look(const char *path, const struct id *id, uint64_t *winc,
-                uint64_t *of_id, struct err *err)
+static int sum_entries(const char *path, const struct id *id, uint64_t *winc,
+                       uint64_t *of_id, struct err *err)
 {
     struct entries e = { .n = 0 };
     struct buf text;
@@ -131,7 +131,7 @@ int ledger_sum(const char *path, uint64_t *winc, struct err *err)
 {
     uint64_t unused;
 
-    return look(path, NULL, winc, &unused, err);
+    return sum_entries(path, NULL, winc, &unused, err);
 }
 
 /* Whether the file ends in the middle of a line. */
@@ -175,13 +175,13 @@ int ledger_ask(const char *path, struct id id, uint64_t price, uint64_t most,
 {
     uint64_t others = 0, ours = 0;
 
-    if (look(path, &id, winc, &ours, err))
+    if (sum_entries(path, &id, winc, &ours, err))
         return -1;
     if (*winc > most || price > most - *winc)
         return 1;
     /* put down first and looked at again, so that two of us see each other */
     if (append(path, id, "asked", price, err) ||
-        look(path, &id, &others, &ours, err))
+        sum_entries(path, &id, &others, &ours, err))
         return -1;
     if (plus(others, ours) <= most)
         return 0;

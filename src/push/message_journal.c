@@ -134,10 +134,10 @@ enum said {
 /* Send what is signed and wait.  What is lost is to be signed anew.  So it is,
  * but only next time, after a refusal (paused, not allowed): the same message
  * has the same answer for ever. */
-static enum said say(const struct message_journal *a,
-                     const struct kept_message *x, const struct buf *item,
-                     const char *answer, uint64_t *count, bool *refused,
-                     struct err *err)
+static enum said send_message(const struct message_journal *a,
+                              const struct kept_message *x,
+                              const struct buf *item, const char *answer,
+                              uint64_t *count, bool *refused, struct err *err)
 {
     const struct ao_out *out = NULL;
     struct err own = ERR_INIT;
@@ -179,7 +179,7 @@ static enum said say_anew(const struct message_journal *a,
     buf_init(&item, ITEM_MAX);
     if ((old ? file_read(&item, path, err)
              : sign(a, x, data, path, &item, err)) == 0)
-        said = say(a, x, &item, answer, count, &refused, err);
+        said = send_message(a, x, &item, answer, count, &refused, err);
     if (said == SAID_FAILED && refused)
         unlink(path);
     if (said == SAID_LOST && sys_unlink(path)) {

@@ -144,7 +144,7 @@ static int open_dir(struct download *x, struct err *err)
 
 /* ---- one file ------------------------------------------------------------ */
 
-static int take(void *self, const void *data, size_t n, struct err *err)
+static int write_bytes(void *self, const void *data, size_t n, struct err *err)
 {
     struct growing *g = self;
     const struct model_download *d = g->x->d;
@@ -184,7 +184,7 @@ static int refused(const struct http_answer *a, const char *url,
 static int get(struct growing *g, const char *url, uint64_t n,
                struct err *err)
 {
-    struct http_request r = { .method = "GET", .url = url, .sink = take,
+    struct http_request r = { .method = "GET", .url = url, .sink = write_bytes,
                               .sink_self = g,
                               .max_body = n ? n : MAX_SIZE };
     struct http_answer a;
@@ -203,8 +203,8 @@ static int get(struct growing *g, const char *url, uint64_t n,
 
 /* Size of the file and whether it comes in ranges: 1, 0 if there is none such,
  * -1. */
-static int look(const struct growing *g, const char *url, uint64_t *size,
-                bool *ranges, struct err *err)
+static int probe_file(const struct growing *g, const char *url, uint64_t *size,
+                      bool *ranges, struct err *err)
 {
     struct http_request r = { .method = "HEAD", .url = url, .max_body = 1 };
     struct http_answer a;
@@ -272,7 +272,7 @@ static int fetch(const struct download *x, const char *name, struct err *err)
 
     if (file_exists(path))
         goto out;
-    rc = look(&g, url, &g.size, &ranges, err);
+    rc = probe_file(&g, url, &g.size, &ranges, err);
     if (rc < 1)
         goto out;
     g.part = xasprintf("%s.%" PRIu64 ".part", path, g.size);

@@ -58,7 +58,7 @@ static bool stopped(const struct fetch *x)
     return caller_stops(&x->f->caller);
 }
 
-static void note(const struct fetch *x, const char *text)
+static void log_gateway(const struct fetch *x, const char *text)
 {
     caller_note(&x->f->caller, true, text);
 }
@@ -85,7 +85,8 @@ static int read_tags(struct id *id, const struct gateway_data *d,
     return 0;
 }
 
-static int find(struct gateways *g, size_t i, void *self, struct err *err)
+static int find_source(struct gateways *g, size_t i, void *self,
+                       struct err *err)
 {
     struct fetch *x = self;
     char text[ID_TEXT];
@@ -145,7 +146,7 @@ static int begin_stream(struct fetch *x, struct err *err)
 }
 
 /* Behind what is proven other bytes may still lie; they are written over. */
-static int take(void *self, const void *data, size_t n, struct err *err)
+static int write_span(void *self, const void *data, size_t n, struct err *err)
 {
     struct fetch *x = self;
 
@@ -192,7 +193,7 @@ static int read_rest(struct gateways *g, size_t i, void *self,
         model_stream_back(x->stream);
     at = model_stream_at(x->stream);
     x->bad = false;
-    rc = gateway_read(g, i, &d, at, d.size - at, take, x, &why);
+    rc = gateway_read(g, i, &d, at, d.size - at, write_span, x, &why);
     if (x->bad) { /* by this gateway or the one before it */
         model_stream_back(x->stream);
         x->strict = true;
@@ -304,7 +305,7 @@ static int fetch_with(struct fetch *x, size_t first, bool *wrong,
     int rc;
 
     *wrong = false;
-    if (gateways_each(g, first, gateways_count(g), find, x, err))
+    if (gateways_each(g, first, gateways_count(g), find_source, x, err))
         return -1;
     path = models_path(x->f->store, x->id);
     if (file_exists(path)) {
@@ -340,7 +341,7 @@ static int fetch_model(struct fetch *x, struct err *err)
         if (rc && wrong) {
             err_prefix(&why, "\"%s\" gave a head that is not of the item",
                        gateways_url(x->f->gateways, x->source));
-            note(x, why.text);
+            log_gateway(x, why.text);
         }
         if (rc)
             err_copy(err, &why);

@@ -105,7 +105,7 @@ static int look_ahead(struct bundle_maker *m, struct err *err)
 }
 
 /* Take it, if it belongs into the bundle that is being made: 1, 0, -1. */
-static int take(struct bundle_maker *m, struct job **j, struct err *err)
+static int take_job(struct bundle_maker *m, struct job **j, struct err *err)
 {
     if (look_ahead(m, err))
         return -1;
@@ -120,7 +120,7 @@ static int take(struct bundle_maker *m, struct job **j, struct err *err)
     return 1;
 }
 
-static void begin(struct bundle_maker *m)
+static void begin_bundle(struct bundle_maker *m)
 {
     m->n = 0;
     m->json_bytes = 0;
@@ -184,7 +184,7 @@ static int fill_window(struct bundle_maker *m, struct window *w,
 {
     w->n = w->bytes = 0;
     while (w->n < WINDOW_JOBS && w->bytes < WINDOW_BYTES) {
-        int rc = take(m, &w->job[w->n], err);
+        int rc = take_job(m, &w->job[w->n], err);
 
         if (rc <= 0)
             return rc;
@@ -439,7 +439,7 @@ int bundle_maker_next(struct bundle_maker *m, const char *batch_path,
     size_t n = 0;
     int rc = -1;
 
-    begin(m);
+    begin_bundle(m);
     if (file_exists(head)) {
         if (!m->ahead)
             rc = count_items(head, &n, err) ||
@@ -462,9 +462,9 @@ int bundle_maker_measure(struct bundle_maker *m, uint64_t *size,
     struct job *j;
     int rc;
 
-    begin(m);
+    begin_bundle(m);
     *size = ITEM_FIXED + 128 + 32; /* the outer tags are about so long */
-    while ((rc = take(m, &j, err)) == 1) {
+    while ((rc = take_job(m, &j, err)) == 1) {
         *size += 64 + ITEM_FIXED + j->json.len;
         for (int i = 0; i < PUBLISHED_TAGS; i++)
             *size += strlen(j->tags.tag[i].name) +

@@ -262,8 +262,8 @@ struct costs {
 
 /* Put down what is about to be handed over, free or not, so that a disk that
  * cannot be written is noticed before anything is paid. */
-static int ask(struct push_send *p, const struct costs *c, struct id id,
-               uint64_t price, struct err *err)
+static int note_price(struct push_send *p, const struct costs *c, struct id id,
+                      uint64_t price, struct err *err)
 {
     uint64_t was = 0;
     int rc = ledger_ask(c->batch, id, price, p->max_winc, &was, err);
@@ -414,7 +414,7 @@ int push_send_item(struct push_send *p, const char *batch_path,
         rc = push_send_price(p, u->n_head + u->n_data, &price, err) ||
              ledger_day_open(&c.day, p->settings, p->spool_dir, p->node,
                              err) ? -1 : 0;
-        rc = rc ? rc : ask(p, &c, u->id, price, err);
+        rc = rc ? rc : note_price(p, &c, u->id, price, err);
         rc = rc ? rc : hand_over(p, u, path, &c, price, err);
         if (rc)
             err_prefix(err, "%s", u->name);

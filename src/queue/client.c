@@ -88,8 +88,8 @@ void client_close(struct client *t)
 /* ---- answers ------------------------------------------------------------- */
 
 /* Who must do what, for the codes of doc/queue.md. */
-static int refuse(const struct client *t, const struct ao_out *o, uint64_t code,
-                  struct err *err)
+static int refuse_code(const struct client *t, const struct ao_out *o,
+                       uint64_t code, struct err *err)
 {
     const char *text = ao_out_tag(o, "Message");
 
@@ -129,9 +129,9 @@ int client_number(uint64_t *v, const struct ao_out *o, const char *name,
 
 /* The answer among the messages of a result: to us, but that of a dry run, in
  * which the network may know nobody to answer to. */
-static const struct ao_out *find(const struct client *t,
-                                 const struct ao_result *r,
-                                 const char *action, bool dry)
+static const struct ao_out *find_answer(const struct client *t,
+                                        const struct ao_result *r,
+                                        const char *action, bool dry)
 {
     for (size_t i = 0; i < r->n_out; i++) {
         const char *a = ao_out_tag(&r->out[i], "Action");
@@ -155,7 +155,7 @@ static int judge(struct client *t, const struct ao_result *r,
                        "the process %s raised an error:"
                        " %.*s",
                        id_text(t->process).s, SHOWN, r->error);
-    *out = find(t, r, action, dry);
+    *out = find_answer(t, r, action, dry);
     if (!*out)
         return err_set(err, ERR_INPUT,
                        "the process %s has no %s: is it a"
@@ -167,7 +167,7 @@ static int judge(struct client *t, const struct ao_result *r,
     t->code = (unsigned)code;
     if (code == 200 || code == 204)
         return (int)code;
-    return refuse(t, *out, code, err);
+    return refuse_code(t, *out, code, err);
 }
 
 int client_judge(struct client *t, const struct ao_result *r,

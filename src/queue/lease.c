@@ -116,7 +116,7 @@ enum lease_end lease_renew(struct client *t, const char *batch_path,
 
 /* ---- Release ------------------------------------------------------------- */
 
-static struct release *add(struct releases *r, struct id request)
+static struct release *add_release(struct releases *r, struct id request)
 {
     struct release *one;
 
@@ -130,12 +130,12 @@ static struct release *add(struct releases *r, struct id request)
 
 void releases_blame(struct releases *r, struct id request, const char *reason)
 {
-    add(r, request)->reason = xstrdup(reason);
+    add_release(r, request)->reason = xstrdup(reason);
 }
 
 void releases_put_off(struct releases *r, struct id request, unsigned later_s)
 {
-    add(r, request)->later_s = later_s;
+    add_release(r, request)->later_s = later_s;
 }
 
 void releases_clear(struct releases *r)

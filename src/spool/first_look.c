@@ -62,8 +62,8 @@ static const struct magic magics[] = {
     { 0, 5, "{\\rtf", "a text document (RTF)", NULL },
 };
 
-static int say(const char *name, const char *what, const char *remedy,
-               struct err *err)
+static int describe(const char *name, const char *what, const char *remedy,
+                    struct err *err)
 {
     return err_set(err, ERR_INPUT, "%s is %s: %s", name, what,
                    remedy ? remedy : LINE);
@@ -88,7 +88,7 @@ static int look_at_magic(const char *name, const unsigned char *p, size_t n,
         if (requests && m->at > 0)
             continue;
         if (n >= m->at + m->n && memcmp(p + m->at, m->bytes, m->n) == 0)
-            return say(name, m->what, m->remedy, err);
+            return describe(name, m->what, m->remedy, err);
     }
     return 0;
 }
@@ -108,18 +108,18 @@ static int look_at_encoding(const char *name, const unsigned char *p,
         zeros = zeros << 1 | (i < n && p[i] == 0);
     if (n >= 4 && (memcmp(p, "\xff\xfe\0\0", 4) == 0 ||
                    memcmp(p, "\0\0\xfe\xff", 4) == 0))
-        return say(name, "UTF-32", ICONV("UTF-32"), err);
+        return describe(name, "UTF-32", ICONV("UTF-32"), err);
     if (n >= 8 && zeros == 0x77)
-        return say(name, "UTF-32", ICONV("UTF-32LE"), err);
+        return describe(name, "UTF-32", ICONV("UTF-32LE"), err);
     if (n >= 8 && zeros == 0xee)
-        return say(name, "UTF-32", ICONV("UTF-32BE"), err);
+        return describe(name, "UTF-32", ICONV("UTF-32BE"), err);
     if (n >= 2 && (memcmp(p, "\xff\xfe", 2) == 0 ||
                    memcmp(p, "\xfe\xff", 2) == 0))
-        return say(name, "UTF-16", ICONV("UTF-16"), err);
+        return describe(name, "UTF-16", ICONV("UTF-16"), err);
     if (n >= 4 && zeros >> 4 == 5)
-        return say(name, "UTF-16", ICONV("UTF-16LE"), err);
+        return describe(name, "UTF-16", ICONV("UTF-16LE"), err);
     if (n >= 4 && zeros >> 4 == 10)
-        return say(name, "UTF-16", ICONV("UTF-16BE"), err);
+        return describe(name, "UTF-16", ICONV("UTF-16BE"), err);
     return 0;
 }
 
@@ -130,7 +130,7 @@ static int look_at_zeros(const char *name, const unsigned char *p, size_t n,
 
     /* one in a later line is that line's fault */
     if (n && memchr(p, 0, end ? (size_t)(end - p) : n))
-        return say(name, "not text", NULL, err);
+        return describe(name, "not text", NULL, err);
     return 0;
 }
 
@@ -254,15 +254,15 @@ static int look_at_others(const char *name, const struct text *t,
                           struct err *err)
 {
     if (begins(t, "\x1e"))
-        return say(name, "a JSON text sequence",
-                   TO_LINES "--seq . FILE | apus run -", err);
+        return describe(name, "a JSON text sequence",
+                        TO_LINES "--seq . FILE | apus run -", err);
     if (begins(t, "<"))
-        return say(name, "XML or HTML", NULL, err);
+        return describe(name, "XML or HTML", NULL, err);
     if (begins(t, "---") || begins(t, "- "))
-        return say(name, "YAML", NULL, err);
+        return describe(name, "YAML", NULL, err);
     if (has_separators(t))
-        return say(name, "not JSONL (CSV, it seems)", NULL, err);
-    return say(name, "not JSONL", NULL, err);
+        return describe(name, "not JSONL (CSV, it seems)", NULL, err);
+    return describe(name, "not JSONL", NULL, err);
 }
 
 int first_look(const char *name, const void *data, size_t n, bool whole,
@@ -282,16 +282,16 @@ int first_look(const char *name, const void *data, size_t n, bool whole,
     if (look_at_zeros(name, t.p, (size_t)(t.end - t.p), err))
         return -1;
     if (begins(&t, "["))
-        return say(name, "a JSON array",
-                   TO_LINES "'.[]' FILE | apus run -", err);
+        return describe(name, "a JSON array",
+                        TO_LINES "'.[]' FILE | apus run -", err);
     if (is_answer(t))
-        return say(name, "a file of answers, not of requests",
-                   "apus verify and apus diff read it", err);
+        return describe(name, "a file of answers, not of requests",
+                        "apus verify and apus diff read it", err);
     if (has_cr_lines(t))
-        return say(name, "text with lines that end with CR alone",
-                   "convert it: tr '\\r' '\\n' <FILE | apus run -", err);
+        return describe(name, "text with lines that end with CR alone",
+                        "convert it: tr '\\r' '\\n' <FILE | apus run -", err);
     if (begins(&t, "{") && is_indented(t))
-        return say(name, "JSON over several lines",
-                   TO_LINES ". FILE | apus run -", err);
+        return describe(name, "JSON over several lines",
+                        TO_LINES ". FILE | apus run -", err);
     return has_object(t) ? 0 : look_at_others(name, &t, err);
 }

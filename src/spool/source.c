@@ -96,7 +96,7 @@ static int open_it(struct source *s, const char *name, struct err *err)
     return 0;
 }
 
-static int look(struct source *s, bool part, struct err *err)
+static int read_head(struct source *s, bool part, struct err *err)
 {
     size_t n = 1;
 
@@ -118,7 +118,7 @@ static int open_source(struct source **out, const char *name, bool part,
 
     s->name = source_is_stdin(name) ? xstrdup(SOURCE_STDIN)
                                     : xasprintf("\"%s\"", name);
-    if (open_it(s, name, err) || look(s, part, err)) {
+    if (open_it(s, name, err) || read_head(s, part, err)) {
         source_close(s);
         return -1;
     }

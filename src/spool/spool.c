@@ -278,8 +278,8 @@ static int look_at(const struct spool *s, enum spool_state state,
     return 1;
 }
 
-static int look(const struct spool *s, enum spool_state state,
-                const char *name, struct err *err)
+static int look_in_state(const struct spool *s, enum spool_state state,
+                         const char *name, struct err *err)
 {
     ino_t unused;
 
@@ -296,7 +296,7 @@ int spool_locate(const struct spool *s, struct id id, enum spool_state *state,
      * it cannot be missed by one move. */
     for (int i = 0; i < 2 * SPOOL_STATES; i++) {
         int at = i < SPOOL_STATES ? i : 2 * SPOOL_STATES - 1 - i;
-        int there = look(s, (enum spool_state)at, name, err);
+        int there = look_in_state(s, (enum spool_state)at, name, err);
 
         if (there < 0)
             return -1;
@@ -472,7 +472,7 @@ static int note_batch(void *self, const char *name, struct id id,
 
     (void)err;
     /* another's, no directory, or gone by now */
-    if (look(l->s, l->state, name, NULL) != 1)
+    if (look_in_state(l->s, l->state, name, NULL) != 1)
         return 0;
     VEC_RESERVE(l->list, l->cap, l->n + 1);
     b = &l->list[l->n++];
@@ -536,7 +536,7 @@ enum taking spool_check_alone(const struct spool *s, const struct batch *b,
         if (!there)
             continue;
         /* it was moved, and may be back: only another directory is another */
-        if (other == inode || look(s, b->state, name, err) == 0)
+        if (other == inode || look_in_state(s, b->state, name, err) == 0)
             return TAKING_LATE;
         return err_set(err, ERR_FATAL,
                        "batch %s is in both \"%s\" and \"%s\": move one of"
@@ -558,7 +558,7 @@ static enum taking rename_batch(const struct spool *s, const struct batch *b,
     why = errno;
     batch_name(name, b->id);
     /* ENOENT also means that the directory of the target is missing */
-    if (why == ENOENT && look(s, b->state, name, err) == 0)
+    if (why == ENOENT && look_in_state(s, b->state, name, err) == 0)
         return TAKING_LATE;
     errno = why;
     err_errno(err, ERR_RETRY, "cannot move \"%s\" to \"%s\"", from, to);

@@ -222,7 +222,8 @@ static int put_dead_aside(const struct adding *a, struct err *err)
 }
 
 /* .new-NAME to .b<id>: 0 it is ours, 1 there is such a batch (*state), -1. */
-static int take(struct adding *a, enum spool_state *state, struct err *err)
+static int claim_batch(struct adding *a, enum spool_state *state,
+                       struct err *err)
 {
     const struct timespec pause = { .tv_nsec = WAIT_MS * 1000000L };
 
@@ -292,7 +293,7 @@ static int publish(struct adding *a, bool sync_later, enum spool_state *state,
 static int place(struct adding *a, bool sync_later, enum spool_state *state,
                  struct err *err)
 {
-    int rc = take(a, state, err);
+    int rc = claim_batch(a, state, err);
 
     if (rc)
         return rc;
@@ -484,8 +485,8 @@ static int put(struct adding *a, bool sync_later, struct batch *b,
     return 0;
 }
 
-static int add(struct adding *a, struct batch *b, bool *existed,
-               struct err *err)
+static int add_batch(struct adding *a, struct batch *b, bool *existed,
+                     struct err *err)
 {
     int rc;
 
@@ -503,7 +504,8 @@ int spool_add_file(const struct spool *s, const char *file, struct id model,
     struct adding a;
 
     return begin_adding(&a, s, file, model, output, err)
-               ? -1 : add(&a, b, existed, err);
+               ? -1
+               : add_batch(&a, b, existed, err);
 }
 
 int spool_add_opened(const struct spool *s, const char *file,
@@ -517,7 +519,7 @@ int spool_add_opened(const struct spool *s, const char *file,
         return -1;
     }
     a.from = from;
-    return add(&a, b, existed, err);
+    return add_batch(&a, b, existed, err);
 }
 
 /* As begin_adding; the part's source is closed at the end, or here. */
@@ -546,7 +548,8 @@ int spool_add_part(const struct spool *s, const char *file,
     struct adding a;
 
     return begin_part(&a, s, file, part, model, output, err)
-               ? -1 : add(&a, b, existed, err);
+               ? -1
+               : add_batch(&a, b, existed, err);
 }
 
 /* ---- many ---------------------------------------------------------------- */

@@ -118,8 +118,8 @@ static int make_dir(struct doomed *d, struct err *err)
     return 0;
 }
 
-static enum taking add(struct doomed *d, const struct batch *b,
-                       struct err *err)
+static enum taking add_doomed(struct doomed *d, const struct batch *b,
+                              struct err *err)
 {
     char name[BATCH_NAME], *to;
     enum taking rc;
@@ -143,7 +143,7 @@ enum taking doomed_add(struct doomed *d, const struct batch *b,
 
     if (check_state(b, err))
         return TAKING_FAILED;
-    rc = add(d, b, &why);
+    rc = add_doomed(d, b, &why);
     if (rc == TAKING_FAILED)
         return spool_remove(d->s, b, err);
     if (rc == TAKING_DONE)

@@ -19,7 +19,7 @@
 #include "proof/result_record.h"
 #include "store/answer_logprobs.h"
 
-static void put_text(struct buf *out, const char *text)
+static void put_string(struct buf *out, const char *text)
 {
     json_put_string(out, text, strlen(text));
 }
@@ -30,7 +30,7 @@ static void put_head(struct buf *out, const char id[ID_TEXT],
 {
     buf_printf(out, "{\"id\":\"batch_req_%s\",\"custom_id\":", id);
     if (custom_id)
-        put_text(out, custom_id);
+        put_string(out, custom_id);
     else
         buf_puts(out, "null");
 }
@@ -75,7 +75,7 @@ void answer_put(struct buf *out, const struct answer_line *a)
                "\"body\":{\"id\":\"%s-%s\",\"object\":\"%s\",\"created\":0,"
                "\"model\":", id, a->chat ? "chatcmpl" : "cmpl", id,
                a->chat ? "chat.completion" : "text_completion");
-    put_text(out, a->model);
+    put_string(out, a->model);
     buf_puts(out, ",\"choices\":[");
     for (size_t i = 0; i < a->n_choices; i++) {
         if (i)
@@ -98,7 +98,7 @@ void answer_put_error(struct buf *out, struct id id, const char *custom_id,
     utf8_scrub(&scrubbed, message, strlen(message));
     put_head(out, id_text(id).s, custom_id);
     buf_puts(out, ",\"response\":null,\"error\":{\"code\":");
-    put_text(out, code);
+    put_string(out, code);
     buf_puts(out, ",\"message\":");
     json_put_string(out, scrubbed.len ? scrubbed.data : "", scrubbed.len);
     if (line)

@@ -27,7 +27,7 @@ struct answers {
 };
 
 /* The 43 characters after `before`, and a quote. */
-static bool take(char out[ID_TEXT], const char *at, size_t n)
+static bool take_id(char out[ID_TEXT], const char *at, size_t n)
 {
     if (n < ID_TEXT || at[ID_TEXT - 1] != '"')
         return false;
@@ -48,10 +48,10 @@ static int next(struct answers *a, struct err *err)
     if (!text)
         return 0;
     a->has_id = n > n_head && memcmp(text, HEAD, n_head) == 0 &&
-                take(a->id, text + n_head, n - n_head);
+                take_id(a->id, text + n_head, n - n_head);
     at = a->model[0] ? NULL : memmem(text, n, MODEL, n_model);
     if (at)
-        take(a->model, at + n_model, n - (size_t)(at + n_model - text));
+        take_id(a->model, at + n_model, n - (size_t)(at + n_model - text));
     return 0;
 }
 

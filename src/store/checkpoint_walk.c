@@ -112,8 +112,8 @@ static bool attribute(const struct walk *w, hid_t object, const char *name,
     return good;
 }
 
-static bool number(const struct walk *w, hid_t object, const char *name,
-                   enum layout_type type, uint64_t *out)
+static bool read_number(const struct walk *w, hid_t object, const char *name,
+                        enum layout_type type, uint64_t *out)
 {
     unsigned char bytes[8] = { 0 };
 
@@ -128,7 +128,7 @@ static bool number32(const struct walk *w, hid_t object, const char *name,
 {
     uint64_t v;
 
-    if (!number(w, object, name, TYPE_U32, &v))
+    if (!read_number(w, object, name, TYPE_U32, &v))
         return false;
     *out = (uint32_t)v;
     return true;
@@ -177,8 +177,8 @@ static int read_numbers(struct walk *w, hid_t model, hid_t requests,
         !number32(w, model, "vocab_size", &h->n_vocab) ||
         !number32(w, model, "n_layers", &h->n_layers) ||
         !number32(w, model, "hidden_size", &h->dim) ||
-        !number(w, requests, "first", TYPE_U64, &h->first) ||
-        !number(w, requests, "count", TYPE_U64, &h->count))
+        !read_number(w, requests, "first", TYPE_U64, &h->first) ||
+        !read_number(w, requests, "count", TYPE_U64, &h->count))
         return no_attribute(w, err);
     return 0;
 }
@@ -347,7 +347,7 @@ static int look_at_sets(struct walk *w, struct err *err)
                                      w->path, err);
 }
 
-static int ask(struct walk *w, int fd, struct err *err)
+static int walk_in_child(struct walk *w, int fd, struct err *err)
 {
     hid_t fapl = layout_read_access();
     char name[16];
@@ -391,7 +391,7 @@ int layout_walk(int fd, const char *path, struct checkpoint_head *h,
 
     for (int i = 0; i < N_TYPES; i++)
         w.type[i] = NO_ID;
-    rc = ask(&w, fd, err);
+    rc = walk_in_child(&w, fd, err);
     for (int i = 0; i < N_TYPES; i++)
         if (w.type[i] >= 0)
             H5Tclose(w.type[i]);

@@ -528,8 +528,8 @@ static bool text_attribute(hid_t object, const char *name, const char *text)
     return a >= 0;
 }
 
-static bool number(struct writer *w, hid_t object, const char *name,
-                   enum layout_type type, uint64_t v)
+static bool write_u32_attr(struct writer *w, hid_t object, const char *name,
+                           enum layout_type type, uint64_t v)
 {
     unsigned char bytes[8];
 
@@ -555,17 +555,19 @@ static bool describe_model(struct writer *w)
     const struct checkpoint_head *h = w->head;
     hid_t g = make_group(w, "model");
 
-    return g >= 0 && number(w, g, "vocab_size", TYPE_U32, h->n_vocab) &&
-           number(w, g, "n_layers", TYPE_U32, h->n_layers) &&
-           number(w, g, "hidden_size", TYPE_U32, h->dim) && H5Gclose(g) >= 0;
+    return g >= 0 && write_u32_attr(w, g, "vocab_size", TYPE_U32, h->n_vocab) &&
+           write_u32_attr(w, g, "n_layers", TYPE_U32, h->n_layers) &&
+           write_u32_attr(w, g, "hidden_size", TYPE_U32, h->dim) &&
+           H5Gclose(g) >= 0;
 }
 
 static bool describe_requests(struct writer *w)
 {
     hid_t g = make_group(w, "requests");
 
-    return g >= 0 && number(w, g, "first", TYPE_U64, w->head->first) &&
-           number(w, g, "count", TYPE_U64, w->head->count) && H5Gclose(g) >= 0;
+    return g >= 0 && write_u32_attr(w, g, "first", TYPE_U64, w->head->first) &&
+           write_u32_attr(w, g, "count", TYPE_U64, w->head->count) &&
+           H5Gclose(g) >= 0;
 }
 
 static int describe(struct writer *w, struct err *err)
@@ -577,7 +579,7 @@ static int describe(struct writer *w, struct err *err)
     errno = 0;
     top = H5Gopen2(w->file, "/", H5P_DEFAULT);
     good = top >= 0 && text_attribute(top, "format", LAYOUT_FORMAT) &&
-           number(w, top, "format_version", TYPE_U32, LAYOUT_VERSION) &&
+           write_u32_attr(w, top, "format_version", TYPE_U32, LAYOUT_VERSION) &&
            text_attribute(top, "creator", PACKAGE_STRING) &&
            text_attribute(top, "numerics", LAYOUT_NUMERICS) &&
            attribute(top, "model_id", u8, 1, 32, h->model.b) >= 0 &&

@@ -82,8 +82,8 @@ void partial_pack(struct buf *out, struct id job, const uint32_t *token,
 }
 
 /* What is wrong with a frame, or NULL. */
-static const char *refuse(const struct frame *f, const struct partial *p,
-                          struct id job, size_t most)
+static const char *refuse_frame(const struct frame *f, const struct partial *p,
+                                struct id job, size_t most)
 {
     const unsigned char *at = f->payload;
 
@@ -128,7 +128,7 @@ int partial_read(uint32_t **token, size_t *n, const char *path,
     if (worklog_open(&log, path, &batch, err) ||
         worklog_read_at(log, p->at, &f, err))
         goto out;
-    what = refuse(&f, p, job, most);
+    what = refuse_frame(&f, p, job, most);
     if (!what && read_ids(token, n, &f, n_vocab))
         what = "has an id outside the vocabulary";
     rc = what ? err_set(err, ERR_INPUT, "the frame at %" PRIu64 " of \"%s\" %s",

@@ -56,8 +56,8 @@ struct in {
 };
 
 /* The next part, of whole elements of `size` bytes; *n is their number. */
-static int take(struct in *in, const char *what, size_t size,
-                const unsigned char **part, size_t *n, struct err *err)
+static int take_part(struct in *in, const char *what, size_t size,
+                     const unsigned char **part, size_t *n, struct err *err)
 {
     uint64_t len;
 
@@ -87,7 +87,7 @@ static int take_one(struct in *in, const char *what, size_t size,
 {
     size_t n;
 
-    if (take(in, what, size, part, &n, err))
+    if (take_part(in, what, size, part, &n, err))
         return -1;
     if (n != 1)
         return err_set(err, ERR_INPUT,
@@ -139,11 +139,11 @@ int record_get(struct record *r, const void *payload, size_t n,
     struct record t;
 
     if (take_one(&in, "job", RECORD_JOB, &t.job, err) ||
-        take(&in, "prompt", 4, &t.prompt, &t.n_prompt, err) ||
-        take(&in, "stop strings", 1, &t.stops, &t.stops_size, err) ||
-        take(&in, "trace", RECORD_LEAF, &t.leaf, &t.n_leaves, err) ||
-        take(&in, "output", 4, &t.output, &t.n_output, err) ||
-        take(&in, "text", 1, &t.text, &t.text_size, err) ||
+        take_part(&in, "prompt", 4, &t.prompt, &t.n_prompt, err) ||
+        take_part(&in, "stop strings", 1, &t.stops, &t.stops_size, err) ||
+        take_part(&in, "trace", RECORD_LEAF, &t.leaf, &t.n_leaves, err) ||
+        take_part(&in, "output", 4, &t.output, &t.n_output, err) ||
+        take_part(&in, "text", 1, &t.text, &t.text_size, err) ||
         take_one(&in, "result", RECORD_RESULT, &t.result, err) ||
         look_at_stops(&t, err))
         return -1;

@@ -219,7 +219,7 @@ static const char *key_in(const struct request_name *row, const char *group)
     return row->name + n;
 }
 
-static const struct request_name *find(const char *group, const char *key)
+static const struct request_name *find_row(const char *group, const char *key)
 {
     const struct request_name *row = request_names;
 
@@ -382,7 +382,7 @@ int request_name_judge(const char *group, const char *path,
                        const struct json *v, struct err *err)
 {
     const char *key = json_key(v);
-    const struct request_name *row = find(group, key);
+    const struct request_name *row = find_row(group, key);
 
     if (!row)
         return unknown(group, path, key, NULL, err);

@@ -18,7 +18,7 @@
 #include "spool/spool.h"
 #include "store/request.h"
 
-static void look(struct scan_line *l, const char *text, size_t n)
+static void inspect_line(struct scan_line *l, const char *text, size_t n)
 {
     struct request r;
 
@@ -99,7 +99,7 @@ static int read_lines(struct scan *s, struct request_file *f,
         check_ids(ids, f, i);
         if (request_file_is_blank(f))
             continue;
-        look(&s->line[i], text, n);
+        inspect_line(&s->line[i], text, n);
         s->line[i].at = request_file_offset(f);
     }
     return 0;

@@ -230,7 +230,7 @@ static struct jinja_node *literal(struct jinja_parser *p)
     return n;
 }
 
-static struct jinja_value number(struct jinja_parser *p)
+static struct jinja_value number_literal(struct jinja_parser *p)
 {
     char *copy = jinja_alloc(&p->t->arena, p->at->text.n + 1);
 
@@ -250,7 +250,7 @@ static struct jinja_node *primary(struct jinja_parser *p)
         return string(p);
     case TOKEN_INT:
     case TOKEN_FLOAT:
-        v = number(p);
+        v = number_literal(p);
         p->at++;
         return jinja_value_node(p, v);
     case TOKEN_NAME:

@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 
-static int find(const char *const *names, size_t n, struct jinja_text name)
+static int find_name(const char *const *names, size_t n, struct jinja_text name)
 {
     for (size_t i = 0; i < n; i++)
         if (jinja_is(name, names[i]))
@@ -51,7 +51,7 @@ int jinja_test_number(struct jinja_text name)
         "odd",      "sequence", "string",      "true", "undefined"
     };
 
-    return find(names, sizeof(names) / sizeof(*names), name);
+    return find_name(names, sizeof(names) / sizeof(*names), name);
 }
 
 static int divisible(struct jinja_run *r, struct jinja_value v,
@@ -182,7 +182,7 @@ int jinja_filter_number(struct jinja_text name)
         "string", "tojson",     "trim",    "unique", "upper"
     };
 
-    return find(names, sizeof(names) / sizeof(*names), name);
+    return find_name(names, sizeof(names) / sizeof(*names), name);
 }
 
 /* The method of strings of this name, on the text of any value. */

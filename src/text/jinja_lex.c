@@ -154,7 +154,7 @@ static int string(struct lexer *l)
     return rc;
 }
 
-static int number(struct lexer *l)
+static int lex_number(struct lexer *l)
 {
     size_t end = l->at;
     bool fraction;
@@ -228,7 +228,7 @@ static int inside(struct lexer *l, const char *end, char *mark)
         open += c == '{' || c == '[' || c == '(';
         open -= open > 0 && (c == '}' || c == ']' || c == ')');
         rc = c == '\'' || c == '"' ? string(l)
-             : is_digit(c)         ? number(l)
+             : is_digit(c)         ? lex_number(l)
              : begins_name(c)      ? name(l)
                                    : sign(l);
     }

@@ -285,7 +285,7 @@ static int change_case(struct jinja_run *r, struct jinja_text t, bool up,
 }
 
 /* Offset of `what` in t from `at` on, or SIZE_MAX. */
-static size_t find(struct jinja_text t, size_t at, struct jinja_text what)
+static size_t find_text(struct jinja_text t, size_t at, struct jinja_text what)
 {
     const char *p =
         t.n > at ? memmem(t.s + at, t.n - at, what.s, what.n) : NULL;
@@ -306,7 +306,7 @@ static int replace(struct jinja_run *r, struct jinja_text t,
     if (old.kind != JINJA_STRING || new.kind != JINJA_STRING || !old.text.n)
         return jinja_fail(r, "replace takes two strings, the first of which"
                              " is not empty");
-    while (left-- != 0 && (end = find(t, at, old.text)) != SIZE_MAX) {
+    while (left-- != 0 && (end = find_text(t, at, old.text)) != SIZE_MAX) {
         jinja_write(&w, jinja_part(t, at, end - at));
         jinja_write(&w, new.text);
         at = end + old.text.n;
@@ -360,7 +360,7 @@ static int split(struct jinja_run *r, struct jinja_text t,
         return split_words(r, t, out->list, left);
     if (at.kind != JINJA_STRING || !at.text.n)
         return jinja_fail(r, "split takes a string that is not empty");
-    while (left-- != 0 && (end = find(t, from, at.text)) != SIZE_MAX) {
+    while (left-- != 0 && (end = find_text(t, from, at.text)) != SIZE_MAX) {
         jinja_push(&r->arena, out->list,
                    jinja_string(jinja_part(t, from, end - from)));
         from = end + at.text.n;

@@ -266,7 +266,8 @@ static struct jinja_text copy(struct jinja_arena *a, const char *s,
     return t;
 }
 
-static struct jinja_value number(struct jinja_arena *a, const struct json *v)
+static struct jinja_value number_value(struct jinja_arena *a,
+                                       const struct json *v)
 {
     const char *text = json_number(v);
     int64_t i;
@@ -287,7 +288,7 @@ struct jinja_value jinja_from_json(struct jinja_arena *a, const struct json *v,
     case JSON_BOOL:
         return jinja_bool(json_true(v));
     case JSON_NUMBER:
-        return number(a, v);
+        return number_value(a, v);
     case JSON_STRING:
         return jinja_string(copy(a, json_string(v), from_user));
     case JSON_ARRAY:

@@ -130,7 +130,7 @@ struct scanner {
 
 /* What the character at `at` is, its length in *len; 0 and no length at the
  * end. */
-static unsigned look(const struct scanner *c, size_t at, size_t *len)
+static unsigned class_at(const struct scanner *c, size_t at, size_t *len)
 {
     unsigned char b;
     uint32_t cp, is;
@@ -197,7 +197,7 @@ static size_t run(const struct scanner *c, size_t at, unsigned kind,
 {
     size_t len;
 
-    for (; max > 0 && (look(c, at, &len) & kind); max--)
+    for (; max > 0 && (class_at(c, at, &len) & kind); max--)
         at += len;
     return at;
 }
@@ -207,7 +207,7 @@ static size_t run_of_others(const struct scanner *c, size_t at)
 {
     size_t len;
 
-    while (!(look(c, at, &len) & (LETTER | NUMBER | SPACE)) && len)
+    while (!(class_at(c, at, &len) & (LETTER | NUMBER | SPACE)) && len)
         at += len;
     return at;
 }
@@ -218,7 +218,7 @@ static size_t white_space(const struct scanner *c, size_t at)
     size_t end = at, last = at, line = at, len;
     unsigned is;
 
-    while ((is = look(c, end, &len)) & SPACE) {
+    while ((is = class_at(c, end, &len)) & SPACE) {
         last = end;
         end += len;
         if (is & LINE_END)
@@ -236,7 +236,7 @@ static size_t line_ends(const struct scanner *c, size_t at)
 {
     size_t len;
 
-    while ((look(c, at, &len) & LINE_END) ||
+    while ((class_at(c, at, &len) & LINE_END) ||
            (c->pattern->slash && len > 0 && c->s[at] == '/'))
         at += len;
     return at;
@@ -262,7 +262,7 @@ static size_t small_word(const struct scanner *c, size_t at)
     size_t last = at, len;
     unsigned is;
 
-    for (; (is = look(c, at, &len)) & UPPER; at += len)
+    for (; (is = class_at(c, at, &len)) & UPPER; at += len)
         if (is & LOWER)
             last = at + len;
     return is & LOWER ? run(c, at, LOWER, UINT32_MAX) : last;
@@ -301,7 +301,7 @@ static size_t word_end(const struct scanner *c, size_t at, size_t len,
 static size_t cased_end(const struct scanner *c, size_t at)
 {
     size_t len, end;
-    unsigned is = look(c, at, &len);
+    unsigned is = class_at(c, at, &len);
 
     end = word_end(c, at, len, is);
     if (end > at)
@@ -316,14 +316,14 @@ static size_t piece_end(const struct scanner *c, size_t at)
 {
     const struct pattern *p = c->pattern;
     size_t len, next, end;
-    unsigned is = look(c, at, &len), after;
+    unsigned is = class_at(c, at, &len), after;
     bool space = c->s[at] == ' ';
 
     if (p->numbers_first && (is & NUMBER))
         return at + len;
     if (c->s[at] == '\'' && (end = contraction(c, at + 1)) > 0)
         return at + 1 + end;
-    after = look(c, at + len, &next);
+    after = class_at(c, at + len, &next);
     if (is & LETTER)
         return run(c, at, LETTER, UINT32_MAX);
     if ((after & LETTER) &&

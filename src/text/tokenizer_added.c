@@ -57,8 +57,8 @@ void tok_added_append(struct tok_added_list *l, uint32_t id, uint32_t flags,
     l->v[l->n++] = (struct tok_added){ id, flags, xstrdup(text) };
 }
 
-static int add(struct tok_added_list *l, uint64_t id, const char *text,
-               uint32_t flags, struct err *err)
+static int add_token(struct tok_added_list *l, uint64_t id, const char *text,
+                     uint32_t flags, struct err *err)
 {
     if (!text || !*text)
         return err_set(err, ERR_INPUT, "an added token without a text");
@@ -104,11 +104,12 @@ static int read_decoder(struct tok_added_list *l, const struct json *config,
         if (key_id(json_key(v), &id))
             return err_set(err, ERR_INPUT, "added_tokens_decoder: \"%.80s\" is"
                            " not an id", json_key(v));
-        if (add(l, id, text,
-                (special ? TOKEN_CONTROL : TOKEN_USER) |
-                    flag(v, "lstrip", TOKEN_LSTRIP) |
-                    flag(v, "rstrip", TOKEN_RSTRIP) |
-                    flag(v, "single_word", TOKEN_SINGLE_WORD), err))
+        if (add_token(l, id, text,
+                      (special ? TOKEN_CONTROL : TOKEN_USER) |
+                          flag(v, "lstrip", TOKEN_LSTRIP) |
+                          flag(v, "rstrip", TOKEN_RSTRIP) |
+                          flag(v, "single_word", TOKEN_SINGLE_WORD),
+                      err))
             return -1;
     }
     return 0;
@@ -121,11 +122,14 @@ static int read_added(struct tok_added_list *l, const struct json *root,
         uint64_t id;
 
         if (json_u64(v, &id))
-            return err_set(err, ERR_INPUT, "added_tokens.json: the id of "
-                           "\"%.80s\" is not an integer", json_key(v));
-        if (add(l, id, json_key(v),
-                is_named(config, json_key(v)) ? TOKEN_CONTROL : TOKEN_USER,
-                err))
+            return err_set(err, ERR_INPUT,
+                           "added_tokens.json: the id of "
+                           "\"%.80s\" is not an integer",
+                           json_key(v));
+        if (add_token(l, id, json_key(v),
+                      is_named(config, json_key(v)) ? TOKEN_CONTROL
+                                                    : TOKEN_USER,
+                      err))
             return -1;
     }
     return 0;

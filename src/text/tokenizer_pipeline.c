@@ -22,7 +22,7 @@ static bool begins(const char *s, size_t n, const char *with, size_t n_with)
 }
 
 /* What a character is, its length in *len. */
-static uint32_t look(const char *s, size_t n, size_t *len)
+static uint32_t class_at(const char *s, size_t n, size_t *len)
 {
     uint32_t cp = 0;
     int got = utf8_next(s, n, &cp);
@@ -58,7 +58,7 @@ static void strip(struct buf *out, const struct tok_step *step,
     bool left = step->argument & 1;
 
     for (at = 0; at < n; at += len) {
-        if (!(look(s + at, n - at, &len) & UNICODE_WHITE_SPACE)) {
+        if (!(class_at(s + at, n - at, &len) & UNICODE_WHITE_SPACE)) {
             left = false;
             end = at + len;
         } else if (left) {
@@ -97,7 +97,7 @@ static bool is_one_char(const char *s, size_t n)
 {
     size_t len;
 
-    (void)look(s, n, &len);
+    (void)class_at(s, n, &len);
     return len == n;
 }
 
@@ -109,7 +109,7 @@ static bool removes(const struct tok_step *step, const char *s, size_t n)
 
     if (step->type == NORM_STRIP)
         return (step->argument & 1) && n > 0 &&
-               (look(s, n, &len) & UNICODE_WHITE_SPACE);
+               (class_at(s, n, &len) & UNICODE_WHITE_SPACE);
     if (step->type != NORM_REPLACE || !begins(s, n, step->a, step->n_a))
         return false;
     if (step->argument > 0)
@@ -204,7 +204,7 @@ static void cut_digits(struct cut *c, size_t n, bool one)
     bool was = false;
 
     for (; at < n; at += len) {
-        bool digit = look(c->s + at, n - at, &len) & UNICODE_NUMBER;
+        bool digit = class_at(c->s + at, n - at, &len) & UNICODE_NUMBER;
 
         if (digit != was || (digit && one)) {
             stretch(c, from, at, was);

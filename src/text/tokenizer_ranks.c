@@ -56,7 +56,7 @@ static int put_rank(struct tok_build *b, uint64_t id, uint64_t rank,
                          -(float)rank, err);
 }
 
-static void begin(struct tok_build *b, uint32_t pattern)
+static void begin_build(struct tok_build *b, uint32_t pattern)
 {
     b->kind = TOK_BYTE_LEVEL;
     b->pattern = pattern;
@@ -156,7 +156,7 @@ static int tekken(struct tok_build *b, const struct json *root,
     if (n_all > b->max)
         return err_set(err, ERR_INPUT, "default_vocab_size is %" PRIu64 ", and"
                        " the model has %u ids", n_all, b->max);
-    begin(b, pretok_number(pattern));
+    begin_build(b, pretok_number(pattern));
     return tekken_specials(b, root, n_special, err) ||
            tekken_vocab(b, root, n_special, n_all, err) ? -1 : 0;
 }
@@ -331,7 +331,7 @@ int tokenizer_import_tiktoken(struct buf *out, const char *text, size_t n,
                 "those of Llama 3, Qwen, cl100k and o200k are", b.n);
         goto out;
     }
-    begin(&b, k->pattern);
+    begin_build(&b, k->pattern);
     if (put_added(&b, k, texts, source, err))
         goto out;
     first = k->first && c.add_bos != 0 ? tok_build_find(&b, k->first)

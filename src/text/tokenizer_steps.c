@@ -84,7 +84,7 @@ void tok_extra_clear(struct tok_extra *x)
 
 /* ---- writing ------------------------------------------------------------- */
 
-static void put_text(struct buf *out, const char *s, uint32_t n)
+static void put_counted(struct buf *out, const char *s, uint32_t n)
 {
     buf_put_u32(out, n);
     buf_put(out, s, n);
@@ -96,8 +96,8 @@ static void put_steps(struct buf *out, const struct tok_steps *s)
     for (uint32_t i = 0; i < s->n; i++) {
         buf_put_u32(out, s->v[i].type);
         buf_put_u32(out, s->v[i].argument);
-        put_text(out, s->v[i].a, s->v[i].n_a);
-        put_text(out, s->v[i].b, s->v[i].n_b);
+        put_counted(out, s->v[i].a, s->v[i].n_a);
+        put_counted(out, s->v[i].b, s->v[i].n_b);
     }
 }
 

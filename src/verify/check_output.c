@@ -175,7 +175,7 @@ static void put_line(struct outputs *o, const struct output_line *got,
     answer_put(&o->want, &a);
 }
 
-static void number(char out[16], uint32_t n)
+static void format_number(char out[16], uint32_t n)
 {
     if (n == UINT32_MAX)
         snprintf(out, 16, "none");
@@ -205,8 +205,8 @@ static int compute(struct outputs *o, const struct output_line *got,
             return -1;
         if (!c->differs)
             continue;
-        number(theirs, c->theirs);
-        number(mine, c->mine);
+        format_number(theirs, c->theirs);
+        format_number(mine, c->mine);
         wrong(o, o->c.o->model->id, "choice %zu: token %zu is %s in the file"
               " and %s computed", i, c->at + 1, theirs, mine);
         return 0;
@@ -359,8 +359,8 @@ struct first_look {
     bool any, found, has_name; /* any: it answers something */
 };
 
-static int look(struct first_look *l, struct outputs *o, struct request_file *f,
-                struct err *err)
+static int look_at_lines(struct first_look *l, struct outputs *o,
+                         struct request_file *f, struct err *err)
 {
     const char *text;
     size_t n;
@@ -413,7 +413,7 @@ static int open_requests(struct outputs *o, const char *path,
         request_list_close(&o->requests);
         if (request_list_open(&o->requests, r, (enum request_list_ids)ids,
                               err) ||
-            request_file_open(&f, path, err) || look(&l, o, f, err))
+            request_file_open(&f, path, err) || look_at_lines(&l, o, f, err))
             goto out;
     }
     rc = 0;

@@ -50,8 +50,8 @@ static void line_id(struct id *id, uint32_t line)
     set_u32(id, line);
 }
 
-static void add(struct index *x, enum way w, struct id id, uint32_t choice,
-                size_t i)
+static void add_answer(struct index *x, enum way w, struct id id,
+                       uint32_t choice, size_t i)
 {
     struct entry *e = &x->entry[w][x->n[w]++];
 
@@ -73,10 +73,10 @@ static void index_init(struct index *x, const struct answers *b)
         struct id line;
 
         line_id(&line, k->line);
-        add(x, BY_REQUEST, k->request, k->choice, i);
-        add(x, BY_LINE, line, k->choice, i);
+        add_answer(x, BY_REQUEST, k->request, k->choice, i);
+        add_answer(x, BY_LINE, line, k->choice, i);
         if (k->named)
-            add(x, BY_NAME, k->name, k->choice, i);
+            add_answer(x, BY_NAME, k->name, k->choice, i);
     }
     for (int w = 0; w < N_WAYS; w++)
         if (x->n[w] > 1)
@@ -91,8 +91,8 @@ static void index_clear(struct index *x)
 }
 
 /* The first with this id that is not taken. */
-static size_t find(const struct index *x, enum way w, struct id id,
-                   uint32_t choice)
+static size_t find_unused(const struct index *x, enum way w, struct id id,
+                          uint32_t choice)
 {
     size_t from = 0, to = x->n[w];
 
@@ -129,12 +129,13 @@ static size_t find_crossed(const struct index *x, const struct answers *a,
 
     base64url(text, k->request.b, 32);
     digest(&id, text, ID_TEXT - 1);
-    j = find(x, BY_NAME, id, k->choice);
+    j = find_unused(x, BY_NAME, id, k->choice);
     if (j != NOBODY || got->n_name != ID_TEXT - 1)
         return j;
     memcpy(text, got->name, ID_TEXT - 1);
     text[ID_TEXT - 1] = '\0';
-    return id_parse(&id, text) ? NOBODY : find(x, BY_REQUEST, id, k->choice);
+    return id_parse(&id, text) ? NOBODY
+                               : find_unused(x, BY_REQUEST, id, k->choice);
 }
 
 static size_t find_pair(const struct index *x, const struct answers *a,
@@ -142,17 +143,17 @@ static size_t find_pair(const struct index *x, const struct answers *a,
                         const struct answer *got)
 {
     const struct answer_key *k = answers_key(a, i);
-    size_t j = find(x, BY_REQUEST, k->request, k->choice);
+    size_t j = find_unused(x, BY_REQUEST, k->request, k->choice);
     struct id line;
 
     if (j == NOBODY && k->named)
-        j = find(x, BY_NAME, k->name, k->choice);
+        j = find_unused(x, BY_NAME, k->name, k->choice);
     if (j == NOBODY)
         j = find_crossed(x, a, i, got);
     if (j != NOBODY)
         return j;
     line_id(&line, k->line);
-    j = find(x, BY_LINE, line, k->choice);
+    j = find_unused(x, BY_LINE, line, k->choice);
     return j != NOBODY && k->named && answers_key(b, j)->named ? NOBODY : j;
 }
 

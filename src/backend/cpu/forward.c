@@ -54,8 +54,8 @@ static bool less(const struct fault *a, const struct fault *b)
 }
 
 /* Jobs may call it; faults are rare. */
-static void note(struct forward *f, const struct backend_row *r,
-                 uint32_t layer, uint32_t op, size_t head, int32_t index)
+static void note_fault(struct forward *f, const struct backend_row *r,
+                       uint32_t layer, uint32_t op, size_t head, int32_t index)
 {
     struct fault at = { r->position, layer, op, (uint32_t)head,
                         (uint32_t)index };
@@ -112,7 +112,7 @@ static void quantise_rows(void *self, size_t from, size_t to, size_t thread)
     (void)thread;
     f->k->quantise(&f->in, j->x, f->in.k, f->in_fault, from, to);
     for (size_t i = from; i < to; i++)
-        note(f, f->row[i], j->layer, j->op, 0, f->in_fault[i]);
+        note_fault(f, f->row[i], j->layer, j->op, 0, f->in_fault[i]);
 }
 
 /* Rows of k into the next linear: that of `op` in a layer, or the head. */
@@ -143,7 +143,7 @@ static void norm_rows(void *self, size_t from, size_t to, size_t thread)
     f->k->rmsnorm(f->h + from * f->dim, f->x + from * f->dim, f->dim, j.g,
                   f->model->rec.eps, to - from, f->dim, f->fault + from);
     for (size_t i = from; i < to; i++)
-        note(f, f->row[i], j.layer, j.op, 0, f->fault[i]);
+        note_fault(f, f->row[i], j.layer, j.op, 0, f->fault[i]);
     j.x = f->h;
     j.op++;
     quantise_rows(&j, from, to, thread);
@@ -181,7 +181,7 @@ static void turn_heads(struct forward *f, size_t i, float *x, size_t heads,
 
         f->k->rmsnorm(x, x, k, g, f->model->rec.eps, n, k, fault);
         for (size_t h = 0; h < n; h++)
-            note(f, f->row[i], layer, op, h, fault[h]);
+            note_fault(f, f->row[i], layer, op, h, fault[h]);
     }
     f->k->rope(x, heads, f->hd, f->cos + at, f->sin + at);
 }
@@ -199,8 +199,8 @@ static void append(struct forward *f, size_t i, uint32_t layer)
         f->k->quantise_kv(kv_at(f->pool, r->slot, layer, g, r->position),
                           r->position % KV_PAGE, f->kx + at, f->vx + at, f->hd,
                           bad);
-        note(f, r, layer, OP_K, g, bad[0]);
-        note(f, r, layer, OP_V, g, bad[1]);
+        note_fault(f, r, layer, OP_K, g, bad[0]);
+        note_fault(f, r, layer, OP_V, g, bad[1]);
     }
 }
 
@@ -243,8 +243,8 @@ static void check_logits(void *self, size_t from, size_t to, size_t thread)
 
     (void)thread;
     for (size_t i = from; i < to; i++)
-        note(f, f->row[i], HEAD_LAYER, HEAD_LOGITS, 0,
-             f->k->fault(f->logits + i * v, v));
+        note_fault(f, f->row[i], HEAD_LAYER, HEAD_LOGITS, 0,
+                   f->k->fault(f->logits + i * v, v));
 }
 
 /* ---- jobs on outputs ----------------------------------------------------- */
@@ -330,14 +330,14 @@ static void add_rows(void *self, size_t from, size_t to, size_t thread)
     f->k->rmsnorm(f->h + from * f->dim, f->h + from * f->dim, f->dim, j->g,
                   f->model->rec.eps, to - from, f->dim, f->fault + from);
     for (size_t i = from; i < to; i++)
-        note(f, f->row[i], j->layer, j->op, 0, f->fault[i]);
+        note_fault(f, f->row[i], j->layer, j->op, 0, f->fault[i]);
     for (size_t i = from * f->dim; i < to * f->dim; i++)
         f->x[i] += f->h[i];
 }
 
 /* x = x + linear, or x + norm(linear) with gains g, or NULL. */
-static void add(struct forward *f, const struct x1_weights *w, const float *g,
-                uint32_t layer, uint32_t op)
+static void add_linear(struct forward *f, const struct x1_weights *w,
+                       const float *g, uint32_t layer, uint32_t op)
 {
     struct outputs_job j = { .part = { { f->h, w, NULL } }, .n = 1 };
     struct rows_job rows = { .layer = layer, .op = op, .g = g };
@@ -391,8 +391,8 @@ static void attend_span(struct forward *f, uint32_t l, const struct span *s,
     f->k->attention(query, s->n * group, w->attn_scale, &kv, f->hd,
                     f->scratch[thread]);
     for (size_t j = 0; j < s->n * group; j++)
-        note(f, f->row[s->first + j / group], l, OP_Q_ROPE,
-             g * group + j % group, query[j].fault);
+        note_fault(f, f->row[s->first + j / group], l, OP_Q_ROPE,
+                   g * group + j % group, query[j].fault);
 }
 
 static void attend_spans(void *self, size_t from, size_t to, size_t thread)
@@ -564,13 +564,13 @@ static void layer(struct forward *f, uint32_t l)
         return;
     attend(f, l);
     quantise(f, f->o_rows, f->q_dim, l, OP_O);
-    add(f, &p->wo, w->attn_after, l, OP_O_OUT);
+    add_linear(f, &p->wo, w->attn_after, l, OP_O_OUT);
 
     /* x = x + down(silu(gate(h)) * up(h)), h = norm(x) */
     enter(f, w->ffn_norm, l, OP_FFN_IN);
     gate_and_up(f, p);
     quantise(f, f->g, f->ffn, l, OP_DOWN);
-    add(f, &p->down, w->ffn_after, l, OP_DOWN_OUT);
+    add_linear(f, &p->down, w->ffn_after, l, OP_DOWN_OUT);
 }
 
 static void head(struct forward *f)

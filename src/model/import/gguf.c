@@ -319,7 +319,7 @@ static int whole(const unsigned char *p, enum gguf_type type, int64_t *out)
 }
 
 /* Any number but a truth. */
-static int number(const unsigned char *p, enum gguf_type type, double *out)
+static int read_number(const unsigned char *p, enum gguf_type type, double *out)
 {
     uint64_t bits;
     int64_t n;
@@ -354,7 +354,7 @@ int gguf_f64(const struct gguf *g, const struct gguf_value *v, double *out)
 {
     if (!v || v->type == GGUF_ARRAY)
         return -1;
-    return number(bytes_of(g, v), v->type, out);
+    return read_number(bytes_of(g, v), v->type, out);
 }
 
 int gguf_bool(const struct gguf *g, const struct gguf_value *v, bool *out)
@@ -417,7 +417,7 @@ int gguf_next_text(struct gguf_items *it, const char **s, size_t *n)
 
 int gguf_next_number(struct gguf_items *it, double *x)
 {
-    if (!it->left || number(it->p, it->of, x))
+    if (!it->left || read_number(it->p, it->of, x))
         return 0;
     it->p += gguf_width(it->of);
     it->left--;

@@ -83,16 +83,16 @@ static const struct gguf_value *get(const struct keys *k, const char *name)
     return gguf_get(k->g, key);
 }
 
-static int refuse(const struct keys *k, const char *name, const char *why,
-                  struct err *err)
+static int refuse_key(const struct keys *k, const char *name, const char *why,
+                      struct err *err)
 {
     return err_set(err, ERR_INPUT, "%s.%s %s", k->architecture, name, why);
 }
 
 /* A number, or an array of numbers that are all the same: 0, 1 if there is no
  * such key, -1. */
-static int number(const struct keys *k, const char *name, double *out,
-                  struct err *err)
+static int get_number(const struct keys *k, const char *name, double *out,
+                      struct err *err)
 {
     const struct gguf_value *v = get(k, name);
     struct gguf_items it;
@@ -102,13 +102,15 @@ static int number(const struct keys *k, const char *name, double *out,
         return 1;
     if (gguf_f64(k->g, v, &x) &&
         (gguf_numbers(k->g, v, &it) || !gguf_next_number(&it, &x)))
-        return refuse(k, name, "is not a number", err);
+        return refuse_key(k, name, "is not a number", err);
     while (v->type == GGUF_ARRAY && gguf_next_number(&it, &next))
         if (next < x || next > x)
-            return refuse(k, name, "differs from layer to layer, which is"
-                          " not supported", err);
+            return refuse_key(k, name,
+                              "differs from layer to layer, which is"
+                              " not supported",
+                              err);
     if (!(x > -1e30 && x < 1e30))
-        return refuse(k, name, "is out of range", err);
+        return refuse_key(k, name, "is out of range", err);
     *out = x;
     return 0;
 }
@@ -118,17 +120,17 @@ static int count(const struct keys *k, const char *name, bool optional,
                  uint32_t *out, struct err *err)
 {
     double x;
-    int rc = number(k, name, &x, err);
+    int rc = get_number(k, name, &x, err);
 
     if (rc < 0)
         return -1;
     if (rc && optional)
         return 0;
     if (rc)
-        return err_set(err, ERR_INPUT, "it has no key %s.%s",
-                       k->architecture, name);
+        return err_set(err, ERR_INPUT, "it has no key %s.%s", k->architecture,
+                       name);
     if (!(x >= 1 && x < 4294967295.0) || x != floor(x))
-        return refuse(k, name, "must be a whole number, 1 or more", err);
+        return refuse_key(k, name, "must be a whole number, 1 or more", err);
     *out = (uint32_t)x;
     return 0;
 }
@@ -139,10 +141,10 @@ static int real(const struct keys *k, const char *name, double least,
 {
     double x = least;
 
-    if (number(k, name, &x, err) < 0)
+    if (get_number(k, name, &x, err) < 0)
         return -1;
     if (!(x >= least))
-        return refuse(k, name, "is out of range", err);
+        return refuse_key(k, name, "is out of range", err);
     if (get(k, name))
         *out = x;
     return 0;
@@ -234,16 +236,22 @@ static int read_heads(const struct keys *k, struct model_record *r,
     if (!r->head_dim)
         r->head_dim = r->dim / r->n_heads;
     if (value && value != r->head_dim)
-        return refuse(k, "attention.value_length", "is not that of a key,"
-                      " which is not supported", err);
+        return refuse_key(k, "attention.value_length",
+                          "is not that of a key,"
+                          " which is not supported",
+                          err);
     if (*turned == 0)
         *turned = r->head_dim;
     if (!partial && *turned != r->head_dim)
-        return refuse(k, "rope.dimension_count", "is not the width of a head,"
-                      " which is not supported", err);
+        return refuse_key(k, "rope.dimension_count",
+                          "is not the width of a head,"
+                          " which is not supported",
+                          err);
     if (*turned > r->head_dim || *turned % 2)
-        return refuse(k, "rope.dimension_count", "is odd or above the width of"
-                      " a head", err);
+        return refuse_key(k, "rope.dimension_count",
+                          "is odd or above the width of"
+                          " a head",
+                          err);
     return 0;
 }
 
@@ -306,8 +314,10 @@ static int read_scaling(const struct keys *k, struct hf_rope *rope,
         real(k, "rope.scaling.yarn_beta_slow", 0, &rope->beta_slow, err))
         return -1;
     if (attention < 1 || attention > 1)
-        return refuse(k, "rope.scaling.attn_factor", "is not 1, which is not"
-                      " supported", err);
+        return refuse_key(k, "rope.scaling.attn_factor",
+                          "is not 1, which is not"
+                          " supported",
+                          err);
     if (!v && linear > 1) {
         rope->type = HF_ROPE_LINEAR;
         rope->factor = linear;
@@ -322,7 +332,8 @@ static int read_scaling(const struct keys *k, struct hf_rope *rope,
     else
         return refuse_scaling(k, v, err);
     if (!get(k, "rope.scaling.factor"))
-        return refuse(k, "rope.scaling.type", "comes without a factor", err);
+        return refuse_key(k, "rope.scaling.type", "comes without a factor",
+                          err);
     return 0;
 }
 
@@ -341,7 +352,7 @@ static int read_rope(const struct keys *k, struct gguf_config *c,
         real(k, "context_length", 1, &context, err))
         return -1;
     if (!(rope->theta > 1))
-        return refuse(k, "rope.freq_base", "must be above 1", err);
+        return refuse_key(k, "rope.freq_base", "must be above 1", err);
     if (rope->type == HF_ROPE_YARN && rope->original < 1)
         rope->original = context;
     return 0;

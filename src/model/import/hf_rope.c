@@ -49,7 +49,7 @@ static struct pair two_prod(double a, double b)
     return r;
 }
 
-static struct pair add(struct pair a, struct pair b)
+static struct pair add_pair(struct pair a, struct pair b)
 {
     struct pair s = two_sum(a.hi, b.hi), t = two_sum(a.lo, b.lo);
 
@@ -78,12 +78,12 @@ static struct pair div_pair(struct pair a, struct pair b)
 {
     struct pair q = { a.hi / b.hi, 0 }, r, next = { 0, 0 };
 
-    r = add(a, mul_d(b, -q.hi));
+    r = add_pair(a, mul_d(b, -q.hi));
     next.hi = r.hi / b.hi;
-    q = add(q, next);
-    r = add(a, mul(b, (struct pair){ -q.hi, -q.lo }));
+    q = add_pair(q, next);
+    r = add_pair(a, mul(b, (struct pair){ -q.hi, -q.lo }));
     next.hi = r.hi / b.hi;
-    return add(q, next);
+    return add_pair(q, next);
 }
 
 /* ln x = k ln 2 + 2 atanh((m - 1) / (m + 1)), m in [0.70, 1.42). */
@@ -105,21 +105,21 @@ static struct pair log_pair(double x)
         struct pair c = div_pair((struct pair){ 1, 0 },
                                  (struct pair){ i, 0 });
 
-        sum = add(mul(sum, z), c);
+        sum = add_pair(mul(sum, z), c);
     }
-    return add(mul_d(ln2, k), mul_d(mul(sum, s), 2));
+    return add_pair(mul_d(ln2, k), mul_d(mul(sum, s), 2));
 }
 
 /* e^x, x = n ln 2 + r, |r| <= 0.35, Taylor's series of r. */
 static struct pair exp_pair(struct pair x)
 {
     double n = rint(x.hi / ln2.hi);
-    struct pair r = add(x, mul_d(ln2, -n)), sum = { 1, 0 };
+    struct pair r = add_pair(x, mul_d(ln2, -n)), sum = { 1, 0 };
 
     for (int i = 30; i >= 1; i--) {
         struct pair t = div_pair(mul(sum, r), (struct pair){ i, 0 });
 
-        sum = add((struct pair){ 1, 0 }, t);
+        sum = add_pair((struct pair){ 1, 0 }, t);
     }
     sum.hi = ldexp(sum.hi, (int)n);
     sum.lo = ldexp(sum.lo, (int)n);

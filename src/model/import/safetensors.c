@@ -139,7 +139,7 @@ static int parse_offsets(struct safetensor *t, const struct json *v,
     return 0;
 }
 
-static void add(struct safetensors *s, const struct safetensor *t)
+static void add_tensor(struct safetensors *s, const struct safetensor *t)
 {
     VEC_RESERVE(s->t, s->cap, s->n + 1);
     s->t[s->n++] = *t;
@@ -160,7 +160,7 @@ static int parse_tensor(struct safetensors *s, const struct json *v,
     if (parse_dtype(&t, v, err) || parse_shape(&t, v, err) ||
         parse_offsets(&t, v, data, err))
         goto fail;
-    add(s, &t);
+    add_tensor(s, &t);
     return 0;
 fail:
     free(t.name);
