@@ -33,7 +33,7 @@ for network in legacynet hyperbeam; do
     export APUS_AO_NETWORK
     gives 0 "a queue on $network" queue new --lua "$lua.lua"
     queue=$(cat out)
-    sum=$(for part in 2 3; do sed '1,2d; $d' "$lua-$part.lua"; done |
+    sum=$(for part in 2 3 4; do sed '1,2d; $d' "$lua-$part.lua"; done |
         sha256sum | sed 's/ .*//')
     got=$(printf '%s=' "$(tag Code-Sha256)" | tr '_-' '/+' |
         base64 -d | od -An -v -tx1 | tr -d ' \n')
@@ -98,12 +98,12 @@ mkdir code
 cp "$lua.lua" code/q.lua
 gives 1 "the other parts are not there" queue new --lua code/q.lua
 has err 'q-2.lua' "it names what is missing"
-for part in 2 3; do cp "$lua-$part.lua" code/q-$part.lua; done
+for part in 2 3 4; do cp "$lua-$part.lua" code/q-$part.lua; done
 cp "$lua-3.lua" code/q-2.lua
 gives 1 "another part under this name" queue new --lua code/q.lua
-has err 'q-2.lua" is not part 2 of 3' "it says so"
+has err 'q-2.lua" is not part 2 of 4' "it says so"
 gives 1 "a part that is not the first" queue new --lua code/q-3.lua
-has err 'is part 3 of 3: name the first' "it says so"
+has err 'is part 3 of 4: name the first' "it says so"
 head -n 2 "$lua-2.lua" >code/q-2.lua
 gives 1 "a part without text" queue new --lua code/q.lua
 {
@@ -111,14 +111,14 @@ gives 1 "a part without text" queue new --lua code/q.lua
     head -c 90000 /dev/zero | tr '\0' '-'
 } >code/q-2.lua
 gives 1 "a part that no message has room for" queue new --lua code/q.lua
-sed 's/of 3/of 17/' "$lua.lua" >code/q.lua
+sed 's/of 4/of 17/' "$lua.lua" >code/q.lua
 gives 1 "too many parts" queue new --lua code/q.lua
 is "nothing was made" "$(begun)" 0
 # what raises an error can be mended: the process stays
-for part in '' -2 -3; do cp "$lua$part.lua" "code/q$part.lua"; done
-sed 's/^do$/do error("no")/' "$lua-3.lua" >code/q-3.lua
+for part in '' -2 -3 -4; do cp "$lua$part.lua" "code/q$part.lua"; done
+sed 's/^do$/do error("no")/' "$lua-4.lua" >code/q-4.lua
 gives 1 "code that raises an error" queue new --lua code/q.lua
-has err 'part 3 of the queue.s code raised an error.*no' "it says so"
+has err 'part 4 of the queue.s code raised an error.*no' "it says so"
 is "it was begun" "$(begun)" 2
 echo 'damaged' >"$(ls spool/new-queue/*.process)"
 gives 1 "a file of it is damaged" queue new --lua code/q.lua

@@ -90,11 +90,11 @@ gives 0 "the one who asked gets it" request --of "$id"
 report $r "compared with the message"
 
 # ---- another queue, that does not ------------------------------------------
-for part in '' -2 -3; do
+for part in '' -2 -3 -4; do
     sed 's/options(p, m.tag\["x-options"\])/options(p, nil)/' \
         "$top/contrib/ao/queue$part.lua" >"other$part.lua"
 done
-cmp -s "$top/contrib/ao/queue-3.lua" other-3.lua && r=1 || r=0
+cmp -s "$top/contrib/ao/queue-4.lua" other-4.lua && r=1 || r=0
 report $r "a queue that passes options over"
 queue_new other.lua
 id=$(asks "What is 6 + 26?" Action=Infer X_Options="$greedy")

@@ -65,7 +65,7 @@ const dapp = await spawn(readFileSync(process.env.DAPP_LUA, 'utf8'))
 const model = id('model')
 let r = await say(queue, 'Info', {})
 is([r.tags.Action, r.tags.Code, r.tags.Missing], ['Info-Response', '503',
-  '2,3'], 'a queue that is not whole says so')
+  '2,3,4'], 'a queue that is not whole says so')
 for (const part of others) r = await say(queue, 'Eval', {}, part)
 r = await say(queue, 'Info', {})
 is([r.tags.Action, r.tags.Version], ['Info-Response', '2.1'],

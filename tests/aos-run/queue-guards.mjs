@@ -180,7 +180,7 @@ export async function loader () {
   await p.eval(list[0])
   let a = await say(alice, { Action: 'Info', x_reference: 'r' })
   is([a.code, a.first.Missing, a.first['X-Reference'], a.first.to],
-    ['503', '2,3', 'r', alice], 'a queue that is not whole says so')
+    ['503', '2,3,4', 'r', alice], 'a queue that is not whole says so')
   a = await say(alice, infer(), 'x', { id: id('message') })
   is([a.code, a.first.Action, a.first['X-Reference']],
     ['503', 'Infer-Response', id('message')], 'and takes no request')
@@ -192,11 +192,12 @@ export async function loader () {
   is(a.out, [], 'an answer is not answered')
   is((await say(mu, { Action: 'Info' })).out, [], 'nor is an authority')
   await say(alice, { Action: 'Eval' }, list[1])
-  is(await missing(), '2,3', 'a stranger brings no part')
+  is(await missing(), '2,3,4', 'a stranger brings no part')
 
+  await p.eval(list[3])
   await p.eval(list[2])
-  is(await missing(), '2', 'the third part comes first')
-  const wrong = ['1, ""', '4, ""', '2.5, ""', '"2", ""', '2', '2, "end"',
+  is(await missing(), '2', 'the last part comes first')
+  const wrong = ['1, ""', '5, ""', '2.5, ""', '"2", ""', '2', '2, "end"',
     '2, ("-"):rep(81921)', '2, "error(1)"']
   const errors = []
   for (const w of wrong) {
@@ -215,7 +216,7 @@ export async function loader () {
   await say(owner, registers(model, 'nano'))
   ok((await p.eval(list[1])).Error, 'a whole queue takes no part')
   await p.eval(list[0])
-  is(await missing(), '2,3', 'new code begins with the first')
+  is(await missing(), '2,3,4', 'new code begins with the first')
   a = await say(owner, registers(model, 'nano'))
   is(a.code, '503', 'and nothing of the old one is served')
   await load(p, list.slice(1))

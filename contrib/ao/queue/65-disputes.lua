@@ -10,10 +10,11 @@ local answers, ends, done_get = lib.answers, lib.ends, lib.done_get
 local end_leases = lib.end_leases
 
 -- ---- disputes: doc/dispute.md ----------------------------------------------
--- Who may say what, and when; what is said, lib.judge judges, if it is there:
+-- Who may say what, and when; what is said, lib.judge judges:
 --
 --     records(s)                 of 616 bytes; the third is the model's
 --     knows(model)               whether all of that is judged
+--     files                      whether results of a file are
 --     open(result)               a state: what is disputed is this result
 --     show(state, number, bytes) a new state, or nil and why not
 --     pick(state, number, choice), prove(state, number, bytes)   the same
@@ -223,6 +224,8 @@ local function disputed(m)
         return nil, 403, "the answer is your own"
     elseif not challenger_of(m, r) then
         return nil, 403, "its requester, nodes, operators and Challengers may"
+    elseif r.kind == "batch" and not lib.judge.files then
+        return nil, 409, "results of a file are not judged yet"
     elseif not is_judged(Q.models[r.model]) or
         math.tointeger(tonumber(a.finish)) > 3 then
         return nil, 409, "an answer of this kind, or of its model, is not" ..
