@@ -29,7 +29,7 @@
 #define BENCH_S 0.2
 
 /* One run of an operation by one table. */
-struct run {
+struct check_run {
     const struct x1_kernels *k;
     uint64_t state;       /* of the random numbers: the case */
     bool bench;
@@ -52,7 +52,7 @@ static double now(void)
 }
 
 /* xorshift64 (Marsaglia) */
-static uint64_t rnd(struct run *r)
+static uint64_t rnd(struct check_run *r)
 {
     r->state ^= r->state << 13;
     r->state ^= r->state >> 7;
@@ -61,7 +61,7 @@ static uint64_t rnd(struct run *r)
 }
 
 /* A size in [1, most]; `fixed` when timing. */
-static size_t size_of(struct run *r, size_t most, size_t fixed)
+static size_t size_of(struct check_run *r, size_t most, size_t fixed)
 {
     size_t n = 1 + rnd(r) % most;
 
@@ -69,7 +69,7 @@ static size_t size_of(struct run *r, size_t most, size_t fixed)
 }
 
 /* Memory until the run ends, aligned to 64. */
-static void *room(struct run *r, size_t n)
+static void *room(struct check_run *r, size_t n)
 {
     struct err err = ERR_INIT;
     void *p;
@@ -82,20 +82,20 @@ static void *room(struct run *r, size_t n)
 }
 
 /* do call; while (again(r)); */
-static bool again(struct run *r)
+static bool again(struct check_run *r)
 {
     r->calls++;
     return r->bench && now() - r->start < BENCH_S;
 }
 
-static void begin_run(struct run *r, double work, const char *unit)
+static void begin_run(struct check_run *r, double work, const char *unit)
 {
     r->work = work;
     r->unit = unit;
     r->start = now();
 }
 
-static void emit(struct run *r, const void *data, size_t n)
+static void emit(struct check_run *r, const void *data, size_t n)
 {
     r->us = (now() - r->start) * 1e6 / (double)(r->calls + !r->calls);
     buf_put(&r->out, data, n);
@@ -103,14 +103,14 @@ static void emit(struct run *r, const void *data, size_t n)
 
 /* ---- values -------------------------------------------------------------- */
 
-static float uniform(struct run *r)
+static float uniform(struct check_run *r)
 {
     return (float)((int32_t)(rnd(r) >> 40) - (1 << 23)) * 0x1p-23f;
 }
 
 /* A row of one kind: plain, all of one size, of all sizes, subnormal, and now
  * and then one with elements out of range. */
-static void fill_row(struct run *r, float *x, size_t n, bool faults)
+static void fill_row(struct check_run *r, float *x, size_t n, bool faults)
 {
     static const float most[] = { 1, 127, 16383.75f, 0x1.fffffep39f };
     uint64_t kind = r->extreme ? 1 : rnd(r) % 8;
@@ -133,7 +133,7 @@ static void fill_row(struct run *r, float *x, size_t n, bool faults)
         x[rnd(r) % n] = rnd(r) % 2 ? -0x1p40f : (float)NAN;
 }
 
-static float *floats(struct run *r, size_t m, size_t n, bool faults)
+static float *floats(struct check_run *r, size_t m, size_t n, bool faults)
 {
     float *x = room(r, (m * n + 1) * sizeof(*x));
 
@@ -143,7 +143,7 @@ static float *floats(struct run *r, size_t m, size_t n, bool faults)
 }
 
 /* A matrix in the form of the level. */
-static struct x1_weights matrix(struct run *r, size_t rows, size_t cols)
+static struct x1_weights matrix(struct check_run *r, size_t rows, size_t cols)
 {
     float *scale = room(r, rows * sizeof(*scale));
     int8_t *w = room(r, rows * cols);
@@ -166,7 +166,7 @@ static struct x1_weights matrix(struct run *r, size_t rows, size_t cols)
     return packed;
 }
 
-static struct x1_rows quantised(struct run *r, size_t m, size_t k)
+static struct x1_rows quantised(struct check_run *r, size_t m, size_t k)
 {
     const float *x = floats(r, m, k, true);
     struct x1_rows rows = { m, k, rnd(r) % 4 == 0,
@@ -181,7 +181,7 @@ static struct x1_rows quantised(struct run *r, size_t m, size_t k)
 }
 
 /* A range of outputs that a level has to accept. */
-static void range(struct run *r, size_t rows, size_t *from, size_t *to)
+static void range(struct check_run *r, size_t rows, size_t *from, size_t *to)
 {
     *from = rnd(r) % (rows / X1_GROUP + 1) * X1_GROUP;
     *to = *from + rnd(r) % ((rows - *from) / X1_GROUP + 1) * X1_GROUP;
@@ -193,7 +193,7 @@ static void range(struct run *r, size_t rows, size_t *from, size_t *to)
 
 /* ---- operations ---------------------------------------------------------- */
 
-static void run_quantise(struct run *r)
+static void run_quantise(struct check_run *r)
 {
     size_t m = size_of(r, 40, 16), k = size_of(r, 300, 2048);
     const float *x = floats(r, m, k, true);
@@ -215,7 +215,7 @@ static void run_quantise(struct run *r)
     }
 }
 
-static void linear_of(struct run *r, size_t m, size_t n, size_t k)
+static void linear_of(struct check_run *r, size_t m, size_t n, size_t k)
 {
     struct x1_weights w = matrix(r, n, k);
     struct x1_rows in = quantised(r, m, k);
@@ -232,14 +232,14 @@ static void linear_of(struct run *r, size_t m, size_t n, size_t k)
     emit(r, y, m * n * sizeof(*y));
 }
 
-static void run_linear(struct run *r)
+static void run_linear(struct check_run *r)
 {
     size_t m = size_of(r, 80, 16), n = size_of(r, 100, 2048);
 
     linear_of(r, m, n, size_of(r, 400, 2048));
 }
 
-static void run_linear_1(struct run *r)
+static void run_linear_1(struct check_run *r)
 {
     size_t m = size_of(r, 8, 1), n = size_of(r, 100, 2048);
 
@@ -247,7 +247,7 @@ static void run_linear_1(struct run *r)
 }
 
 /* Sums beyond 32 bits; in half of the cases each product is the largest. */
-static void run_linear_long(struct run *r)
+static void run_linear_long(struct check_run *r)
 {
     size_t n = size_of(r, 4, 64);
 
@@ -256,7 +256,7 @@ static void run_linear_long(struct run *r)
     r->extreme = false;
 }
 
-static void run_swiglu(struct run *r)
+static void run_swiglu(struct check_run *r)
 {
     size_t m = size_of(r, 80, 16), n = size_of(r, 100, 2048);
     size_t k = size_of(r, 400, 2048), from, to;
@@ -272,7 +272,7 @@ static void run_swiglu(struct run *r)
     emit(r, h, m * n * sizeof(*h));
 }
 
-static void run_embed(struct run *r)
+static void run_embed(struct check_run *r)
 {
     size_t n = size_of(r, 100, 1000), k = size_of(r, 400, 2048);
     struct x1_weights w = matrix(r, n, k);
@@ -286,7 +286,7 @@ static void run_embed(struct run *r)
     emit(r, x, k * sizeof(*x));
 }
 
-static void run_rmsnorm(struct run *r)
+static void run_rmsnorm(struct check_run *r)
 {
     size_t m = size_of(r, 20, 16), k = size_of(r, 400, 2048);
     const float *x = floats(r, m, k, true), *g = floats(r, 1, k, false);
@@ -301,7 +301,7 @@ static void run_rmsnorm(struct run *r)
     emit(r, fault, m * sizeof(*fault));
 }
 
-static void run_rope(struct run *r)
+static void run_rope(struct check_run *r)
 {
     size_t heads = size_of(r, 9, 32), half = size_of(r, 70, 32);
     float *x = floats(r, heads, 2 * half, false);
@@ -318,7 +318,7 @@ static void run_rope(struct run *r)
     emit(r, x, heads * half * 2 * sizeof(*x));
 }
 
-static void run_quantise_kv(struct run *r)
+static void run_quantise_kv(struct check_run *r)
 {
     size_t hd = 4 * size_of(r, 40, 16), at = rnd(r) % X1_BLOCK;
     const float *x = floats(r, 2, hd, true);
@@ -341,7 +341,8 @@ static void run_quantise_kv(struct run *r)
  * lie in another order, part of larger ones. */
 /* A key that all queries score 0, with a value whose weight u is at its clamp:
  * s_v is just below a power of two. */
-static void put_flat(struct run *r, unsigned char *block, size_t at, size_t hd)
+static void put_flat(struct check_run *r, unsigned char *block, size_t at,
+                     size_t hd)
 {
     int8_t row[X1_MAX_HEAD_DIM];
 
@@ -350,7 +351,7 @@ static void put_flat(struct run *r, unsigned char *block, size_t at, size_t hd)
     r->k->put(block, at, row, row, 0, 0x1.fffffep-5f, hd);
 }
 
-static void run_attention(struct run *r)
+static void run_attention(struct check_run *r)
 {
     size_t hd = 4 * size_of(r, 40, 16), m = size_of(r, 20, 8);
     size_t n = size_of(r, 400, 512), blocks = n / X1_BLOCK + 1;
@@ -396,7 +397,7 @@ static void run_attention(struct run *r)
 }
 
 /* A row of logits, some or all of them equal to others. */
-static float *logits(struct run *r, size_t n)
+static float *logits(struct check_run *r, size_t n)
 {
     float *x = floats(r, 1, n, false);
     bool coarse = rnd(r) % 2 && !r->bench;
@@ -407,7 +408,7 @@ static float *logits(struct run *r, size_t n)
     return x;
 }
 
-static void run_fault(struct run *r)
+static void run_fault(struct check_run *r)
 {
     size_t n = size_of(r, 3000, 32000);
     const float *x = floats(r, 1, n, true);
@@ -420,7 +421,7 @@ static void run_fault(struct run *r)
     emit(r, &at, sizeof(at));
 }
 
-static void run_max(struct run *r)
+static void run_max(struct check_run *r)
 {
     size_t n = size_of(r, 3000, 32000), at;
     const float *x = logits(r, n);
@@ -432,7 +433,7 @@ static void run_max(struct run *r)
     emit(r, &at, sizeof(at));
 }
 
-static void run_draw(struct run *r)
+static void run_draw(struct check_run *r)
 {
     size_t n = size_of(r, 3000, 32000), at;
     const float *x = logits(r, n);
@@ -456,7 +457,7 @@ static void run_draw(struct run *r)
     emit(r, &at, sizeof(at));
 }
 
-static void run_silu(struct run *r)
+static void run_silu(struct check_run *r)
 {
     size_t n = size_of(r, 3000, 32000);
     float *x = logits(r, n), *y = room(r, n * sizeof(*y));
@@ -472,7 +473,7 @@ static void run_silu(struct run *r)
 
 static const struct {
     const char *name;
-    void (*run)(struct run *r);
+    void (*run)(struct check_run *r);
     size_t cases; /* of 100 */
 } ops[] = {
     { "quantise", run_quantise, 100 },
@@ -494,7 +495,7 @@ static const struct {
 
 /* ---- comparing ----------------------------------------------------------- */
 
-static void run_case(struct run *r, const struct x1_kernels *k, size_t op,
+static void run_case(struct check_run *r, const struct x1_kernels *k, size_t op,
                      uint64_t state, bool bench)
 {
     memset(r, 0, sizeof(*r));
@@ -516,7 +517,7 @@ static uint64_t mix(uint64_t seed, size_t op, size_t i)
     return (z ^ (z >> 27)) | 1;
 }
 
-static bool same(const struct run *a, const struct run *b, size_t i)
+static bool same(const struct check_run *a, const struct check_run *b, size_t i)
 {
     if (a->out.len == b->out.len &&
         memcmp(a->out.data, b->out.data, a->out.len) == 0)
@@ -540,7 +541,7 @@ static bool check_op(const struct x1_kernels *got,
     cases = (cases * ops[op].cases + 99) / 100;
     for (size_t i = 0; i < cases && good; i++) {
         uint64_t state = mix(seed, op, i);
-        struct run a, b;
+        struct check_run a, b;
 
         run_case(&a, got, op, state, false);
         run_case(&b, want, op, state, false);
@@ -553,7 +554,7 @@ static bool check_op(const struct x1_kernels *got,
 
 static void bench_op(const struct x1_kernels *k, size_t op, uint64_t seed)
 {
-    struct run r;
+    struct check_run r;
 
     run_case(&r, k, op, mix(seed, op, 0), true);
     printf("%-10s %-12s %10.2f us %10.0f %s\n", k->name, ops[op].name, r.us,

@@ -383,20 +383,20 @@ static void reference_fetch(int8_t *k, int8_t *v, float *s_k, float *s_v,
 }
 
 /* The positions of a query in one block. */
-struct span {
+struct key_span {
     const int8_t *k, *v;
     const float *s_k, *s_v;
     size_t n;
 };
 
-static struct span span_at(const struct x1_blocks *kv, size_t hd, size_t from,
-                           size_t to)
+static struct key_span span_at(const struct x1_blocks *kv, size_t hd,
+                               size_t from, size_t to)
 {
     struct block b = block_at(kv->block[from / X1_BLOCK] + kv->offset, hd);
     size_t at = from % X1_BLOCK, n = X1_BLOCK - at;
 
-    return (struct span){ b.k + at * hd, b.v + at * hd, b.s_k + at,
-                          b.s_v + at, to - from < n ? to - from : n };
+    return (struct key_span){ b.k + at * hd, b.v + at * hd, b.s_k + at,
+                              b.s_v + at, to - from < n ? to - from : n };
 }
 
 /* Scores of all keys in order, and their greatest. */
@@ -405,7 +405,7 @@ static float scores(float *score, const int16_t *q, float c,
                     size_t to)
 {
     bool first = true;
-    struct span s;
+    struct key_span s;
     float m = 0;
 
     for (; from < to; from += s.n) {
@@ -454,7 +454,7 @@ static void mix(int64_t *num, const int32_t *u, const int8_t *v, size_t n,
 
 /* Second pass over one span: adds to Z (returned) and to num. */
 static int64_t weigh(int64_t *num, const float *score, float m, float scale,
-                     const struct span *s, size_t hd)
+                     const struct key_span *s, size_t hd)
 {
     int32_t u[X1_BLOCK];
     int32_t z = 0; /* at most 64 * 2^24 */
@@ -481,7 +481,7 @@ static void attend(struct x1_query *query, const int16_t *q, float c,
     float m = scores(score, q, c, kv, hd, query->from, query->to);
     uint32_t vm = 0;
     int64_t z = 0;
-    struct span s;
+    struct key_span s;
     float scale, f;
     int ev;
 

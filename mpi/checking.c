@@ -36,7 +36,7 @@
 #define LINE_MAX_BYTES (16u << 10)
 #define TYPICAL_PIECE 8 /* bytes that an id stands for */
 
-struct check {
+struct line_check {
     struct prompt_model model;
     bool json;
     int write_errno;        /* of the first line that could not be printed */
@@ -49,14 +49,14 @@ struct check {
 
 /* ---- one line ------------------------------------------------------------ */
 
-static void print(struct check *c, const struct buf *out)
+static void print(struct line_check *c, const struct buf *out)
 {
     if (c->write_errno == 0 &&
         fwrite(out->data, 1, out->len, stdout) != out->len)
         c->write_errno = errno;
 }
 
-static void put_refused(struct check *c, uint32_t line,
+static void put_refused(struct line_check *c, uint32_t line,
                         const char *custom_id, const struct reason *why)
 {
     struct buf out;
@@ -94,7 +94,7 @@ static int is_refused(struct reason *why, size_t n_prompt, uint32_t context)
 
 /* What a checkpoint has of an answer of so many positions and tokens at most.
  * Of likely tokens each id is counted with the bytes of a common one. */
-static uint64_t tensor_bytes(const struct check *c, uint64_t positions,
+static uint64_t tensor_bytes(const struct line_check *c, uint64_t positions,
                              uint64_t tokens, bool logprobs)
 {
     const struct model_record *rec = &c->model.model->rec;
@@ -109,8 +109,8 @@ static uint64_t tensor_bytes(const struct check *c, uint64_t positions,
     return n;
 }
 
-static void count(struct check *c, const struct prompt *p, uint32_t context,
-                  bool logprobs)
+static void count(struct line_check *c, const struct prompt *p,
+                  uint32_t context, bool logprobs)
 {
     /* the last token of the context gives one more */
     uint64_t capacity = context - p->ids.n + 1, most = p->first.max_tokens;
@@ -123,7 +123,7 @@ static void count(struct check *c, const struct prompt *p, uint32_t context,
                                                    most, logprobs);
 }
 
-static int check_line(struct check *c, uint32_t line, const char *text,
+static int check_line(struct line_check *c, uint32_t line, const char *text,
                       size_t n, struct err *err)
 {
     const struct id id = { 0 }; /* seeds change no count */
@@ -163,7 +163,7 @@ static int check_line(struct check *c, uint32_t line, const char *text,
 
 /* ---- a file -------------------------------------------------------------- */
 
-static int check_lines(struct check *c, const char *path, struct err *err)
+static int check_lines(struct line_check *c, const char *path, struct err *err)
 {
     const struct id *model = &c->model.model->id;
     struct request_file *f;
@@ -186,7 +186,7 @@ static int check_lines(struct check *c, const char *path, struct err *err)
     return rc;
 }
 
-static int check_file(struct check *c, const char *file, struct err *err)
+static int check_file(struct line_check *c, const char *file, struct err *err)
 {
     bool copied;
     char *path;
@@ -202,7 +202,7 @@ static int check_file(struct check *c, const char *file, struct err *err)
 }
 
 /* What was printed must have arrived. */
-static int put_sums(struct check *c, struct err *err)
+static int put_sums(struct line_check *c, struct err *err)
 {
     uint64_t n = c->refusals.n_requests;
     struct buf out;
@@ -243,9 +243,8 @@ static int put_sums(struct check *c, struct err *err)
 int checking(const struct settings *s, const char *model, const char *file,
              bool json, bool strict, struct err *err)
 {
-    struct check c = {
-        .json = json, .tensors = settings_text(s, "tensors")
-    };
+    struct line_check c = { .json = json,
+                            .tensors = settings_text(s, "tensors") };
     char text[REFUSALS_TEXT], names[CUSTOM_IDS_TEXT];
     struct model *m;
     int rc = -1;

@@ -57,8 +57,8 @@ struct task {
     uint32_t next_choice; /* to be added to the engine */
     size_t in_engine;
 };
-struct choice {
-    struct choice *next; /* in the list of those that are open */
+struct compute_choice {
+    struct compute_choice *next; /* in the list of those that are open */
     struct task *task;
     uint32_t number;
     struct sequence s;
@@ -91,7 +91,7 @@ struct compute {
     struct worklog *log;
     struct engine *engine;
     struct task *task;          /* whose choices are being added, or NULL */
-    struct choice *open;
+    struct compute_choice *open;
     size_t n_open;
     bool alone;                 /* the engine has one that runs alone */
     struct work_done *fresh;    /* recorded and not synced */
@@ -285,11 +285,11 @@ static int reuse_choice(struct compute *c, const struct task *t,
 
 /* ---- the engine ---------------------------------------------------------- */
 
-static void choice_free(struct compute *c, struct choice *ch)
+static void choice_free(struct compute *c, struct compute_choice *ch)
 {
     struct task *t = ch->task;
 
-    for (struct choice **at = &c->open; *at; at = &(*at)->next) {
+    for (struct compute_choice **at = &c->open; *at; at = &(*at)->next) {
         if (*at == ch) {
             *at = ch->next;
             break;
@@ -306,7 +306,7 @@ static void choice_free(struct compute *c, struct choice *ch)
 
 /* Go on with the tokens that an earlier start had drawn, if they are there:
  * without them they are drawn again, which takes longer and gives the same. */
-static void take_partial(const struct compute *c, struct choice *ch)
+static void take_partial(const struct compute *c, struct compute_choice *ch)
 {
     const struct work *w = &ch->task->work;
     const struct model_record *rec = &c->o.model->model->rec;
@@ -339,7 +339,7 @@ static int add_choice(struct compute *c, struct err *err)
     struct task *t = c->task;
     uint32_t number = t->next_choice++;
     unsigned char alone = t->work.kind == WORK_ALONE;
-    struct choice *ch;
+    struct compute_choice *ch;
     int there = t->work.skip >> number & 1;
 
     if (t->next_choice == t->prompt.n_choices)
@@ -381,7 +381,7 @@ static int add_choice(struct compute *c, struct err *err)
 static void on_logits(void *self, void *user, uint32_t position,
                       const float *logits)
 {
-    struct choice *ch = user;
+    struct compute_choice *ch = user;
 
     (void)self;
     tensors_logits(&ch->tensors, position, logits);
@@ -390,7 +390,7 @@ static void on_logits(void *self, void *user, uint32_t position,
 static void on_residual(void *self, void *user, uint32_t position,
                         uint32_t layer, const float *x)
 {
-    struct choice *ch = user;
+    struct compute_choice *ch = user;
 
     (void)self;
     tensors_residual(&ch->tensors, position, layer, x);
@@ -399,7 +399,7 @@ static void on_residual(void *self, void *user, uint32_t position,
 static void on_token(void *self, void *user, uint32_t position,
                      const struct drawn *d)
 {
-    struct choice *ch = user;
+    struct compute_choice *ch = user;
     struct compute *c = self;
 
     tensors_token(&ch->tensors, position, d->token);
@@ -408,7 +408,7 @@ static void on_token(void *self, void *user, uint32_t position,
 
 static void on_position(void *self, void *user, const struct position *p)
 {
-    struct choice *ch = user;
+    struct compute_choice *ch = user;
 
     (void)self;
     commit_position(&ch->commit, p);
@@ -416,7 +416,7 @@ static void on_position(void *self, void *user, const struct position *p)
 
 /* ---- recording ----------------------------------------------------------- */
 
-static int record(struct compute *c, const struct choice *ch,
+static int record(struct compute *c, const struct compute_choice *ch,
                   const struct answer *a, struct err *err)
 {
     uint64_t index = frame_index(ch->task->work.line, ch->number);
@@ -439,7 +439,7 @@ end:
 
 static void on_finished(void *self, const struct answer *a)
 {
-    struct choice *ch = a->user;
+    struct compute_choice *ch = a->user;
     struct compute *c = self;
 
     if (!c->failed && record(c, ch, a, &c->failure))
@@ -560,7 +560,7 @@ static void put_partial(void *self, void *user, const uint32_t *token,
                         size_t n)
 {
     struct compute *c = self;
-    const struct choice *ch = user;
+    const struct compute_choice *ch = user;
     struct job_record job;
     struct buf b;
     struct id id;
@@ -583,7 +583,7 @@ static void put_partial(void *self, void *user, const uint32_t *token,
 static int park(struct compute *c, struct err *err)
 {
     engine_each(c->engine, put_partial, c);
-    for (struct choice *ch = c->open; ch; ch = ch->next)
+    for (struct compute_choice *ch = c->open; ch; ch = ch->next)
         if (worklog_put(c->log, FRAME_PARKED,
                         frame_index(ch->task->work.line, ch->number), "", 0,
                         err))

@@ -53,7 +53,7 @@
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_MISUSED = 2, EXIT_SAVED = 75 };
 
-struct worker {
+struct worker_run {
     struct settings *settings;
     const char *check; /* a file of requests */
     bool json, strict; /* of it */
@@ -106,7 +106,7 @@ static void catch_signals(void)
 }
 
 /* Whether to save.  The time limit is rank 0's to mind. */
-static bool must_save(struct worker *w)
+static bool must_save(struct worker_run *w)
 {
     if (w->must_save)
         return true;
@@ -124,7 +124,7 @@ static bool must_save(struct worker *w)
 /* ---- the loop of every rank ---------------------------------------------- */
 
 /* Twice as long as the last time, unless something came. */
-static void rest(struct worker *w, bool any)
+static void rest(struct worker_run *w, bool any)
 {
     const struct timespec pause = { .tv_nsec = w->pause_ns };
 
@@ -137,7 +137,7 @@ static void rest(struct worker *w, bool any)
 
 /* Take what has arrived and do what time asks for.  d is NULL but on rank 0
  * with a batch. */
-static void turn(struct worker *w, struct dispatch *d)
+static void turn(struct worker_run *w, struct dispatch *d)
 {
     struct payload p;
     bool any = false;
@@ -159,7 +159,7 @@ static void turn(struct worker *w, struct dispatch *d)
     rest(w, any);
 }
 
-static int follow(struct worker *w)
+static int follow(struct worker_run *w)
 {
     int status;
 
@@ -171,7 +171,7 @@ static int follow(struct worker *w)
 /* ---- a batch, on rank 0 -------------------------------------------------- */
 
 /* Hand out, answer, record, seal: until there is nothing more to do. */
-static int answer(struct worker *w, const struct batch *b,
+static int answer(struct worker_run *w, const struct batch *b,
                   const struct batch_info *info, struct heartbeat *heartbeat,
                   uint32_t start, enum dispatch_phase *end, struct err *err)
 {
@@ -194,7 +194,7 @@ static int answer(struct worker *w, const struct batch *b,
 }
 
 /* The checkpoint is there: the batch is done, its logs may go. */
-static int finish(struct worker *w, struct batch *b, struct err *err)
+static int finish(struct worker_run *w, struct batch *b, struct err *err)
 {
     if (spool_leave(w->spool, b, SPOOL_DONE, err) ||
         seal_tidy(b->path, err))
@@ -204,7 +204,7 @@ static int finish(struct worker *w, struct batch *b, struct err *err)
 }
 
 /* A start: 0 it has its checkpoint, 1 saved, -1 failed. */
-static int start_batch(struct worker *w, const struct batch *b,
+static int start_batch(struct worker_run *w, const struct batch *b,
                        const struct batch_info *info,
                        struct heartbeat *heartbeat, struct err *err)
 {
@@ -228,7 +228,7 @@ static int start_batch(struct worker *w, const struct batch *b,
 }
 
 /* 0 done, 1 saved, -1 failed. */
-static int go_on(struct worker *w, struct batch *b,
+static int go_on(struct worker_run *w, struct batch *b,
                  const struct batch_info *info, struct err *err)
 {
     struct heartbeat heartbeat;
@@ -269,7 +269,7 @@ static void forget_error(const struct batch *b)
 /* The model is opened before the batch is claimed: without it the batch
  * stays where it is, and so it does if there is no time left by then.
  * *lost: another was faster. */
-static int run_batch(struct worker *w, struct batch *b, bool *lost)
+static int run_batch(struct worker_run *w, struct batch *b, bool *lost)
 {
     struct batch_info info = { .n_requests = 0 };
     struct err err = ERR_INIT;
@@ -307,7 +307,7 @@ static int run_batch(struct worker *w, struct batch *b, bool *lost)
     return rc ? EXIT_SAVED : EXIT_DONE;
 }
 
-static int run_named(struct worker *w, const char *name)
+static int run_named(struct worker_run *w, const char *name)
 {
     struct err err = ERR_INIT;
     struct batch b = { .path = NULL };
@@ -326,7 +326,7 @@ static int run_named(struct worker *w, const char *name)
 }
 
 /* All of todo: 0, or 1 if some failed, or saved. */
-static int run_all(struct worker *w)
+static int run_all(struct worker_run *w)
 {
     struct err err = ERR_INIT;
     int status = EXIT_DONE, worst = EXIT_DONE, rc;
@@ -362,7 +362,7 @@ static int run_all(struct worker *w)
     return status;
 }
 
-static int lead(struct worker *w)
+static int lead(struct worker_run *w)
 {
     int status = EXIT_DONE;
 
@@ -373,7 +373,7 @@ static int lead(struct worker *w)
     return status;
 }
 
-static void send_quit(struct worker *w, int status)
+static void send_quit(struct worker_run *w, int status)
 {
     struct buf b;
 
@@ -384,7 +384,7 @@ static void send_quit(struct worker *w, int status)
     buf_clear(&b);
 }
 
-static int lead_all(struct worker *w)
+static int lead_all(struct worker_run *w)
 {
     unsigned lost_s = (unsigned)settings_count(w->settings, "rank-timeout");
     struct err err = ERR_INIT;
@@ -408,7 +408,7 @@ static int lead_all(struct worker *w)
 /* ---- options ------------------------------------------------------------- */
 
 /* Ranks of this machine, which share its memory. */
-static uint64_t local_ranks(const struct worker *w)
+static uint64_t local_ranks(const struct worker_run *w)
 {
     const char *n = getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
     unsigned long count;
@@ -421,7 +421,7 @@ static uint64_t local_ranks(const struct worker *w)
 
 /* What this rank may have for weights and cache: its share of what is free
  * while nobody has read a model yet, or of what the job has, less a tenth. */
-static uint64_t memory_share(const struct worker *w)
+static uint64_t memory_share(const struct worker_run *w)
 {
     const char *text = getenv("APUS_JOB_MEMORY"); /* of apus-batch.sh */
     uint64_t memory = machine_memory_free(), of_job = 0;
@@ -433,7 +433,7 @@ static uint64_t memory_share(const struct worker *w)
 }
 
 /* What Slurm bound this rank to, else its share of the cores. */
-static size_t rank_threads(const struct worker *w)
+static size_t rank_threads(const struct worker_run *w)
 {
     size_t n = settings_count(w->settings, "threads");
     size_t cores = machine_whole_cores();
@@ -448,7 +448,7 @@ static size_t rank_threads(const struct worker *w)
     return n ? n : 1;
 }
 
-static void fill_options(const struct worker *w, struct rank_options *o)
+static void fill_options(const struct worker_run *w, struct rank_options *o)
 {
     const struct settings *s = w->settings;
 
@@ -470,7 +470,7 @@ static void fill_options(const struct worker *w, struct rank_options *o)
 }
 
 /* When to save, if the job has a time limit. */
-static int set_end(struct worker *w, struct err *err)
+static int set_end(struct worker_run *w, struct err *err)
 {
     uint64_t left;
     int rc;
@@ -486,7 +486,7 @@ static int set_end(struct worker *w, struct err *err)
 }
 
 /* One line a rank, for a look at whether they start and where. */
-static int show_ranks(const struct worker *w)
+static int show_ranks(const struct worker_run *w)
 {
     char host[256] = "unknown";
 
@@ -509,7 +509,7 @@ static void node_name(char *out, size_t n)
 }
 
 /* Before anything that takes its time, or may end it. */
-static void say_hello(const struct worker *w)
+static void say_hello(const struct worker_run *w)
 {
     char node[256];
 
@@ -518,7 +518,7 @@ static void say_hello(const struct worker *w)
         comm_send(w->comm, 0, TAG_HELLO, node, strlen(node));
 }
 
-static int work(struct worker *w)
+static int work(struct worker_run *w)
 {
     struct rank_options o;
     char name[32] = "apus-worker";
@@ -550,7 +550,7 @@ static int work(struct worker *w)
     return status;
 }
 
-static int report_outcome(const struct worker *w)
+static int report_outcome(const struct worker_run *w)
 {
     struct spool *spool = NULL;
     struct err err = ERR_INIT;
@@ -597,7 +597,7 @@ static void stamp_log(void)
     log_stamp(words);
 }
 
-static int check_requests(const struct worker *w)
+static int check_requests(const struct worker_run *w)
 {
     struct err err = ERR_INIT;
     int status;
@@ -618,7 +618,7 @@ static int check_requests(const struct worker *w)
     return status < 0 ? EXIT_FAILED : status;
 }
 
-static int tokenize(struct worker *w)
+static int tokenize(struct worker_run *w)
 {
     struct err err = ERR_INIT;
 
@@ -638,7 +638,7 @@ static int tokenize(struct worker *w)
     return EXIT_FAILED;
 }
 
-static int choose_task(struct worker *w)
+static int choose_task(struct worker_run *w)
 {
     struct err err = ERR_INIT;
 
@@ -656,36 +656,47 @@ static int choose_task(struct worker *w)
 
 static const struct opt worker_opts[] = {
     { 0, "alone", NULL, "one rank, without MPI",
-      offsetof(struct worker, alone) },
-    { 0, "outcome", NULL, "work on nothing; exit 0 if the batches are"
+      offsetof(struct worker_run, alone) },
+    { 0, "outcome", NULL,
+      "work on nothing; exit 0 if the batches are"
       " done, 75 if there is more to do, 1 if it got nowhere",
-      offsetof(struct worker, outcome) },
-    { 0, "plan", NULL, "work on nothing; print how many ranks a job starts"
+      offsetof(struct worker_run, outcome) },
+    { 0, "plan", NULL,
+      "work on nothing; print how many ranks a job starts"
       " for the batches, of which scontrol tells on standard input",
-      offsetof(struct worker, plan) },
-    { 0, "check", "FILE", "work on nothing; tell what a file of requests"
+      offsetof(struct worker_run, plan) },
+    { 0, "check", "FILE",
+      "work on nothing; tell what a file of requests"
       " would ask for of --model (apus check)",
-      offsetof(struct worker, check) },
+      offsetof(struct worker_run, check) },
     { 0, "json", NULL, "of --check: print objects",
-      offsetof(struct worker, json) },
-    { 0, "strict", NULL, "of --check: exit status 4 if any request would"
-      " be refused", offsetof(struct worker, strict) },
-    { 0, "tokenize", "FILE", "work on nothing; print the ids of a text"
-      " (apus tokenize)", offsetof(struct worker, tokenizing.file) },
+      offsetof(struct worker_run, json) },
+    { 0, "strict", NULL,
+      "of --check: exit status 4 if any request would"
+      " be refused",
+      offsetof(struct worker_run, strict) },
+    { 0, "tokenize", "FILE",
+      "work on nothing; print the ids of a text"
+      " (apus tokenize)",
+      offsetof(struct worker_run, tokenizing.file) },
     { 0, "tokenizer", "FILE", "of --tokenize: in place of --model",
-      offsetof(struct worker, tokenizing.tokenizer) },
+      offsetof(struct worker_run, tokenizing.tokenizer) },
     { 0, "chat", NULL, "of --tokenize: of messages",
-      offsetof(struct worker, tokenizing.chat) },
+      offsetof(struct worker_run, tokenizing.chat) },
     { 0, "decode", NULL, "of --tokenize: print the text of ids",
-      offsetof(struct worker, tokenizing.decode) },
+      offsetof(struct worker_run, tokenizing.decode) },
     { 0, "show-ranks", NULL, "work on nothing; print a line a rank",
-      offsetof(struct worker, show) },
-    { 0, "time-left", "TIME", "until the job is ended, DAYS-HH:MM:SS or"
-      " seconds: save before", offsetof(struct worker, time_left) },
-    { 0, "model", "FILE", "the model of these batches, if it is not in"
-      " the store", offsetof(struct worker, model_path) },
+      offsetof(struct worker_run, show) },
+    { 0, "time-left", "TIME",
+      "until the job is ended, DAYS-HH:MM:SS or"
+      " seconds: save before",
+      offsetof(struct worker_run, time_left) },
+    { 0, "model", "FILE",
+      "the model of these batches, if it is not in"
+      " the store",
+      offsetof(struct worker_run, model_path) },
     { 0, "pretend-engine", NULL, "for tests: answer with made-up tokens",
-      offsetof(struct worker, pretend) },
+      offsetof(struct worker_run, pretend) },
     { .name = NULL }
 };
 
@@ -698,7 +709,7 @@ static const struct opt_command worker_command = {
     .opts = worker_opts, .max_args = SIZE_MAX,
 };
 
-static int parse_and_work(struct worker *w, int argc, char **argv)
+static int parse_and_work(struct worker_run *w, int argc, char **argv)
 {
     struct err err = ERR_INIT;
     struct buf text;
@@ -722,7 +733,7 @@ static int parse_and_work(struct worker *w, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct worker w = { .settings = NULL };
+    struct worker_run w = { .settings = NULL };
     struct err err = ERR_INIT;
     int status;
 

@@ -188,7 +188,7 @@ static void (*const products[SLICES + 1])(int32_t (*)[16], const int8_t *,
 /* ---- a matrix ------------------------------------------------------------ */
 
 /* What a product is for. */
-struct target {
+struct mul_target {
     const struct x1_rows *in;
     const struct x1_weights *w;
     const float *b; /* a bias, or NULL */
@@ -200,7 +200,7 @@ struct target {
 
 /* The outputs of block nb, of one row whose sums are c[0] and, for A14,
  * c[1]. */
-static void finish(const struct target *t, int32_t (*c)[16], size_t row,
+static void finish(const struct mul_target *t, int32_t (*c)[16], size_t row,
                    size_t nb)
 {
     size_t n = nb * PACK_OUTS, left = t->w->rows - n;
@@ -220,7 +220,7 @@ static void finish(const struct target *t, int32_t (*c)[16], size_t row,
 
 /* Outputs [from, to) of all rows: a block stays in the cache while the rows
  * pass. */
-static void multiply(const struct target *t, size_t from, size_t to)
+static void multiply(const struct mul_target *t, size_t from, size_t to)
 {
     size_t slices = slices_of(t->in), group = group_of(t->in), n;
     size_t k = padded(t->in->k), kt = pack_tiles(t->in->k);
@@ -242,16 +242,16 @@ static void sdot_linear(float *y, size_t stride, const struct x1_weights *w,
                         const float *b, bool add, const struct x1_rows *in,
                         size_t from, size_t to)
 {
-    multiply(&(struct target){ in, w, b, y, stride, add, false }, from, to);
+    multiply(&(struct mul_target){ in, w, b, y, stride, add, false }, from, to);
 }
 
 static void sdot_swiglu(float *h, size_t stride, const struct x1_weights *g,
                         const struct x1_weights *u, const struct x1_rows *in,
                         size_t from, size_t to)
 {
-    multiply(&(struct target){ in, g, NULL, h, stride, false, false }, from,
+    multiply(&(struct mul_target){ in, g, NULL, h, stride, false, false }, from,
              to);
-    multiply(&(struct target){ in, u, NULL, h, stride, false, true }, from,
+    multiply(&(struct mul_target){ in, u, NULL, h, stride, false, true }, from,
              to);
 }
 

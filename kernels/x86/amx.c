@@ -242,7 +242,7 @@ static void multiply_small(const struct vnni_target *t, size_t from,
 
 /* A pair of blocks of outputs, two of w or one of gate and up; `second` NULL:
  * there is only one.  Lines of the next pair are fetched from `ahead` on. */
-struct pair {
+struct tile_pair {
     const int8_t *first, *second;
     const int8_t *ahead[2];
     size_t lines; /* of each, in a step */
@@ -253,7 +253,7 @@ struct sums {
     int32_t c[2][2][TILE_ROWS][16];
 };
 
-static void fetch_ahead(struct pair *p)
+static void fetch_ahead(struct tile_pair *p)
 {
     for (size_t i = 0; i < p->lines; i++) {
         _mm_prefetch((const char *)p->ahead[0], _MM_HINT_T1);
@@ -265,7 +265,7 @@ static void fetch_ahead(struct pair *p)
 
 /* s = or += a block of rows times a pair, over n tiles of k from tile k on. */
 static void multiply_block(struct sums *s, bool add, const unsigned char *a,
-                           struct pair *p, size_t k, size_t n)
+                           struct tile_pair *p, size_t k, size_t n)
 {
     const int8_t *b0 = p->first + k * TILE_BYTES;
     const int8_t *b1 = p->second ? p->second + k * TILE_BYTES : b0;
@@ -334,11 +334,11 @@ static void finish(const struct vnni_target *t, struct sums *s, size_t first,
 
 /* The pair at block nb of `last`, and what to fetch while n blocks of rows meet
  * it: all lines of the next pair. */
-static struct pair pair_at(const struct vnni_target *t, size_t nb,
-                           size_t last, size_t n)
+static struct tile_pair pair_at(const struct vnni_target *t, size_t nb,
+                                size_t last, size_t n)
 {
     size_t kt = pack_tiles(t->in->k), step = t->u ? 1 : 2;
-    struct pair p = { .first = pack_block(t->w, nb, kt) };
+    struct tile_pair p = { .first = pack_block(t->w, nb, kt) };
 
     if (t->u)
         p.second = pack_block(t->u, nb, kt);
@@ -351,7 +351,7 @@ static struct pair pair_at(const struct vnni_target *t, size_t nb,
 }
 
 /* Blocks [b0, b1) of the rows times the pair at block nb. */
-static void multiply_pair(const struct vnni_target *t, struct pair *p,
+static void multiply_pair(const struct vnni_target *t, struct tile_pair *p,
                           size_t b0, size_t b1, size_t nb)
 {
     static _Thread_local struct sums sums[WAITING]
@@ -380,7 +380,7 @@ static void multiply_pass(const struct vnni_target *t, size_t b0, size_t b1,
     size_t last = (to + PACK_OUTS - 1) / PACK_OUTS;
 
     for (size_t nb = from / PACK_OUTS; nb < last; nb += t->u ? 1 : 2) {
-        struct pair p = pair_at(t, nb, last, b1 - b0);
+        struct tile_pair p = pair_at(t, nb, last, b1 - b0);
 
         multiply_pair(t, &p, b0, b1, nb);
     }

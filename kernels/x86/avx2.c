@@ -110,7 +110,7 @@ static void avx2_integers(int16_t *q, const struct x1_rows *rows, size_t i)
 
 /* How the weights come: widened already, to be widened and kept, or widened
  * for once. */
-enum source { KEPT, KEEP, ONCE };
+enum mul_source { KEPT, KEEP, ONCE };
 
 /* Drain the sums of a row and 8 outputs, pairs of lanes, into c. */
 INLINE void drain(int32_t c[16], bool add, __m256i s0, __m256i s1)
@@ -135,7 +135,7 @@ INLINE void drain(int32_t c[16], bool add, __m256i s0, __m256i s1)
  * quads: 8 high parts, 8 low parts.  a: the group's rows; b: quads of 64
  * bytes; wide: 64 bytes a quad; ahead: what to fetch meanwhile, two lines a
  * step where the weights are read once, else one. */
-INLINE void product(const unsigned rows, const enum source source,
+INLINE void product(const unsigned rows, const enum mul_source source,
                     int32_t (*c)[16], bool add, const unsigned char *a,
                     const int8_t *b, int16_t *wide, size_t n,
                     const int8_t *ahead)
@@ -248,9 +248,9 @@ static void half_block(const struct avx2_target *t, const struct pass *p,
             const unsigned char *a = (const unsigned char *)p->in->q +
                                      f * p->kt * ROW_BYTES +
                                      from * ROW_BYTES * rows;
-            enum source source = p->g1 - p->g0 == 1 ? ONCE
-                                 : g == p->g0       ? KEEP
-                                                    : KEPT;
+            enum mul_source source = p->g1 - p->g0 == 1 ? ONCE
+                                     : g == p->g0       ? KEEP
+                                                        : KEPT;
             size_t turn = h * (p->g1 - p->g0) + g - p->g0;
             size_t steps = (to - from) * 4;
 

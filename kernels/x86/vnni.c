@@ -96,7 +96,7 @@ void vnni_integers(int16_t *q, const struct x1_rows *rows, size_t i)
 
 /* A pair of blocks, and what to fetch of the next pair meanwhile: `lines` lines
  * of each in a step. */
-struct pair {
+struct vnni_pair {
     const int8_t *block[2];
     const int32_t *sum[2];
     const int8_t *ahead[2];
@@ -117,7 +117,7 @@ INLINE __m512i four_bytes(const unsigned char *a)
     return _mm512_set1_epi32(quad);
 }
 
-INLINE void fetch_ahead(const struct pair *p, size_t step, size_t line)
+INLINE void fetch_ahead(const struct vnni_pair *p, size_t step, size_t line)
 {
     size_t at = (step * p->lines + line) * 64;
 
@@ -130,7 +130,7 @@ INLINE void fetch_ahead(const struct pair *p, size_t step, size_t line)
 /* c[slice row][block of the pair] = the products of `rows` slice rows and two
  * blocks over n steps. */
 INLINE void product(const unsigned rows, int32_t (*c)[2][16],
-                    const struct pair *p, const unsigned char *a, size_t n)
+                    const struct vnni_pair *p, const unsigned char *a, size_t n)
 {
     const int8_t *b0 = p->block[0], *b1 = p->block[1];
     __m512i s[SLICES][2];
@@ -199,21 +199,21 @@ INLINE void stream(const unsigned rows, const unsigned sets,
     }
 }
 
-typedef void product_fn(int32_t (*c)[2][16], const struct pair *p,
+typedef void product_fn(int32_t (*c)[2][16], const struct vnni_pair *p,
                         const unsigned char *a, size_t n);
 typedef void stream_fn(int32_t (*c)[2][16], size_t half, const int32_t *sum,
                        const int8_t *b, const unsigned char *a, size_t n);
-#define PRODUCT(rows)                                                      \
-    static void product_##rows(int32_t (*c)[2][16], const struct pair *p,  \
-                               const unsigned char *a, size_t n)           \
-    {                                                                      \
-        product(rows, c, p, a, n);                                         \
-    }                                                                      \
-    static void stream_##rows(int32_t (*c)[2][16], size_t half,            \
-                              const int32_t *sum, const int8_t *b,         \
-                              const unsigned char *a, size_t n)            \
-    {                                                                      \
-        stream(rows, (rows) <= 6 ? 4 : 2, c, half, sum, b, a, n);          \
+#define PRODUCT(rows)                                                         \
+    static void product_##rows(int32_t(*c)[2][16], const struct vnni_pair *p, \
+                               const unsigned char *a, size_t n)              \
+    {                                                                         \
+        product(rows, c, p, a, n);                                            \
+    }                                                                         \
+    static void stream_##rows(int32_t(*c)[2][16], size_t half,                \
+                              const int32_t *sum, const int8_t *b,            \
+                              const unsigned char *a, size_t n)               \
+    {                                                                         \
+        stream(rows, (rows) <= 6 ? 4 : 2, c, half, sum, b, a, n);             \
     }
 PRODUCT(1) PRODUCT(2) PRODUCT(3) PRODUCT(4) PRODUCT(5) PRODUCT(6)
 PRODUCT(7) PRODUCT(8) PRODUCT(9) PRODUCT(10) PRODUCT(11) PRODUCT(12)
@@ -271,7 +271,7 @@ static void fetch_line(const void *p)
 
 /* The pair that begins at block nb: two blocks of w, or one of each.  Scales
  * and sums of the next pair are fetched. */
-static void pair_at(struct pair *p, const struct vnni_target *t, size_t nb,
+static void pair_at(struct vnni_pair *p, const struct vnni_target *t, size_t nb,
                     size_t kt)
 {
     const struct x1_weights *second = t->u ? t->u : t->w;
@@ -291,8 +291,9 @@ static void pair_at(struct pair *p, const struct vnni_target *t, size_t nb,
 }
 
 /* Rows `row` on of the pair at nb; `blocks` 1: only the first of it. */
-static void multiply_group(const struct vnni_target *t, const struct pair *p,
-                           size_t row, size_t rows, size_t nb, size_t blocks)
+static void multiply_group(const struct vnni_target *t,
+                           const struct vnni_pair *p, size_t row, size_t rows,
+                           size_t nb, size_t blocks)
 {
     int32_t c[SLICES][2][16] __attribute__((aligned(64)));
     size_t kt = pack_tiles(t->in->k), slices = slices_of(t->in);
@@ -320,7 +321,7 @@ static void multiply_pass(const struct vnni_target *t, size_t g0, size_t g1,
 
     for (size_t nb = from / PACK_OUTS; nb < last; nb += t->u ? 1 : 2) {
         size_t blocks = t->u || nb + 1 < last ? 2 : 1;
-        struct pair p;
+        struct vnni_pair p;
 
         pair_at(&p, t, nb, kt);
         for (size_t g = g0; g < g1; g++) {

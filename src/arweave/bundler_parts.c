@@ -29,7 +29,7 @@
 #define MIB ((uint64_t)1 << 20)
 #define PART_LIMIT (500 * MIB)
 
-struct parts {
+struct upload_parts {
     struct bundler *b;
     const struct bundler_item *item;
     const struct id *signer;
@@ -41,7 +41,7 @@ struct parts {
     bool gone;     /* the bundler does not know the upload any more */
 };
 
-static char *path_of(const struct parts *p, const char *what)
+static char *path_of(const struct upload_parts *p, const char *what)
 {
     return xasprintf("v1/chunks/arweave/%s/%s", p->upload.id, what);
 }
@@ -49,7 +49,7 @@ static char *path_of(const struct parts *p, const char *what)
 /* ---- which upload ----- */
 
 /* The state file "ID PART\n": false if there is none that makes sense. */
-static bool read_state(struct parts *p)
+static bool read_state(struct upload_parts *p)
 {
     struct buf text, json;
     char *space;
@@ -78,7 +78,7 @@ out:
     return good;
 }
 
-static int write_state(const struct parts *p, struct err *err)
+static int write_state(const struct upload_parts *p, struct err *err)
 {
     char text[MAX_STATE];
     int n = snprintf(text, sizeof(text), "%s %" PRIu64 "\n", p->upload.id,
@@ -88,13 +88,13 @@ static int write_state(const struct parts *p, struct err *err)
                           : 0;
 }
 
-static void forget_state(const struct parts *p)
+static void forget_state(const struct upload_parts *p)
 {
     if (p->item->state)
         unlink(p->item->state);
 }
 
-static int count_parts(struct parts *p, struct err *err)
+static int count_parts(struct upload_parts *p, struct err *err)
 {
     uint64_t n = p->size / p->upload.part + (p->size % p->upload.part != 0);
 
@@ -108,7 +108,7 @@ static int count_parts(struct parts *p, struct err *err)
 }
 
 /* Ask what the bundler has of it: 1, 0 if it does not know it, -1. */
-static int ask_list(struct parts *p, struct err *err)
+static int ask_list(struct upload_parts *p, struct err *err)
 {
     char *path = path_of(p, "-1");
     struct http_answer a;
@@ -129,7 +129,7 @@ static int ask_list(struct parts *p, struct err *err)
 }
 
 /* Small parts lose less when one fails, few parts take fewer calls. */
-static uint64_t part_size(const struct parts *p)
+static uint64_t part_size(const struct upload_parts *p)
 {
     uint64_t n = (p->size / WANT_PARTS + MIB - 1) / MIB * MIB;
 
@@ -139,7 +139,7 @@ static uint64_t part_size(const struct parts *p)
                ? p->b->part : n;
 }
 
-static int begin_upload(struct parts *p, struct err *err)
+static int begin_upload(struct upload_parts *p, struct err *err)
 {
     char path[128];
     struct http_answer a;
@@ -160,7 +160,7 @@ static int begin_upload(struct parts *p, struct err *err)
 }
 
 /* The upload of the last time, if the bundler knows it, else a new one. */
-static int choose(struct parts *p, struct err *err)
+static int choose(struct upload_parts *p, struct err *err)
 {
     int rc;
 
@@ -176,8 +176,8 @@ static int choose(struct parts *p, struct err *err)
 
 /* ---- sending ----- */
 
-static int send_part(struct parts *p, struct bundler_body *body, size_t i,
-                     struct err *err)
+static int send_part(struct upload_parts *p, struct bundler_body *body,
+                     size_t i, struct err *err)
 {
     char offset[24], *path;
     struct http_answer a;
@@ -199,7 +199,7 @@ static int send_part(struct parts *p, struct bundler_body *body, size_t i,
     return rc;
 }
 
-static int send_parts(struct parts *p, struct err *err)
+static int send_parts(struct upload_parts *p, struct err *err)
 {
     struct bundler_body body;
     int rc = bundler_body_open(&body, p->item, err);
@@ -214,7 +214,8 @@ static int send_parts(struct parts *p, struct err *err)
 /* ---- the end ----- */
 
 /* Ask whether the upload is taken.  *end: BUNDLER_WORKING if not yet. */
-static int ask_end(struct parts *p, enum bundler_end *end, struct err *err)
+static int ask_end(struct upload_parts *p, enum bundler_end *end,
+                   struct err *err)
 {
     char *path = path_of(p, "status");
     struct http_answer a;
@@ -250,7 +251,7 @@ static int ask_end(struct parts *p, enum bundler_end *end, struct err *err)
     return rc;
 }
 
-static int wait_end(struct parts *p, struct err *err)
+static int wait_end(struct upload_parts *p, struct err *err)
 {
     unsigned limit = p->b->limits.total_s ? p->b->limits.total_s : MAX_POLL_S;
     uint64_t last = clock_ms() + (uint64_t)limit * 1000;
@@ -270,7 +271,7 @@ static int wait_end(struct parts *p, struct err *err)
     }
 }
 
-static int finalize(struct parts *p, struct err *err)
+static int finalize(struct upload_parts *p, struct err *err)
 {
     struct bundler_item none = { .n_head = 0 };
     char *path = path_of(p, "finalize");
@@ -295,8 +296,11 @@ int bundler_post_parts(struct bundler *b, const struct bundler_item *it,
                        const struct id *signer, struct buf *receipt,
                        struct err *err)
 {
-    struct parts p = { .b = b, .item = it, .signer = signer,
-                       .receipt = receipt, .size = bundler_item_size(it) };
+    struct upload_parts p = { .b = b,
+                              .item = it,
+                              .signer = signer,
+                              .receipt = receipt,
+                              .size = bundler_item_size(it) };
     int rc = choose(&p, err);
 
     rc = rc ? rc : send_parts(&p, err);

@@ -25,7 +25,7 @@
 #define BRANCH (32 + 32 + NOTE)
 #define LEAF (32 + NOTE)
 
-struct node {
+struct chunk_node {
     struct id id;
     uint64_t max; /* its end in the data */
     unsigned level;
@@ -35,7 +35,7 @@ struct data_root {
     uint64_t size, at;
     uint64_t chunk_end;
     struct digest *chunk; /* what of the chunk came; NULL between chunks */
-    struct node stack[LEVELS];
+    struct chunk_node stack[LEVELS];
     size_t n_stack;
 };
 
@@ -85,9 +85,10 @@ static void hash_parts(struct id *out, const unsigned char *a,
 
 /* ---- streaming ----------------------------------------------------------- */
 
-static struct node join_nodes(const struct node *l, const struct node *r)
+static struct chunk_node join_nodes(const struct chunk_node *l,
+                                    const struct chunk_node *r)
 {
-    struct node up = { .max = r->max, .level = l->level + 1 };
+    struct chunk_node up = { .max = r->max, .level = l->level + 1 };
     unsigned char note[NOTE];
 
     put_note(note, l->max);
@@ -95,9 +96,9 @@ static struct node join_nodes(const struct node *l, const struct node *r)
     return up;
 }
 
-static struct node leaf_node(struct id hash, uint64_t end)
+static struct chunk_node leaf_node(struct id hash, uint64_t end)
 {
-    struct node leaf = { .max = end };
+    struct chunk_node leaf = { .max = end };
     unsigned char note[NOTE];
 
     put_note(note, end);
@@ -107,7 +108,7 @@ static struct node leaf_node(struct id hash, uint64_t end)
 
 static void join(struct data_root *d)
 {
-    struct node *l = &d->stack[d->n_stack - 2];
+    struct chunk_node *l = &d->stack[d->n_stack - 2];
 
     *l = join_nodes(l, l + 1);
     d->n_stack--;
@@ -195,9 +196,11 @@ int data_root_end(struct data_root *d, struct id *root, struct err *err)
 }
 
 /* The leaves of data, with that of nothing where it has one. */
-static struct node *leaves_of(const struct id *hash, uint64_t size, size_t *n)
+static struct chunk_node *leaves_of(const struct id *hash, uint64_t size,
+                                    size_t *n)
 {
-    struct node *leaf = xcalloc((size_t)(size / CHUNK_MAX) + 2, sizeof(*leaf));
+    struct chunk_node *leaf =
+        xcalloc((size_t)(size / CHUNK_MAX) + 2, sizeof(*leaf));
     struct id nothing;
 
     *n = 0;
@@ -212,8 +215,8 @@ static struct node *leaves_of(const struct id *hash, uint64_t size, size_t *n)
     return leaf;
 }
 
-static void put_branch(unsigned char out[BRANCH], const struct node *l,
-                       const struct node *r)
+static void put_branch(unsigned char out[BRANCH], const struct chunk_node *l,
+                       const struct chunk_node *r)
 {
     memcpy(out, l->id.b, 32);
     memcpy(out + 32, r->id.b, 32);
@@ -225,7 +228,7 @@ void data_root_path(struct buf *path, const struct id *hash, uint64_t size,
 {
     unsigned char branch[LEVELS][BRANCH], note[NOTE];
     size_t n, at = k, depth = 0;
-    struct node *v = leaves_of(hash, size, &n);
+    struct chunk_node *v = leaves_of(hash, size, &n);
     uint64_t end = v[k].max;
 
     while (n > 1) {
@@ -258,7 +261,7 @@ void data_root(struct id *root, const void *data, size_t n)
 
 /* ---- paths --------------------------------------------------------------- */
 
-struct walk {
+struct chunk_walk {
     struct id id;
     uint64_t left, right, dest; /* counted from `shift` */
     uint64_t shift;             /* where the tree that we are in begins */
@@ -270,8 +273,8 @@ static int wrong(struct err *err, const char *what)
 }
 
 /* One branch down.  In a nested tree all ends count from its beginning. */
-static int step(struct walk *w, const unsigned char p[BRANCH], bool nested,
-                struct err *err)
+static int step(struct chunk_walk *w, const unsigned char p[BRANCH],
+                bool nested, struct err *err)
 {
     struct id id;
     uint64_t note;
@@ -297,7 +300,7 @@ static int step(struct walk *w, const unsigned char p[BRANCH], bool nested,
     return 0;
 }
 
-static int end_walk(const struct walk *w, const unsigned char p[LEAF],
+static int end_walk(const struct chunk_walk *w, const unsigned char p[LEAF],
                     struct chunk_place *c, struct err *err)
 {
     struct id id;
@@ -320,7 +323,7 @@ int chunk_path(struct chunk_place *c, struct id root, uint64_t size,
 {
     static const struct id marker;
     const unsigned char *p = path;
-    struct walk w = { .right = size, .dest = at };
+    struct chunk_walk w = { .right = size, .dest = at };
 
     if (at >= size)
         return wrong(err, "there is no such byte");

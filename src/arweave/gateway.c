@@ -355,7 +355,7 @@ out:
 
 /* ---- a whole item ----- */
 
-struct whole {
+struct whole_file {
     const struct id *id;
     const struct gateway_place *place; /* or NULL */
     struct buf *raw;
@@ -393,7 +393,7 @@ static int refuse_tx(struct gateways *g, size_t i,
 }
 
 /* The bytes behind the head in d, and everything verified. */
-static int read_whole(struct gateways *g, size_t i, struct whole *w,
+static int read_whole(struct gateways *g, size_t i, struct whole_file *w,
                       const struct gateway_data *d, struct err *err)
 {
     size_t before = w->raw->len;
@@ -431,7 +431,7 @@ out:
 static int try_whole(struct gateways *g, size_t i, void *self,
                      struct err *err)
 {
-    struct whole *w = self;
+    struct whole_file *w = self;
     struct gateway_data d;
     int rc = -1;
 
@@ -453,7 +453,7 @@ static int try_whole(struct gateways *g, size_t i, void *self,
 int gateway_item(struct gateways *g, struct id id, size_t skip, struct buf *raw,
                  struct item *it, struct err *err)
 {
-    struct whole w = { &id, NULL, raw, it };
+    struct whole_file w = { &id, NULL, raw, it };
 
     return gateways_each(g, skip, g->n, try_whole, &w, err);
 }
@@ -462,7 +462,7 @@ int gateway_item_at(struct gateways *g, struct id id,
                     const struct gateway_place *place, size_t skip,
                     struct buf *raw, struct item *it, struct err *err)
 {
-    struct whole w = { &id, place, raw, it };
+    struct whole_file w = { &id, place, raw, it };
 
     return gateways_each(g, skip, g->n, try_whole, &w, err);
 }

@@ -30,7 +30,7 @@
 
 #define PIECE ((size_t)1 << 20)
 
-struct fetch {
+struct file_fetch {
     const struct id *id;
     const char *path;
     char *part;
@@ -47,7 +47,7 @@ struct fetch {
     void *self;
 };
 
-static int fail(const struct fetch *f, const char *what, struct err *err)
+static int fail(const struct file_fetch *f, const char *what, struct err *err)
 {
     return err_errno(err, ERR_RETRY, "cannot %s \"%s\"", what, f->part);
 }
@@ -56,7 +56,7 @@ static int fail(const struct fetch *f, const char *what, struct err *err)
 
 /* The lock ends with the process, so that nothing is left to be mended; where
  * a file system has none, the last rename wins, with the same bytes. */
-static int open_part(struct fetch *f, struct err *err)
+static int open_part(struct file_fetch *f, struct err *err)
 {
     f->fd = open(f->part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (f->fd < 0)
@@ -70,7 +70,7 @@ static int open_part(struct fetch *f, struct err *err)
     return 0;
 }
 
-static int commit_part(struct fetch *f, struct err *err)
+static int commit_part(struct file_fetch *f, struct err *err)
 {
     if (sys_fsync(f->fd) || sys_rename(f->part, f->path) ||
         sys_sync_parent(f->path))
@@ -87,14 +87,14 @@ static char *directory_of(const char *path)
 
 /* ---- what is hashed ----- */
 
-static int hash_put(struct fetch *f, const void *data, size_t n,
+static int hash_put(struct file_fetch *f, const void *data, size_t n,
                     struct err *err)
 {
     return f->root ? data_root_put(f->root, data, n, err)
                    : item_stream_put(f->item, data, n, NULL, NULL, err);
 }
 
-static void hash_free(struct fetch *f)
+static void hash_free(struct file_fetch *f)
 {
     item_stream_free(f->item);
     data_root_free(f->root);
@@ -103,7 +103,7 @@ static void hash_free(struct fetch *f)
 }
 
 /* Begin with the head, and with what lies in the part file. */
-static int hash_begin(struct fetch *f, struct err *err)
+static int hash_begin(struct file_fetch *f, struct err *err)
 {
     unsigned char *piece = xmalloc(PIECE);
     struct stat st;
@@ -146,7 +146,7 @@ out:
 }
 
 /* 0, or ERR_INPUT if it is not what was signed under this id. */
-static int hash_end(struct fetch *f, struct err *err)
+static int hash_end(struct file_fetch *f, struct err *err)
 {
     struct id root;
     const struct item *it;
@@ -168,7 +168,7 @@ static int hash_end(struct fetch *f, struct err *err)
 
 static int find_place(struct gateways *g, size_t i, void *self, struct err *err)
 {
-    struct fetch *f = self;
+    struct file_fetch *f = self;
     uint64_t have;
     char *dir;
     int rc;
@@ -191,7 +191,7 @@ static int find_place(struct gateways *g, size_t i, void *self, struct err *err)
 
 static int write_body(void *self, const void *data, size_t n, struct err *err)
 {
-    struct fetch *f = self;
+    struct file_fetch *f = self;
 
     if (sys_pwrite(f->fd, data, n, (off_t)f->have)) {
         f->local = true;
@@ -210,7 +210,7 @@ static int write_body(void *self, const void *data, size_t n, struct err *err)
 static int read_rest(struct gateways *g, size_t i, void *self,
                      struct err *err)
 {
-    struct fetch *f = self;
+    struct file_fetch *f = self;
     struct gateway_data d;
     int rc = -1;
 
@@ -237,7 +237,7 @@ out:
 
 /* Everything from gateways [first, end): *wrong where all came and it is not
  * what was signed, or where it was not to be had as the first one told. */
-static int fetch_from(struct fetch *f, struct gateways *g, size_t first,
+static int fetch_from(struct file_fetch *f, struct gateways *g, size_t first,
                       size_t end, bool *wrong, struct err *err)
 {
     uint64_t before;
@@ -255,7 +255,7 @@ static int fetch_from(struct fetch *f, struct gateways *g, size_t first,
     return *wrong ? -1 : rc;
 }
 
-static int fetch_all(struct fetch *f, struct gateways *g, struct err *err)
+static int fetch_all(struct file_fetch *f, struct gateways *g, struct err *err)
 {
     struct err own = ERR_INIT;
     bool wrong;
@@ -284,12 +284,12 @@ int gateway_file(struct gateways *g, struct id id, const char *path,
                  void (*progress)(void *self, uint64_t done, uint64_t size),
                  void *self, struct err *err)
 {
-    struct fetch f = { .id = &id,
-                       .path = path,
-                       .max_size = max_size,
-                       .fd = -1,
-                       .progress = progress,
-                       .self = self };
+    struct file_fetch f = { .id = &id,
+                            .path = path,
+                            .max_size = max_size,
+                            .fd = -1,
+                            .progress = progress,
+                            .self = self };
     int rc = -1;
 
     f.part = xasprintf("%s.part", path);

@@ -133,14 +133,14 @@ static int ask_pages(struct graphql *g, const char *url,
     return 0;
 }
 
-struct place {
+struct cursor_place {
     const struct id *id;
     size_t at; /* in the ids that are there, then those found */
 };
 
 static int by_id(const void *a, const void *b)
 {
-    const struct place *x = a, *y = b;
+    const struct cursor_place *x = a, *y = b;
     int c = id_compare(*x->id, *y->id);
 
     return c ? c : (x->at > y->at) - (x->at < y->at);
@@ -150,14 +150,14 @@ static int by_id(const void *a, const void *b)
 static void take_new(struct buf *ids, size_t from, const struct buf *found)
 {
     size_t n_old = (ids->len - from) / 32, n = n_old + found->len / 32;
-    struct place *p = xcalloc(n + 1, sizeof(*p));
+    struct cursor_place *p = xcalloc(n + 1, sizeof(*p));
     char *fresh = xcalloc(n + 1, 1);
 
     for (size_t i = 0; i < n; i++) {
         const char *at = i < n_old ? ids->data + from + 32 * i
                                    : found->data + 32 * (i - n_old);
 
-        p[i] = (struct place){ id_view(at), i };
+        p[i] = (struct cursor_place){ id_view(at), i };
     }
     qsort(p, n, sizeof(*p), by_id);
     for (size_t i = 0; i < n; i++)

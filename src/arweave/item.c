@@ -28,7 +28,7 @@ enum {
 
 /* Sizes of signature and owner by type (doc/arweave.md).  We verify the first
  * four. */
-static const struct kind {
+static const struct signature_kind {
     unsigned type;
     size_t n_signature, n_owner;
     const char *name;
@@ -43,7 +43,7 @@ static const struct kind {
     { 101, 65, 65, "KYVE" },
 };
 
-static const struct kind *find_kind(unsigned type)
+static const struct signature_kind *find_kind(unsigned type)
 {
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
         if (kinds[i].type == type)
@@ -53,13 +53,13 @@ static const struct kind *find_kind(unsigned type)
 
 /* ---- the head ------------------------------------------------------------ */
 
-struct cursor {
+struct item_cursor {
     const unsigned char *p;
     size_t n, at;
 };
 
 /* The next n bytes, NULL if they are not all here. */
-static const unsigned char *take_bytes(struct cursor *c, size_t n)
+static const unsigned char *take_bytes(struct item_cursor *c, size_t n)
 {
     if (n > c->n - c->at)
         return NULL;
@@ -68,8 +68,9 @@ static const unsigned char *take_bytes(struct cursor *c, size_t n)
 }
 
 /* What may be absent. */
-static enum item_read take_optional(struct cursor *c, const struct id **out,
-                                    const char *what, struct err *err)
+static enum item_read take_optional(struct item_cursor *c,
+                                    const struct id **out, const char *what,
+                                    struct err *err)
 {
     const unsigned char *present = take_bytes(c, 1);
 
@@ -85,7 +86,7 @@ static enum item_read take_optional(struct cursor *c, const struct id **out,
     return *out ? ITEM_READ : ITEM_SHORT;
 }
 
-static enum item_read take_tags(struct item *it, struct cursor *c,
+static enum item_read take_tags(struct item *it, struct item_cursor *c,
                                 struct err *err)
 {
     const unsigned char *sizes = take_bytes(c, 16);
@@ -115,11 +116,11 @@ static enum item_read take_tags(struct item *it, struct cursor *c,
     return ITEM_READ;
 }
 
-static enum item_read take_head(struct item *it, struct cursor *c,
+static enum item_read take_head(struct item *it, struct item_cursor *c,
                                 struct err *err)
 {
     const unsigned char *type = take_bytes(c, 2);
-    const struct kind *kind;
+    const struct signature_kind *kind;
     enum item_read rc;
 
     if (!type)
@@ -146,7 +147,7 @@ static enum item_read take_head(struct item *it, struct cursor *c,
 enum item_read item_head(struct item *it, const void *bytes, size_t n,
                          struct err *err)
 {
-    struct cursor c = { bytes, n, 0 };
+    struct item_cursor c = { bytes, n, 0 };
     enum item_read rc;
 
     memset(it, 0, sizeof(*it));

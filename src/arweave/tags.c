@@ -19,18 +19,18 @@
 #define VALUE_MAX_BYTES 3072
 #define LONG_MAX_BYTES 10 /* seven bits each hold 64 */
 
-struct reader {
+struct tag_reader {
     const unsigned char *bytes;
     size_t n, at;
     struct err *err;
 };
 
-static int wrong(const struct reader *r, size_t at, const char *what)
+static int wrong(const struct tag_reader *r, size_t at, const char *what)
 {
     return err_set(r->err, ERR_INPUT, "tags, byte %zu: %s", at, what);
 }
 
-static int read_long(struct reader *r, int64_t *out)
+static int read_long(struct tag_reader *r, int64_t *out)
 {
     size_t start = r->at;
     uint64_t v = 0;
@@ -52,7 +52,7 @@ static int read_long(struct reader *r, int64_t *out)
     return wrong(r, start, "a number of more than 64 bits");
 }
 
-static int read_string(struct reader *r, const char **s, size_t *n)
+static int read_string(struct tag_reader *r, const char **s, size_t *n)
 {
     size_t start = r->at;
     int64_t len;
@@ -70,7 +70,7 @@ static int read_string(struct reader *r, const char **s, size_t *n)
 }
 
 /* The count of the next block; its end in *end, or SIZE_MAX if not said. */
-static int read_count(struct reader *r, uint64_t *count, size_t *end)
+static int read_count(struct tag_reader *r, uint64_t *count, size_t *end)
 {
     size_t start = r->at;
     int64_t v, bytes;
@@ -92,7 +92,7 @@ static int read_count(struct reader *r, uint64_t *count, size_t *end)
 int tags_read(struct item_tag *tag, size_t max, size_t *n_tags,
               const unsigned char *bytes, size_t n, struct err *err)
 {
-    struct reader r = { bytes, n, 0, err };
+    struct tag_reader r = { bytes, n, 0, err };
     uint64_t count = 1;
 
     *n_tags = 0;

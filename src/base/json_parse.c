@@ -24,36 +24,36 @@
 #define MIN_SPAN 16        /* numbers; fewer have nodes */
 
 /* The key of a member, decoded.  Most have no escapes and stay in the text. */
-struct key {
+struct json_key {
     const char *s;
     uint32_t n;
     uint32_t at;   /* its offset in the text */
     char *decoded; /* s, if it is ours */
 };
 
-struct scan {
+struct json_scan {
     const char *text;
     size_t n;
     size_t at;
     int depth;
-    struct key *keys; /* of all objects that are open */
+    struct json_key *keys; /* of all objects that are open */
     size_t n_keys, cap_keys;
     bool borrow;       /* spans point into the text */
     struct err *err;
 };
 
-static int wrong(const struct scan *s, size_t at, const char *what)
+static int wrong(const struct json_scan *s, size_t at, const char *what)
 {
     return err_set(s->err, ERR_INPUT, "JSON, byte %zu: %s", at, what);
 }
 
 /* The byte here, -1 at the end. */
-static int peek(const struct scan *s)
+static int peek(const struct json_scan *s)
 {
     return s->at < s->n ? (unsigned char)s->text[s->at] : -1;
 }
 
-static void skip_space(struct scan *s)
+static void skip_space(struct json_scan *s)
 {
     int c = peek(s);
 
@@ -96,7 +96,7 @@ static bool is_low(int u)
 }
 
 /* After "\u".  A surrogate must be the first of a pair. */
-static int scan_unicode(struct scan *s, size_t start)
+static int scan_unicode(struct json_scan *s, size_t start)
 {
     const char *p = s->text + s->at;
     size_t left = s->n - s->at;
@@ -116,7 +116,7 @@ static int scan_unicode(struct scan *s, size_t start)
     return 0;
 }
 
-static int scan_escape(struct scan *s)
+static int scan_escape(struct json_scan *s)
 {
     size_t start = s->at++;
     int c = peek(s);
@@ -128,7 +128,7 @@ static int scan_escape(struct scan *s)
 }
 
 /* A string, of which the first quote is here. */
-static int scan_string(struct scan *s, bool *escapes)
+static int scan_string(struct json_scan *s, bool *escapes)
 {
     size_t start = s->at++;
 
@@ -158,7 +158,7 @@ static int scan_string(struct scan *s, bool *escapes)
 }
 
 /* Skip digits, of which there must be one. */
-static int digits(struct scan *s)
+static int digits(struct json_scan *s)
 {
     size_t before = s->at;
 
@@ -167,7 +167,7 @@ static int digits(struct scan *s)
     return s->at > before ? 0 : -1;
 }
 
-static int scan_number(struct scan *s)
+static int scan_number(struct json_scan *s)
 {
     size_t start = s->at;
 
@@ -227,10 +227,10 @@ static char *decode(const char *s, size_t n, size_t *out_n)
     return buf_take(&b, out_n);
 }
 
-static int scan_key(struct scan *s)
+static int scan_key(struct json_scan *s)
 {
     size_t start = s->at;
-    struct key *k;
+    struct json_key *k;
     bool escapes;
 
     if (peek(s) != '"')
@@ -239,9 +239,9 @@ static int scan_key(struct scan *s)
         return -1;
     VEC_RESERVE(s->keys, s->cap_keys, s->n_keys + 1);
     k = &s->keys[s->n_keys++];
-    *k = (struct key){ .s = s->text + start + 1,
-                       .at = (uint32_t)start,
-                       .n = (uint32_t)(s->at - start - 2) };
+    *k = (struct json_key){ .s = s->text + start + 1,
+                            .at = (uint32_t)start,
+                            .n = (uint32_t)(s->at - start - 2) };
     if (escapes) {
         size_t n;
 
@@ -256,7 +256,7 @@ static int scan_key(struct scan *s)
  * among themselves, so that the message is always the same. */
 static int compare_keys(const void *va, const void *vb)
 {
-    const struct key *a = va, *b = vb;
+    const struct json_key *a = va, *b = vb;
     int c;
 
     if (a->n != b->n)
@@ -267,22 +267,22 @@ static int compare_keys(const void *va, const void *vb)
     return a->at < b->at ? -1 : a->at > b->at;
 }
 
-static void drop_keys(struct scan *s, size_t first)
+static void drop_keys(struct json_scan *s, size_t first)
 {
     while (s->n_keys > first)
         free(s->keys[--s->n_keys].decoded);
 }
 
 /* The object whose keys begin at `first` is closed: no two are the same. */
-static int close_keys(struct scan *s, size_t first)
+static int close_keys(struct json_scan *s, size_t first)
 {
-    const struct key *second = NULL;
+    const struct json_key *second = NULL;
     size_t n = s->n_keys - first, shown;
 
     if (n > 1)
         qsort(s->keys + first, n, sizeof(*s->keys), compare_keys);
     for (size_t i = first + 1; i < s->n_keys; i++) {
-        const struct key *k = &s->keys[i];
+        const struct json_key *k = &s->keys[i];
 
         if (k->n == k[-1].n && memcmp(k->s, k[-1].s, k->n) == 0 &&
             (!second || k->at < second->at))
@@ -317,7 +317,7 @@ static char *room_of(struct json *v)
 }
 
 /* A node with a text of n bytes, and a key if there is one, both with NUL. */
-static struct json *text_node(enum json_type type, const struct key *key,
+static struct json *text_node(enum json_type type, const struct json_key *key,
                               const char *text, size_t n)
 {
     size_t n_key = key ? key->n + 1 : 0;
@@ -337,7 +337,7 @@ static struct json *text_node(enum json_type type, const struct key *key,
 }
 
 /* One of a type that has no text. */
-static struct json *bare_node(enum json_type type, const struct key *key)
+static struct json *bare_node(enum json_type type, const struct json_key *key)
 {
     struct json *v = text_node(type, key, "", 0);
 
@@ -345,8 +345,9 @@ static struct json *bare_node(enum json_type type, const struct key *key)
     return v;
 }
 
-static struct json *span_node(const struct scan *s, const struct key *key,
-                              const char *span, size_t n, size_t count)
+static struct json *span_node(const struct json_scan *s,
+                              const struct json_key *key, const char *span,
+                              size_t n, size_t count)
 {
     struct json *v;
 
@@ -363,8 +364,9 @@ static struct json *span_node(const struct scan *s, const struct key *key,
     return v;
 }
 
-static struct json *string_node(const struct scan *s, const struct key *key,
-                                size_t start, bool escapes)
+static struct json *string_node(const struct json_scan *s,
+                                const struct json_key *key, size_t start,
+                                bool escapes)
 {
     const char *text = s->text + start;
     size_t n = s->at - start;
@@ -394,12 +396,13 @@ void json_free(struct json *v)
 /* ---- values -------------------------------------------------------------- */
 
 /* The value here, whose key (NULL: none) its node copies. */
-static int scan_value(struct scan *s, const struct key *key,
+static int scan_value(struct json_scan *s, const struct json_key *key,
                       struct json **out);
 
 /* After "[": an array of numbers alone, whose end is behind its bracket.  1;
  * 0 if it is not one, or is short: nothing was taken; -1. */
-static int scan_span(struct scan *s, const struct key *key, struct json **out)
+static int scan_span(struct json_scan *s, const struct json_key *key,
+                     struct json **out)
 {
     size_t start = s->at, end, count = 0;
 
@@ -425,7 +428,7 @@ static int scan_span(struct scan *s, const struct key *key, struct json **out)
     return 0;
 }
 
-static int scan_elements(struct scan *s, struct json **tail)
+static int scan_elements(struct json_scan *s, struct json **tail)
 {
     skip_space(s);
     if (peek(s) == ']') {
@@ -447,7 +450,7 @@ static int scan_elements(struct scan *s, struct json **tail)
     return 0;
 }
 
-static int scan_array(struct scan *s, const struct key *key,
+static int scan_array(struct json_scan *s, const struct json_key *key,
                       struct json **out)
 {
     int rc;
@@ -460,7 +463,7 @@ static int scan_array(struct scan *s, const struct key *key,
     return scan_elements(s, &(*out)->child);
 }
 
-static int scan_members(struct scan *s, struct json **tail)
+static int scan_members(struct json_scan *s, struct json **tail)
 {
     size_t first = s->n_keys;
 
@@ -470,7 +473,7 @@ static int scan_members(struct scan *s, struct json **tail)
         return 0;
     }
     for (;;) {
-        struct key key;
+        struct json_key key;
 
         skip_space(s);
         if (scan_key(s))
@@ -494,7 +497,7 @@ static int scan_members(struct scan *s, struct json **tail)
     return close_keys(s, first);
 }
 
-static int scan_object(struct scan *s, const struct key *key,
+static int scan_object(struct json_scan *s, const struct json_key *key,
                        struct json **out)
 {
     s->at++;
@@ -502,8 +505,8 @@ static int scan_object(struct scan *s, const struct key *key,
     return scan_members(s, &(*out)->child);
 }
 
-static int scan_word(struct scan *s, const char *word, enum json_type type,
-                     const struct key *key, struct json **out)
+static int scan_word(struct json_scan *s, const char *word, enum json_type type,
+                     const struct json_key *key, struct json **out)
 {
     size_t n = strlen(word);
 
@@ -515,7 +518,7 @@ static int scan_word(struct scan *s, const char *word, enum json_type type,
     return 0;
 }
 
-static int scan_scalar(struct scan *s, const struct key *key,
+static int scan_scalar(struct json_scan *s, const struct json_key *key,
                        struct json **out)
 {
     size_t start = s->at;
@@ -545,7 +548,7 @@ static int scan_scalar(struct scan *s, const struct key *key,
     }
 }
 
-static int scan_value(struct scan *s, const struct key *key,
+static int scan_value(struct json_scan *s, const struct json_key *key,
                       struct json **out)
 {
     int rc;
@@ -561,7 +564,7 @@ static int scan_value(struct scan *s, const struct key *key,
     return rc;
 }
 
-static int scan_all(struct scan *s, struct json **out)
+static int scan_all(struct json_scan *s, struct json **out)
 {
     if (scan_value(s, NULL, out))
         return -1;
@@ -574,7 +577,7 @@ static int scan_all(struct scan *s, struct json **out)
 static int parse(struct json **root, const char *text, size_t n, bool borrow,
                  struct err *err)
 {
-    struct scan s = { .text = text, .n = n, .borrow = borrow, .err = err };
+    struct json_scan s = { .text = text, .n = n, .borrow = borrow, .err = err };
     struct json *tree = NULL;
     int rc;
 

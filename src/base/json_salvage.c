@@ -15,13 +15,13 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-struct walk {
+struct text_walk {
     const char *text;
     size_t n, at;
 };
 
 /* Behind the string whose first quote is here; false if it has no end. */
-static bool pass_string(struct walk *w)
+static bool pass_string(struct text_walk *w)
 {
     for (w->at++; w->at < w->n; w->at++) {
         if (w->text[w->at] == '"') {
@@ -34,7 +34,7 @@ static bool pass_string(struct walk *w)
     return false;
 }
 
-static void pass_space(struct walk *w)
+static void pass_space(struct text_walk *w)
 {
     while (w->at < w->n && strchr(" \t\r\n", w->text[w->at]) &&
            w->text[w->at])
@@ -42,7 +42,7 @@ static void pass_space(struct walk *w)
 }
 
 /* If a string that is the value of a key is here: it, decoded. */
-static char *value_here(struct walk *w)
+static char *value_here(struct text_walk *w)
 {
     struct json *v = NULL;
     char *value = NULL;
@@ -81,7 +81,7 @@ static bool keep(char **found, char *value)
 
 /* A string in the outermost object begins here: if it is our key, its value is
  * looked at.  Whether to go on. */
-static bool match_key(struct walk *w, const char *key, char **found)
+static bool match_key(struct text_walk *w, const char *key, char **found)
 {
     size_t start = w->at, n = strlen(key);
 
@@ -94,7 +94,7 @@ static bool match_key(struct walk *w, const char *key, char **found)
 
 char *json_salvage(const char *text, size_t n, const char *key)
 {
-    struct walk w = { .text = text, .n = n };
+    struct text_walk w = { .text = text, .n = n };
     char *found = NULL;
     size_t depth = 1;
 

@@ -22,7 +22,7 @@
 #define ID_SHORT 4 /* letters of an id that is shortened, at least */
 
 /* Where we are in argv. */
-struct cursor {
+struct opt_cursor {
     const struct opt_command *c;
     struct settings *s;
     int argc;
@@ -33,8 +33,8 @@ struct cursor {
 
 static const struct opt help_opt = { 'h', "help", NULL, "print this text", 0 };
 
-static int misused(const struct cursor *at, struct err *err, const char *what,
-                   const char *name)
+static int misused(const struct opt_cursor *at, struct err *err,
+                   const char *what, const char *name)
 {
     return err_set(err, ERR_INPUT, "%s: %s \"%s\" (see %s --help)", at->c->name,
                    what, name, at->c->name);
@@ -65,7 +65,7 @@ static const struct opt *find_name(const struct opt *o, const char *name,
 
 /* Whether a word that is no option may be the beginning of an id: options have
  * no capitals and digits. */
-static bool may_be_id(const struct cursor *at, const char *word)
+static bool may_be_id(const struct opt_cursor *at, const char *word)
 {
     static const char never[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
     size_t n = strlen(word);
@@ -77,7 +77,7 @@ static bool may_be_id(const struct cursor *at, const char *word)
 }
 
 /* A word that begins with a dash and is not an option. */
-static int not_an_option(const struct cursor *at, struct err *err,
+static int not_an_option(const struct opt_cursor *at, struct err *err,
                          const char *word)
 {
     if (find_name(at->c->opts, word + 1, strlen(word + 1)))
@@ -92,8 +92,8 @@ static int not_an_option(const struct cursor *at, struct err *err,
 }
 
 /* An option that is in no table, nor a setting: --name, of n letters. */
-static int unknown(const struct cursor *at, struct err *err, const char *word,
-                   size_t n)
+static int unknown(const struct opt_cursor *at, struct err *err,
+                   const char *word, size_t n)
 {
     struct nearest near;
 
@@ -122,12 +122,12 @@ static bool is_list(const struct opt *o)
     return o->arg && o->arg[arg_width(o)];
 }
 
-static void set_flag(const struct cursor *at, const struct opt *o)
+static void set_flag(const struct opt_cursor *at, const struct opt *o)
 {
     *(bool *)(void *)(at->into + o->at) = true;
 }
 
-static void put_argument(const struct cursor *at, const struct opt *o,
+static void put_argument(const struct opt_cursor *at, const struct opt *o,
                          const char *value)
 {
     void *to = at->into + o->at;
@@ -148,7 +148,7 @@ static bool wants_help(int argc, char **argv)
 }
 
 /* The next word, which is the argument of `option`. */
-static const char *argument(struct cursor *at, const char *option,
+static const char *argument(struct opt_cursor *at, const char *option,
                             struct err *err)
 {
     if (at->i + 1 < at->argc)
@@ -157,8 +157,8 @@ static const char *argument(struct cursor *at, const char *option,
     return NULL;
 }
 
-static int take_setting(struct cursor *at, const char *name, const char *value,
-                        struct err *err)
+static int take_setting(struct opt_cursor *at, const char *name,
+                        const char *value, struct err *err)
 {
     if (!value)
         value = argument(at, at->argv[at->i], err);
@@ -170,7 +170,7 @@ static int take_setting(struct cursor *at, const char *name, const char *value,
 }
 
 /* --name, --name VALUE, --name=VALUE */
-static int take_long(struct cursor *at, struct err *err)
+static int take_long(struct opt_cursor *at, struct err *err)
 {
     const char *word = at->argv[at->i], *name = word + 2;
     size_t n = strcspn(name, "=");
@@ -202,7 +202,7 @@ static int take_long(struct cursor *at, struct err *err)
 }
 
 /* -v, -vq, -m MODEL, -mMODEL */
-static int take_letters(struct cursor *at, struct err *err)
+static int take_letters(struct opt_cursor *at, struct err *err)
 {
     const char *word = at->argv[at->i];
 
@@ -238,7 +238,7 @@ int opt_parse(const struct opt_command *c, struct settings *s, int argc,
               char **argv, void *into, const char **args, size_t *n_args,
               bool *help, struct err *err)
 {
-    struct cursor at = { c, s, argc, argv, 1, into };
+    struct opt_cursor at = { c, s, argc, argv, 1, into };
     const char *extra = NULL; /* the first that there is no room for */
     bool more_options = true;
     size_t n = 0;

@@ -24,7 +24,7 @@
 #define FIRST_FREE 3 /* below are the standard descriptors */
 
 /* Where a name leads. */
-struct target {
+struct output_target {
     char *path;    /* past its links */
     int fd;        /* a descriptor of this process, or -1 */
     bool exists;
@@ -73,7 +73,7 @@ static char *read_link(const char *path)
 }
 
 /* Follow the links of the last component; the system follows the others. */
-static int follow(struct target *t, const char *path, struct err *err)
+static int follow(struct output_target *t, const char *path, struct err *err)
 {
     memset(t, 0, sizeof(*t));
     t->path = xstrdup(path);
@@ -104,7 +104,7 @@ static int follow(struct target *t, const char *path, struct err *err)
     return 0;
 }
 
-static bool is_file(const struct target *t)
+static bool is_file(const struct output_target *t)
 {
     return t->fd < 0 && (!t->exists || S_ISREG(t->st.st_mode));
 }
@@ -144,7 +144,7 @@ static int check_descriptor(int fd, const char *path, struct err *err)
     return 0;
 }
 
-static int open_stream(struct file_out **out, const struct target *t,
+static int open_stream(struct file_out **out, const struct output_target *t,
                        const char *path, struct err *err)
 {
     bool standard = t->fd == STDOUT_FILENO;
@@ -170,7 +170,7 @@ static int open_stream(struct file_out **out, const struct target *t,
 
 int output_open(struct file_out **out, const char *path, struct err *err)
 {
-    struct target t;
+    struct output_target t;
     int rc;
 
     if (follow(&t, path, err))
@@ -184,7 +184,7 @@ int output_open(struct file_out **out, const char *path, struct err *err)
 int output_check(const char *path, struct err *err)
 {
     struct file_out *probe;
-    struct target t;
+    struct output_target t;
     int rc = 0;
 
     if (follow(&t, path, err))
@@ -205,7 +205,7 @@ int output_check(const char *path, struct err *err)
 
 int output_file(char **file, const char *path, struct err *err)
 {
-    struct target t;
+    struct output_target t;
 
     if (follow(&t, path, err))
         return -1;
@@ -244,7 +244,7 @@ bool output_same(const char *a, const char *b)
 
 static int descriptor_by(const char *path)
 {
-    struct target t;
+    struct output_target t;
 
     if (follow(&t, path, NULL))
         return -1;

@@ -17,12 +17,12 @@
 #include "model/models.h"
 #include "node/work.h"
 
-struct check {
+struct check_command {
     const char *model, *file;
     bool json, strict;
 };
 
-static int check(const struct check *c, const struct settings *s,
+static int check(const struct check_command *c, const struct settings *s,
                  struct err *err)
 {
     const char *store = settings_text(s, "models");
@@ -59,10 +59,13 @@ static int check(const struct check *c, const struct settings *s,
 
 static const struct opt check_opts[] = {
     { 'm', "model", "MODEL", "name, id or model file",
-      offsetof(struct check, model) },
-    { 0, "strict", NULL, "exit status 4 if any request would be refused,"
-      " not only if all would", offsetof(struct check, strict) },
-    { 0, "json", NULL, "print an object a line", offsetof(struct check, json) },
+      offsetof(struct check_command, model) },
+    { 0, "strict", NULL,
+      "exit status 4 if any request would be refused,"
+      " not only if all would",
+      offsetof(struct check_command, strict) },
+    { 0, "json", NULL, "print an object a line",
+      offsetof(struct check_command, json) },
     { .name = NULL }
 };
 
@@ -78,7 +81,7 @@ static const struct opt_command check_command = {
 int cmd_check(struct settings *s, int argc, char **argv)
 {
     const char *args[1] = { NULL };
-    struct check c = { .model = NULL };
+    struct check_command c = { .model = NULL };
     struct err err = ERR_INIT;
     size_t n_args;
     int status = cmd_begin(&check_command, s, argc, argv, &c, args, &n_args);

@@ -66,7 +66,7 @@ void named_add(struct named *n, const struct batch *b)
 /* ---- what a file is in ------------------------------------------------- */
 
 /* A file as a whole that a batch was, or several were, made of. */
-struct whole {
+struct whole_input {
     struct id id, model;
     bool same_bytes;         /* else it has its path alone */
     bool has_batch, done;
@@ -75,21 +75,21 @@ struct whole {
     size_t n_parts;          /* 0: it was not split */
 };
 
-struct search {
+struct name_search {
     const char *what;
     char *source;
     bool is_there, some;     /* some: parts may be gone */
     struct id hash;          /* of a file that is there */
     const struct id *model;
-    struct whole *whole;
+    struct whole_input *whole;
     size_t n;
 };
 
 /* The one of this id, a new one if there is none. */
-static struct whole *whole_of(struct search *f, struct id id, struct id model,
-                              bool same_bytes)
+static struct whole_input *whole_of(struct name_search *f, struct id id,
+                                    struct id model, bool same_bytes)
 {
-    struct whole *w;
+    struct whole_input *w;
 
     for (size_t i = 0; i < f->n; i++)
         if (id_equal(f->whole[i].id, id))
@@ -103,7 +103,7 @@ static struct whole *whole_of(struct search *f, struct id id, struct id model,
     return w;
 }
 
-static bool fits(const struct search *f, struct id file, struct id model,
+static bool fits(const struct name_search *f, struct id file, struct id model,
                  const char *source, bool *same_bytes)
 {
     *same_bytes = f->is_there && id_equal(file, f->hash);
@@ -114,8 +114,8 @@ static bool fits(const struct search *f, struct id file, struct id model,
 
 static int note_split(void *self, const struct file_split *p, struct err *err)
 {
-    struct search *f = self;
-    struct whole *w;
+    struct name_search *f = self;
+    struct whole_input *w;
     bool same;
 
     (void)err;
@@ -129,10 +129,10 @@ static int note_split(void *self, const struct file_split *p, struct err *err)
 }
 
 /* True if the search keeps the batch. */
-static bool note_batch(struct search *f, const struct batch *b)
+static bool note_batch(struct name_search *f, const struct batch *b)
 {
     struct batch_info info;
-    struct whole *w;
+    struct whole_input *w;
     bool same, keeps = false;
 
     if (batch_info_read(&info, b->path, NULL))
@@ -151,7 +151,7 @@ static bool note_batch(struct search *f, const struct batch *b)
     return keeps;
 }
 
-static int search_all(struct search *f, const struct spool *s,
+static int search_all(struct name_search *f, const struct spool *s,
                       struct err *err)
 {
     if (file_split_walk(s, note_split, f, err))
@@ -170,7 +170,7 @@ static int search_all(struct search *f, const struct spool *s,
     return 0;
 }
 
-static void search_clear(struct search *f)
+static void search_clear(struct name_search *f)
 {
     for (size_t i = 0; i < f->n; i++) {
         batch_clear(&f->whole[i].batch);
@@ -182,7 +182,7 @@ static void search_clear(struct search *f)
 
 /* ---- which of them is meant ---------------------------------------------- */
 
-static int several(const struct search *f, struct err *err)
+static int several(const struct name_search *f, struct err *err)
 {
     struct buf b;
     int rc;
@@ -201,7 +201,7 @@ static int several(const struct search *f, struct err *err)
 }
 
 /* Of a file that is there its bytes count, else its path. */
-static int pick(const struct search *f, const struct whole **w,
+static int pick(const struct name_search *f, const struct whole_input **w,
                 struct err *err)
 {
     *w = NULL;
@@ -223,8 +223,9 @@ static int pick(const struct search *f, const struct whole **w,
 }
 
 /* The whole if it is done or was not split, else the parts. */
-static int add_whole(struct named *out, const struct search *f, struct whole *w,
-                     const struct spool *s, struct err *err)
+static int add_whole(struct named *out, const struct name_search *f,
+                     struct whole_input *w, const struct spool *s,
+                     struct err *err)
 {
     struct err gone = ERR_INIT;
     if (w->has_batch && (w->done || !w->n_parts)) {
@@ -249,10 +250,10 @@ static int add_whole(struct named *out, const struct search *f, struct whole *w,
 }
 
 static int find_file(struct named *out, const struct spool *s,
-                     const struct search *what, struct err *err)
+                     const struct name_search *what, struct err *err)
 {
-    struct search f = *what;
-    const struct whole *w;
+    struct name_search f = *what;
+    const struct whole_input *w;
     struct request_file *lines;
     int rc = 0;
 
@@ -276,7 +277,7 @@ static int find_batches(struct named *n, const struct spool *s,
                         const char *what, const struct id *model, bool some,
                         struct err *err)
 {
-    struct search f = { .what = what, .model = model, .some = some };
+    struct name_search f = { .what = what, .model = model, .some = some };
     struct err why = ERR_INIT;
     struct named got = { .n = 0 };
     struct batch b;

@@ -36,7 +36,7 @@
 #define ITEM_MAX (((size_t)1 << 20) + ITEM_HEAD_MAX)
 #define QUEUE_LUA APUS_PKGDATADIR "/queue.lua"
 
-struct making {
+struct queue_making {
     struct client client; /* to the process, from when it is known */
     struct queue_code code;
     char *dir;          /* SPOOL/new-queue */
@@ -49,7 +49,7 @@ struct making {
 
 /* Names of the two files: a hash of all that makes a process the one that is
  * wanted, so that other code, another wallet or network begins another. */
-static int find_paths(struct making *q, const struct settings *s,
+static int find_paths(struct queue_making *q, const struct settings *s,
                       struct err *err)
 {
     static const char *const setting[] = {
@@ -74,7 +74,7 @@ static int find_paths(struct making *q, const struct settings *s,
     return file_mkdirs(q->dir, err);
 }
 
-static int read_process(struct making *q, struct err *err)
+static int read_process(struct queue_making *q, struct err *err)
 {
     struct buf b;
     int rc;
@@ -89,7 +89,8 @@ static int read_process(struct making *q, struct err *err)
     return rc;
 }
 
-static int sign_process(struct making *q, struct buf *item, struct err *err)
+static int sign_process(struct queue_making *q, struct buf *item,
+                        struct err *err)
 {
     static const struct item_text_tag tag[] = { { "Name", "apus-queue" } };
     const struct buf *first = &q->code.part[0];
@@ -104,7 +105,7 @@ static int sign_process(struct making *q, struct buf *item, struct err *err)
 }
 
 /* Have a process: the one that was begun, or a new one. */
-static int have_process(struct making *q, struct err *err)
+static int have_process(struct queue_making *q, struct err *err)
 {
     struct buf item;
     int rc;
@@ -127,7 +128,7 @@ static int have_process(struct making *q, struct err *err)
 
 /* It is whole: the same command makes another.  What a write that was cut off
  * has left is beside the two, under a name that has theirs. */
-static void forget(const struct making *q)
+static void forget(const struct queue_making *q)
 {
     DIR *d = opendir(q->dir);
     const struct dirent *e;
@@ -191,7 +192,7 @@ static enum loaded read_info(const struct ao_result *r, uint32_t *missing,
     return LOADED_ALL;
 }
 
-static enum loaded ask_info(struct making *q, uint32_t *missing,
+static enum loaded ask_info(struct queue_making *q, uint32_t *missing,
                             char code[ID_TEXT], struct err *err)
 {
     static const struct item_text_tag info[] = { { "Action", "Info" } };
@@ -209,7 +210,7 @@ static enum loaded ask_info(struct making *q, uint32_t *missing,
 /* ---- the parts ----------------------------------------------------------- */
 
 /* Send part k as a message of its own. */
-static int send_part(struct making *q, size_t k, struct err *err)
+static int send_part(struct queue_making *q, size_t k, struct err *err)
 {
     static const struct item_text_tag eval[] = { { "Action", "Eval" } };
     const struct buf *part = &q->code.part[k - 1];
@@ -230,7 +231,7 @@ static int send_part(struct making *q, size_t k, struct err *err)
 }
 
 /* The process has the code that was read, all of it. */
-static int check_code(const struct making *q, const char *code,
+static int check_code(const struct queue_making *q, const char *code,
                       struct err *err)
 {
     if (q->code.n > 1 && strcmp(code, id_text(q->code.sha256).s) != 0)
@@ -242,7 +243,7 @@ static int check_code(const struct making *q, const char *code,
 
 /* Send what is missing.  There are networks that do not evaluate what a process
  * brings along: those are sent the first part, too. */
-static int load(struct making *q, struct err *err)
+static int load(struct queue_making *q, struct err *err)
 {
     char code[ID_TEXT] = "";
     uint32_t missing = 0;
@@ -267,7 +268,7 @@ static int load(struct making *q, struct err *err)
 
 /* ---- the command --------------------------------------------------------- */
 
-static int allow_self(struct making *q, struct err *err)
+static int allow_self(struct queue_making *q, struct err *err)
 {
     const struct id_text node = id_text(q->client.node);
     const struct item_text_tag tag[] = { { "Action", "Allow" },
@@ -282,7 +283,7 @@ static int allow_self(struct making *q, struct err *err)
     return 0;
 }
 
-static int spawn(struct making *q, bool self, struct err *err)
+static int spawn(struct queue_making *q, bool self, struct err *err)
 {
     struct id_text process;
 
@@ -304,7 +305,7 @@ static int make(const struct settings *s, const char *lua, bool self,
                 struct err *err)
 {
     static const char nobody[] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-    struct making q = { .item_path = NULL };
+    struct queue_making q = { .item_path = NULL };
     int rc;
 
     if (queue_code_read(&q.code, lua ? lua : QUEUE_LUA, err))

@@ -39,7 +39,7 @@
 #define SUFFIX ".jsonl"
 #define SUFFIX_OUT ".out.jsonl"
 
-struct run {
+struct run_command {
     struct settings *settings;
     const char *in_path, *out_path, *model_name;
     const char *from;     /* instead of in_path: answers */
@@ -61,7 +61,7 @@ struct run {
 /* ---- the steps ----------------------------------------------------------- */
 
 /* What can be known of the files without reading them. */
-static int check_files(struct run *r, struct err *err)
+static int check_files(struct run_command *r, struct err *err)
 {
     if (!source_is_stdin(r->in_path) && access(r->in_path, R_OK))
         return err_errno(err, ERR_INPUT, "cannot open \"%s\"", r->in_path);
@@ -72,7 +72,7 @@ static int check_files(struct run *r, struct err *err)
 }
 
 /* Where the model is, and its id; the worker reads it. */
-static int find_model(struct run *r, struct err *err)
+static int find_model(struct run_command *r, struct err *err)
 {
     struct model_record rec;
 
@@ -87,7 +87,7 @@ static int find_model(struct run *r, struct err *err)
 }
 
 /* The answers become a file of requests like any other. */
-static int take_from(struct run *r, struct err *err)
+static int take_from(struct run_command *r, struct err *err)
 {
     if (!r->from)
         return 0;
@@ -102,7 +102,7 @@ static int take_from(struct run *r, struct err *err)
 }
 
 /* The batch of this file and model, wherever it stands already. */
-static int make_batch(struct run *r, struct err *err)
+static int make_batch(struct run_command *r, struct err *err)
 {
     struct batch_part part = { .source = r->made.source };
     struct source *from = NULL;
@@ -137,7 +137,7 @@ static int make_batch(struct run *r, struct err *err)
 }
 
 /* The most tokens that may come, for an estimate before the first answer. */
-static uint64_t most_tokens(const struct run *r)
+static uint64_t most_tokens(const struct run_command *r)
 {
     struct scan scan = { .n = 0 };
     struct batch_info info;
@@ -158,7 +158,7 @@ static uint64_t most_tokens(const struct run *r)
     return n;
 }
 
-static enum work_end answer(struct run *r, struct err *err)
+static enum work_end answer(struct run_command *r, struct err *err)
 {
     const struct caller caller = { .stop = cmd_interrupted,
                                    .progress = progress_report,
@@ -179,12 +179,12 @@ static enum work_end answer(struct run *r, struct err *err)
 }
 
 /* The batch by itself: a part of another file may be this one. */
-static struct named as_named(struct run *r)
+static struct named as_named(struct run_command *r)
 {
     return (struct named){ .batch = &r->batch, .n = 1, .is_file = true };
 }
 
-static int write_answers(struct run *r, struct err *err)
+static int write_answers(struct run_command *r, struct err *err)
 {
     const struct named named = as_named(r);
     struct refusals refusals = { .n = 0 };
@@ -209,7 +209,7 @@ static int write_answers(struct run *r, struct err *err)
 }
 
 /* What there is so far, beside the output if that is a file. */
-static int write_partial(struct run *r, struct err *err)
+static int write_partial(struct run_command *r, struct err *err)
 {
     const struct named named = as_named(r);
     struct export_counts n = { .missing = 0 };
@@ -231,7 +231,7 @@ static int write_partial(struct run *r, struct err *err)
 
 /* ---- the command --------------------------------------------------------- */
 
-static enum work_end do_run(struct run *r, struct err *err)
+static enum work_end do_run(struct run_command *r, struct err *err)
 {
     enum work_end end;
 
@@ -245,7 +245,7 @@ static enum work_end do_run(struct run *r, struct err *err)
     return end;
 }
 
-static void run_clear(struct run *r)
+static void run_clear(struct run_command *r)
 {
     batch_clear(&r->batch);
     spool_close(r->spool);
@@ -268,7 +268,7 @@ static char *output_name(const char *in)
 }
 
 /* What is wrong with the command line itself. */
-static int check_use(struct run *r, struct err *err)
+static int check_use(struct run_command *r, struct err *err)
 {
     if (!r->in_path == !r->from)
         return err_set(err, ERR_INPUT, "apus run: FILE.jsonl or --from"
@@ -283,7 +283,7 @@ static int check_use(struct run *r, struct err *err)
                           err);
 }
 
-static int run_and_report(struct run *r)
+static int run_and_report(struct run_command *r)
 {
     struct err err = ERR_INIT;
     enum work_end end;
@@ -298,20 +298,30 @@ static int run_and_report(struct run *r)
 }
 
 static const struct opt run_opts[] = {
-    { 'm', "model", "MODEL", "name, id, model or GGUF file, or Hugging"
-      " Face directory", offsetof(struct run, model_name) },
-    { 'o', "output", "OUT.jsonl", "where the answers go; default:"
-      " FILE.out.jsonl", offsetof(struct run, out_path) },
+    { 'm', "model", "MODEL",
+      "name, id, model or GGUF file, or Hugging"
+      " Face directory",
+      offsetof(struct run_command, model_name) },
+    { 'o', "output", "OUT.jsonl",
+      "where the answers go; default:"
+      " FILE.out.jsonl",
+      offsetof(struct run_command, out_path) },
     { 0, "from", "FILE|BATCH|ID", "compute these answers again",
-      offsetof(struct run, from) },
-    { 0, "trust", NULL, "with --from: a file that was not made in this"
-      " spool", offsetof(struct run, trust) },
+      offsetof(struct run_command, from) },
+    { 0, "trust", NULL,
+      "with --from: a file that was not made in this"
+      " spool",
+      offsetof(struct run_command, trust) },
     { 'q', "quiet", NULL, "show no progress, only what goes wrong",
-      offsetof(struct run, quiet) },
-    { 0, "no-reuse", NULL, "compute every answer, also those that the"
-      " spool has", offsetof(struct run, no_reuse) },
-    { 0, "strict", NULL, "exit status 4 if any request is refused, not"
-      " only if all are", offsetof(struct run, strict) },
+      offsetof(struct run_command, quiet) },
+    { 0, "no-reuse", NULL,
+      "compute every answer, also those that the"
+      " spool has",
+      offsetof(struct run_command, no_reuse) },
+    { 0, "strict", NULL,
+      "exit status 4 if any request is refused, not"
+      " only if all are",
+      offsetof(struct run_command, strict) },
     { .name = NULL }
 };
 
@@ -334,7 +344,7 @@ static const struct opt_command run_command = {
 int cmd_run(struct settings *s, int argc, char **argv)
 {
     const char *args[1] = { NULL };
-    struct run r = { .settings = s };
+    struct run_command r = { .settings = s };
     size_t n_args;
     int status = cmd_begin(&run_command, s, argc, argv, &r, args, &n_args);
 

@@ -40,7 +40,7 @@
 
 #define WHY_MAX 4096
 
-struct show {
+struct show_command {
     const struct settings *settings;
     const char *what, *request;
     const char *item_file;   /* instead of what */
@@ -128,8 +128,8 @@ static void print_row(const struct checkpoint_row *row, uint64_t line,
 
 /* All rows, or those of the request.  A row that cannot be read only matters
  * if the request is in none of the others. */
-static int show_rows(struct show *s, struct checkpoint *c, const char *path,
-                     struct err *err)
+static int show_rows(struct show_command *s, struct checkpoint *c,
+                     const char *path, struct err *err)
 {
     struct err damage = ERR_INIT, why = ERR_INIT;
     struct checkpoint_row row;
@@ -161,7 +161,7 @@ static int show_rows(struct show *s, struct checkpoint *c, const char *path,
     return damage.code && !s->found ? err_copy(err, &damage) : 0;
 }
 
-static int show_part(struct show *s, const struct part_file *f,
+static int show_part(struct show_command *s, const struct part_file *f,
                      struct err *err)
 {
     const struct checkpoint_head *h;
@@ -189,7 +189,7 @@ static int show_part(struct show *s, const struct part_file *f,
     return rc ? rc : part_file_unchanged(f, err);
 }
 
-static int show_file(struct show *s, const struct spool *spool,
+static int show_file(struct show_command *s, const struct spool *spool,
                      const char *path, bool trust, struct err *err)
 {
     struct part_file *f;
@@ -319,7 +319,7 @@ static int show_info(const struct batch *b, struct err *err)
 
 /* One request, in whatever part it is.  A part that is damaged only matters
  * if the answer is in none of the others. */
-static int show_in_parts(struct show *s, const struct batch *b,
+static int show_in_parts(struct show_command *s, const struct batch *b,
                          struct err *err)
 {
     struct err damage = ERR_INIT, why = ERR_INIT;
@@ -342,7 +342,7 @@ static int show_in_parts(struct show *s, const struct batch *b,
 }
 
 /* Each batch of what was named, or the one request in them. */
-static int show_named(struct show *s, const struct spool *spool,
+static int show_named(struct show_command *s, const struct spool *spool,
                       struct err *err)
 {
     struct named found;
@@ -371,7 +371,7 @@ static bool is_log(const char *what)
     return n > 4 && strcmp(what + n - 4, ".log") == 0;
 }
 
-static int check_use(struct show *s, struct err *err)
+static int check_use(struct show_command *s, struct err *err)
 {
     if (!s->what == !s->item_file)
         return err_set(err, ERR_INPUT, "apus show: a batch, a file, an id or"
@@ -382,7 +382,7 @@ static int check_use(struct show *s, struct err *err)
     return 0;
 }
 
-static int do_show(struct show *s, struct err *err)
+static int do_show(struct show_command *s, struct err *err)
 {
     const char *dir = settings_text(s->settings, "spool");
     struct spool *spool;
@@ -407,11 +407,11 @@ static int do_show(struct show *s, struct err *err)
 
 static const struct opt show_opts[] = {
     { 0, "request", "ID", "only the answers to this request, whole",
-      offsetof(struct show, request) },
+      offsetof(struct show_command, request) },
     { 0, "item", "FILE", "a raw item in a file instead of an id",
-      offsetof(struct show, item_file) },
+      offsetof(struct show_command, item_file) },
     { 0, "trust", NULL, "open a file that was not made in this spool",
-      offsetof(struct show, trust) },
+      offsetof(struct show_command, trust) },
     { .name = NULL }
 };
 
@@ -429,7 +429,7 @@ static const struct opt_command show_command = {
 int cmd_show(struct settings *s, int argc, char **argv)
 {
     const char *args[1] = { NULL };
-    struct show show = { .settings = s };
+    struct show_command show = { .settings = s };
     struct err err = ERR_INIT;
     size_t n_args;
     int status = cmd_begin(&show_command, s, argc, argv, &show, args, &n_args);

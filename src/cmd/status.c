@@ -176,12 +176,12 @@ static void put_all(struct status *s)
 
 /* ---- the batches --------------------------------------------------------- */
 
-struct found {
+struct status_found {
     struct batch *list;
     size_t n;
 };
 
-static void found_add(struct found *f, struct batch *list, size_t n)
+static void found_add(struct status_found *f, struct batch *list, size_t n)
 {
     f->list = xrealloc(f->list, (f->n + n + 1) * sizeof(*f->list));
     if (n)
@@ -189,7 +189,7 @@ static void found_add(struct found *f, struct batch *list, size_t n)
     f->n += n;
 }
 
-static int find_all(struct status *s, struct found *f, struct err *err)
+static int find_all(struct status *s, struct status_found *f, struct err *err)
 {
     for (int i = SPOOL_TODO; i < SPOOL_STATES; i++) {
         struct batch *list;
@@ -203,7 +203,7 @@ static int find_all(struct status *s, struct found *f, struct err *err)
     return 0;
 }
 
-static int find_named(struct status *s, struct found *f, struct err *err)
+static int find_named(struct status *s, struct status_found *f, struct err *err)
 {
     struct named named;
 
@@ -215,7 +215,7 @@ static int find_named(struct status *s, struct found *f, struct err *err)
 }
 
 /* What its worker has left goes back to where another takes it. */
-static void adopt(struct status *s, struct found *f, struct owners *o)
+static void adopt(struct status *s, struct status_found *f, struct owners *o)
 {
     for (size_t i = 0; i < f->n; i++) {
         struct err err = ERR_INIT;
@@ -229,7 +229,7 @@ static void adopt(struct status *s, struct found *f, struct owners *o)
     }
 }
 
-static bool any_in_todo(const struct found *f)
+static bool any_in_todo(const struct status_found *f)
 {
     for (size_t i = 0; i < f->n; i++)
         if (f->list[i].state == SPOOL_TODO)
@@ -237,7 +237,7 @@ static bool any_in_todo(const struct found *f)
     return false;
 }
 
-static void show(struct status *s, struct found *f)
+static void show(struct status *s, struct status_found *f)
 {
     struct status_jobs jobs = { .local = NULL };
     struct err err = ERR_INIT;
@@ -262,7 +262,7 @@ static void show(struct status *s, struct found *f)
 
 static int show_once(struct status *s, struct err *err)
 {
-    struct found f = { .n = 0 };
+    struct status_found f = { .n = 0 };
     int rc = s->n_names ? find_named(s, &f, err) : find_all(s, &f, err);
 
     buf_reset(&s->out);

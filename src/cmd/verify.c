@@ -249,10 +249,10 @@ static bool is_answered(const char *what, const char *spool_dir)
     return found;
 }
 
-enum kind { ITEM, OUTPUT, PART, BATCH };
+enum verify_kind { ITEM, OUTPUT, PART, BATCH };
 
 /* An option that this kind of thing has no use for is not a check of it. */
-static int check_kind(struct verify *v, enum kind kind, struct err *err)
+static int check_kind(struct verify *v, enum verify_kind kind, struct err *err)
 {
     static const char *const names[] = {
         "an item", "an output file", "a part", "a batch"
@@ -280,7 +280,7 @@ static int check_kind(struct verify *v, enum kind kind, struct err *err)
                    names[kind]);
 }
 
-static enum kind kind_of(const struct verify *v, const char *spool_dir)
+static enum verify_kind kind_of(const struct verify *v, const char *spool_dir)
 {
     if (v->item_file || part_is_item(v->what, spool_dir))
         return ITEM;
@@ -293,7 +293,7 @@ static enum kind kind_of(const struct verify *v, const char *spool_dir)
 static enum verdict do_verify(struct verify *v, struct err *err)
 {
     const char *dir = settings_text(v->settings, "spool");
-    enum kind kind = kind_of(v, dir);
+    enum verify_kind kind = kind_of(v, dir);
     struct spool *s = NULL;
     enum verdict verdict;
 

@@ -84,7 +84,7 @@ static int compute(void *self, struct id item, const struct published *p,
 /* ---- a result ------------------------------------------------------------ */
 
 /* The statement of a batch, among those that its node signed. */
-struct wanted {
+struct item_wanted {
     struct look *l;
     const struct published *p;
     const struct lookup_item *result;
@@ -96,7 +96,7 @@ struct wanted {
 static int try_statement(void *self, const struct lookup_item *i,
                          const struct published_statement *s, struct err *err)
 {
-    struct wanted *w = self;
+    struct item_wanted *w = self;
     const char *why = claims_not_in(w->p, &w->result->it, s, &i->it);
 
     (void)err;
@@ -125,7 +125,7 @@ static void report_batch(struct look *l, const struct lookup_item *result,
 static int find_statement(struct look *l, const struct lookup_item *result,
                           const struct published *p)
 {
-    struct wanted w = { .l = l, .p = p, .result = result };
+    struct item_wanted w = { .l = l, .p = p, .result = result };
     struct err err = ERR_INIT;
     char why[560];
 

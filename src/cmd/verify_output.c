@@ -35,7 +35,7 @@
 #define LINE_MAX ((size_t)REQUEST_MAX_LINE)
 
 /* The ids of the requests that the lines of a file answer, sorted. */
-struct wanted {
+struct output_wanted {
     struct id *id;
     size_t n, capacity;
 };
@@ -47,7 +47,7 @@ static int compare_ids(const void *a, const void *b)
 
 static int want(void *self, struct id id, struct err *err)
 {
-    struct wanted *w = self;
+    struct output_wanted *w = self;
 
     (void)err;
     VEC_RESERVE(w->id, w->capacity, w->n + 1);
@@ -57,7 +57,7 @@ static int want(void *self, struct id id, struct err *err)
 
 /* How many of a batch's requests, which no file tells of, are wanted. */
 static int count_lines(uint64_t *hits, const struct batch_info *info,
-                       const char *batch_path, const struct wanted *w,
+                       const char *batch_path, const struct output_wanted *w,
                        struct err *err)
 {
     struct ids_file *f = NULL;
@@ -105,7 +105,7 @@ static void source_take(struct request_source *a, char *path, bool made)
 /* Take the batch if it has more of the requests than the one that was found,
  * or as many and fewer others: batches share the lines that are the same. */
 static int try_batch(struct request_source *a, const struct batch *b,
-                     const struct wanted *w, struct err *err)
+                     const struct output_wanted *w, struct err *err)
 {
     struct batch_info info = { .n_requests = 0 };
     char *path = file_join(b->path, "requests.jsonl");
@@ -157,7 +157,7 @@ static int make_file(char **path, struct err *err)
 struct try_split {
     struct request_source *a;
     const struct spool *spool;
-    const struct wanted *w;
+    const struct output_wanted *w;
 };
 
 /* Add how many of a part's requests are wanted; -1 if it cannot be read. */
@@ -241,7 +241,7 @@ static int try_split(void *self, const struct file_split *p, struct err *err)
 /* The batch in the spool whose answers these are: 1, 0, or -1 where the spool
  * cannot be read.  A batch that cannot is passed over. */
 static int search(struct request_source *a, const char *dir,
-                  const struct wanted *w, struct err *err)
+                  const struct output_wanted *w, struct err *err)
 {
     struct spool *s;
     int rc = 0;
@@ -342,7 +342,7 @@ out:
 static int find_requests(struct request_source *a, struct verify *v,
                          struct err *err)
 {
-    struct wanted w = { .n = 0 };
+    struct output_wanted w = { .n = 0 };
     int rc = check_output_ids(v->what, want, &w, err);
 
     if (rc == 0) {

@@ -307,7 +307,7 @@ int prover_show(struct buf *out, struct execution *x, const struct judge *g,
 
 /* Where openings come from, and what the last ones were of: a tensor, a row of
  * it, a position. */
-struct source {
+struct piece_source {
     struct execution *x;
     const struct judge *g;
     uint32_t tensor, row, position;
@@ -323,7 +323,7 @@ static void path_of(struct hashes h, size_t i, unsigned char *path,
 }
 
 /* Piece i of a blob, copied. */
-static const unsigned char *piece_of(struct source *s,
+static const unsigned char *piece_of(struct piece_source *s,
                                      const unsigned char *bytes, size_t n,
                                      size_t i, size_t n_data,
                                      unsigned char *path, size_t *n_path)
@@ -335,7 +335,7 @@ static const unsigned char *piece_of(struct source *s,
     return s->data;
 }
 
-static const unsigned char *ids_of(struct source *s, const uint32_t *id,
+static const unsigned char *ids_of(struct piece_source *s, const uint32_t *id,
                                    size_t count, size_t i, size_t n_data,
                                    unsigned char *path, size_t *n_path)
 {
@@ -349,7 +349,7 @@ static const unsigned char *ids_of(struct source *s, const uint32_t *id,
     return data;
 }
 
-static const unsigned char *tensor_of(struct source *s, uint64_t i,
+static const unsigned char *tensor_of(struct piece_source *s, uint64_t i,
                                       unsigned char *path, size_t *n_path)
 {
     const struct model *m = s->x->in.model;
@@ -365,7 +365,7 @@ static const unsigned char *tensor_of(struct source *s, uint64_t i,
     return record + i * TENSOR_RECORD_SIZE;
 }
 
-static const struct x1_matrix *matrix_of(const struct source *s)
+static const struct x1_matrix *matrix_of(const struct piece_source *s)
 {
     const struct model *m = s->x->in.model;
     const struct model_layer *l;
@@ -386,7 +386,7 @@ static const struct x1_matrix *matrix_of(const struct source *s)
     }
 }
 
-static const float *values_of(const struct source *s)
+static const float *values_of(const struct piece_source *s)
 {
     const struct model *m = s->x->in.model;
     const struct model_layer *l;
@@ -407,7 +407,7 @@ static const float *values_of(const struct source *s)
     }
 }
 
-static const unsigned char *scale_of(struct source *s, uint64_t i,
+static const unsigned char *scale_of(struct piece_source *s, uint64_t i,
                                      unsigned char *path, size_t *n_path)
 {
     const struct x1_matrix *m = matrix_of(s);
@@ -425,7 +425,7 @@ static const unsigned char *scale_of(struct source *s, uint64_t i,
     return s->data;
 }
 
-static const unsigned char *block_of(struct source *s, uint64_t i,
+static const unsigned char *block_of(struct piece_source *s, uint64_t i,
                                      size_t n_data, unsigned char *path,
                                      size_t *n_path)
 {
@@ -438,7 +438,7 @@ static const unsigned char *block_of(struct source *s, uint64_t i,
     return s->data;
 }
 
-static const unsigned char *vector_piece(struct source *s, enum entry e,
+static const unsigned char *vector_piece(struct piece_source *s, enum entry e,
                                          uint64_t i, size_t n_data,
                                          unsigned char *path, size_t *n_path)
 {
@@ -457,7 +457,7 @@ static const unsigned char *source(void *self, uint32_t role, uint64_t index,
                                    size_t n_data, unsigned char *path,
                                    size_t *n_path)
 {
-    struct source *s = self;
+    struct piece_source *s = self;
     struct execution *x = s->x;
     const struct x1_matrix *m;
 
@@ -502,7 +502,7 @@ static const unsigned char *source(void *self, uint32_t role, uint64_t index,
 int prover_prove(struct buf *out, struct execution *x, const struct judge *g,
                  struct err *err)
 {
-    struct source s = { .x = x, .g = g };
+    struct piece_source s = { .x = x, .g = g };
     bool table = g->table.len > 0;
 
     if (g->turn != JUDGE_PROVES)

@@ -14,29 +14,32 @@
 #include "kernels/x1.h"
 
 /* What the table claims of a draw. */
-struct claims {
+struct draw_claims {
     float max, t;
     uint32_t wk, idk, wp, idp;
     uint64_t sum_k, sum_p, r, before;
 };
 
-static struct claims claims(struct proof *p)
+static struct draw_claims claims(struct proof *p)
 {
     const struct judge *g = p->g;
 
-    return (struct claims){
+    return (struct draw_claims){
         proof_float(p, (uint32_t)judge_scalar(g, ENTRY_MX), ROW_LIMIT),
         draw_temperature(g->j.temperature),
         (uint32_t)judge_scalar(g, ENTRY_WK),
         (uint32_t)judge_scalar(g, ENTRY_IDK),
         (uint32_t)judge_scalar(g, ENTRY_WP),
         (uint32_t)judge_scalar(g, ENTRY_IDP),
-        judge_scalar(g, ENTRY_SUM_K), judge_scalar(g, ENTRY_SUM_P),
-        judge_scalar(g, ENTRY_DRAW), judge_scalar(g, ENTRY_BEFORE),
+        judge_scalar(g, ENTRY_SUM_K),
+        judge_scalar(g, ENTRY_SUM_P),
+        judge_scalar(g, ENTRY_DRAW),
+        judge_scalar(g, ENTRY_BEFORE),
     };
 }
 
-static uint32_t weight(struct proof *p, const struct claims *c, uint32_t bits)
+static uint32_t weight(struct proof *p, const struct draw_claims *c,
+                       uint32_t bits)
 {
     float l = proof_float(p, bits, ROW_LIMIT) + 0.0f;
 
@@ -48,7 +51,7 @@ static uint32_t weight(struct proof *p, const struct claims *c, uint32_t bits)
 }
 
 /* The weight of one id; not one of the vocabulary is a fault. */
-static uint32_t weight_of(struct proof *p, const struct claims *c,
+static uint32_t weight_of(struct proof *p, const struct draw_claims *c,
                           uint32_t id)
 {
     size_t n = p->g->m.n_vocab;
@@ -63,7 +66,7 @@ static uint32_t weight_of(struct proof *p, const struct claims *c,
     return weight(p, c, get_u32(bytes));
 }
 
-static bool term_good(struct proof *p, const struct claims *c)
+static bool term_good(struct proof *p, const struct draw_claims *c)
 {
     const struct judge *g = p->g;
     const struct shown *s = &g->sums;
@@ -95,7 +98,7 @@ static bool term_good(struct proof *p, const struct claims *c)
 }
 
 /* Where top_k and top_p end. */
-static bool cuts_good(struct proof *p, const struct claims *c,
+static bool cuts_good(struct proof *p, const struct draw_claims *c,
                       int64_t n_kept)
 {
     const struct job_record *j = &p->g->j;
@@ -113,7 +116,7 @@ static bool cuts_good(struct proof *p, const struct claims *c,
            c->sum_p - c->wp < enough;
 }
 
-static bool total_good(struct proof *p, const struct claims *c)
+static bool total_good(struct proof *p, const struct draw_claims *c)
 {
     const struct judge *g = p->g;
     const struct job_record *j = &g->j;
@@ -140,7 +143,7 @@ static bool total_good(struct proof *p, const struct claims *c)
 
 bool proof_sample(struct proof *p)
 {
-    struct claims c = claims(p);
+    struct draw_claims c = claims(p);
 
     return p->g->place.part == JUDGE_NONE ? total_good(p, &c)
                                           : term_good(p, &c);

@@ -29,7 +29,7 @@ static uint64_t draw_bits(const struct sampling *s, uint32_t position)
 
 /* How far down the order (weight down, id up) a draw goes: all of more than
  * `weight`, and of those that weigh as much the first `equal` ids. */
-struct cut {
+struct sampler_cut {
     uint32_t weight;
     size_t equal;
     size_t kept;  /* how many that are in all .. */
@@ -68,14 +68,14 @@ static void fill_buckets(struct bucket *bucket, const uint32_t *w, size_t n,
 
 /* The shortest prefix of the order that has `count` of n weights, or whose sum
  * is `enough`; 1 <= count <= n. */
-static void find_cut(struct cut *c, const uint32_t *w, size_t n, size_t count,
-                     uint64_t enough)
+static void find_cut(struct sampler_cut *c, const uint32_t *w, size_t n,
+                     size_t count, uint64_t enough)
 {
     struct bucket bucket[BUCKETS];
     uint32_t high = 0;
     size_t by_sum;
 
-    *c = (struct cut){ 0, 0, 0, 0 };
+    *c = (struct sampler_cut){ 0, 0, 0, 0 };
     for (unsigned shift = TOP_SHIFT;; shift -= BITS) {
         uint32_t at = BUCKETS - 1;
 
@@ -102,7 +102,7 @@ static void find_cut(struct cut *c, const uint32_t *w, size_t n, size_t count,
 }
 
 /* Weights beyond the cut become 0. */
-static void apply_cut(uint32_t *w, size_t n, const struct cut *c)
+static void apply_cut(uint32_t *w, size_t n, const struct sampler_cut *c)
 {
     size_t equal = c->equal;
 
@@ -129,7 +129,7 @@ static void keep(struct drawn *out, uint32_t *w, size_t n,
                  const struct sampling *s)
 {
     size_t count = s->top_k && s->top_k < n ? s->top_k : n;
-    struct cut c;
+    struct sampler_cut c;
 
     if (count < n) {
         find_cut(&c, w, n, count, UINT64_MAX);

@@ -17,7 +17,7 @@
 #define MAX_DEPTH 16
 #define DEFAULTS_MAX 16384
 
-struct reader {
+struct query_reader {
     const char *s;
     const struct json *variables;
     struct json *defaults; /* of each declared variable: a value, or null */
@@ -30,7 +30,7 @@ static bool is_name(char c)
 }
 
 /* What means nothing: blanks, commas, comments. */
-static void skip(struct reader *r)
+static void skip(struct query_reader *r)
 {
     for (;;) {
         r->s += strspn(r->s, " \t\r\n,");
@@ -40,13 +40,13 @@ static void skip(struct reader *r)
     }
 }
 
-static char peek(struct reader *r)
+static char peek(struct query_reader *r)
 {
     skip(r);
     return *r->s;
 }
 
-static int unexpected(struct reader *r, const char *wanted)
+static int unexpected(struct query_reader *r, const char *wanted)
 {
     if (!*r->s)
         return err_set(r->err, ERR_INPUT, "the query ends where %s is"
@@ -56,7 +56,7 @@ static int unexpected(struct reader *r, const char *wanted)
 }
 
 /* Take c, if it is next. */
-static bool accept_char(struct reader *r, char c)
+static bool accept_char(struct query_reader *r, char c)
 {
     if (peek(r) != c)
         return false;
@@ -64,7 +64,7 @@ static bool accept_char(struct reader *r, char c)
     return true;
 }
 
-static int take_name(struct reader *r, char name[NAME_SIZE])
+static int take_name(struct query_reader *r, char name[NAME_SIZE])
 {
     size_t n = 0;
 
@@ -82,7 +82,7 @@ static int take_name(struct reader *r, char name[NAME_SIZE])
 /* ---- values -------------------------------------------------------------- */
 
 /* A string, whose escapes are those of JSON. */
-static int take_string(struct reader *r, struct buf *out)
+static int take_string(struct query_reader *r, struct buf *out)
 {
     const char *from = r->s++;
 
@@ -97,7 +97,7 @@ static int take_string(struct reader *r, struct buf *out)
     return 0;
 }
 
-static int take_variable(struct reader *r, struct buf *out)
+static int take_variable(struct query_reader *r, struct buf *out)
 {
     const struct json *v;
     char name[NAME_SIZE];
@@ -116,7 +116,7 @@ static int take_variable(struct reader *r, struct buf *out)
 }
 
 /* A number, or a name, which becomes a string. */
-static int take_word(struct reader *r, struct buf *out)
+static int take_word(struct query_reader *r, struct buf *out)
 {
     const char *s = r->s;
     bool number = isdigit((unsigned char)*s) || *s == '-';
@@ -137,10 +137,10 @@ static int take_word(struct reader *r, struct buf *out)
     return 0;
 }
 
-static int take_value(struct reader *r, struct buf *out, unsigned depth);
+static int take_value(struct query_reader *r, struct buf *out, unsigned depth);
 
 /* From behind what opens it to `close`: "name: value", with braces. */
-static int take_members(struct reader *r, struct buf *out, char close,
+static int take_members(struct query_reader *r, struct buf *out, char close,
                         unsigned depth)
 {
     char name[NAME_SIZE];
@@ -161,7 +161,7 @@ static int take_members(struct reader *r, struct buf *out, char close,
     return 0;
 }
 
-static int take_list(struct reader *r, struct buf *out, unsigned depth)
+static int take_list(struct query_reader *r, struct buf *out, unsigned depth)
 {
     bool first = true;
 
@@ -177,7 +177,7 @@ static int take_list(struct reader *r, struct buf *out, unsigned depth)
     return 0;
 }
 
-static int take_value(struct reader *r, struct buf *out, unsigned depth)
+static int take_value(struct query_reader *r, struct buf *out, unsigned depth)
 {
     char c = peek(r);
 
@@ -197,7 +197,7 @@ static int take_value(struct reader *r, struct buf *out, unsigned depth)
 /* ---- variables ----------------------------------------------------------- */
 
 /* "$name: Type = value": its default, or null, onto `out`. */
-static int take_definition(struct reader *r, struct buf *out)
+static int take_definition(struct query_reader *r, struct buf *out)
 {
     bool required = false;
     char name[NAME_SIZE];
@@ -225,7 +225,7 @@ static int take_definition(struct reader *r, struct buf *out)
     return 0;
 }
 
-static int take_definitions(struct reader *r)
+static int take_definitions(struct query_reader *r)
 {
     struct buf text;
     int rc = 0;
@@ -245,7 +245,7 @@ static int take_definitions(struct reader *r)
 /* ---- fields -------------------------------------------------------------- */
 
 /* What is selected of an answer, from behind its brace. */
-static int skip_selection(struct reader *r)
+static int skip_selection(struct query_reader *r)
 {
     struct buf unused;
     unsigned depth = 1;
@@ -268,7 +268,7 @@ static int skip_selection(struct reader *r)
     return rc;
 }
 
-static int take_field(struct reader *r, struct buf *out)
+static int take_field(struct query_reader *r, struct buf *out)
 {
     char alias[NAME_SIZE], name[NAME_SIZE];
 
@@ -293,7 +293,7 @@ static int take_field(struct reader *r, struct buf *out)
     return accept_char(r, '{') ? skip_selection(r) : 0;
 }
 
-static int take_fields(struct reader *r, struct buf *out)
+static int take_fields(struct query_reader *r, struct buf *out)
 {
     if (!accept_char(r, '{'))
         return unexpected(r, "an opening brace");
@@ -306,7 +306,7 @@ static int take_fields(struct reader *r, struct buf *out)
 }
 
 /* "query Name($x: T) { .. }", or only its fields. */
-static int take_operation(struct reader *r, struct buf *out)
+static int take_operation(struct query_reader *r, struct buf *out)
 {
     char name[NAME_SIZE];
 
@@ -325,7 +325,7 @@ static int take_operation(struct reader *r, struct buf *out)
 }
 
 /* Fragments, which say what is selected. */
-static int skip_fragment(struct reader *r)
+static int skip_fragment(struct query_reader *r)
 {
     char name[NAME_SIZE];
 
@@ -343,7 +343,7 @@ static int skip_fragment(struct reader *r)
 int graphql_query(struct buf *out, const char *query,
                   const struct json *variables, struct err *err)
 {
-    struct reader r = { query, variables, NULL, err };
+    struct query_reader r = { query, variables, NULL, err };
     int rc = take_operation(&r, out);
 
     while (rc == 0 && peek(&r))

@@ -37,8 +37,8 @@
 #define MAX_PARTS 4096
 #define PIECE ((size_t)256 << 10)
 
-struct parts {
-    struct parts *next;
+struct stored_parts {
+    struct stored_parts *next;
     unsigned number;
     uint64_t part_size, size;
     int fd;
@@ -53,10 +53,10 @@ struct parts {
 };
 
 /* Under the net's lock. */
-static struct parts *all;
+static struct stored_parts *all;
 static unsigned last_number;
 
-static void parts_drop(struct parts *p)
+static void parts_drop(struct stored_parts *p)
 {
     close(p->fd);
     unlink(p->path);
@@ -68,7 +68,7 @@ static void parts_drop(struct parts *p)
 void parts_free(void)
 {
     while (all) {
-        struct parts *p = all;
+        struct stored_parts *p = all;
 
         all = p->next;
         parts_drop(p);
@@ -78,7 +78,7 @@ void parts_free(void)
 static void begin_upload(struct net *net, const struct call *c,
                          struct answer *a)
 {
-    struct parts *p = xcalloc(1, sizeof(*p));
+    struct stored_parts *p = xcalloc(1, sizeof(*p));
     const char *size = call_query(c, "chunkSize");
     char name[32];
 
@@ -107,7 +107,7 @@ static void begin_upload(struct net *net, const struct call *c,
 }
 
 /* Whether it is new, the same again (true too), or in the way of another. */
-static bool note_part(struct parts *p, uint64_t at, uint64_t n)
+static bool note_part(struct stored_parts *p, uint64_t at, uint64_t n)
 {
     for (size_t i = 0; i < p->n_parts; i++) {
         const struct part *q = &p->part[i];
@@ -125,7 +125,7 @@ static bool note_part(struct parts *p, uint64_t at, uint64_t n)
     return true;
 }
 
-static void put_part(struct parts *p, const struct call *c, uint64_t at,
+static void put_part(struct stored_parts *p, const struct call *c, uint64_t at,
                      struct answer *a)
 {
     if (c->body_cut || c->n_body == 0 || c->n_body > p->part_size ||
@@ -146,7 +146,7 @@ static void put_part(struct parts *p, const struct call *c, uint64_t at,
 }
 
 /* The file through the same door as a whole upload. */
-static void assemble(struct net *net, struct parts *p, struct answer *a)
+static void assemble(struct net *net, struct stored_parts *p, struct answer *a)
 {
     struct err err = ERR_INIT;
     struct upload *u;
@@ -180,7 +180,7 @@ static void assemble(struct net *net, struct parts *p, struct answer *a)
     upload_free(u);
 }
 
-static void finish(struct net *net, struct parts *p, bool at_once,
+static void finish(struct net *net, struct stored_parts *p, bool at_once,
                    struct answer *a)
 {
     if (p->stored) {
@@ -203,7 +203,7 @@ static void finish(struct net *net, struct parts *p, bool at_once,
         answer_text(a, 202, "");
 }
 
-static void list(const struct parts *p, struct answer *a)
+static void list(const struct stored_parts *p, struct answer *a)
 {
     buf_printf(&a->body, "{\"size\":%" PRIu64 ",\"chunkSize\":%" PRIu64
                ",\"chunks\":[", p->size, p->part_size);
@@ -214,7 +214,8 @@ static void list(const struct parts *p, struct answer *a)
                                  : "],\"failedReason\":null}");
 }
 
-static void status(struct net *net, const struct parts *p, struct answer *a)
+static void status(struct net *net, const struct stored_parts *p,
+                   struct answer *a)
 {
     const char *word = "ASSEMBLING";
 
@@ -236,7 +237,7 @@ void parts_route(struct net *net, const struct call *c, const char *path,
 {
     bool post = strcmp(c->method, "POST") == 0;
     const char *slash = strchr(path, '/'), *what = slash ? slash + 1 : "";
-    struct parts *p = all;
+    struct stored_parts *p = all;
     unsigned number = 0;
     uint64_t at;
 

@@ -37,7 +37,7 @@ struct server {
 };
 
 /* What is kept of a request between the pieces of its body. */
-struct request {
+struct served_request {
     bool seen; /* the headers were looked at */
     struct call call;
     struct buf body;
@@ -238,7 +238,7 @@ static void add_headers(struct MHD_Response *r, char *lines)
 }
 
 static enum MHD_Result answer(struct server *s, struct MHD_Connection *c,
-                              struct request *q)
+                              struct served_request *q)
 {
     struct answer a = { .status = 200 };
     struct MHD_Response *r;
@@ -274,7 +274,7 @@ static enum MHD_Result answer(struct server *s, struct MHD_Connection *c,
 
 /* Once, when the headers are there. */
 static void begin_request(struct server *s, struct MHD_Connection *c,
-                          struct request *q, const char *url,
+                          struct served_request *q, const char *url,
                           const char *method)
 {
     const char *length = MHD_lookup_connection_value(c, MHD_HEADER_KIND,
@@ -297,7 +297,7 @@ static enum MHD_Result handle(void *self, struct MHD_Connection *c,
                               size_t *n, void **state)
 {
     struct server *s = self;
-    struct request *q = *state;
+    struct served_request *q = *state;
 
     (void)version;
     if (!q->seen) {
@@ -323,14 +323,14 @@ static void *arrived(void *self, const char *uri, struct MHD_Connection *c)
     (void)self;
     (void)uri;
     (void)c;
-    return xcalloc(1, sizeof(struct request));
+    return xcalloc(1, sizeof(struct served_request));
 }
 
 static void completed(void *self, struct MHD_Connection *c, void **state,
                       enum MHD_RequestTerminationCode why)
 {
     struct server *s = self;
-    struct request *q = *state;
+    struct served_request *q = *state;
 
     (void)c;
     (void)why;

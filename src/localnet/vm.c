@@ -268,12 +268,12 @@ void vm_put_tag(struct buf *b, const char *name, size_t n_name,
     vm_put_string(b, value, n_value);
 }
 
-struct request {
+struct vm_request {
     const char *p;
     size_t n;
 };
 
-static const char *pop_result(lua_State *lua, struct request *r, size_t n)
+static const char *pop_result(lua_State *lua, struct vm_request *r, size_t n)
 {
     const char *p = r->p;
 
@@ -284,7 +284,7 @@ static const char *pop_result(lua_State *lua, struct request *r, size_t n)
     return p;
 }
 
-static void push_value(lua_State *lua, struct request *r, unsigned depth)
+static void push_value(lua_State *lua, struct vm_request *r, unsigned depth)
 {
     char kind = *pop_result(lua, r, 1);
     uint32_t n;
@@ -321,7 +321,7 @@ static void push_value(lua_State *lua, struct request *r, unsigned depth)
 /* handle(msg, env), under lua_pcall, with the request as its argument. */
 static int call_handle(lua_State *lua)
 {
-    struct request *r = lua_touserdata(lua, 1);
+    struct vm_request *r = lua_touserdata(lua, 1);
 
     lua_getfield(lua, LUA_REGISTRYINDEX, "handle");
     push_value(lua, r, 0);
@@ -374,7 +374,7 @@ static void put_sent(lua_State *lua, struct buf *reply)
 
 int vm_eval(struct vm *vm, const void *request, size_t n, struct buf *reply)
 {
-    struct request r = { request, n };
+    struct vm_request r = { request, n };
     lua_State *lua = vm->lua;
     const char *json;
     size_t n_json;

@@ -36,7 +36,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "the weights are used as they lie in the file");
 
 /* The file while it is read. */
-struct reader {
+struct model_reader {
     int fd;
     const char *path;
     const struct model_record *rec;
@@ -57,7 +57,8 @@ struct reading {
     struct merkle tree; /* of the rows up to here */
 };
 
-static int read_exact(struct reader *r, void *out, size_t n, struct err *err)
+static int read_exact(struct model_reader *r, void *out, size_t n,
+                      struct err *err)
 {
     unsigned char *p = out;
 
@@ -76,7 +77,8 @@ static int read_exact(struct reader *r, void *out, size_t n, struct err *err)
     return 0;
 }
 
-static int reader_open(struct reader *r, const char *path, struct err *err)
+static int reader_open(struct model_reader *r, const char *path,
+                       struct err *err)
 {
     struct stat st;
 
@@ -103,7 +105,8 @@ close_file:
 }
 
 /* The record and its id; everything in it is within the limits after. */
-static int read_record(struct reader *r, unsigned char raw[MODEL_RECORD_SIZE],
+static int read_record(struct model_reader *r,
+                       unsigned char raw[MODEL_RECORD_SIZE],
                        struct model_record *rec, struct id *id, struct err *err)
 {
     if (r->file_size < MODEL_RECORD_SIZE)
@@ -126,7 +129,7 @@ static int read_record(struct reader *r, unsigned char raw[MODEL_RECORD_SIZE],
     return 0;
 }
 
-static int wrong(const struct reader *r, uint32_t i, const char *what,
+static int wrong(const struct model_reader *r, uint32_t i, const char *what,
                  struct err *err)
 {
     model_wrong(r->rec, i, what, err);
@@ -134,7 +137,8 @@ static int wrong(const struct reader *r, uint32_t i, const char *what,
 }
 
 /* The next n bytes of the file. */
-static int read_next(struct reader *r, void *out, size_t n, struct err *err)
+static int read_next(struct model_reader *r, void *out, size_t n,
+                     struct err *err)
 {
     if (read_exact(r, out, n, err))
         return -1;
@@ -143,7 +147,7 @@ static int read_next(struct reader *r, void *out, size_t n, struct err *err)
 }
 
 /* The zeros before `offset`, less than 64 of them. */
-static int read_zeros(struct reader *r, size_t offset, struct err *err)
+static int read_zeros(struct model_reader *r, size_t offset, struct err *err)
 {
     unsigned char pad[64];
     size_t from = r->at, n = offset - from;
@@ -159,7 +163,7 @@ static int read_zeros(struct reader *r, size_t offset, struct err *err)
     return 0;
 }
 
-static int check_floats(const struct reader *r, uint32_t i,
+static int check_floats(const struct model_reader *r, uint32_t i,
                         const unsigned char *p, size_t n, struct err *err)
 {
     if (!model_check_floats(r->rec, i, p, n, err))
@@ -167,7 +171,7 @@ static int check_floats(const struct reader *r, uint32_t i,
     return err_prefix(err, "\"%s\"", r->path);
 }
 
-static int read_vector(struct reader *r, uint32_t i,
+static int read_vector(struct model_reader *r, uint32_t i,
                        const struct tensor_record *t, struct err *err)
 {
     unsigned char *p = r->data + r->place.offset[i];
@@ -185,9 +189,8 @@ static int read_vector(struct reader *r, uint32_t i,
 }
 
 /* Rows [from, to) of a matrix, which lie at w. */
-static int check_rows(const struct reader *r, struct reading *m,
-                      const int8_t *w, size_t from, size_t to,
-                      struct err *err)
+static int check_rows(const struct model_reader *r, struct reading *m,
+                      const int8_t *w, size_t from, size_t to, struct err *err)
 {
     for (size_t n = from; n < to; n++, w += m->t->cols) {
         unsigned char leaf[36];
@@ -204,7 +207,7 @@ static int check_rows(const struct reader *r, struct reading *m,
 
 /* All rows, by pieces: each to its place after the first, or into `piece` and
  * from there to the sink. */
-static int read_rows(struct reader *r, struct reading *m, int8_t *first,
+static int read_rows(struct model_reader *r, struct reading *m, int8_t *first,
                      int8_t *piece, size_t step, struct err *err)
 {
     size_t rows = m->t->rows, cols = m->t->cols;
@@ -223,7 +226,7 @@ static int read_rows(struct reader *r, struct reading *m, int8_t *first,
     return 0;
 }
 
-static int read_matrix(struct reader *r, uint32_t i,
+static int read_matrix(struct model_reader *r, uint32_t i,
                        const struct tensor_record *t, struct err *err)
 {
     size_t scales = (size_t)model_tensor_scales(t), at = r->at;
@@ -279,7 +282,7 @@ static int check_template(const char *path, const void *p, size_t n,
 }
 
 /* What follows the records, in the order of the file. */
-static int read_parts(struct reader *r, const struct model_record *rec,
+static int read_parts(struct model_reader *r, const struct model_record *rec,
                       const struct model_layout *lay,
                       const struct tensor_record *t, struct err *err)
 {
@@ -425,7 +428,7 @@ static void make_place(struct model_layout *place,
 }
 
 /* Memory for what stays, then the parts. */
-static int read_into(struct reader *r, const unsigned char *head,
+static int read_into(struct model_reader *r, const unsigned char *head,
                      const unsigned char *raw, const struct tensor_record *t,
                      const struct model_record *rec,
                      const struct model_layout *lay, struct err *err)
@@ -449,7 +452,7 @@ static int read_into(struct reader *r, const unsigned char *head,
 }
 
 /* The tensor records, which say what must follow, and that. */
-static int read_body(struct reader *r, const unsigned char *head,
+static int read_body(struct model_reader *r, const unsigned char *head,
                      const struct model_record *rec,
                      const struct model_layout *lay, struct err *err)
 {
@@ -489,7 +492,7 @@ static int open_model(struct model **out, const char *path,
     unsigned char head[MODEL_RECORD_SIZE];
     struct model_layout lay = { NULL, 0, 0, 0 };
     struct model *m = xcalloc(1, sizeof(*m));
-    struct reader r;
+    struct model_reader r;
     int rc = -1;
 
     if (reader_open(&r, path, err)) {
@@ -588,7 +591,7 @@ int model_peek(struct model_record *rec, struct id *id, const char *path,
     struct id h;
     unsigned char head[MODEL_RECORD_SIZE];
     struct model_record out;
-    struct reader r;
+    struct model_reader r;
     int rc;
 
     if (reader_open(&r, path, err))
@@ -603,7 +606,7 @@ int model_peek(struct model_record *rec, struct id *id, const char *path,
 }
 
 /* Append n bytes at offset `at` of the file. */
-static int append_part(struct reader *r, struct buf *b, const char *what,
+static int append_part(struct model_reader *r, struct buf *b, const char *what,
                        uint64_t at, uint64_t n, struct err *err)
 {
     void *p = NULL;
@@ -629,7 +632,7 @@ int model_peek_texts(struct buf *tokenizer, struct buf *chat_template,
 {
     size_t t0 = tokenizer->len, c0 = chat_template->len;
     struct model_layout lay;
-    struct reader r;
+    struct model_reader r;
     int rc = -1;
 
     if (model_layout(&lay, rec, err))

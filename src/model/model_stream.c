@@ -21,8 +21,14 @@
 #include "model/model_layout.h"
 #include "proof/merkle.h"
 
-enum part { PART_RECORD, PART_TENSORS, PART_TENSOR, PART_TOKENIZER,
-            PART_TEMPLATE, PART_NONE };
+enum stream_part {
+    PART_RECORD,
+    PART_TENSORS,
+    PART_TENSOR,
+    PART_TOKENIZER,
+    PART_TEMPLATE,
+    PART_NONE
+};
 
 struct model_stream {
     bool has_want;
@@ -30,7 +36,7 @@ struct model_stream {
     struct model_record rec;
     struct model_layout lay; /* once the record is in */
     struct tensor_record *t; /* once they are in */
-    enum part part;
+    enum stream_part part;
     uint32_t tensor;      /* which, of PART_TENSOR */
     uint64_t good;        /* where the part's zeros begin */
     uint64_t begin, end;  /* of the part behind them */
@@ -48,7 +54,7 @@ struct model_stream {
 
 /* ---- which part is next ----- */
 
-static void enter(struct model_stream *s, enum part part, uint64_t begin,
+static void enter(struct model_stream *s, enum stream_part part, uint64_t begin,
                   uint64_t size)
 {
     s->part = part;

@@ -42,7 +42,7 @@ struct name {
     char name[MAX_NAME + 1];
     struct id id;
 };
-struct names {
+struct model_names {
     struct name *v;
     size_t n;
 };
@@ -120,7 +120,7 @@ int models_write_text(const struct buf *b, const char *store,
     return rc;
 }
 
-static int names_read(struct names *names, const char *store,
+static int names_read(struct model_names *names, const char *store,
                       struct err *err)
 {
     struct buf b;
@@ -156,7 +156,7 @@ out:
     return rc;
 }
 
-static int names_write(const struct names *names, const char *store,
+static int names_write(const struct model_names *names, const char *store,
                        struct err *err)
 {
     struct buf b;
@@ -173,7 +173,7 @@ static int names_write(const struct names *names, const char *store,
     return rc;
 }
 
-static const struct name *names_find(const struct names *names,
+static const struct name *names_find(const struct model_names *names,
                                      const char *name)
 {
     for (size_t i = 0; i < names->n; i++)
@@ -185,7 +185,7 @@ static const struct name *names_find(const struct names *names,
 int models_name(const char *store, const char *name, struct id id,
                 struct err *err)
 {
-    struct names names;
+    struct model_names names;
     size_t i;
     int rc;
 
@@ -291,7 +291,7 @@ static int find_model(struct id *id, const char *store, const char *what,
                       struct err *err)
 {
     struct id arweave;
-    struct names names;
+    struct model_names names;
     const struct name *name;
     int rc;
 
@@ -652,7 +652,7 @@ int models_named(struct id *id, const char *store, const char *name,
                  struct err *err)
 {
     const struct name *found;
-    struct names names;
+    struct model_names names;
 
     if (names_read(&names, store, err))
         return -1;
@@ -666,7 +666,7 @@ int models_named(struct id *id, const char *store, const char *name,
 int models_rm_takes(struct id *id, const char *store, const char *what,
                     struct err *err)
 {
-    struct names names;
+    struct model_names names;
     size_t n_same = 0;
     bool by_name;
     int found = find_model(id, store, what, err);
@@ -686,7 +686,7 @@ int models_rm_takes(struct id *id, const char *store, const char *what,
 int models_rm(const char *store, const char *what, struct err *err)
 {
     struct id id;
-    struct names names;
+    struct model_names names;
     bool by_name, used = false;
     size_t kept = 0;
     char *path = NULL;
@@ -765,7 +765,7 @@ int models_ids(struct id **ids, size_t *n, const char *store, struct err *err)
 int models_list(const char *store, struct buf *out, struct err *err)
 {
     struct id *ids;
-    struct names names;
+    struct model_names names;
     size_t n;
 
     if (names_read(&names, store, err))

@@ -310,7 +310,7 @@ static int run_worker(const struct launch *l, const struct watch *show,
 
 /* Where the worker runs: all of the job around this process, if it is in
  * one. */
-struct place {
+struct work_place {
     struct allocation in;
     bool any;
     char **starter, **env;
@@ -332,7 +332,7 @@ static int is_that_job(void *self, const char *job, uint32_t restarts)
     return s->proves ? 1 : OWNER_BY_PROCESS;
 }
 
-static int place_find(struct place *p, const struct work_options *o,
+static int place_find(struct work_place *p, const struct work_options *o,
                       struct err *err)
 {
     char left[128];
@@ -361,7 +361,7 @@ static bool owner_is_here(const struct batch *b)
  * more, to todo.  The worker leaves it in running, for a requeue.  A worker
  * that mpirun started on its own node has no step: unless it is this process's
  * own, and has ended, its process is asked after. */
-static int place_take_back(struct place *p, const struct spool *s,
+static int place_take_back(struct work_place *p, const struct spool *s,
                            struct batch *b, bool ended, struct err *err)
 {
     const struct timespec pause = { .tv_nsec = LOOK_NS };
@@ -384,7 +384,7 @@ static int place_take_back(struct place *p, const struct spool *s,
 }
 
 /* Plan the ranks and have them started there. */
-static void place_set(struct place *p, struct launch *l,
+static void place_set(struct work_place *p, struct launch *l,
                       const struct batch_info *info,
                       const struct work_options *o)
 {
@@ -465,7 +465,7 @@ enum work_end work_here(const struct spool *s, struct batch *b,
 {
     struct batch_info info;
     struct watch w = { .caller = o->caller };
-    struct place place = { .any = false };
+    struct work_place place = { .any = false };
     struct launch l;
     uint64_t before;
     enum work_end end = WORK_FAILED;

@@ -17,14 +17,14 @@
 
 #define FIRST_SIZE 1024 /* a power of two, as all sizes are */
 
-struct entry {
+struct line_entry {
     struct id sha256;
     uint32_t n; /* lines of this hash; 0: nothing is here */
 };
 
 struct line_ids {
     struct id model;
-    struct entry *entry;
+    struct line_entry *entry;
     size_t size, used;
 };
 
@@ -66,8 +66,8 @@ void line_ids_free(struct line_ids *t)
 }
 
 /* Where a hash is, or is to be put. */
-static struct entry *find_entry(struct entry *list, size_t size,
-                                struct id sha256)
+static struct line_entry *find_entry(struct line_entry *list, size_t size,
+                                     struct id sha256)
 {
     size_t at = (size_t)get_u64(sha256.b) & (size - 1);
 
@@ -79,7 +79,7 @@ static struct entry *find_entry(struct entry *list, size_t size,
 static int grow(struct line_ids *t, struct err *err)
 {
     size_t size = t->size ? 2 * t->size : FIRST_SIZE;
-    struct entry *list;
+    struct line_entry *list;
     void *memory;
 
     if (mem_big(&memory, size, sizeof(*list), "the ids of lines", err))
@@ -96,10 +96,10 @@ static int grow(struct line_ids *t, struct err *err)
 }
 
 /* The entry of a hash; made if there is none, with n = 0. */
-static struct entry *entry_of(struct line_ids *t, struct id sha256,
-                              struct err *err)
+static struct line_entry *entry_of(struct line_ids *t, struct id sha256,
+                                   struct err *err)
 {
-    struct entry *e;
+    struct line_entry *e;
 
     if (t->used >= t->size / 4 * 3 && grow(t, err))
         return NULL;
@@ -114,7 +114,7 @@ static struct entry *entry_of(struct line_ids *t, struct id sha256,
 int line_ids_begin(struct line_ids *t, struct id sha256, uint32_t n,
                    struct err *err)
 {
-    struct entry *e = n ? entry_of(t, sha256, err) : NULL;
+    struct line_entry *e = n ? entry_of(t, sha256, err) : NULL;
 
     if (e)
         e->n = n;
@@ -124,7 +124,7 @@ int line_ids_begin(struct line_ids *t, struct id sha256, uint32_t n,
 int line_ids_next(struct line_ids *t, struct id *id, struct id sha256,
                   uint32_t *n, struct err *err)
 {
-    struct entry *e = entry_of(t, sha256, err);
+    struct line_entry *e = entry_of(t, sha256, err);
 
     if (!e)
         return -1;

@@ -27,7 +27,7 @@
 #define LEDGER_MAX ((size_t)64 << 20)
 
 /* A line. */
-struct entry {
+struct ledger_entry {
     struct id id;
     size_t line;
     bool asked; /* else it is what was charged */
@@ -35,11 +35,11 @@ struct entry {
 };
 
 struct entries {
-    struct entry *list;
+    struct ledger_entry *list;
     size_t n, cap;
 };
 
-static void add_entry(struct entries *e, const struct entry *line)
+static void add_entry(struct entries *e, const struct ledger_entry *line)
 {
     VEC_RESERVE(e->list, e->cap, e->n + 1);
     e->list[e->n] = *line;
@@ -50,7 +50,7 @@ static void add_entry(struct entries *e, const struct entry *line)
 /* {"item":ID,"asked":"N"} or "paid"; half a line is not JSON. */
 static void take_line(struct entries *e, const char *line, size_t n)
 {
-    struct entry l = { .asked = true };
+    struct ledger_entry l = { .asked = true };
     const struct json *winc;
     struct json *root;
 
@@ -69,7 +69,7 @@ static void take_line(struct entries *e, const char *line, size_t n)
 
 static int by_item(const void *a, const void *b)
 {
-    const struct entry *x = a, *y = b;
+    const struct ledger_entry *x = a, *y = b;
     int c = id_compare(x->id, y->id);
 
     return c ? c : (x->line > y->line) - (x->line < y->line);
@@ -90,7 +90,7 @@ static uint64_t add_up(struct entries *e, const struct id *id, uint64_t *of_id)
     if (e->n > 1)
         qsort(e->list, e->n, sizeof(*e->list), by_item);
     for (size_t i = 0; i < e->n; i++) {
-        const struct entry *l = &e->list[i];
+        const struct ledger_entry *l = &e->list[i];
         bool last = i + 1 == e->n || !id_equal(l->id, l[1].id);
 
         if (l->asked && !last)

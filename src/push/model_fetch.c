@@ -33,7 +33,7 @@
 
 #define PIECE ((size_t)1 << 20)
 
-struct fetch {
+struct model_fetching {
     const struct model_fetch *f;
     const struct id *arweave;
     char *part;
@@ -48,17 +48,18 @@ struct fetch {
     bool strict;               /* no part is of two gateways any more */
 };
 
-static int fail(const struct fetch *x, const char *what, struct err *err)
+static int fail(const struct model_fetching *x, const char *what,
+                struct err *err)
 {
     return err_errno(err, ERR_RETRY, "cannot %s \"%s\"", what, x->part);
 }
 
-static bool stopped(const struct fetch *x)
+static bool stopped(const struct model_fetching *x)
 {
     return caller_stops(&x->f->caller);
 }
 
-static void log_gateway(const struct fetch *x, const char *text)
+static void log_gateway(const struct model_fetching *x, const char *text)
 {
     caller_note(&x->f->caller, true, text);
 }
@@ -88,7 +89,7 @@ static int read_tags(struct id *id, const struct gateway_data *d,
 static int find_source(struct gateways *g, size_t i, void *self,
                        struct err *err)
 {
-    struct fetch *x = self;
+    struct model_fetching *x = self;
     char text[ID_TEXT];
     uint64_t have;
 
@@ -107,7 +108,7 @@ static int find_source(struct gateways *g, size_t i, void *self,
 
 /* ---- bytes ----- */
 
-static int open_part(struct fetch *x, struct err *err)
+static int open_part(struct model_fetching *x, struct err *err)
 {
     x->fd = open(x->part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (x->fd < 0)
@@ -121,7 +122,7 @@ static int open_part(struct fetch *x, struct err *err)
 }
 
 /* What an earlier process left: all of it that is the model's. */
-static int begin_stream(struct fetch *x, struct err *err)
+static int begin_stream(struct model_fetching *x, struct err *err)
 {
     char *piece = xmalloc(PIECE);
     ssize_t got;
@@ -148,7 +149,7 @@ static int begin_stream(struct fetch *x, struct err *err)
 /* Behind what is proven other bytes may still lie; they are written over. */
 static int write_span(void *self, const void *data, size_t n, struct err *err)
 {
-    struct fetch *x = self;
+    struct model_fetching *x = self;
 
     if (sys_pwrite(x->fd, data, n, (off_t)model_stream_at(x->stream))) {
         x->local = true;
@@ -174,7 +175,7 @@ static int write_span(void *self, const void *data, size_t n, struct err *err)
 static int read_rest(struct gateways *g, size_t i, void *self,
                      struct err *err)
 {
-    struct fetch *x = self;
+    struct model_fetching *x = self;
     struct gateway_data d;
     struct err why = ERR_INIT;
     uint64_t at;
@@ -207,7 +208,7 @@ out:
     return rc;
 }
 
-static int read_all(struct fetch *x, struct err *err)
+static int read_all(struct model_fetching *x, struct err *err)
 {
     struct gateways *g = x->f->gateways;
     uint64_t before;
@@ -230,7 +231,7 @@ static int read_all(struct fetch *x, struct err *err)
 
 /* The bytes of a file, all of them, as the data of the item: *wrong where they
  * are not what was signed. */
-static int check_signature(struct fetch *x, int fd, bool *wrong,
+static int check_signature(struct model_fetching *x, int fd, bool *wrong,
                            struct err *err)
 {
     struct item_stream *s = item_stream_new(x->data.head.len + x->data.size);
@@ -259,7 +260,7 @@ static int check_signature(struct fetch *x, int fd, bool *wrong,
 }
 
 /* It is in the store, by another way: then only the signature is new. */
-static int use_stored(struct fetch *x, const char *path, bool *wrong,
+static int use_stored(struct model_fetching *x, const char *path, bool *wrong,
                       struct err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -273,7 +274,7 @@ static int use_stored(struct fetch *x, const char *path, bool *wrong,
 }
 
 /* All bytes, and their proof. */
-static int read_model(struct fetch *x, bool *wrong, struct err *err)
+static int read_model(struct model_fetching *x, bool *wrong, struct err *err)
 {
     struct id id;
 
@@ -288,7 +289,7 @@ static int read_model(struct fetch *x, bool *wrong, struct err *err)
     return *wrong ? -1 : check_signature(x, x->fd, wrong, err);
 }
 
-static int commit(struct fetch *x, struct err *err)
+static int commit(struct model_fetching *x, struct err *err)
 {
     if (sys_fsync(x->fd))
         return fail(x, "write", err);
@@ -297,7 +298,7 @@ static int commit(struct fetch *x, struct err *err)
 
 /* With the head of one of the gateways [first, ..): *wrong where that is not
  * what was signed, so that the next is to be asked. */
-static int fetch_with(struct fetch *x, size_t first, bool *wrong,
+static int fetch_with(struct model_fetching *x, size_t first, bool *wrong,
                       struct err *err)
 {
     struct gateways *g = x->f->gateways;
@@ -319,14 +320,14 @@ static int fetch_with(struct fetch *x, size_t first, bool *wrong,
     return rc;
 }
 
-static void close_part(struct fetch *x)
+static void close_part(struct model_fetching *x)
 {
     if (x->fd >= 0)
         close(x->fd);
     x->fd = -1;
 }
 
-static int fetch_model(struct fetch *x, struct err *err)
+static int fetch_model(struct model_fetching *x, struct err *err)
 {
     size_t n = gateways_count(x->f->gateways);
     bool wrong = true;
@@ -353,7 +354,7 @@ static int fetch_model(struct fetch *x, struct err *err)
 int model_fetch(const struct model_fetch *f, struct id arweave, struct id *id,
                 struct err *err)
 {
-    struct fetch x = { .f = f, .arweave = &arweave, .fd = -1 };
+    struct model_fetching x = { .f = f, .arweave = &arweave, .fd = -1 };
     char *path;
     int rc;
 

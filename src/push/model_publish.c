@@ -52,7 +52,7 @@ static void sending(void *self, uint64_t done, uint64_t size)
 /* ---- signing ----- */
 
 /* The file while it is signed: every byte is checked on its way. */
-struct source {
+struct file_source {
     struct model_publish *p;
     struct model_stream *check;
     int fd;
@@ -61,7 +61,7 @@ struct source {
 static int next(void *self, void *data, size_t n, size_t *got,
                 struct err *err)
 {
-    struct source *s = self;
+    struct file_source *s = self;
     ssize_t len;
 
     do
@@ -89,7 +89,7 @@ static int sign_file(struct model_publish *p, const struct key *k,
         { "Content-Type", "application/octet-stream" },
     };
     const struct item_spec spec = { NULL, NULL, tags, 3 };
-    struct source s = { p, model_stream_new(&p->model), -1 };
+    struct file_source s = { p, model_stream_new(&p->model), -1 };
     struct id id;
     int rc = -1;
 

@@ -129,7 +129,7 @@ static void begin_bundle(struct bundle_maker *m)
 
 /* ---- signing ------------------------------------------------------------- */
 
-struct window {
+struct bundle_window {
     struct job *job[WINDOW_JOBS];
     size_t n, bytes;
     const struct key *key;
@@ -138,7 +138,7 @@ struct window {
 
 static void *sign_some(void *self)
 {
-    struct window *w = self;
+    struct bundle_window *w = self;
     size_t i;
 
     while ((i = atomic_fetch_add(&w->next, 1)) < w->n) {
@@ -155,7 +155,7 @@ static void *sign_some(void *self)
 
 /* Those of a window, on m->threads threads of which this is one; signals are
  * this one's. */
-static int sign_window(const struct bundle_maker *m, struct window *w,
+static int sign_window(const struct bundle_maker *m, struct bundle_window *w,
                        struct err *err)
 {
     pthread_t thread[MAX_THREADS];
@@ -179,7 +179,7 @@ static int sign_window(const struct bundle_maker *m, struct window *w,
     return 0;
 }
 
-static int fill_window(struct bundle_maker *m, struct window *w,
+static int fill_window(struct bundle_maker *m, struct bundle_window *w,
                        struct err *err)
 {
     w->n = w->bytes = 0;
@@ -194,8 +194,8 @@ static int fill_window(struct bundle_maker *m, struct window *w,
 }
 
 /* Sign the window's and append them; first is the number of entries before. */
-static int put_window(struct bundle_maker *m, struct window *w, size_t first,
-                      struct file_out *f, struct err *err)
+static int put_window(struct bundle_maker *m, struct bundle_window *w,
+                      size_t first, struct file_out *f, struct err *err)
 {
     if (sign_window(m, w, err))
         return -1;
@@ -216,7 +216,7 @@ static int put_window(struct bundle_maker *m, struct window *w, size_t first,
 static int put_items(struct bundle_maker *m, struct file_out *f,
                      struct err *err)
 {
-    struct window w = { .n = 0 };
+    struct bundle_window w = { .n = 0 };
     int rc;
 
     do {
@@ -236,7 +236,7 @@ static int put_items(struct bundle_maker *m, struct file_out *f,
 /* ---- the item around them ------------------------------------------------ */
 
 /* Its data: the table, then the file of items. */
-struct source {
+struct item_source {
     const struct buf *table;
     size_t at;
     int fd;
@@ -245,7 +245,7 @@ struct source {
 static int next_data(void *self, void *data, size_t n, size_t *got,
                      struct err *err)
 {
-    struct source *s = self;
+    struct item_source *s = self;
     ssize_t some;
 
     if (s->at < s->table->len) {
@@ -271,7 +271,7 @@ static int sign_outer(const struct bundle_maker *m, struct buf *head,
         { KIND_TAG, KIND_BUNDLE }, { "Batch", batch },
     };
     struct item_spec spec = { .tag = tag, .n_tags = 4 };
-    struct source s = { .table = table, .fd = push_open(items, err) };
+    struct item_source s = { .table = table, .fd = push_open(items, err) };
     int rc;
 
     if (s.fd < 0)

@@ -26,7 +26,7 @@
 
 /* A message whose tags were judged, with their names as the queue spells
  * them. */
-struct message {
+struct tagged_message {
     const struct ask_message *m;
     char name[ASK_MAX_TAGS][ASK_MAX_NAME + 1];
     size_t n;
@@ -67,7 +67,8 @@ static bool is_one_of(const char *name, const char *const *list)
 /* ---- tags ---------------------------------------------------------------- */
 
 /* The tag of this name, in any spelling. */
-static const struct ask_tag *tag_of(const struct message *m, const char *name)
+static const struct ask_tag *tag_of(const struct tagged_message *m,
+                                    const char *name)
 {
     for (size_t i = 0; i < m->n; i++)
         if (strcmp(m->name[i], name) == 0)
@@ -76,7 +77,7 @@ static const struct ask_tag *tag_of(const struct message *m, const char *name)
 }
 
 /* A value as a text, cut to n - 1 bytes; "" if there is no such tag. */
-static void tag_text(char *out, size_t n, const struct message *m,
+static void tag_text(char *out, size_t n, const struct tagged_message *m,
                      const char *name)
 {
     const struct ask_tag *t = tag_of(m, name);
@@ -89,7 +90,8 @@ static void tag_text(char *out, size_t n, const struct message *m,
 }
 
 /* 0 if there is such a tag and it is an id. */
-static int tag_id(struct id *id, const struct message *m, const char *name)
+static int tag_id(struct id *id, const struct tagged_message *m,
+                  const char *name)
 {
     char text[ID_TEXT + 1];
 
@@ -98,7 +100,7 @@ static int tag_id(struct id *id, const struct message *m, const char *name)
 }
 
 /* A tag whose name is in lower case. */
-static int check_tag(const struct message *m, const char *name,
+static int check_tag(const struct tagged_message *m, const char *name,
                      const struct ask_tag *t, struct err *err)
 {
     static const char *const forged[] = {
@@ -128,7 +130,7 @@ static int check_tag(const struct message *m, const char *name,
     return 0;
 }
 
-static int read_tags(struct message *m, const struct ask_message *from,
+static int read_tags(struct tagged_message *m, const struct ask_message *from,
                      struct err *err)
 {
     m->m = from;
@@ -154,7 +156,7 @@ static int read_tags(struct message *m, const struct ask_message *from,
 
 /* ---- the head ------------------------------------------------------------ */
 
-static int take_reference(struct ask *a, const struct message *m,
+static int take_reference(struct ask *a, const struct tagged_message *m,
                           struct err *err)
 {
     const struct ask_tag *reference = tag_of(m, "x-reference");
@@ -170,7 +172,7 @@ static int take_reference(struct ask *a, const struct message *m,
     return 0;
 }
 
-static int take_model(struct ask *a, const struct message *m,
+static int take_model(struct ask *a, const struct tagged_message *m,
                       struct err *err)
 {
     const struct ask_tag *t = tag_of(m, "x-model");
@@ -181,7 +183,8 @@ static int take_model(struct ask *a, const struct message *m,
     return 0;
 }
 
-static int take_node(struct ask *a, const struct message *m, struct err *err)
+static int take_node(struct ask *a, const struct tagged_message *m,
+                     struct err *err)
 {
     const struct ask_tag *t = tag_of(m, "x-node");
     struct id id;
@@ -218,7 +221,7 @@ static bool is_json(const struct ask_tag *type)
 /* Beside a tag that has or names the prompt, data are passed over: libraries
  * fill them with anything.  But AOS decodes them under the very type, so that
  * then they have to be JSON. */
-static int read_data(struct data *d, const struct message *m,
+static int read_data(struct data *d, const struct tagged_message *m,
                      struct err *err)
 {
     const struct ask_tag *type = tag_of(m, "content-type");
@@ -255,7 +258,7 @@ static bool is_prompt(const struct buf *text)
 }
 
 static int take_text(struct ask *a, struct request *r,
-                     const struct message *m, const struct data *d,
+                     const struct tagged_message *m, const struct data *d,
                      struct err *err)
 {
     const struct ask_tag *tagged = tag_of(m, "x-prompt");
@@ -281,8 +284,8 @@ static int take_text(struct ask *a, struct request *r,
 }
 
 /* An item that holds token ids, whose count and root the message says. */
-static int take_source_ids(struct ask *a, const struct message *m, bool may,
-                           struct err *err)
+static int take_source_ids(struct ask *a, const struct tagged_message *m,
+                           bool may, struct err *err)
 {
     char count[20];
 
@@ -298,7 +301,7 @@ static int take_source_ids(struct ask *a, const struct message *m, bool may,
 }
 
 static int take_prompt(struct ask *a, struct request *r,
-                       const struct message *m, const struct data *d,
+                       const struct tagged_message *m, const struct data *d,
                        struct err *err)
 {
     const struct ask_tag *source = tag_of(m, "x-source");
@@ -315,7 +318,7 @@ static int take_prompt(struct ask *a, struct request *r,
 
 /* ---- what is asked ------------------------------------------------------- */
 
-static int take_infer(struct ask *a, const struct message *m,
+static int take_infer(struct ask *a, const struct tagged_message *m,
                       const struct data *d, struct err *err)
 {
     const struct ask_tag *t = tag_of(m, "x-options");
@@ -338,7 +341,7 @@ static int take_infer(struct ask *a, const struct message *m,
     return rc;
 }
 
-static int take_batch(struct ask *a, const struct message *m,
+static int take_batch(struct ask *a, const struct tagged_message *m,
                       struct err *err)
 {
     char count[20];
@@ -354,7 +357,7 @@ static int take_batch(struct ask *a, const struct message *m,
     return 0;
 }
 
-static int take_message(struct ask *a, const struct message *m,
+static int take_message(struct ask *a, const struct tagged_message *m,
                         struct err *err)
 {
     char action[16];
@@ -386,7 +389,7 @@ bool ask_has_source(const struct ask *a)
 
 int ask_read(struct ask *a, const struct ask_message *from, struct err *err)
 {
-    struct message *m = xmalloc(sizeof(*m));
+    struct tagged_message *m = xmalloc(sizeof(*m));
     struct ask *got = xcalloc(1, sizeof(*got));
     int rc = read_tags(m, from, err) || take_message(got, m, err) ? -1 : 0;
 

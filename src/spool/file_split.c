@@ -217,11 +217,10 @@ int file_split_tidy(const struct spool *s, struct err *err)
 /* ---- cutting ------------------------------------------------------------- */
 
 /* Where a part begins in the file. */
-struct cut {
+struct file_cut {
     uint64_t at, line; /* bytes and lines before it .. */
     struct earlier earlier; /* .. and its lines that stand there, too */
 };
-
 
 /* Whether the line just read begins with a BOM: at the beginning of a file that
  * is left out, elsewhere it is a part of the line. */
@@ -236,7 +235,7 @@ static bool begins_with_bom(const struct request_file *f, const char *text,
 /* Where the parts begin, each with a request, and where the last ends: *n + 1
  * of them.  A line that would be another at the beginning of a file goes with
  * the one before it, so there may be fewer parts than *n. */
-static int find_cuts(struct cut *cuts, size_t *n, const char *file,
+static int find_cuts(struct file_cut *cuts, size_t *n, const char *file,
                      const struct file_split *p, struct err *err)
 {
     struct request_file *lines;
@@ -304,13 +303,13 @@ static void remove_parts(const struct spool *s, const struct batch *made,
 /* Copies of the parts, on the disk. */
 static int copy_parts(struct adding **copies, const struct file_split *p,
                       const struct spool *s, const char *file, int from,
-                      const struct cut *cuts, size_t n, struct err *err)
+                      const struct file_cut *cuts, size_t n, struct err *err)
 {
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < n; i++) {
         char *source = xasprintf("%s (part %zu of %zu)", p->source, i + 1, n);
-        const struct cut *c = &cuts[i];
+        const struct file_cut *c = &cuts[i];
         struct batch_part part = { .source = source, .lines_before = c->line,
                                    .earlier = &c->earlier };
 
@@ -361,7 +360,7 @@ static int publish_parts(struct file_split *p, const struct spool *s,
 }
 
 static int add_parts(struct file_split *p, const struct spool *s,
-                     const char *file, int from, const struct cut *cuts,
+                     const char *file, int from, const struct file_cut *cuts,
                      size_t n, struct err *err)
 {
     struct adding **copies = xcalloc(n, sizeof(*copies));
@@ -382,7 +381,7 @@ static int add_parts(struct file_split *p, const struct spool *s,
 static int cut_file(struct file_split *p, const struct spool *s,
                     const char *file, size_t n, struct err *err)
 {
-    struct cut *cuts = xcalloc(n + 1, sizeof(*cuts));
+    struct file_cut *cuts = xcalloc(n + 1, sizeof(*cuts));
     int fd = -1, rc = find_cuts(cuts, &n, file, p, err);
 
     if (rc == 0 && (fd = open(file, O_RDONLY | O_CLOEXEC)) < 0)

@@ -324,13 +324,13 @@ static int touched_ago(uint64_t *ago_s, const char *batch_path,
 
 /* What is known of an owner.  Where its process cannot be asked after, and
  * nothing else is known, it lives for stale_s after each touch. */
-struct verdict {
+struct owner_verdict {
     enum owner_life life;
     bool by_touch;
     uint64_t ago_s;  /* by_touch: the last */
 };
 
-static void by_touch(struct verdict *v, const char *batch_path,
+static void by_touch(struct owner_verdict *v, const char *batch_path,
                      const char *name, const struct timespec *mtime,
                      unsigned stale_s)
 {
@@ -340,7 +340,7 @@ static void by_touch(struct verdict *v, const char *batch_path,
 }
 
 /* As good as any time where no owner is named. */
-static void by_directory(struct verdict *v, const char *batch_path,
+static void by_directory(struct owner_verdict *v, const char *batch_path,
                          unsigned stale_s)
 {
     struct stat st;
@@ -377,7 +377,7 @@ bool owner_is_seen(const struct owner *o)
     return process_lives(o) == 1;
 }
 
-static void by_owner(struct verdict *v, const char *batch_path,
+static void by_owner(struct owner_verdict *v, const char *batch_path,
                      const struct claim *c, slurm_over_fn *over,
                      void *over_self, unsigned stale_s)
 {
@@ -400,11 +400,11 @@ static void by_owner(struct verdict *v, const char *batch_path,
     by_touch(v, batch_path, name, &c->time, stale_s);
 }
 
-static struct verdict judge(const struct claim *c, bool read,
-                            const char *batch_path, slurm_over_fn *over,
-                            void *self, unsigned stale_s)
+static struct owner_verdict judge(const struct claim *c, bool read,
+                                  const char *batch_path, slurm_over_fn *over,
+                                  void *self, unsigned stale_s)
 {
-    struct verdict v = { .life = OWNER_UNKNOWN };
+    struct owner_verdict v = { .life = OWNER_UNKNOWN };
     char name[OWNER_NAME];
 
     if (read && c->owned) {
@@ -432,7 +432,7 @@ enum owner_life claim_judge(const struct claim *c, bool read,
 
 bool claim_is_passing(const struct claim *c, bool read, const char *batch_path)
 {
-    struct verdict v = { .life = OWNER_UNKNOWN };
+    struct owner_verdict v = { .life = OWNER_UNKNOWN };
     char name[OWNER_NAME];
 
     if (read && (!c->owned || process_lives(&c->owner) == 0))
@@ -445,7 +445,7 @@ bool claim_is_passing(const struct claim *c, bool read, const char *batch_path)
 /* ---- for people --------------------------------------------------------- */
 
 /* "12 on n1", with what is to be waited for. */
-static void report_free(char *out, size_t n, const struct verdict *v,
+static void report_free(char *out, size_t n, const struct owner_verdict *v,
                         unsigned stale_s)
 {
     time_t at = time(NULL) + (time_t)(stale_s - v->ago_s) + 59;
@@ -461,7 +461,8 @@ bool owner_free_at(char *out, size_t n, const struct batch *b, bool silent)
 {
     struct claim c;
     int rc = claim_last(&c, b->path, NULL);
-    struct verdict v = judge(&c, rc == 0, b->path, NULL, NULL, OWNER_STALE_S);
+    struct owner_verdict v =
+        judge(&c, rc == 0, b->path, NULL, NULL, OWNER_STALE_S);
 
     out[0] = '\0';
     if (!v.by_touch || v.life == OWNER_DEAD ||

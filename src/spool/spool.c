@@ -338,7 +338,7 @@ static int walk(const struct spool *s, enum spool_state state, name_fn *each,
 }
 
 /* Ids that begin with what somebody typed. */
-struct search {
+struct batch_search {
     const char *what;
     size_t n;
     bool found, several;
@@ -346,7 +346,7 @@ struct search {
 };
 
 /* A leading "b" may be the one of the directory or the id's first letter. */
-static bool begins(const char *name, const struct search *f)
+static bool begins(const char *name, const struct batch_search *f)
 {
     return (f->n >= MIN_PREFIX && strncmp(name + 1, f->what, f->n) == 0) ||
            (f->n > MIN_PREFIX && strncmp(name, f->what, f->n) == 0);
@@ -355,7 +355,7 @@ static bool begins(const char *name, const struct search *f)
 static int note_match(void *self, const char *name, struct id id,
                       struct err *err)
 {
-    struct search *f = self;
+    struct batch_search *f = self;
 
     (void)err;
     if (!begins(name, f))
@@ -381,7 +381,7 @@ static int no_batch(const struct spool *s, const char *what, struct err *err)
 static int search_prefix(const struct spool *s, const char *what, struct id *id,
                          struct err *err)
 {
-    struct search f = { .what = what, .n = strlen(what) };
+    struct batch_search f = { .what = what, .n = strlen(what) };
 
     if (f.n < MIN_PREFIX)
         return err_set(err, ERR_INPUT,

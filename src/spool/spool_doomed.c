@@ -177,12 +177,12 @@ int doomed_remove(struct doomed *d, struct err *err)
 
 /* ---- what was left ------------------------------------------------------- */
 
-struct names {
+struct doomed_names {
     char **path;
     size_t n;
 };
 
-static void names_clear(struct names *l)
+static void names_clear(struct doomed_names *l)
 {
     for (size_t i = 0; i < l->n; i++)
         free(l->path[i]);
@@ -190,7 +190,8 @@ static void names_clear(struct names *l)
 }
 
 /* Paths of a directory's entries that begin so; of none if it is gone. */
-static void names_list(struct names *l, const char *dir, const char *prefix)
+static void names_list(struct doomed_names *l, const char *dir,
+                       const char *prefix)
 {
     DIR *d = opendir(dir);
     struct dirent *e;
@@ -210,7 +211,7 @@ static void names_list(struct names *l, const char *dir, const char *prefix)
  * what is in it before the sync is removed. */
 int spool_sweep(const struct spool *s, struct err *err)
 {
-    struct names gone = { .n = 0 }, in = { .n = 0 };
+    struct doomed_names gone = { .n = 0 }, in = { .n = 0 };
     char *tmp = state_dir(s, SPOOL_TMP);
     int rc = 0;
 

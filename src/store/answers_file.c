@@ -18,7 +18,7 @@
 /* In a string its quotes would be escaped. */
 #define MODEL "\"system_fingerprint\":\"x1-"
 
-struct answers {
+struct answers_file {
     struct request_file *lines;
     bool is_line;           /* what follows is of a line */
     bool has_id;
@@ -36,7 +36,7 @@ static bool take_id(char out[ID_TEXT], const char *at, size_t n)
     return true;
 }
 
-static int next(struct answers *a, struct err *err)
+static int next(struct answers_file *a, struct err *err)
 {
     size_t n, n_head = strlen(HEAD), n_model = strlen(MODEL);
     const char *text, *at;
@@ -56,7 +56,8 @@ static int next(struct answers *a, struct err *err)
 }
 
 /* Each line of `old` is one of `new`, in the same order. */
-static int relate(struct answers *old, struct answers *new, struct err *err)
+static int relate(struct answers_file *old, struct answers_file *new,
+                  struct err *err)
 {
     bool some = false;
 
@@ -81,7 +82,7 @@ static int relate(struct answers *old, struct answers *new, struct err *err)
 
 int answers_relate(const char *old, const char *new, struct err *err)
 {
-    struct answers a = { .lines = NULL }, b = { .lines = NULL };
+    struct answers_file a = { .lines = NULL }, b = { .lines = NULL };
     int rc = -1;
 
     if (request_file_open(&a.lines, old, err) == 0 &&

@@ -19,7 +19,7 @@
 
 #define MAX_ADDRESS (((haddr_t)1 << 62) - 1)
 
-struct reader {
+struct driver_reader {
     H5FD_t base; /* HDF5's own, first */
     int fd;      /* borrowed */
     haddr_t eoa, eof;
@@ -29,7 +29,7 @@ struct reader {
 static H5FD_t *reader_open(const char *name, unsigned flags, hid_t fapl,
                            haddr_t max)
 {
-    struct reader *r;
+    struct driver_reader *r;
     struct stat st;
     int fd = atoi(name + 1);
 
@@ -55,26 +55,26 @@ static herr_t reader_close(H5FD_t *f)
 static haddr_t get_eoa(const H5FD_t *f, H5FD_mem_t type)
 {
     (void)type;
-    return ((const struct reader *)f)->eoa;
+    return ((const struct driver_reader *)f)->eoa;
 }
 
 static herr_t set_eoa(H5FD_t *f, H5FD_mem_t type, haddr_t at)
 {
     (void)type;
-    ((struct reader *)f)->eoa = at;
+    ((struct driver_reader *)f)->eoa = at;
     return 0;
 }
 
 static haddr_t get_eof(const H5FD_t *f, H5FD_mem_t type)
 {
     (void)type;
-    return ((const struct reader *)f)->eof;
+    return ((const struct driver_reader *)f)->eof;
 }
 
 static herr_t reader_read(H5FD_t *f, H5FD_mem_t type, hid_t dxpl, haddr_t at,
                           size_t n, void *out)
 {
-    const struct reader *r = (const struct reader *)f;
+    const struct driver_reader *r = (const struct driver_reader *)f;
 
     (void)type;
     (void)dxpl;

@@ -27,7 +27,7 @@
 #define WINDOW ((uint64_t)64 << 10)  /* read ahead where rows are ragged */
 
 /* The bytes of a dataset that are in memory. */
-struct window {
+struct row_window {
     unsigned char *data;
     size_t cap;
     uint64_t from, to; /* offsets in the dataset */
@@ -40,7 +40,7 @@ struct checkpoint {
     struct checkpoint_head head;
     uint64_t count[N_COUNTS];
     struct layout_place place[N_SETS];
-    struct window window[N_SETS];
+    struct row_window window[N_SETS];
     unsigned char stops[JOB_MAX_STOPS * (4 + JOB_MAX_STOP)];
     unsigned char *ends;          /* of the pieces of a row */
     size_t cap_ends;
@@ -48,7 +48,7 @@ struct checkpoint {
 
 /* ---- bytes ---------------------------------------------------------------*/
 
-static int make_room(struct checkpoint *c, struct window *w, uint64_t n,
+static int make_room(struct checkpoint *c, struct row_window *w, uint64_t n,
                      struct err *err)
 {
     void *data = NULL;
@@ -71,7 +71,7 @@ static int view(struct checkpoint *c, enum layout_set i, uint64_t row,
 {
     static const unsigned char nothing[1];
     const struct layout_place *s = &c->place[i];
-    struct window *w = &c->window[i];
+    struct row_window *w = &c->window[i];
     uint64_t at, some, ahead = s->row_bytes * LAYOUT_BLOCK;
 
     *out = nothing;

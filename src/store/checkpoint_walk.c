@@ -21,7 +21,7 @@
 #define NO_ID H5I_INVALID_HID
 
 /* A file while HDF5 has it. */
-struct walk {
+struct checkpoint_walk {
     const char *path;
     uint64_t size;
     struct checkpoint_head *head;
@@ -38,7 +38,8 @@ struct walk {
  * They are not listed: over a damaged heap of links libhdf5 1.10 frees what it
  * never allocated, over a table of the header that is too short it reads what
  * it never wrote.  Looking up one name does neither. */
-static int look_at_group(struct walk *w, hid_t group, struct err *err)
+static int look_at_group(struct checkpoint_walk *w, hid_t group,
+                         struct err *err)
 {
     H5G_info_t info;
 
@@ -54,7 +55,8 @@ static int look_at_group(struct walk *w, hid_t group, struct err *err)
     return 0;
 }
 
-static int damaged(const struct walk *w, const char *name, struct err *err)
+static int damaged(const struct checkpoint_walk *w, const char *name,
+                   struct err *err)
 {
     return err_set(err, ERR_INPUT, "\"%s\": the file is damaged: HDF5 cannot"
                    " read what describes its %s", w->path, name);
@@ -62,7 +64,7 @@ static int damaged(const struct walk *w, const char *name, struct err *err)
 
 /* Open an object by a name of the group: 1, 0 if it is not there or of
  * another kind, -1 if the name is not a hard link or cannot be followed. */
-static int open_object(struct walk *w, hid_t group, const char *name,
+static int open_object(struct checkpoint_walk *w, hid_t group, const char *name,
                        H5I_type_t kind, hid_t *out, struct err *err)
 {
     H5L_info_t link;
@@ -89,8 +91,9 @@ static int open_object(struct walk *w, hid_t group, const char *name,
     return id >= 0 ? 1 : damaged(w, name, err);
 }
 
-static bool attribute(const struct walk *w, hid_t object, const char *name,
-                      enum layout_type type, hssize_t n, void *out)
+static bool attribute(const struct checkpoint_walk *w, hid_t object,
+                      const char *name, enum layout_type type, hssize_t n,
+                      void *out)
 {
     hid_t a, t = NO_ID, space = NO_ID;
     bool good = false;
@@ -112,8 +115,8 @@ static bool attribute(const struct walk *w, hid_t object, const char *name,
     return good;
 }
 
-static bool read_number(const struct walk *w, hid_t object, const char *name,
-                        enum layout_type type, uint64_t *out)
+static bool read_number(const struct checkpoint_walk *w, hid_t object,
+                        const char *name, enum layout_type type, uint64_t *out)
 {
     unsigned char bytes[8] = { 0 };
 
@@ -123,8 +126,8 @@ static bool read_number(const struct walk *w, hid_t object, const char *name,
     return true;
 }
 
-static bool number32(const struct walk *w, hid_t object, const char *name,
-                     uint32_t *out)
+static bool number32(const struct checkpoint_walk *w, hid_t object,
+                     const char *name, uint32_t *out)
 {
     uint64_t v;
 
@@ -135,7 +138,8 @@ static bool number32(const struct walk *w, hid_t object, const char *name,
 }
 
 /* Whether an attribute of the root is this text, in a fixed string. */
-static bool text_is(struct walk *w, const char *name, const char *want)
+static bool text_is(struct checkpoint_walk *w, const char *name,
+                    const char *want)
 {
     char text[MAX_TEXT + 1] = "";
     hid_t a, t = NO_ID, space = NO_ID;
@@ -160,7 +164,7 @@ static bool text_is(struct walk *w, const char *name, const char *want)
     return good;
 }
 
-static int no_attribute(const struct walk *w, struct err *err)
+static int no_attribute(const struct checkpoint_walk *w, struct err *err)
 {
     return layout_none(w->path, "an attribute is missing or of another type",
                        err);
@@ -168,7 +172,7 @@ static int no_attribute(const struct walk *w, struct err *err)
 
 /* Of the model, and which requests: in version 1 of the root, then of groups
  * of their own.  NO_ID is a group that is not there. */
-static int read_numbers(struct walk *w, hid_t model, hid_t requests,
+static int read_numbers(struct checkpoint_walk *w, hid_t model, hid_t requests,
                         struct err *err)
 {
     struct checkpoint_head *h = w->head;
@@ -183,7 +187,7 @@ static int read_numbers(struct walk *w, hid_t model, hid_t requests,
     return 0;
 }
 
-static int read_groups(struct walk *w, struct err *err)
+static int read_groups(struct checkpoint_walk *w, struct err *err)
 {
     hid_t model = NO_ID, requests = NO_ID;
     int rc = 0;
@@ -203,7 +207,7 @@ static int read_groups(struct walk *w, struct err *err)
     return rc;
 }
 
-static int read_head(struct walk *w, struct err *err)
+static int read_head(struct checkpoint_walk *w, struct err *err)
 {
     struct checkpoint_head *h = w->head;
 
@@ -227,8 +231,8 @@ static int read_head(struct walk *w, struct err *err)
 /* The type of a dataset: that of the table.  How answers ended was an enum in
  * version 1, which may have more names than ours; of strings that may be of
  * any length it is told. */
-static bool type_fits(const struct walk *w, hid_t set, enum layout_set i,
-                      uint64_t *size)
+static bool type_fits(const struct checkpoint_walk *w, hid_t set,
+                      enum layout_set i, uint64_t *size)
 {
     enum layout_type want = layout_table[i].type;
     hid_t t = H5Dget_type(set), base = NO_ID;
@@ -283,7 +287,7 @@ static bool shape_of(hid_t set, struct layout_found *f)
     return good;
 }
 
-static int look_at_set(struct walk *w, enum layout_set i, hid_t id,
+static int look_at_set(struct checkpoint_walk *w, enum layout_set i, hid_t id,
                        struct err *err)
 {
     struct layout_found f = { .rank = 0 };
@@ -304,8 +308,8 @@ static int look_at_set(struct walk *w, enum layout_set i, hid_t id,
 }
 
 /* Go to the group of a dataset, if it is another than before. */
-static int change_group(struct walk *w, enum layout_set i, hid_t *group,
-                        char before[16], struct err *err)
+static int change_group(struct checkpoint_walk *w, enum layout_set i,
+                        hid_t *group, char before[16], struct err *err)
 {
     char name[16];
 
@@ -320,7 +324,7 @@ static int change_group(struct walk *w, enum layout_set i, hid_t *group,
     return *group >= 0 ? look_at_group(w, *group, err) : 0;
 }
 
-static int look_at_sets(struct walk *w, struct err *err)
+static int look_at_sets(struct checkpoint_walk *w, struct err *err)
 {
     hid_t group = NO_ID, id;
     char before[16] = "";
@@ -347,7 +351,7 @@ static int look_at_sets(struct walk *w, struct err *err)
                                      w->path, err);
 }
 
-static int walk_in_child(struct walk *w, int fd, struct err *err)
+static int walk_in_child(struct checkpoint_walk *w, int fd, struct err *err)
 {
     hid_t fapl = layout_read_access();
     char name[16];
@@ -376,10 +380,12 @@ int layout_walk(int fd, const char *path, struct checkpoint_head *h,
                 uint64_t count[N_COUNTS], struct layout_place place[N_SETS],
                 struct err *err)
 {
-    struct walk w = {
-        .path = path, .head = h, .count = count, .place = place,
-        .file = NO_ID, .top = NO_ID
-    };
+    struct checkpoint_walk w = { .path = path,
+                                 .head = h,
+                                 .count = count,
+                                 .place = place,
+                                 .file = NO_ID,
+                                 .top = NO_ID };
     struct stat st;
     int rc;
 

@@ -36,7 +36,7 @@
 #define NO_ID H5I_INVALID_HID
 
 /* A dataset on its way: `at` rows are in the file, `held` in the buffer. */
-struct column {
+struct checkpoint_column {
     hid_t set;       /* NO_ID: it is not part of this file */
     hid_t type;      /* of the writer */
     int rank;
@@ -59,7 +59,7 @@ struct writer {
     int fd;             /* of ours, to the same file */
     int lock;           /* says that it is being written, -1: nothing does */
     struct stat st;     /* of it, when it was closed */
-    struct column column[N_SETS];
+    struct checkpoint_column column[N_SETS];
     unsigned char *memory; /* all the buffers */
     uint64_t last_key;     /* line and choice of the row before, plus one */
     struct merkle results;
@@ -79,8 +79,8 @@ static uint64_t position(const struct writer *w, enum layout_set i)
 }
 
 /* n rows to where the column stands. */
-static int write_rows(struct writer *w, struct column *c, const void *data,
-                      uint64_t n, struct err *err)
+static int write_rows(struct writer *w, struct checkpoint_column *c,
+                      const void *data, uint64_t n, struct err *err)
 {
     hsize_t from[LAYOUT_MAX_RANK] = { c->at }, some[LAYOUT_MAX_RANK];
     hid_t in_file = NO_ID, in_memory = NO_ID;
@@ -111,7 +111,8 @@ static int write_rows(struct writer *w, struct column *c, const void *data,
     return good ? 0 : -1;
 }
 
-static int flush_column(struct writer *w, struct column *c, struct err *err)
+static int flush_column(struct writer *w, struct checkpoint_column *c,
+                        struct err *err)
 {
     if (c->held > 0 && write_rows(w, c, c->data, c->held, err))
         return -1;
@@ -123,7 +124,7 @@ static int flush_column(struct writer *w, struct column *c, struct err *err)
 static int put(struct writer *w, enum layout_set i, const void *data,
                uint64_t n, struct err *err)
 {
-    struct column *c = &w->column[i];
+    struct checkpoint_column *c = &w->column[i];
     const unsigned char *p = data;
     uint64_t size = c->row_bytes;
 
@@ -338,7 +339,7 @@ static int put_rows(struct writer *w, checkpoint_row_fn *give, void *self,
             return err_prefix(err, "row %ju", (uintmax_t)i + 1);
     }
     for (int i = 0; i < N_SETS; i++) {
-        struct column *c = &w->column[i];
+        struct checkpoint_column *c = &w->column[i];
 
         if (c->set < 0)
             continue;
@@ -387,7 +388,7 @@ static int plan(struct writer *w, uint64_t *nbytes, struct err *err)
 
     layout_counts(w->count, w->head);
     for (int i = 0; i < N_SETS; i++) {
-        struct column *c = &w->column[i];
+        struct checkpoint_column *c = &w->column[i];
         uint64_t dims[LAYOUT_MAX_RANK];
 
         int rank;
@@ -616,7 +617,7 @@ static bool put_meanings(struct writer *w, hid_t set)
 static bool make_set(struct writer *w, enum layout_set i, hid_t dcpl)
 {
     const struct layout *l = &layout_table[i];
-    struct column *c = &w->column[i];
+    struct checkpoint_column *c = &w->column[i];
     hid_t space = H5Screate_simple(c->rank, c->dims, NULL);
 
     if (space < 0)

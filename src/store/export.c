@@ -35,7 +35,7 @@
 #define OUT_MAX ((size_t)1 << 30)
 
 /* One choice, with bytes of its own. */
-struct choice {
+struct export_choice {
     char *text;
     size_t n_text;
     uint32_t *token;
@@ -54,7 +54,7 @@ struct export {
     struct buf out;
 
     /* the rows of one request */
-    struct choice choice[REQUEST_MAX_CHOICES];
+    struct export_choice choice[REQUEST_MAX_CHOICES];
     size_t n_choices, n_prompt;
     struct id id;
     char *custom_id;          /* that the part has, or NULL */
@@ -112,7 +112,8 @@ static uint64_t number_of(const struct export *x, uint64_t line)
 }
 
 /* A view of bytes of its own. */
-static int keep_topk(struct choice *c, const struct topk *t, struct err *err)
+static int keep_topk(struct export_choice *c, const struct topk *t,
+                     struct err *err)
 {
     c->topk.n = 0;
     buf_init(&c->likely, OUT_MAX);
@@ -127,7 +128,7 @@ static int keep_topk(struct choice *c, const struct topk *t, struct err *err)
 static int keep_row(struct export *x, const struct checkpoint_row *row,
                     struct err *err)
 {
-    struct choice *c;
+    struct export_choice *c;
     const struct record *r = &row->record;
 
     if (x->n_choices == REQUEST_MAX_CHOICES)
@@ -176,7 +177,7 @@ static int put_reason(struct export *x, struct id id, const char *custom_id,
 /* If a choice has no answer, the request has none: 1 and why, or 0. */
 static int is_error(const struct export *x, struct reason *why)
 {
-    const struct choice *c = x->choice;
+    const struct export_choice *c = x->choice;
 
     while (c < x->choice + x->n_choices && c->result.finish < RESULT_RANGE)
         c++;
@@ -219,7 +220,7 @@ static int put_request(struct export *x, const struct request *r,
     if (is_error(x, &why))
         return put_reason(x, x->id, a.custom_id, &why, err);
     for (size_t i = 0; i < x->n_choices; i++) {
-        const struct choice *c = &x->choice[i];
+        const struct export_choice *c = &x->choice[i];
 
         choice[i] = (struct answer_choice){
             c->text, c->n_text, c->token, c->n_tokens,

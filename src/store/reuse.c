@@ -24,13 +24,13 @@
 #define OPEN_PARTS 8
 #define MAX_PARTS 1000000
 
-struct entry {
+struct reuse_entry {
     uint64_t key;  /* the first bytes of the job */
     uint32_t part; /* from the newest on */
     uint32_t row;
 };
 
-struct part {
+struct reuse_part {
     struct id batch, root;
     uint32_t number; /* of the batch */
     bool bad;        /* it could not be opened, or is another by now */
@@ -45,9 +45,9 @@ struct open_part {
 struct reuse {
     struct reuse_options o;
     struct spool *spool;
-    struct entry *entry;
+    struct reuse_entry *entry;
     size_t n, cap, max;
-    struct part *part;
+    struct reuse_part *part;
     size_t n_parts, cap_parts;
     struct open_part open[OPEN_PARTS];
     uint64_t calls;
@@ -59,13 +59,13 @@ static void put_entry(struct reuse *r, struct id job, uint32_t row)
 {
     VEC_RESERVE(r->entry, r->cap, r->n + 1);
     r->entry[r->n++] =
-        (struct entry){ get_u64(job.b), (uint32_t)r->n_parts, row };
+        (struct reuse_entry){ get_u64(job.b), (uint32_t)r->n_parts, row };
 }
 
 static void put_part(struct reuse *r, const struct batch *b, uint32_t number,
                      struct id root)
 {
-    struct part *p;
+    struct reuse_part *p;
 
     VEC_RESERVE(r->part, r->cap_parts, r->n_parts + 1);
     p = &r->part[r->n_parts++];
@@ -104,14 +104,14 @@ static bool read_file(struct reuse *r, const struct batch *b, uint32_t number)
 }
 
 /* A batch and when it was changed. */
-struct found {
+struct reuse_found {
     struct batch b;
     struct timespec time;
 };
 
 static int newest_first(const void *a, const void *b)
 {
-    const struct found *x = a, *y = b;
+    const struct reuse_found *x = a, *y = b;
 
     if (x->time.tv_sec != y->time.tv_sec)
         return x->time.tv_sec > y->time.tv_sec ? -1 : 1;
@@ -122,7 +122,7 @@ static int newest_first(const void *a, const void *b)
 
 /* The batches of a state, after those that were found. */
 static int find_batches(struct reuse *r, enum spool_state state,
-                        struct found **list, size_t *n, struct err *err)
+                        struct reuse_found **list, size_t *n, struct err *err)
 {
     struct batch *more = NULL;
     size_t n_more = 0;
@@ -132,7 +132,7 @@ static int find_batches(struct reuse *r, enum spool_state state,
         return -1;
     *list = xrealloc(*list, (*n + n_more + 1) * sizeof(**list));
     for (size_t i = 0; i < n_more; i++) {
-        struct found *f = &(*list)[*n];
+        struct reuse_found *f = &(*list)[*n];
 
         memset(f, 0, sizeof(*f));
         f->b = more[i];
@@ -149,7 +149,7 @@ static int find_batches(struct reuse *r, enum spool_state state,
 
 static int by_key(const void *a, const void *b)
 {
-    const struct entry *x = a, *y = b;
+    const struct reuse_entry *x = a, *y = b;
 
     if (x->key != y->key)
         return x->key < y->key ? -1 : 1;
@@ -159,7 +159,7 @@ static int by_key(const void *a, const void *b)
 static int read_spool(struct reuse *r, struct err *err)
 {
     enum spool_state state = r->o.pushed_only ? SPOOL_SENDING : SPOOL_DONE;
-    struct found *list = NULL;
+    struct reuse_found *list = NULL;
     size_t n = 0;
     int rc = 0;
 
@@ -237,7 +237,7 @@ bool reuse_has(const struct reuse *r, struct id job)
 }
 
 /* Open a part, wherever its batch is now: it may be moved while we look. */
-static struct checkpoint *open_file(struct reuse *r, const struct part *p)
+static struct checkpoint *open_file(struct reuse *r, const struct reuse_part *p)
 {
     struct batch b = { .path = NULL };
     struct checkpoint *c = NULL;

@@ -110,36 +110,36 @@ static void add_refused(struct seal *s, uint32_t log, const struct frame *f)
 
 /* Where the tensors of requests without their record yet are; 0: there is
  * none, since no frame begins there. */
-struct pending {
+struct pending_rows {
     uint64_t index, last, topk, hidden, logits;
     uint64_t hidden_size, logits_size; /* bytes */
     uint32_t n_topk, k, n_pieces, piece_bytes; /* of the likeliest tokens */
 };
 struct pendings {
-    struct pending *p;
+    struct pending_rows *p;
     size_t n, cap;
 };
 
-static struct pending *pending_of(struct pendings *q, uint64_t index)
+static struct pending_rows *pending_of(struct pendings *q, uint64_t index)
 {
     for (size_t i = 0; i < q->n; i++)
         if (q->p[i].index == index)
             return &q->p[i];
     VEC_RESERVE(q->p, q->cap, q->n + 1);
-    q->p[q->n] = (struct pending){ .index = index };
+    q->p[q->n] = (struct pending_rows){ .index = index };
     return &q->p[q->n++];
 }
 
-static struct pending pending_take(struct pendings *q, uint64_t index)
+static struct pending_rows pending_take(struct pendings *q, uint64_t index)
 {
-    struct pending *p = pending_of(q, index), taken = *p;
+    struct pending_rows *p = pending_of(q, index), taken = *p;
 
     *p = q->p[--q->n];
     return taken;
 }
 
 /* Likeliest tokens that cannot be read are not there. */
-static void pending_topk(struct pending *p, const struct frame *f)
+static void pending_topk(struct pending_rows *p, const struct frame *f)
 {
     struct topk t;
 
@@ -154,7 +154,7 @@ static void pending_topk(struct pending *p, const struct frame *f)
 }
 
 /* Those that cannot be read again whole are not there. */
-static void pending_rows(struct pending *p, const struct frame *f)
+static void pending_rows(struct pending_rows *p, const struct frame *f)
 {
     bool hidden = f->type == FRAME_HIDDEN;
 
@@ -163,7 +163,7 @@ static void pending_rows(struct pending *p, const struct frame *f)
 }
 
 static int add_record(struct seal *s, uint32_t log, const struct frame *f,
-                      const struct pending *tensors, struct err *err)
+                      const struct pending_rows *tensors, struct err *err)
 {
     struct result_record res;
     struct seal_row *row;
@@ -209,7 +209,7 @@ static int take_frame(struct seal *s, uint32_t log, struct pendings *q,
     if (f->type == FRAME_HIDDEN || f->type == FRAME_LOGITS)
         pending_rows(pending_of(q, f->index), f);
     if (f->type == FRAME_RECORD) {
-        struct pending tensors = pending_take(q, f->index);
+        struct pending_rows tensors = pending_take(q, f->index);
 
         return add_record(s, log, f, &tensors, err);
     }

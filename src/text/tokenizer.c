@@ -22,12 +22,12 @@
 _Static_assert(TOK_MAX_FIRST == TOKENIZER_FIRST, "one limit");
 
 /* Bytes still to be read. */
-struct reader {
+struct tokenizer_reader {
     const unsigned char *p;
     size_t n;
 };
 
-static uint32_t take_u32(struct reader *r)
+static uint32_t take_u32(struct tokenizer_reader *r)
 {
     uint32_t v = get_u32(r->p);
 
@@ -85,12 +85,12 @@ static int check_header_2(const struct tokenizer *t, struct err *err)
     return 0;
 }
 
-static bool is_second(const struct reader *r)
+static bool is_second(const struct tokenizer_reader *r)
 {
     return memcmp(r->p, MAGIC_2, 8) == 0;
 }
 
-static int read_header(struct tokenizer *t, struct reader *r,
+static int read_header(struct tokenizer *t, struct tokenizer_reader *r,
                        uint32_t n_vocab, struct err *err)
 {
     bool second;
@@ -167,8 +167,8 @@ static bool flags_possible(const struct tokenizer *t, uint32_t flags,
     }
 }
 
-static int read_token(struct tokenizer *t, struct reader *r, uint32_t id,
-                      struct err *err)
+static int read_token(struct tokenizer *t, struct tokenizer_reader *r,
+                      uint32_t id, struct err *err)
 {
     uint32_t flags, len;
     float score;
@@ -337,7 +337,7 @@ static void find_unknown_score(struct tokenizer *t)
     t->unknown_score = low - 10;
 }
 
-static int read_tokens(struct tokenizer *t, struct reader *r,
+static int read_tokens(struct tokenizer *t, struct tokenizer_reader *r,
                        struct err *err)
 {
     uint32_t id;
@@ -413,7 +413,7 @@ static int sort_merges(struct tokenizer *t, struct err *err)
     return 0;
 }
 
-static int read_merges(struct tokenizer *t, struct reader *r,
+static int read_merges(struct tokenizer *t, struct tokenizer_reader *r,
                        struct err *err)
 {
     const unsigned char *p;
@@ -468,7 +468,7 @@ static int check_scores(struct tokenizer *t, struct err *err)
 int tokenizer_new(struct tokenizer **out, const unsigned char *bytes,
                   size_t n, uint32_t n_vocab, struct err *err)
 {
-    struct reader r = { bytes, n };
+    struct tokenizer_reader r = { bytes, n };
     struct tokenizer *t;
 
     if (n > UINT32_MAX)

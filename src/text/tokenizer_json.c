@@ -17,7 +17,7 @@
 #include "base/utf8.h"
 
 /* An import in progress. */
-struct import {
+struct tokenizer_import {
     struct tok_build b;
     struct tokenizer_source *source;
     bool normalizes;         /* there is a normalizer */
@@ -94,7 +94,7 @@ static int read_id(const struct json *v, uint32_t max, uint32_t *id,
     return 0;
 }
 
-static int put_vocab(struct import *im, const char *s, uint32_t id,
+static int put_vocab(struct tokenizer_import *im, const char *s, uint32_t id,
                      float score, struct err *err)
 {
     size_t n = strlen(s);
@@ -127,7 +127,7 @@ static int put_vocab(struct import *im, const char *s, uint32_t id,
 }
 
 /* {"text": id, ..} */
-static int put_ids(struct import *im, const struct json *vocab,
+static int put_ids(struct tokenizer_import *im, const struct json *vocab,
                    struct err *err)
 {
     uint32_t id = 0;
@@ -142,7 +142,7 @@ static int put_ids(struct import *im, const struct json *vocab,
 }
 
 /* Unigram's [["text", score], ..]. */
-static int put_scores(struct import *im, const struct json *vocab,
+static int put_scores(struct tokenizer_import *im, const struct json *vocab,
                       struct err *err)
 {
     uint32_t id = 0;
@@ -168,7 +168,7 @@ static int put_scores(struct import *im, const struct json *vocab,
 }
 
 /* A sorted view of model.vocab, for merges and added tokens. */
-static int index_vocab(struct import *im, struct err *err)
+static int index_vocab(struct tokenizer_import *im, struct err *err)
 {
     struct token_ref *ref;
     const struct built *t;
@@ -196,7 +196,7 @@ static int index_vocab(struct import *im, struct err *err)
     return 0;
 }
 
-static int read_vocab(struct import *im, const struct json *model,
+static int read_vocab(struct tokenizer_import *im, const struct json *model,
                       struct err *err)
 {
     const struct json *vocab = json_get(model, "vocab");
@@ -208,7 +208,8 @@ static int read_vocab(struct import *im, const struct json *model,
 }
 
 /* The id of a vocabulary entry by its name in the file. */
-static uint32_t vocab_id(const struct import *im, const char *s, size_t n)
+static uint32_t vocab_id(const struct tokenizer_import *im, const char *s,
+                         size_t n)
 {
     char raw[TOK_MAX_BYTES * 2];
     size_t len;
@@ -224,8 +225,8 @@ static uint32_t vocab_id(const struct import *im, const char *s, size_t n)
 }
 
 /* One merge, "a b" or ["a", "b"]. */
-static int put_merge(struct import *im, const struct json *v, uint32_t rank,
-                     struct err *err)
+static int put_merge(struct tokenizer_import *im, const struct json *v,
+                     uint32_t rank, struct err *err)
 {
     const char *a, *b, *space;
     const struct json *second;
@@ -268,7 +269,7 @@ static int put_merge(struct import *im, const struct json *v, uint32_t rank,
     return 0;
 }
 
-static int read_merges(struct import *im, const struct json *model,
+static int read_merges(struct tokenizer_import *im, const struct json *model,
                        struct err *err)
 {
     const struct json *merges = json_get(model, "merges"), *v;
@@ -292,8 +293,8 @@ static int read_merges(struct import *im, const struct json *model,
 }
 
 /* What an added token is. */
-static uint32_t added_flags(const struct import *im, const struct json *v,
-                            bool special)
+static uint32_t added_flags(const struct tokenizer_import *im,
+                            const struct json *v, bool special)
 {
     uint32_t flags = special ? TOKEN_CONTROL : TOKEN_USER;
 
@@ -305,7 +306,7 @@ static uint32_t added_flags(const struct import *im, const struct json *v,
     return flags;
 }
 
-static int put_added(struct import *im, const struct json *v,
+static int put_added(struct tokenizer_import *im, const struct json *v,
                      struct err *err)
 {
     const char *s = json_string(json_get(v, "content"));
@@ -335,7 +336,7 @@ static int put_added(struct import *im, const struct json *v,
                          added_flags(im, v, special), score, err);
 }
 
-static int read_added(struct import *im, const struct json *root,
+static int read_added(struct tokenizer_import *im, const struct json *root,
                       struct err *err)
 {
     const struct json *v = json_get(root, "added_tokens");
@@ -351,8 +352,8 @@ static int read_added(struct import *im, const struct json *root,
     return 0;
 }
 
-static int read_unknown_id(struct import *im, const struct json *model,
-                           struct err *err)
+static int read_unknown_id(struct tokenizer_import *im,
+                           const struct json *model, struct err *err)
 {
     const struct json *v = json_get(model, "unk_id");
     uint32_t id = 0;
@@ -365,7 +366,7 @@ static int read_unknown_id(struct import *im, const struct json *model,
     return 0;
 }
 
-static int read_unknown(struct import *im, const struct json *model,
+static int read_unknown(struct tokenizer_import *im, const struct json *model,
                         struct err *err)
 {
     const char *s = json_string(json_get(model, "unk_token"));
@@ -396,7 +397,7 @@ static int read_unknown(struct import *im, const struct json *model,
 }
 
 /* The ids that a post-processor puts before a text. */
-static int read_first(struct import *im, const struct json *root,
+static int read_first(struct tokenizer_import *im, const struct json *root,
                       const struct tok_config *config, struct err *err)
 {
     struct tok_first first;
@@ -430,7 +431,8 @@ static int read_first(struct import *im, const struct json *root,
 
 /* Whether some token is looked for in the normalized text, which pipelines
  * with a number cannot do. */
-static bool has_normalized(const struct import *im, const struct json *root)
+static bool has_normalized(const struct tokenizer_import *im,
+                           const struct json *root)
 {
     const struct json *v = json_get(root, "added_tokens");
 
@@ -441,7 +443,7 @@ static bool has_normalized(const struct import *im, const struct json *root)
     return false;
 }
 
-static int import(struct import *im, const struct json *root,
+static int import(struct tokenizer_import *im, const struct json *root,
                   const struct tok_config *config, struct err *err)
 {
     const struct json *model = json_get(root, "model");
@@ -462,7 +464,7 @@ int tokenizer_import_json(struct buf *out, const char *text, size_t n,
                           const char *config, size_t n_config,
                           struct tokenizer_source *source, struct err *err)
 {
-    struct import im = { .source = source };
+    struct tokenizer_import im = { .source = source };
     struct tok_config c;
     struct json *root;
     int rc;

@@ -146,7 +146,7 @@ struct split {
 };
 
 /* A piece that is being cut by a step. */
-struct cut {
+struct text_cut {
     struct split *split;
     uint32_t step;   /* which gets what comes out */
     const char *s;
@@ -159,7 +159,7 @@ struct cut {
 static void give(struct split *p, uint32_t k, const char *s, size_t n,
                  bool first);
 
-static void flush(struct cut *c)
+static void flush(struct text_cut *c)
 {
     if (c->to > c->from)
         give(c->split, c->step, c->s + c->from, c->to - c->from,
@@ -169,7 +169,7 @@ static void flush(struct cut *c)
 
 /* The next stretch, which lies after the ones before it: a match or what is
  * between matches. */
-static void stretch(struct cut *c, size_t from, size_t to, bool match)
+static void stretch(struct text_cut *c, size_t from, size_t to, bool match)
 {
     bool joins = false;
 
@@ -198,7 +198,7 @@ static void stretch(struct cut *c, size_t from, size_t to, bool match)
     c->match = match;
 }
 
-static void cut_digits(struct cut *c, size_t n, bool one)
+static void cut_digits(struct text_cut *c, size_t n, bool one)
 {
     size_t at = 0, from = 0, len;
     bool was = false;
@@ -216,7 +216,7 @@ static void cut_digits(struct cut *c, size_t n, bool one)
     flush(c);
 }
 
-static void cut_text(struct cut *c, size_t n, const char *a, size_t n_a)
+static void cut_text(struct text_cut *c, size_t n, const char *a, size_t n_a)
 {
     size_t at = 0, from = 0;
 
@@ -236,7 +236,7 @@ static void cut_text(struct cut *c, size_t n, const char *a, size_t n_a)
 
 static void put_match(void *user, const char *s, size_t n)
 {
-    struct cut *c = user;
+    struct text_cut *c = user;
     size_t at = (size_t)(s - c->s);
 
     stretch(c, at, at + n, true);
@@ -265,8 +265,11 @@ static void give(struct split *p, uint32_t k, const char *s, size_t n,
                  bool first)
 {
     const struct tok_step *step = &p->steps->v[k];
-    struct cut c = { .split = p, .step = k + 1, .s = s, .first = first,
-                     .behaviour = SPLIT_ISOLATED };
+    struct text_cut c = { .split = p,
+                          .step = k + 1,
+                          .s = s,
+                          .first = first,
+                          .behaviour = SPLIT_ISOLATED };
 
     if (k == p->steps->n) {
         p->fn(p->user, s, n);

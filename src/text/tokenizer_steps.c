@@ -43,7 +43,7 @@ static const struct form decoders[] = {
 };
 
 /* Bytes still to be read. */
-struct reader {
+struct step_reader {
     const unsigned char *p;
     size_t n;
 };
@@ -118,7 +118,7 @@ static int bad(struct err *err, const char *what)
     return err_set(err, ERR_INPUT, "tokenizer: %s", what);
 }
 
-static int take_u32(struct reader *r, uint32_t *v, struct err *err)
+static int take_u32(struct step_reader *r, uint32_t *v, struct err *err)
 {
     if (r->n < 4)
         return bad(err, "cut off before the tokens");
@@ -129,7 +129,7 @@ static int take_u32(struct reader *r, uint32_t *v, struct err *err)
 }
 
 /* A text of a step, terminated: UTF-8 without a NUL. */
-static int take_text(struct reader *r, char **out, uint32_t *n,
+static int take_text(struct step_reader *r, char **out, uint32_t *n,
                      struct err *err)
 {
     if (take_u32(r, n, err))
@@ -144,9 +144,8 @@ static int take_text(struct reader *r, char **out, uint32_t *n,
     return 0;
 }
 
-static int read_steps(struct tok_steps *s, struct reader *r,
-                      const struct form *form, size_t n_forms,
-                      struct err *err)
+static int read_steps(struct tok_steps *s, struct step_reader *r,
+                      const struct form *form, size_t n_forms, struct err *err)
 {
     uint32_t count = 0;
 
@@ -181,7 +180,7 @@ static int read_steps(struct tok_steps *s, struct reader *r,
 int tok_extra_read(struct tok_extra *x, const unsigned char **p, size_t *n,
                    uint32_t n_tokens, struct err *err)
 {
-    struct reader r = { *p, *n };
+    struct step_reader r = { *p, *n };
 
     if (take_u32(&r, &x->n_first, err))
         return -1;

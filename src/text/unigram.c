@@ -18,24 +18,24 @@
 #define MAX_PIECE ((size_t)4 << 20)
 
 /* The best way to the end of a character. */
-struct node {
+struct trie_node {
     double score;
     uint32_t from, id; /* where its last token begins; TOK_NONE: unknown */
     bool reached;
 };
 
-static void offer(struct node *to, double score, size_t from, uint32_t id)
+static void offer(struct trie_node *to, double score, size_t from, uint32_t id)
 {
     if (to->reached && !(score > to->score))
         return;
-    *to = (struct node){ score, (uint32_t)from, id, true };
+    *to = (struct trie_node){ score, (uint32_t)from, id, true };
 }
 
 /* Offer every token of `refs` that begins at `at`; whether one of them is a
  * character of `one` bytes. */
 static bool offer_all(const struct tokenizer *t, const struct token_refs *refs,
-                      struct node *node, const char *s, size_t n, size_t at,
-                      size_t one)
+                      struct trie_node *node, const char *s, size_t n,
+                      size_t at, size_t one)
 {
     struct token_walk w = { .hi = refs->n };
     bool single = false;
@@ -58,7 +58,7 @@ static size_t char_len(const char *s, size_t n)
 
 /* Turn the way back from the end into one from the beginning: node[at].from is
  * where the token that begins at `at` ends. */
-static void turn(struct node *node, size_t n)
+static void turn(struct trie_node *node, size_t n)
 {
     uint32_t end = (uint32_t)n, id = TOK_NONE, next = 0;
 
@@ -75,7 +75,7 @@ static void turn(struct node *node, size_t n)
     node[0].id = id;
 }
 
-static void put_way(const struct tokenizer *t, const struct node *node,
+static void put_way(const struct tokenizer *t, const struct trie_node *node,
                     const char *s, size_t n, struct tokens *out)
 {
     bool unknown = false;
@@ -94,7 +94,7 @@ static void put_way(const struct tokenizer *t, const struct node *node,
 int unigram_piece(const struct tokenizer *t, const char *s, size_t n,
                   struct tokens *out, struct err *err)
 {
-    struct node *node;
+    struct trie_node *node;
     size_t len;
 
     if (n > MAX_PIECE)

@@ -242,7 +242,7 @@ static void plan_parts(struct check *c, const char *batch_path)
 /* ---- what has no answer -------------------------------------------------- */
 
 /* refused.jsonl along the requests. */
-struct refusals {
+struct batch_refusals {
     struct refused *file;
     struct check_along along;
     uint64_t n, n_open;       /* reasons, and those that nothing here tells */
@@ -262,9 +262,8 @@ void check_reason(struct reason *r, const char *code, const char *message)
 }
 
 /* What is wrong with a reason, or NULL. */
-static int judge(struct check *c, struct refusals *f, uint32_t line,
-                 const struct reason *why, const char **wrong,
-                 struct err *err)
+static int judge(struct check *c, struct batch_refusals *f, uint32_t line,
+                 const struct reason *why, const char **wrong, struct err *err)
 {
     struct err e = ERR_INIT;
     struct reason want;
@@ -295,8 +294,8 @@ static int judge(struct check *c, struct refusals *f, uint32_t line,
     return 0;
 }
 
-static int check_refusal(struct check *c, struct refusals *f, uint32_t line,
-                         bool ordered, const struct reason *why,
+static int check_refusal(struct check *c, struct batch_refusals *f,
+                         uint32_t line, bool ordered, const struct reason *why,
                          struct err *err)
 {
     const char *wrong = NULL;
@@ -321,7 +320,8 @@ static int check_refusal(struct check *c, struct refusals *f, uint32_t line,
     return 0;
 }
 
-static int read_reasons(struct check *c, struct refusals *f, struct err *err)
+static int read_reasons(struct check *c, struct batch_refusals *f,
+                        struct err *err)
 {
     struct err why = ERR_INIT;
     struct reason reason;
@@ -341,7 +341,7 @@ static int read_reasons(struct check *c, struct refusals *f, struct err *err)
     return 0;
 }
 
-static void report_reasons(struct check *c, const struct refusals *f)
+static void report_reasons(struct check *c, const struct batch_refusals *f)
 {
     char what[48];
 
@@ -387,7 +387,7 @@ static void check_counts(struct check *c, const struct seal_info *info,
 static int check_refused(struct check *c, const char *batch_path,
                          const struct seal_info *info, struct err *err)
 {
-    struct refusals f = { .file = NULL };
+    struct batch_refusals f = { .file = NULL };
     struct err why = ERR_INIT;
     int rc = 0;
 

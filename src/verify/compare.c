@@ -20,23 +20,23 @@
 /* ---- who belongs together ------------------------------------------------ */
 
 /* One way to know an answer: 32 bytes and the choice. */
-struct entry {
+struct index_entry {
     struct id id;
     uint32_t choice;
     size_t i; /* which answer of b */
 };
 
-enum way { BY_REQUEST, BY_NAME, BY_LINE, N_WAYS };
+enum match_way { BY_REQUEST, BY_NAME, BY_LINE, N_WAYS };
 
 struct index {
-    struct entry *entry[N_WAYS];
+    struct index_entry *entry[N_WAYS];
     size_t n[N_WAYS];
     bool *taken; /* answers of b */
 };
 
 static int by_id(const void *x, const void *y)
 {
-    const struct entry *a = x, *b = y;
+    const struct index_entry *a = x, *b = y;
     int c = id_compare(a->id, b->id);
 
     if (c == 0)
@@ -50,10 +50,10 @@ static void line_id(struct id *id, uint32_t line)
     set_u32(id, line);
 }
 
-static void add_answer(struct index *x, enum way w, struct id id,
+static void add_answer(struct index *x, enum match_way w, struct id id,
                        uint32_t choice, size_t i)
 {
-    struct entry *e = &x->entry[w][x->n[w]++];
+    struct index_entry *e = &x->entry[w][x->n[w]++];
 
     e->id = id;
     e->choice = choice;
@@ -91,14 +91,14 @@ static void index_clear(struct index *x)
 }
 
 /* The first with this id that is not taken. */
-static size_t find_unused(const struct index *x, enum way w, struct id id,
+static size_t find_unused(const struct index *x, enum match_way w, struct id id,
                           uint32_t choice)
 {
     size_t from = 0, to = x->n[w];
 
     while (from < to) {
         size_t mid = from + (to - from) / 2;
-        const struct entry *e = &x->entry[w][mid];
+        const struct index_entry *e = &x->entry[w][mid];
         int c = id_compare(e->id, id);
 
         if (c < 0 || (c == 0 && e->choice < choice))
@@ -107,7 +107,7 @@ static size_t find_unused(const struct index *x, enum way w, struct id id,
             to = mid;
     }
     for (; from < x->n[w]; from++) {
-        const struct entry *e = &x->entry[w][from];
+        const struct index_entry *e = &x->entry[w][from];
 
         if (!id_equal(e->id, id) || e->choice != choice)
             break;

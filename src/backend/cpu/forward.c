@@ -250,7 +250,7 @@ static void check_logits(void *self, size_t from, size_t to, size_t thread)
 /* ---- jobs on outputs ----------------------------------------------------- */
 
 /* Linears of the same rows: y = w h + b. */
-struct part {
+struct row_part {
     float *y;
     const struct x1_weights *w;
     const float *b;
@@ -260,18 +260,18 @@ struct part {
  * OUTPUTS outputs, of one linear after the other. */
 struct outputs_job {
     struct forward *f;
-    struct part part[3];
+    struct row_part part[3];
     size_t n;
     bool add;               /* y = y + .. */
     const struct x1_weights *up;
 };
 
-static size_t items_of(const struct part *p)
+static size_t items_of(const struct row_part *p)
 {
     return (p->w->rows + OUTPUTS - 1) / OUTPUTS;
 }
 
-static void part_outputs(const struct outputs_job *j, const struct part *p,
+static void part_outputs(const struct outputs_job *j, const struct row_part *p,
                          size_t from, size_t to)
 {
     size_t rows = p->w->rows;

@@ -26,14 +26,14 @@
 #define LEFT_BITS 32
 #define LEFT_MASK UINT32_MAX
 
-struct worker {
+struct pool_thread {
     struct pool *pool;
     pthread_t id;
     size_t number;
 };
 
 struct pool {
-    struct worker *worker;
+    struct pool_thread *worker;
     size_t threads;
     /* the job; written by the owner while no chunk is left or taken */
     pool_fn *fn;
@@ -99,7 +99,7 @@ static bool idle(struct pool *p)
 
 static void *run_worker(void *arg)
 {
-    struct worker *w = arg;
+    struct pool_thread *w = arg;
     struct pool *p = w->pool;
 
     x1_thread_init();
@@ -128,9 +128,9 @@ static void start(struct pool *p, size_t threads)
     pthread_sigmask(SIG_BLOCK, &all, &old);
     p->worker = xcalloc(threads, sizeof(*p->worker));
     for (p->threads = 1; p->threads < threads; p->threads++) {
-        struct worker *w = &p->worker[p->threads];
+        struct pool_thread *w = &p->worker[p->threads];
 
-        *w = (struct worker){ .pool = p, .number = p->threads };
+        *w = (struct pool_thread){ .pool = p, .number = p->threads };
         if (pthread_create(&w->id, NULL, run_worker, w))
             break;
     }

@@ -86,13 +86,13 @@ static void pack_rows(const struct weights *w, void *out,
 /* ---- in memory ----------------------------------------------------------- */
 
 /* Where the next matrix goes; base NULL in the pass that counts. */
-struct place {
+struct tensor_place {
     const struct weights *of;
     unsigned char *base;
     size_t at;
 };
 
-static void pack(struct place *p, struct x1_weights *w,
+static void pack(struct tensor_place *p, struct x1_weights *w,
                  const struct x1_matrix *m)
 {
     const struct x1_kernels *k = p->of->k;
@@ -106,7 +106,7 @@ static void pack(struct place *p, struct x1_weights *w,
     p->at += aligned(n);
 }
 
-static void pack_all(struct weights *w, struct place *p,
+static void pack_all(struct weights *w, struct tensor_place *p,
                      const struct model *m)
 {
     pack(p, &w->embed, &m->embed);
@@ -132,7 +132,7 @@ int weights_init(struct weights *w, const struct x1_kernels *k,
                  struct pool *threads, const struct model *m,
                  struct err *err)
 {
-    struct place p = { w, NULL, 0 };
+    struct tensor_place p = { w, NULL, 0 };
 
     *w = (struct weights){ .k = k, .threads = threads };
     w->layers = xcalloc(m->rec.n_layers, sizeof(*w->layers));
@@ -143,7 +143,7 @@ int weights_init(struct weights *w, const struct x1_kernels *k,
         weights_clear(w);
         return -1;
     }
-    p = (struct place){ w, w->packed, 0 };
+    p = (struct tensor_place){ w, w->packed, 0 };
     pack_all(w, &p, m);
     return 0;
 }

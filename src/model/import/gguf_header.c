@@ -28,13 +28,13 @@
 #define MAX_ALIGNMENT 65536
 
 /* Where the parser is in the header of a file. */
-struct reader {
+struct gguf_reader {
     struct gguf_file *f;
     size_t at;
 };
 
 /* Have n more bytes in memory. */
-static int need(struct reader *r, uint64_t n, struct err *err)
+static int need(struct gguf_reader *r, uint64_t n, struct err *err)
 {
     struct gguf_file *f = r->f;
     size_t more;
@@ -66,12 +66,12 @@ static int need(struct reader *r, uint64_t n, struct err *err)
     return 0;
 }
 
-static const void *here(const struct reader *r)
+static const void *here(const struct gguf_reader *r)
 {
     return r->f->head.data + r->at;
 }
 
-static int take_u32(struct reader *r, uint32_t *out, struct err *err)
+static int take_u32(struct gguf_reader *r, uint32_t *out, struct err *err)
 {
     if (need(r, 4, err))
         return -1;
@@ -80,7 +80,7 @@ static int take_u32(struct reader *r, uint32_t *out, struct err *err)
     return 0;
 }
 
-static int take_u64(struct reader *r, uint64_t *out, struct err *err)
+static int take_u64(struct gguf_reader *r, uint64_t *out, struct err *err)
 {
     if (need(r, 8, err))
         return -1;
@@ -89,7 +89,7 @@ static int take_u64(struct reader *r, uint64_t *out, struct err *err)
     return 0;
 }
 
-static int skip(struct reader *r, uint64_t n, struct err *err)
+static int skip(struct gguf_reader *r, uint64_t n, struct err *err)
 {
     if (need(r, n, err))
         return -1;
@@ -98,7 +98,7 @@ static int skip(struct reader *r, uint64_t n, struct err *err)
 }
 
 /* A key or the name of a tensor; the caller frees it. */
-static int take_name(struct reader *r, char **out, const char *of,
+static int take_name(struct gguf_reader *r, char **out, const char *of,
                      struct err *err)
 {
     uint64_t n;
@@ -130,8 +130,8 @@ size_t gguf_width(enum gguf_type type)
     return width[type];
 }
 
-static int take_type(struct reader *r, enum gguf_type *out, const char *key,
-                     struct err *err)
+static int take_type(struct gguf_reader *r, enum gguf_type *out,
+                     const char *key, struct err *err)
 {
     uint32_t type;
 
@@ -145,7 +145,7 @@ static int take_type(struct reader *r, enum gguf_type *out, const char *key,
 }
 
 /* Go over v->n elements of a type. */
-static int skip_elements(struct reader *r, const struct gguf_value *v,
+static int skip_elements(struct gguf_reader *r, const struct gguf_value *v,
                          struct err *err)
 {
     size_t width = gguf_width(v->of);
@@ -167,7 +167,8 @@ static int skip_elements(struct reader *r, const struct gguf_value *v,
     return 0;
 }
 
-static int take_value(struct reader *r, struct gguf_value *v, struct err *err)
+static int take_value(struct gguf_reader *r, struct gguf_value *v,
+                      struct err *err)
 {
     memset(v, 0, sizeof(*v));
     if (take_name(r, &v->key, "a key", err))
@@ -193,7 +194,7 @@ fail:
 
 /* ---- tensors ------------------------------------------------------------- */
 
-static int take_shape(struct reader *r, struct gguf_tensor *t,
+static int take_shape(struct gguf_reader *r, struct gguf_tensor *t,
                       struct err *err)
 {
     uint32_t dims;
@@ -217,7 +218,7 @@ static int take_shape(struct reader *r, struct gguf_tensor *t,
     return 0;
 }
 
-static int take_format(struct reader *r, struct gguf_tensor *t,
+static int take_format(struct gguf_reader *r, struct gguf_tensor *t,
                        struct err *err)
 {
     const struct gguf_format *f;
@@ -242,7 +243,7 @@ static int take_format(struct reader *r, struct gguf_tensor *t,
 }
 
 /* Its offset is from the end of the header, which is not known yet. */
-static int take_tensor(struct reader *r, struct gguf_tensor *t,
+static int take_tensor(struct gguf_reader *r, struct gguf_tensor *t,
                        struct err *err)
 {
     memset(t, 0, sizeof(*t));
@@ -309,8 +310,8 @@ static int not_gguf(const char *p, size_t n, struct err *err)
     return err_set(err, ERR_INPUT, "it is not GGUF");
 }
 
-static int take_begin(struct reader *r, uint64_t *n_tensors, uint64_t *n_keys,
-                      struct err *err)
+static int take_begin(struct gguf_reader *r, uint64_t *n_tensors,
+                      uint64_t *n_keys, struct err *err)
 {
     const struct gguf_file *f = r->f;
     uint32_t version;
@@ -357,7 +358,7 @@ static int alignment_of(const struct gguf_file *f, uint64_t *out,
 int gguf_header(struct gguf *g, size_t file, struct err *err)
 {
     struct gguf_file *f = &g->file[file];
-    struct reader r = { f, 0 };
+    struct gguf_reader r = { f, 0 };
     uint64_t n_tensors = 0, n_keys = 0, alignment = 0;
     size_t from = g->n;
 

@@ -15,19 +15,19 @@
 #endif
 
 /* The unevaluated sum hi + lo, |lo| at most half a unit of hi. */
-struct pair {
+struct rope_pair {
     double hi, lo;
 };
 
 /* ln 2 to 106 bits, and pi. */
-static const struct pair ln2 = { 0x1.62e42fefa39efp-1,
-                                 0x1.abc9e3b39803fp-56 };
+static const struct rope_pair ln2 = { 0x1.62e42fefa39efp-1,
+                                      0x1.abc9e3b39803fp-56 };
 #define PI 0x1.921fb54442d18p+1
 
 /* a + b exactly (Knuth). */
-static struct pair two_sum(double a, double b)
+static struct rope_pair two_sum(double a, double b)
 {
-    struct pair r;
+    struct rope_pair r;
     double t;
 
     r.hi = a + b;
@@ -37,21 +37,21 @@ static struct pair two_sum(double a, double b)
 }
 
 /* a * b exactly (Dekker): no fused multiply-add is asked of the machine. */
-static struct pair two_prod(double a, double b)
+static struct rope_pair two_prod(double a, double b)
 {
     double ta = a * 134217729.0, tb = b * 134217729.0; /* 2^27 + 1 */
     double ah = ta - (ta - a), al = a - ah;
     double bh = tb - (tb - b), bl = b - bh;
-    struct pair r;
+    struct rope_pair r;
 
     r.hi = a * b;
     r.lo = ((ah * bh - r.hi) + ah * bl + al * bh) + al * bl;
     return r;
 }
 
-static struct pair add_pair(struct pair a, struct pair b)
+static struct rope_pair add_pair(struct rope_pair a, struct rope_pair b)
 {
-    struct pair s = two_sum(a.hi, b.hi), t = two_sum(a.lo, b.lo);
+    struct rope_pair s = two_sum(a.hi, b.hi), t = two_sum(a.lo, b.lo);
 
     s.lo += t.hi;
     s = two_sum(s.hi, s.lo);
@@ -59,37 +59,37 @@ static struct pair add_pair(struct pair a, struct pair b)
     return two_sum(s.hi, s.lo);
 }
 
-static struct pair mul(struct pair a, struct pair b)
+static struct rope_pair mul(struct rope_pair a, struct rope_pair b)
 {
-    struct pair p = two_prod(a.hi, b.hi);
+    struct rope_pair p = two_prod(a.hi, b.hi);
 
     p.lo += a.hi * b.lo + a.lo * b.hi;
     return two_sum(p.hi, p.lo);
 }
 
-static struct pair mul_d(struct pair a, double b)
+static struct rope_pair mul_d(struct rope_pair a, double b)
 {
-    struct pair c = { b, 0 };
+    struct rope_pair c = { b, 0 };
 
     return mul(a, c);
 }
 
-static struct pair div_pair(struct pair a, struct pair b)
+static struct rope_pair div_pair(struct rope_pair a, struct rope_pair b)
 {
-    struct pair q = { a.hi / b.hi, 0 }, r, next = { 0, 0 };
+    struct rope_pair q = { a.hi / b.hi, 0 }, r, next = { 0, 0 };
 
     r = add_pair(a, mul_d(b, -q.hi));
     next.hi = r.hi / b.hi;
     q = add_pair(q, next);
-    r = add_pair(a, mul(b, (struct pair){ -q.hi, -q.lo }));
+    r = add_pair(a, mul(b, (struct rope_pair){ -q.hi, -q.lo }));
     next.hi = r.hi / b.hi;
     return add_pair(q, next);
 }
 
 /* ln x = k ln 2 + 2 atanh((m - 1) / (m + 1)), m in [0.70, 1.42). */
-static struct pair log_pair(double x)
+static struct rope_pair log_pair(double x)
 {
-    struct pair s, z, sum = { 0, 0 }, num, den;
+    struct rope_pair s, z, sum = { 0, 0 }, num, den;
     int k;
     double m = frexp(x, &k); /* [0.5, 1) */
 
@@ -102,8 +102,8 @@ static struct pair log_pair(double x)
     s = div_pair(num, den); /* at most 0.172 */
     z = mul(s, s);
     for (int i = 47; i >= 1; i -= 2) {
-        struct pair c = div_pair((struct pair){ 1, 0 },
-                                 (struct pair){ i, 0 });
+        struct rope_pair c =
+            div_pair((struct rope_pair){ 1, 0 }, (struct rope_pair){ i, 0 });
 
         sum = add_pair(mul(sum, z), c);
     }
@@ -111,15 +111,15 @@ static struct pair log_pair(double x)
 }
 
 /* e^x, x = n ln 2 + r, |r| <= 0.35, Taylor's series of r. */
-static struct pair exp_pair(struct pair x)
+static struct rope_pair exp_pair(struct rope_pair x)
 {
     double n = rint(x.hi / ln2.hi);
-    struct pair r = add_pair(x, mul_d(ln2, -n)), sum = { 1, 0 };
+    struct rope_pair r = add_pair(x, mul_d(ln2, -n)), sum = { 1, 0 };
 
     for (int i = 30; i >= 1; i--) {
-        struct pair t = div_pair(mul(sum, r), (struct pair){ i, 0 });
+        struct rope_pair t = div_pair(mul(sum, r), (struct rope_pair){ i, 0 });
 
-        sum = add_pair((struct pair){ 1, 0 }, t);
+        sum = add_pair((struct rope_pair){ 1, 0 }, t);
     }
     sum.hi = ldexp(sum.hi, (int)n);
     sum.lo = ldexp(sum.lo, (int)n);
