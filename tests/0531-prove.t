@@ -55,4 +55,41 @@ gives 1 "no such request" prove "$b" \
     --request AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA --at 5 -o x
 gives 1 "a file that is none" judge two.jsonl
 has err 'not a dispute file' "is named"
+
+# models of which a judge does not know all
+echo '{"custom_id":"a","method":"POST","url":"/v1/completions",' \
+    '"body":{"prompt":[1,2,3],"max_tokens":2}}' >ids.jsonl
+for made in "gemma3:GELU" "glm4:norms before and after a sublayer" \
+    "olmo2:norms after a sublayer" "smollm3:layers that differ"; do
+    family=tiny-${made%%:*}
+    APUS_SPOOL=$tmp/$family
+    "$apus" model add --no-tokenizer "$top/vectors/x1/models/$family" \
+        "$family" >out 2>err
+    "$apus" run ids.jsonl -m "$family" -o "$family.jsonl" >out 2>err
+    part=$(echo "$family"/done/b*/part-0000.h5)
+    "$apus" show "$part" >rows 2>err
+    id=$(awk -F '\t' '$1 == 1 { print $3 }' rows)
+    gives 1 "$family" prove "$part" --request "$id" --at 0/0/q/0 -o x
+    has err "not.* of models with ${made#*:} are not judged" "is refused"
+done
+if lua5.3 -v >/dev/null 2>&1; then
+    cat >knows.lua <<'EOF'
+dofile(arg[1] .. "/ao/queue/05-sha256.lua")
+for name in io.popen("ls " .. arg[1] .. "/ao/judge/*.lua"):lines() do
+    dofile(name)
+end
+local judge, n = ApusQueue.judge, 0
+for i = 2, #arg do
+    local record = io.open(arg[i], "rb"):read(224)
+    local _, _, m = judge.records(("\0"):rep(392) .. record)
+    assert(m.good)
+    n = n + (judge.knows(m) and 1 or 0)
+end
+print(n .. " of " .. #arg - 1)
+EOF
+    lua5.3 knows.lua "$top/contrib" models/*.apus >out 2>err || :
+    has out '^1 of 5$' "the judge in Lua knows one of these five models"
+else
+    echo "# no lua5.3: what the judge in Lua knows is not asked"
+fi
 finish

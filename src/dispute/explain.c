@@ -375,10 +375,9 @@ int explain_new(struct explain **out, const struct model *m,
     size_t queries = (size_t)rec->n_heads * rec->head_dim;
     struct explain *e;
 
-    if (rec->flags & (MODEL_NORM_AFTER | MODEL_WIDE_NORM | MODEL_NORM_BOTH |
-                      MODEL_GELU))
-        return err_set(err, ERR_INPUT, "there is no operator table for models"
-                       " with GELU, or norms after a sublayer or over heads");
+    if (operators_unknown(rec))
+        return err_set(err, ERR_INPUT, "nothing to prove: answers of models"
+                       " with %s are not judged", operators_unknown(rec));
     e = xcalloc(1, sizeof(*e));
     e->m = m;
     e->k = *k;

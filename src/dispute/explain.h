@@ -38,7 +38,8 @@ typedef void explain_alter_fn(void *self, uint32_t position, uint32_t layer,
                               enum entry e, void *value, size_t n);
 
 /* The model, whose matrices are in memory, is borrowed; the table is copied.
- * ERR_FATAL without memory. */
+ * ERR_INPUT names what of it has no operator table; ERR_FATAL without
+ * memory. */
 int explain_new(struct explain **out, const struct model *m,
                 const struct x1_kernels *k, struct err *err);
 void explain_free(struct explain *e);

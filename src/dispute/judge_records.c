@@ -9,8 +9,6 @@
 
 #include "model/model_layout.h"
 
-#define KNOWN_FLAGS \
-    (MODEL_TIED | MODEL_QKV_BIAS | MODEL_QK_NORM | MODEL_A8 | MODEL_A8R)
 #define MILLION 1000000u
 
 static const char *const statement_name[] = {
@@ -37,7 +35,7 @@ int judge_decide(struct judge *g, enum judge_verdict v, uint32_t statement)
 bool judge_can_judge(const struct model_record *m)
 {
     return m->architecture == 1 && m->numerics == 1 &&
-           !(m->flags & ~(uint32_t)KNOWN_FLAGS) && model_check(m, NULL) == 0;
+           !operators_unknown(m) && model_check(m, NULL) == 0;
 }
 
 static bool finish_good(const struct judge *g)

@@ -11,6 +11,29 @@
 
 #include "proof/model_record.h"
 
+/* Flags of a model that tables do not know. */
+static const struct {
+    uint32_t flag;
+    const char *name;
+} unknown[] = {
+    { MODEL_GELU, "GELU" },
+    { MODEL_NORM_BOTH, "norms before and after a sublayer" },
+    { MODEL_NORM_AFTER, "norms after a sublayer" },
+    { MODEL_WIDE_NORM, "norms of q and k over all heads" },
+    { MODEL_LAYERS, "layers that differ" },
+};
+
+const char *operators_unknown(const struct model_record *rec)
+{
+    uint32_t known = MODEL_TIED | MODEL_QKV_BIAS | MODEL_QK_NORM | MODEL_A8 |
+                     MODEL_A8R;
+
+    for (size_t i = 0; i < sizeof(unknown) / sizeof(*unknown); i++)
+        if (rec->flags & unknown[i].flag)
+            return unknown[i].name;
+    return rec->flags & ~known ? "flags of a later version" : NULL;
+}
+
 /* How many elements a vector has. */
 enum length { NONE, DIM, QUERIES, KEYS, HEADS, FFN, VOCAB };
 

@@ -37,6 +37,10 @@ enum entry {
     ENTRY_X, ENTRY_KV, ENTRIES
 };
 
+/* What such a model has that no table has an entry for, in the plural: "norms
+ * after a sublayer"; NULL if tables have all of it. */
+const char *operators_unknown(const struct model_record *rec);
+
 /* A layer at a position where the last one has something to draw from, or any
  * but the last; the last one elsewhere, which ends with its keys and values;
  * and the head. */
