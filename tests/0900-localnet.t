@@ -87,7 +87,7 @@ answers 501 "a chunk of one" post "$url/chunk" </dev/null
 has answer "upload data items to $url/bundler" "with the remedy"
 answers 501 "by the second gateway" post "$url/second/chunk" </dev/null
 answers 404 "a block" get "$url/block/current"
-has answer 'keeps no blocks' "which is refused by its reason"
+has answer 'by their height alone' "which is refused by its reason"
 answers 404 "no chunk" get "$url/chunk/1"
 answers 404 "no offset" get "$url/chunk/x"
 answers 200 "a price for somebody" get "$url/price/1000/$id"

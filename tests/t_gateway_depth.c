@@ -1,6 +1,7 @@
 /*
  * src/arweave/gateway_depth against gateways that know a transaction, do not,
- * fail, or say what makes no sense; and what the answer's parser takes.
+ * fail, or say what makes no sense; and what the answer's parser takes.  The
+ * same of blocks, on which they have to agree.
  */
 #include <config.h>
 
@@ -242,6 +243,57 @@ static void test_index(void)
     }
 }
 
+/* The block of a transaction, or one by its height: all who answer agree. */
+static int block(struct gateway_block *b, uint64_t height,
+                 const struct says *one, const struct says *two)
+{
+    struct pretend *p[2] = { pretend_start(serve, (void *)(uintptr_t)one),
+                             pretend_start(serve, (void *)(uintptr_t)two) };
+    struct gateways *g = open_gateways(p, 2);
+    struct err err = ERR_INIT;
+    int rc;
+
+    if (height)
+        snprintf(want_path, sizeof(want_path), "/block/height/%lu",
+                 (unsigned long)height);
+    else
+        snprintf(want_path, sizeof(want_path), "/tx/%s/status", id_text(id).s);
+    rc = height ? gateway_block(g, height, b, &err)
+                : gateway_tx_block(g, id, b, &err);
+    if (rc < 0)
+        printf("# %s\n", err.text);
+    gateways_free(g);
+    pretend_end(p[0]);
+    pretend_end(p[1]);
+    return rc;
+}
+
+static void test_block(void)
+{
+#define BLOCK(height, hash) \
+    "{\"height\":" height ",\"indep_hash\":\"" hash "\"}"
+    static const struct says other = { "200 OK", "",
+        "{\"block_height\":1500001,\"block_indep_hash\":\"" HASH
+        "\",\"number_of_confirmations\":7}" };
+    static const struct says eight = { "200 OK", "", BLOCK("8", HASH) };
+    static const struct says nine_b = { "200 OK", "", BLOCK("9", HASH) };
+    static const struct says cut = { "200 OK", "", BLOCK("8", "AAAA") };
+    struct gateway_block b;
+
+    asked_for_another = false;
+    ok(block(&b, 0, &seven, &nine) == 1 && b.height == 1500000,
+       "the block of a transaction");
+    ok(block(&b, 0, &absent, &nine) == 1, "that one does not know");
+    ok(block(&b, 0, &seven, &other) == -1, "two say otherwise");
+    ok(block(&b, 0, &absent, &pending) == 0, "none has it yet");
+    ok(block(&b, 0, &busy, &absent) == 0, "one says so");
+    ok(block(&b, 0, &busy, &nonsense) == -1, "none tells");
+    ok(block(&b, 8, &eight, &eight) == 1 && b.height == 8, "a block");
+    ok(block(&b, 8, &absent, &absent) == 0, "not there yet");
+    ok(block(&b, 8, &nine_b, &cut) == -1, "another, and half of one");
+    ok(!asked_for_another, "asked for by their paths");
+}
+
 static void test_read(void)
 {
     static const char *const bad[] = {
@@ -277,6 +329,7 @@ int main(void)
     test_depth();
     test_root();
     test_index();
+    test_block();
     test_stop();
     unlink(conf);
     rmdir(tap_tmp());

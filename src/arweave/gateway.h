@@ -95,6 +95,20 @@ int gateway_depth(struct gateways *g, struct id id, enum gateway_word *word,
 int gateway_root(struct gateways *g, struct id id, struct id *root,
                  struct err *err);
 
+/* A block of the chain. */
+#define GATEWAY_BLOCK 48 /* bytes of its hash */
+struct gateway_block {
+    uint64_t height;
+    unsigned char hash[GATEWAY_BLOCK]; /* indep_hash */
+};
+/* The block that has a transaction, and the block at a height (from 1): 1 and
+ * *b, or 0 if there is none yet.  Every gateway is asked; ERR_RETRY if two say
+ * otherwise, or none answers. */
+int gateway_tx_block(struct gateways *g, struct id tx, struct gateway_block *b,
+                     struct err *err);
+int gateway_block(struct gateways *g, uint64_t height, struct gateway_block *b,
+                  struct err *err);
+
 /* The data of item or transaction `id` into the file `path`, which appears
  * only when every byte was verified; what came before a failure is kept in
  * path.part and gone on with (Range) next time.  `head` (may be NULL) gets

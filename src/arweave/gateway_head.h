@@ -15,6 +15,7 @@
 
 struct buf;
 struct err;
+struct gateway_block;
 
 struct gateway_hint {
     bool has_root;          /* the three below */
@@ -35,5 +36,9 @@ int gateway_head_make(struct buf *head, const char *lines, size_t n,
 /* The answer to GET /tx/{id}/status: confirmations, 1 at least. */
 int gateway_depth_read(uint64_t *n, const char *json, size_t len,
                        struct err *err);
+
+/* The block that a transaction's status names, or that a block says it is. */
+int gateway_block_read(struct gateway_block *b, bool status, const char *json,
+                       size_t n, struct err *err);
 
 #endif

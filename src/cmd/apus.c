@@ -56,6 +56,8 @@ static const struct command commands[] = {
       .run = cmd_show },
     { "verify", "check a checkpoint, compute answers again",
       .run = cmd_verify },
+    { "audit", "compute drawn answers of a statement again",
+      .run = cmd_audit },
     { "diff", "compare the answers of two checkpoints", .run = cmd_diff },
     { "prove", "write the proof of one number of an answer",
       .run = cmd_prove },

@@ -31,7 +31,7 @@
 #include "store/part_file.h"
 #include "verify/recompute.h"
 
-static void print_claim(void *self, const struct check_claim *c)
+void verify_print(void *self, const struct check_claim *c)
 {
     struct verify *v = self;
 
@@ -121,7 +121,7 @@ static enum verdict report_damaged(struct verify *v, const struct err *why)
         .against = "checkpoint.json", .detail = why->text
     };
 
-    print_claim(v, &c);
+    verify_print(v, &c);
     return VERDICT_FAILS;
 }
 
@@ -380,7 +380,7 @@ int cmd_verify(struct settings *s, int argc, char **argv)
 
     if (status == CMD_GO) {
         v.what = n_args ? args[0] : NULL;
-        v.o.claim = print_claim;
+        v.o.claim = verify_print;
         v.o.progress = show_progress;
         v.o.step = print_step;
         v.o.self = &v;

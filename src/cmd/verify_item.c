@@ -66,8 +66,8 @@ enum lookup_found look_get(struct look *l, const char *what, bool file,
 
 /* ---- computing again ----------------------------------------------------- */
 
-static int compute(void *self, struct id item, const struct published *p,
-                   struct err *err)
+int look_compute(void *self, struct id item, const struct published *p,
+                 struct err *err)
 {
     struct recompute_options o = { .max_rows = 0 };
     struct look *l = self;
@@ -167,8 +167,8 @@ static int named_statement(struct look *l, const struct lookup_item *result,
 
 /* The model, if answers are to be computed again: then its prompts' ids are
  * compared, too. */
-static int prompt_model(void *self, struct id id, const struct prompt_model **m,
-                        struct err *err)
+int look_model(void *self, struct id id, const struct prompt_model **m,
+               struct err *err)
 {
     struct look *l = self;
 
@@ -195,7 +195,7 @@ static int check_request(struct look *l, const struct lookup_item *result,
             lookup_hidden(l->lookup, &l->claims, *id, p);
         return 0;
     }
-    if (!l->claims.failed && prompt_model(l, p->result.model, &m, err))
+    if (!l->claims.failed && look_model(l, p->result.model, &m, err))
         return -1;
     if (look_network(l, &why) ||
         lookup_question(l->lookup, &l->claims, *id, p, m, NULL, &why)) {
@@ -232,7 +232,7 @@ static int verify_result(struct look *l, const struct lookup_item *i,
         rc = check_request(l, i, &p, err);
     /* what contradicts itself need not be computed */
     if (rc == 0 && l->v->o.recompute && !l->claims.failed)
-        rc = compute(l, i->it.head.id, &p, err);
+        rc = look_compute(l, i->it.head.id, &p, err);
 out:
     published_clear(&p);
     return rc;
@@ -244,8 +244,8 @@ static int verify_statement(struct look *l, const struct lookup_item *i,
                             struct err *err)
 {
     struct lookup_visit visit = {
-        .n_compute = l->v->o.recompute, .compute = compute,
-        .model = prompt_model, .self = l
+        .n_compute = l->v->o.recompute, .compute = look_compute,
+        .model = look_model, .self = l
     };
     struct published_statement s;
 

@@ -28,4 +28,11 @@ int look_network(struct look *l, struct err *err);
 enum lookup_found look_get(struct look *l, const char *what, bool file,
                            struct lookup_item *i, struct err *err);
 
+/* Of a lookup_visit whose self is a struct look: compute an answer again; and
+ * the model for prompts, NULL where nothing is to be computed. */
+int look_compute(void *self, struct id item, const struct published *p,
+                 struct err *err);
+int look_model(void *self, struct id id, const struct prompt_model **m,
+               struct err *err);
+
 #endif

@@ -52,6 +52,25 @@ void chain_block(unsigned char hash[48], const struct root *r)
     memcpy(hash, r->id.b, 32);
 }
 
+/* Blocks without a root follow from the net and their height. */
+void chain_block_at(unsigned char hash[48], const struct net *net,
+                    uint64_t height)
+{
+    unsigned char what[40];
+    struct id id;
+
+    for (size_t i = 0; i < net->n_roots; i++)
+        if (net->root[i]->height == height) {
+            chain_block(hash, net->root[i]);
+            return;
+        }
+    memcpy(what, net->address.b, 32);
+    set_u64(what + 32, height);
+    digest(&id, what, sizeof(what));
+    memset(hash, 0, 48);
+    memcpy(hash, id.b, 32);
+}
+
 const struct root *chain_root(const struct net *net, struct id id)
 {
     return idmap_get(&net->roots, id);

@@ -45,8 +45,10 @@ int chain_mine(struct net *net, uint64_t n, struct err *err);
 const struct root *chain_root(const struct net *net, struct id id);
 /* The bundle that an item lies in: an item, or a root; NULL: none yet. */
 const struct id *chain_bundle(const struct stored *h);
-/* The hash of a root's block. */
+/* The hash of a root's block, and of any. */
 void chain_block(unsigned char hash[48], const struct root *r);
+void chain_block_at(unsigned char hash[48], const struct net *net,
+                    uint64_t height);
 
 /* Bytes [at, at + n) of a root's data as pieces of an answer. */
 void chain_pieces(struct answer *a, const struct root *root, uint64_t at,

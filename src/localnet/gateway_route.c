@@ -262,6 +262,22 @@ static void serve_status(struct net *net, const struct root *r,
                net_height(net) - r->height + 1);
 }
 
+static void serve_block(struct net *net, const char *text, struct answer *a)
+{
+    unsigned char hash[48];
+    uint64_t height;
+
+    if (!route_number(text, &height) || height < NET_FIRST_HEIGHT ||
+        height > net_height(net)) {
+        answer_text(a, 404, "Block not found.");
+        return;
+    }
+    chain_block_at(hash, net, height);
+    buf_printf(&a->body, "{\"height\":%" PRIu64 ",\"indep_hash\":", height);
+    put_id(&a->body, hash, sizeof(hash));
+    buf_puts(&a->body, "}");
+}
+
 static void tx_route(struct net *net, const char *path, struct answer *a)
 {
     struct id id;
@@ -449,8 +465,10 @@ void gateway_route(struct net *net, const struct call *c, const char *path,
         answer_text(a, 200, ""); /* wallets here only sign items */
     else if (strncmp(path, "chunk/", 6) == 0)
         serve_chunk(net, path + 6, a);
+    else if (strncmp(path, "block/height/", 13) == 0)
+        serve_block(net, path + 13, a);
     else if (strncmp(path, "block/", 6) == 0)
-        answer_text(a, 404, "this localnet keeps no blocks");
+        answer_text(a, 404, "this localnet has blocks by their height alone");
     else if (strncmp(path, "tx/", 3) == 0)
         tx_route(net, path + 3, a);
     else if (route_id(raw ? path + 4 : path, &id, &rest) && rest[0] == '\0')

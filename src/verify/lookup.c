@@ -6,6 +6,7 @@
 
 #include "verify/lookup_internal.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,6 +155,36 @@ enum lookup_found lookup_file(const char *path, struct lookup_item *i,
     }
     set_data(i);
     return good ? LOOKUP_GOOD : LOOKUP_FORGED;
+}
+
+/* ---- blocks -------------------------------------------------------------- */
+
+int lookup_blocks(struct lookup *l, struct id item, uint64_t n,
+                  struct gateway_block *at, struct gateway_block *later,
+                  struct err *err)
+{
+    struct id root;
+    int rc = gateway_root(l->gateways, item, &root, err);
+
+    if (rc < 0)
+        return -1;
+    if (rc == 0) { /* err says why */
+        err_turn(err, ERR_RETRY);
+        err_prefix(err, "in which block item %s is", id_text(item).s);
+        return 0;
+    }
+    rc = gateway_tx_block(l->gateways, root, at, err);
+    if (rc == 0)
+        err_set(err, ERR_RETRY, "item %s, in the transaction %s, is in no block"
+                " yet", id_text(item).s, id_text(root).s);
+    if (rc <= 0)
+        return rc;
+    rc = gateway_block(l->gateways, at->height + n, later, err);
+    if (rc == 0)
+        err_set(err, ERR_RETRY, "item %s is in block %" PRIu64 ", and block %"
+                PRIu64 " is not there yet", id_text(item).s, at->height,
+                at->height + n);
+    return rc;
 }
 
 /* ---- statements ---------------------------------------------------------- */

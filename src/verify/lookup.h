@@ -7,6 +7,7 @@
 #ifndef APUS_VERIFY_LOOKUP_H
 #define APUS_VERIFY_LOOKUP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@
 
 struct caller;
 struct err;
+struct gateway_block;
 struct lookup;
 struct prompt_model;
 struct settings;
@@ -68,6 +70,12 @@ int lookup_question(struct lookup *l, struct claims *c, struct id item,
                     const struct published *p, const struct prompt_model *m,
                     const struct claims_item *kept, struct err *err);
 
+/* The transaction that has an item, its block, and the block so many after it:
+ * 1 and *at, *later; 0 and which is not there yet in err; -1. */
+int lookup_blocks(struct lookup *l, struct id item, uint64_t n,
+                  struct gateway_block *at, struct gateway_block *later,
+                  struct err *err);
+
 /* Tell whether all that the signer of a statement has signed about its batch
  * says the same of it: two that differ are a fault by themselves. */
 int lookup_others(struct lookup *l, struct claims *c,
@@ -86,7 +94,8 @@ int lookup_hidden(struct lookup *l, struct claims *c, struct id item,
 /* What the caller adds to the answers of a batch.  Each function may be
  * NULL; -1 ends the whole. */
 struct lookup_visit {
-    uint64_t n_compute; /* answers, drawn at random, that compute() gets */
+    uint64_t n_compute; /* answers, drawn at random, that compute() gets .. */
+    bool (*draws)(void *self, const struct published *p); /* .. or these */
     int (*compute)(void *self, struct id item, const struct published *p,
                    struct err *err);
     /* Every answer under the root, once; not the wrong ones. */

@@ -69,6 +69,12 @@ static bool is_drawn(const unsigned char *drawn, uint64_t i)
     return drawn[i / 8] >> i % 8 & 1;
 }
 
+static bool is_to_compute(const struct collect *w, const struct published *p)
+{
+    return w->v->draws ? w->v->draws(w->v->self, p)
+                       : is_drawn(w->drawn, p->index);
+}
+
 /* ---- a result in a bundle ------------------------------------------------ */
 
 static void say_wrong(struct lookup_wrong *w, const char *what,
@@ -142,7 +148,7 @@ static int check_result(struct collect *w, const struct claims_item *it,
     if (rc == 0)
         rc = check_message(w, *id, &p, wrong, err);
     /* what contradicts itself need not be computed */
-    if (rc == 0 && !wrong->found && is_drawn(w->drawn, p.index))
+    if (rc == 0 && !wrong->found && is_to_compute(w, &p))
         rc = w->v->compute(w->v->self, *id, &p, err);
 out:
     published_clear(&p);
@@ -303,7 +309,8 @@ int lookup_batch(struct lookup *l, struct claims *c,
         goto out;
     }
     if (lookup_order_init(&w.order, s->s.count, err) ||
-        draw(&w.drawn, s->s.count, v->compute ? v->n_compute : 0, err) ||
+        draw(&w.drawn, s->s.count,
+             v->compute && !v->draws ? v->n_compute : 0, err) ||
         draw(&w.looked, s->s.count, N_HIDDEN, err) ||
         lookup_ids(l, statement->it.head.address, KIND_BUNDLE, &s->s.batch,
                    &ids, MAX_BUNDLES, err) ||

@@ -1,13 +1,15 @@
 /*
  * The headers of a gateway's answer, as lines: what they say of an item must
  * be such that it can be asked for, and a head made of them one of item.h.
- * And the same bytes as what it says of a transaction's confirmations.
+ * And the same bytes as what it says of a transaction's confirmations, and of
+ * a block.
  */
 #include <config.h>
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "arweave/gateway.h"
 #include "arweave/gateway_head.h"
 #include "arweave/item.h"
 #include "base/buf.h"
@@ -23,11 +25,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct err err = ERR_INIT;
     struct buf lines, head;
     struct item it;
+    struct gateway_block block;
     uint64_t depth = 0;
     int rc;
 
     rc = gateway_depth_read(&depth, p, size, &err);
     if ((rc && err.code != ERR_INPUT) || (!rc && !depth))
+        abort();
+    err = (struct err)ERR_INIT;
+    rc = gateway_block_read(&block, size & 1, p, size, &err);
+    if (rc && err.code != ERR_INPUT)
         abort();
     err = (struct err)ERR_INIT;
     buf_init(&lines, 65536);
