@@ -57,6 +57,18 @@ sed "s/\"pid\":[0-9]*,\"start\":\"[0-9]*/\"pid\":$$,\"start\":\"$start/" \
 echo log >"spool/log/$one.log"
 echo log >"spool/log/$two.log"
 
+# as a submit that was killed while it copied files leaves them
+mkdir -p spool/tmp/.new-dead/dead spool/tmp/.new-busy/busy
+sed "s/\"pid\":[0-9]*/\"pid\":$!/" owner >spool/tmp/.new-dead/owner-0001
+cp "spool/running/b$five/owner-0009" spool/tmp/.new-busy/owner-0001
+gives 0 "clean --dry-run beside copies" clean --state todo --older 9w --dry-run
+has err "1 unfinished copy of files in \".*tmp\", .* would be removed" \
+    "finds one of a process that ended"
+gives 0 "clean beside copies" clean --state todo --older 9w
+[ ! -e spool/tmp/.new-dead ] && [ -d spool/tmp/.new-busy/busy ] && r=0 || r=1
+report $r "removes it, and not that of one which lives"
+rm -r spool/tmp/.new-busy
+
 # ---- du ---------------------------------------------------------------------
 gives 0 "du" du
 [ "$(wc -l <out)" -eq 9 ] && r=0 || r=1

@@ -97,12 +97,44 @@ static void test_sweep(void)
     spool_close(s);
 }
 
+/* apus clean waits no day where it knows who is dead. */
+static void test_unfinished(void)
+{
+    struct spool *s = new_spool("spool");
+    struct err err = ERR_INIT;
+    struct owner o;
+    size_t n;
+
+    owner_self_process(&o);
+    file_mkdirs(at("spool/tmp/.new-lives/x"), &err);
+    owner_write(at("spool/tmp/.new-lives"), &o, &err);
+    o.pid = 0x7fffffff;
+    file_mkdirs(at("spool/tmp/.new-dead/x"), &err);
+    owner_write(at("spool/tmp/.new-dead"), &o, &err);
+    file_mkdirs(at("spool/tmp/.bdead"), &err);
+    owner_write(at("spool/tmp/.bdead"), &o, &err);
+    snprintf(o.host, sizeof(o.host), "elsewhere");
+    file_mkdirs(at("spool/tmp/.new-far"), &err);
+    owner_write(at("spool/tmp/.new-far"), &o, &err);
+    backdate(at("spool/tmp/.new-far/owner-0001"), OWNER_STALE_S + 100);
+    file_mkdirs(at("spool/tmp/.new-unnamed"), &err);
+    ok(spool_clear_unfinished(s, false, &n, &err) == 0 && n == 2 &&
+       entries(at("spool/tmp")) == 5, "two copies of dead processes: counted");
+    ok(spool_clear_unfinished(s, true, &n, &err) == 0 && n == 2 &&
+       entries(at("spool/tmp")) == 3 &&
+       !file_exists(at("spool/tmp/.new-dead")), "and removed");
+    ok(spool_clear_unfinished(s, true, &n, &err) == 0 && n == 0,
+       "what may live stays");
+    spool_close(s);
+}
+
 int main(void)
 {
     test_many();
     test_not();
     test_no_room();
     test_sweep();
+    test_unfinished();
     scratch_remove("precious");
     all_remove();
     return done();

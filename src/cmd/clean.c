@@ -360,11 +360,27 @@ static int clean_named(struct clean *c, const char **names, size_t n,
     return 0;
 }
 
+/* A submit or run that was killed while it copied a file, into many batches
+ * perhaps. */
+static void clear_unfinished(struct clean *c, struct err *err)
+{
+    size_t n;
+
+    if (spool_clear_unfinished(c->spool, !c->dry_run, &n, err))
+        failed(c, err);
+    if (n)
+        log_info("%zu unfinished cop%s of files in \"%s/%s\", of processes"
+                 " that ended, %s", n, n == 1 ? "y" : "ies",
+                 spool_dir(c->spool), spool_state_name(SPOOL_TMP),
+                 c->dry_run ? "would be removed" : "removed");
+}
+
 static int choose(struct clean *c, const char **names, size_t n,
                   struct err *err)
 {
     if (!c->dry_run && spool_sweep(c->spool, err))
         failed(c, err);
+    clear_unfinished(c, err);
     return n ? clean_named(c, names, n, err) : clean_all(c, err);
 }
 

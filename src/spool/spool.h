@@ -114,6 +114,11 @@ void doomed_free(struct doomed *d);
 /* Remove what removals left that were cut off. */
 int spool_sweep(const struct spool *s, struct err *err);
 
+/* Remove copies of files that processes left in tmp which are dead, before a
+ * batch was made of them; *n were found.  Without `remove` only count them. */
+int spool_clear_unfinished(const struct spool *s, bool remove, size_t *n,
+                           struct err *err);
+
 /* What batch.json says.  Written whole before the batch leaves tmp. */
 struct batch_info {
     struct id id, model, file; /* SHA-256 of requests.jsonl */

@@ -427,11 +427,17 @@ static time_t last_change(const char *tmp, const char *entry)
 }
 
 /* Whether the maker of an entry of tmp is not known to be dead. */
-static bool may_live(char *path)
+static bool may_live(char *path, unsigned stale_s)
 {
     const struct batch b = { .state = SPOOL_TMP, .path = path };
 
-    return owner_judge(&b, NULL, NULL, OWNER_STALE_S) != OWNER_DEAD;
+    return owner_judge(&b, NULL, NULL, stale_s) != OWNER_DEAD;
+}
+
+/* Whether an entry of tmp is one that who adds a file makes. */
+static bool is_adding(const char *name)
+{
+    return strncmp(name, ".new-", 5) == 0 || strncmp(name, ".b", 2) == 0;
 }
 
 /* Errors are ignored: nothing depends on it. */
@@ -448,19 +454,44 @@ void spool_remove_leftovers(const char *tmp)
         const char *name = e->d_name;
         char *path;
 
-        if (strncmp(name, ".new-", 5) != 0 &&
-            strncmp(name, SPOOL_GONE, strlen(SPOOL_GONE)) != 0 &&
-            strncmp(name, ".b", 2) != 0)
+        if (!is_adding(name) &&
+            strncmp(name, SPOOL_GONE, strlen(SPOOL_GONE)) != 0)
             continue;
         if (now.tv_sec - last_change(tmp, name) < LEFTOVER_S)
             continue;
         path = file_join(tmp, name);
-        if (!may_live(path))
+        if (!may_live(path, OWNER_STALE_S))
             put_aside(tmp, path, NULL);
         free(path);
     }
     if (d)
         closedir(d);
+}
+
+/* One whose process cannot be asked after, since it is of another machine or
+ * had not yet said who it is, has the same day. */
+int spool_clear_unfinished(const struct spool *s, bool remove, size_t *n,
+                           struct err *err)
+{
+    char *tmp = file_join(spool_dir(s), spool_state_name(SPOOL_TMP));
+    DIR *d = opendir(tmp);
+    struct dirent *e;
+    int rc = d ? 0 : spool_fail(err, "open directory", tmp);
+
+    *n = 0;
+    while (rc == 0 && (e = readdir(d)) != NULL) {
+        char *path = file_join(tmp, e->d_name);
+
+        if (is_adding(e->d_name) && !may_live(path, LEFTOVER_S)) {
+            rc = remove ? put_aside(tmp, path, err) : 0;
+            *n += rc == 0;
+        }
+        free(path);
+    }
+    if (d)
+        closedir(d);
+    free(tmp);
+    return rc;
 }
 
 static int copy(struct adding *a, struct err *err)
