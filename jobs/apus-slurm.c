@@ -576,8 +576,9 @@ static int cmd_find(const struct args *a)
     return rc;
 }
 
-/* The name of one job alone.  One task of an array has the number of the
- * array, by which all its tasks are meant.  The caller frees it. */
+/* The name of one job alone.  A task of an array goes by ARRAY_TASK: by the
+ * number of the array all its tasks are meant, and by its own none is found.
+ * The caller frees it. */
 static char *task_name(uint32_t id)
 {
     job_info_msg_t *jobs = NULL;
@@ -588,9 +589,9 @@ static char *task_name(uint32_t id)
     for (uint32_t i = 0; jobs && !name && i < jobs->record_count; i++) {
         const slurm_job_info_t *j = &jobs->job_array[i];
 
-        if (j->job_id == id && j->array_job_id == id &&
+        if (j->job_id == id && j->array_job_id &&
             j->array_task_id != NO_VAL)
-            name = xasprintf("%u_%u", (unsigned)id,
+            name = xasprintf("%u_%u", (unsigned)j->array_job_id,
                              (unsigned)j->array_task_id);
     }
     if (jobs)

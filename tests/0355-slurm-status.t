@@ -126,6 +126,13 @@ tasks() {
 comes tasks && r=0 || r=1
 cat tasks >out
 report $r "tasks of an array are called as squeue does"
+zero=$("$apus" status $(cat ids) 2>err | grep "job ${array}_0 on" | cut -f 1)
+only_one() { [ "$(squeue -h -o %i)" = "${array}_1" ]; }
+# Slurm gives the last task the number of the array, and others their own
+gives 0 "cancel the batch of the first task" cancel "$zero"
+has out 'failed$' "ends that task"
+comes only_one && r=0 || r=1
+report $r "and no other"
 scancel "$array"
 
 finish
