@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/machine.h"
@@ -36,6 +37,7 @@
 #define ENVIRON_MAX (4 << 20)
 #define LOG_MODE 0666 /* less the umask */
 #define EXIT_SAVED 75 /* of a worker: saved, run it again */
+#define AGAIN_MS 2000
 
 /* ---- the command -------------------------------------------------------- */
 
@@ -433,12 +435,14 @@ static void signals_of(sigset_t *set)
 }
 
 /* Until the child has ended; whether a signal was passed on is in *told, and
- * then its boxes are not news. */
+ * then its boxes are not news.  What mpirun or srun gets before its ranks are
+ * there is lost: it is told again and again. */
 static int wait_and_pass(pid_t pid, const sigset_t *set, int *wait_status,
                          struct boxes *boxes, bool *told, struct err *err)
 {
     /* SIGCHLD may have gone to another thread: look once a second */
     static const struct timespec a_second = { 1, 0 };
+    uint64_t told_ms = 0;
 
     for (;;) {
         pid_t got = waitpid(pid, wait_status, WNOHANG);
@@ -450,9 +454,11 @@ static int wait_and_pass(pid_t pid, const sigset_t *set, int *wait_status,
             return err_errno(err, ERR_FATAL, "cannot wait for process %ld",
                              (long)pid);
         signo = sigtimedwait(set, NULL, &a_second);
-        if (signo > 0 && signo != SIGCHLD) {
+        if ((signo > 0 && signo != SIGCHLD) ||
+            (*told && clock_ms() - told_ms >= AGAIN_MS)) {
             boxes_drop(boxes); /* first: mpirun says at once that it is asked */
             kill(pid, SIGUSR1);
+            told_ms = clock_ms();
             *told = true;
         }
     }

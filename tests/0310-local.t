@@ -73,6 +73,11 @@ esac
 case $1 in
 exit) exit "$2" ;;
 die) kill -9 $$ ;;
+lossy)
+    trap 'trap "exit 75" USR1' USR1
+    echo "working $$" >"$0.started"
+    i=0
+    while [ $i -lt 300 ]; do sleep 0.1; i=$((i + 1)); done ;;
 linger)
     (while :; do echo more >&2; done) &
     echo $! >>"${0%/*}/pids"
@@ -149,6 +154,16 @@ test_that "a signal that is ignored is not passed on" \
     sh -c '! grep -q saved out'
 kill -s TERM $caller
 wait $caller || :
+
+# as mpirun, before its ranks are there
+rm -f worker.started
+"$drive" local wait "$w" -- lossy >out 2>err &
+caller=$!
+comes worker.started working || :
+kill -s TERM $caller
+got=0
+wait $caller || got=$?
+test_that "a signal that is lost is sent again" [ $got = 75 ]
 
 # ---- in the background ---------------------------------------------------
 log=--log=$tmp/deep/er/log
