@@ -49,7 +49,7 @@ static const char usage[] =
     "       apus-slurm submit [OPTION...] SCRIPT [ARGUMENT...]\n"
     "       apus-slurm status [--timeout=S] ID...\n"
     "       apus-slurm find [--timeout=S] [NAME]\n"
-    "       apus-slurm cancel [--timeout=S] ID\n"
+    "       apus-slurm cancel [--timeout=S] ID...\n"
     "       apus-slurm --version | --help\n"
     "\n"
     "ping    ask Slurm's controller for a sign of life; prints \"up\" and\n"
@@ -67,7 +67,7 @@ static const char usage[] =
     "        pending, running or over; unknown jobs are left out\n"
     "find    the same for jobs of this user, all or with that name, which\n"
     "        pend or run\n"
-    "cancel  have Slurm end the job; one that is over is not a failure\n"
+    "cancel  have Slurm end the jobs; one that is over is not a failure\n"
     "\n"
     "A failure is {\"error\":\"why\",\"retry\":true}, retry being true if it\n"
     "is unknown what the controller did, and exit status 1.  2 is misuse, 3 a\n"
@@ -579,43 +579,57 @@ static int cmd_find(const struct args *a)
 /* The name of one job alone.  A task of an array goes by ARRAY_TASK: by the
  * number of the array all its tasks are meant, and by its own none is found.
  * The caller frees it. */
-static char *task_name(uint32_t id)
+static char *task_name(const job_info_msg_t *jobs, uint32_t id)
 {
-    job_info_msg_t *jobs = NULL;
-    char *name = NULL;
-
-    if (slurm_load_job(&jobs, id, SHOW_ALL) != SLURM_SUCCESS)
-        jobs = NULL;
-    for (uint32_t i = 0; jobs && !name && i < jobs->record_count; i++) {
+    for (uint32_t i = 0; jobs && i < jobs->record_count; i++) {
         const slurm_job_info_t *j = &jobs->job_array[i];
 
         if (j->job_id == id && j->array_job_id &&
             j->array_task_id != NO_VAL)
-            name = xasprintf("%u_%u", (unsigned)j->array_job_id,
+            return xasprintf("%u_%u", (unsigned)j->array_job_id,
                              (unsigned)j->array_task_id);
+    }
+    return xasprintf("%u", (unsigned)id);
+}
+
+/* 0, or the error.  KILL to the job as a whole is what scancel asks for: TERM
+ * to the script and to every rank, which saves, and KILL after KillWait. */
+static int kill_job(const job_info_msg_t *jobs, uint32_t id)
+{
+    char *name = task_name(jobs, id);
+    int rc = slurm_kill_job2(name, SIGKILL, 0, NULL);
+    int why = slurm_get_errno();
+
+    free(name);
+    return rc == SLURM_SUCCESS || why == ESLURM_INVALID_JOB_ID ||
+           why == ESLURM_ALREADY_DONE ? 0 : why;
+}
+
+/* All are tried; the first failure is the answer. */
+static int cmd_cancel(const struct args *a)
+{
+    job_info_msg_t *jobs = NULL;
+    int first = 0;
+    uint32_t id = 0;
+
+    if (a->n < 1)
+        return misused();
+    for (int i = 0; i < a->n; i++)
+        if (parse_id(&id, a->words[i]))
+            return misused();
+    if ((a->n == 1 ? slurm_load_job(&jobs, id, SHOW_ALL)
+                   : slurm_load_jobs(0, &jobs, SHOW_ALL)) != SLURM_SUCCESS)
+        jobs = NULL;
+    for (int i = 0; i < a->n; i++) {
+        int why;
+
+        parse_id(&id, a->words[i]);
+        why = kill_job(jobs, id);
+        first = first ? first : why;
     }
     if (jobs)
         slurm_free_job_info_msg(jobs);
-    return name ? name : xasprintf("%u", (unsigned)id);
-}
-
-/* KILL to the job as a whole is what scancel asks for: TERM to the script and
- * to every rank, which saves, and KILL after KillWait. */
-static int cmd_cancel(const struct args *a)
-{
-    uint32_t id = 0;
-    int why, rc;
-    char *name;
-
-    if (a->n != 1 || parse_id(&id, a->words[0]))
-        return misused();
-    name = task_name(id);
-    rc = slurm_kill_job2(name, SIGKILL, 0, NULL);
-    why = slurm_get_errno();
-    free(name);
-    return rc == SLURM_SUCCESS || why == ESLURM_INVALID_JOB_ID ||
-           why == ESLURM_ALREADY_DONE
-               ? answer_id(id) : fail_slurm(why);
+    return first ? fail_slurm(first) : answer_id(id);
 }
 
 /* ---- ping --------------------------------------------------------------- */

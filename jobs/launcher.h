@@ -98,6 +98,10 @@ struct launcher {
      * for a job that is over or unknown. */
     int (*cancel)(const char *id, struct err *err);
 
+    /* The same of n jobs, with one call for each few hundred.  After a failure
+     * some may be told so and others not. */
+    int (*cancel_all)(const char *const *ids, size_t n, struct err *err);
+
     /* The command in one line, as a person would type it to the same effect,
      * for a dry run: appended to `out`, without a line feed. */
     void (*show)(const struct launch *l, struct buf *out);

@@ -310,6 +310,15 @@ static int local_cancel(const char *text, struct err *err)
     return 0;
 }
 
+static int local_cancel_all(const char *const *ids, size_t n,
+                            struct err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (local_cancel(ids[i], err))
+            return -1;
+    return 0;
+}
+
 /* ---- start -------------------------------------------------------------- */
 
 /* Copy lines to the log, with time, node and process ($1) before those that
@@ -410,6 +419,7 @@ const struct launcher local_launcher = {
     .list = local_list,
     .states = local_states,
     .cancel = local_cancel,
+    .cancel_all = local_cancel_all,
     .show = local_show,
 };
 

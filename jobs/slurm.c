@@ -34,6 +34,7 @@
 #define SUBMIT_TRIES 3
 #define RETRY_PAUSE_S 1
 #define STATES_AT_ONCE 1000
+#define CANCEL_AT_ONCE 200 /* each is a question of its own to the controller */
 
 extern char **environ;
 
@@ -376,46 +377,92 @@ static bool is_task(const char *text)
     return n > 0 && text[n] == '\0';
 }
 
-/* The name of one job alone: a task of an array may have the number of the
- * array, by which all its tasks are meant. */
-static void task_name(char name[LAUNCH_NAME_SIZE], const char *id)
+/* Words for scancel: a task of an array goes by ARRAY_TASK, since the number
+ * of the array means all its tasks, and its own none. */
+static void cancel_words(struct words *w, const char *const *ids, size_t n)
+{
+    struct words ask = { NULL, 0 };
+    struct answer a;
+    struct buf list;
+
+    answer_init(&a);
+    buf_init(&list, n * LAUNCH_ID_SIZE);
+    for (size_t i = 0; i < n; i++)
+        buf_printf(&list, "%s%s", i ? "," : "", ids[i]);
+    queue_words(&ask, SLURM_QUEUE_FORMAT);
+    words_printf(&ask, "--jobs=%s", list.data);
+    ask_queue(&a, ask.v);
+    words_add(w, "scancel");
+    for (size_t i = 0; i < n; i++) {
+        const char *name = ids[i];
+
+        for (size_t k = 0; a.kind == ANSWER_GOOD && k < a.reply.n; k++)
+            if (strcmp(a.reply.jobs[k].id, ids[i]) == 0 &&
+                is_task(a.reply.jobs[k].name))
+                name = a.reply.jobs[k].name;
+        words_add(w, name);
+    }
+    words_clear(&ask);
+    buf_clear(&list);
+    answer_clear(&a);
+}
+
+static void ask_to_cancel(struct answer *a, const char *const *ids, size_t n)
 {
     struct words w = { NULL, 0 };
-    struct answer a;
 
-    snprintf(name, LAUNCH_NAME_SIZE, "%s", id);
-    answer_init(&a);
-    queue_words(&w, SLURM_QUEUE_FORMAT);
-    words_printf(&w, "--jobs=%s", id);
-    ask_queue(&a, w.v);
-    for (size_t i = 0; a.kind == ANSWER_GOOD && i < a.reply.n; i++)
-        if (strcmp(a.reply.jobs[i].id, id) == 0 &&
-            is_task(a.reply.jobs[i].name))
-            snprintf(name, LAUNCH_NAME_SIZE, "%s", a.reply.jobs[i].name);
+    words_add(&w, "cancel");
+    for (size_t i = 0; i < n; i++)
+        words_add(&w, ids[i]);
+    ask_helper(a, w.v);
     words_clear(&w);
+    if (a->kind != ANSWER_UNUSABLE)
+        return;
+    cancel_words(&w, ids, n);
+    ask_program(a, w.v);
+    words_clear(&w);
+    if (n == 1 && a->kind == ANSWER_REFUSED && slurm_says_gone(a->error))
+        a->kind = ANSWER_GOOD;
+}
+
+/* One of several may be over, which scancel says of that one alone: who said
+ * no to all is asked for each. */
+static int cancel_some(const char *const *ids, size_t n, struct err *err)
+{
+    struct answer a;
+    int rc = 0;
+
+    answer_init(&a);
+    ask_to_cancel(&a, ids, n);
+    if (a.kind == ANSWER_REFUSED && n > 1) {
+        for (size_t i = 0; i < n; i++)
+            rc |= cancel_some(ids + i, 1, err);
+    } else if (a.kind != ANSWER_GOOD) {
+        rc = answer_fails(&a, err);
+    }
     answer_clear(&a);
+    return rc ? -1 : 0;
+}
+
+static int slurm_cancel_all(const char *const *ids, size_t n,
+                            struct err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!slurm_is_id(ids[i]))
+            return err_set(err, ERR_INPUT, "\"%.64s\" is not a job id",
+                           ids[i]);
+    for (size_t at = 0; at < n; at += CANCEL_AT_ONCE) {
+        size_t some = n - at < CANCEL_AT_ONCE ? n - at : CANCEL_AT_ONCE;
+
+        if (cancel_some(ids + at, some, err))
+            return -1;
+    }
+    return 0;
 }
 
 static int slurm_cancel(const char *id, struct err *err)
 {
-    char name[LAUNCH_NAME_SIZE];
-    struct answer a;
-    int rc = 0;
-
-    if (!slurm_is_id(id))
-        return err_set(err, ERR_INPUT, "\"%.64s\" is not a job id", id);
-    answer_init(&a);
-    ask_helper(&a, (const char *[]){ "cancel", id, NULL });
-    if (a.kind == ANSWER_UNUSABLE) {
-        task_name(name, id);
-        ask_program(&a, (const char *[]){ "scancel", name, NULL });
-        if (a.kind == ANSWER_REFUSED && slurm_says_gone(a.error))
-            a.kind = ANSWER_GOOD;
-    }
-    if (a.kind != ANSWER_GOOD)
-        rc = answer_fails(&a, err);
-    answer_clear(&a);
-    return rc;
+    return slurm_cancel_all(&id, 1, err);
 }
 
 /* ---- submit ------------------------------------------------------------- */
@@ -647,5 +694,6 @@ const struct launcher slurm_launcher = {
     .list = slurm_list,
     .states = slurm_states,
     .cancel = slurm_cancel,
+    .cancel_all = slurm_cancel_all,
     .show = slurm_show,
 };

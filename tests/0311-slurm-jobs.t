@@ -174,7 +174,10 @@ round() { # LABEL
     test_that "$1: one task of the array runs" within 100 tasks_are "$id" 1
     test_that "$1: it is the other" \
         [ "$(squeue -h -t R -j "$id" -o %i)" = "${id}_0" ]
-    scancel "$id"
+    # and the other a number of its own
+    gives 0 "$1: cancel the other, and one that is unknown" cancel 4000000 \
+        "$(squeue -h -t R -j "$id" -o %A)"
+    test_that "$1: no task runs" within 100 tasks_are "$id" 0
 
     gives 1 "$1: no such partition" submit "$w" --batch="$b" --log="$log" \
         --option=--partition=nowhere -- work "$1"

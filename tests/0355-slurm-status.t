@@ -74,10 +74,23 @@ has err "batch $h: job $job, which waits for it, would be cancelled" "tells it"
 report $r "and leaves it"
 gives 0 "rm of what is done" rm "$h"
 has err "batch $h: job $job, which waits for it, is cancelled" "ends its job"
-questions 8 i >i.jsonl
-gives 0 "held, once more" submit i.jsonl -m nano --sbatch --hold
+for f in i j k; do
+    questions 8 $f >$f.jsonl
+done
+gives 0 "held, three of them" submit i.jsonl j.jsonl k.jsonl -m nano \
+    --sbatch --hold
+program counting apus-slurm <<TXT
+#!/bin/sh
+echo "\$1" >>$tmp/calls
+exec $build/apus-slurm "\$@"
+TXT
+APUS_LIBEXEC=$tmp/counting
 gives 0 "clean of what is in todo" clean --state todo
-has err "which waits for it, is cancelled" "ends its job"
+APUS_LIBEXEC=$build
+[ "$(grep -c "which waits for it, is cancelled" err)" = 3 ] && r=0 || r=1
+report $r "ends their jobs"
+[ "$(grep -c cancel calls)" = 1 ] && r=0 || r=1
+report $r "with one call"
 [ -z "$(squeue -h)" ] && r=0 || r=1
 report $r "no job is left"
 

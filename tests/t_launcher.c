@@ -6,7 +6,7 @@
  *              [--nodes=N] [--log=L] [--dir=D] [--option=O]... [-- ARG...]
  *   t_launcher LAUNCHER find BATCH
  *   t_launcher LAUNCHER states ID...
- *   t_launcher LAUNCHER cancel ID
+ *   t_launcher LAUNCHER cancel ID...
  *
  * Exit status 1 with the error's code and text on standard error; of `wait`
  * that of the worker; of `find` 0 found, 4 none.
@@ -152,6 +152,9 @@ static int drive(int argc, char **argv)
         return print_list(k);
     if (strcmp(argv[2], "cancel") == 0 && n == 1)
         return k->cancel(argv[3], &err) ? failed(&err) : 0;
+    if (strcmp(argv[2], "cancel") == 0 && n > 1)
+        return k->cancel_all((const char *const *)argv + 3, (size_t)n, &err)
+                   ? failed(&err) : 0;
     if (strcmp(argv[2], "states") == 0 && n <= JOBS_MAX) {
         for (int i = 0; i < n; i++)
             snprintf(jobs[i].id, sizeof(jobs[i].id), "%s", argv[3 + i]);

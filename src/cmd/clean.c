@@ -23,6 +23,7 @@
 #include "base/plain.h"
 #include "base/settings.h"
 #include "base/sys.h"
+#include "base/vec.h"
 #include "cmd/cmd.h"
 #include "cmd/named.h"
 #include "jobs/launcher.h"
@@ -43,6 +44,8 @@ struct jobs {
     const struct launcher *launcher; /* NULL: there is none */
     struct launch_job *job;          /* sorted by batch */
     size_t n;
+    const struct launch_job **doomed; /* of job: to be cancelled */
+    size_t n_doomed;
 };
 
 struct clean {
@@ -189,11 +192,10 @@ static void ask_jobs(struct clean *c, const struct batch *b)
                     " nothing: %s", err.text);
 }
 
-static void drop_job_in(struct clean *c, const struct jobs *jobs,
+static void doom_job_in(struct clean *c, struct jobs *jobs,
                         const struct batch *b)
 {
     const struct launch_job *j;
-    struct err err = ERR_INIT;
     char id[ID_TEXT];
 
     base64url(id, b->id.b, 32);
@@ -202,21 +204,44 @@ static void drop_job_in(struct clean *c, const struct jobs *jobs,
     /* one that runs for a batch in another state is just ending */
     if (!j || (b->state != SPOOL_TODO && j->state != LAUNCH_PENDING))
         return;
-    if (!c->dry_run && jobs->launcher->cancel(j->id, &err)) {
-        log_err(&err);
-        c->failed++;
-        return;
-    }
-    log_info("batch %s: job %s, which waits for it, %s cancelled", id,
-             j->name[0] ? j->name : j->id, c->dry_run ? "would be" : "is");
+    VEC_MORE(jobs->doomed, jobs->n_doomed);
+    jobs->doomed[jobs->n_doomed++] = j;
 }
 
 /* A job that waits for a batch which is removed would find nothing. */
-static void drop_jobs(struct clean *c, const struct batch *b)
+static void doom_jobs(struct clean *c, const struct batch *b)
 {
     ask_jobs(c, b);
-    drop_job_in(c, &c->slurm, b);
-    drop_job_in(c, &c->local, b);
+    doom_job_in(c, &c->slurm, b);
+    doom_job_in(c, &c->local, b);
+}
+
+/* With one call for many. */
+static void cancel_jobs(struct clean *c, struct jobs *jobs)
+{
+    const char **ids = xcalloc(jobs->n_doomed + 1, sizeof(*ids));
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; i < jobs->n_doomed; i++)
+        ids[i] = jobs->doomed[i]->id;
+    if (jobs->n_doomed && !c->dry_run &&
+        jobs->launcher->cancel_all(ids, jobs->n_doomed, &err)) {
+        err_prefix(&err, "not all of %zu jobs that wait are cancelled",
+                   jobs->n_doomed);
+        log_err(&err);
+        c->failed++;
+        jobs->n_doomed = 0;
+    }
+    for (size_t i = 0; i < jobs->n_doomed; i++) {
+        const struct launch_job *j = jobs->doomed[i];
+
+        log_info("batch %s: job %s, which waits for it, %s cancelled",
+                 j->batch, j->name[0] ? j->name : j->id,
+                 c->dry_run ? "would be" : "is");
+    }
+    free(ids);
+    free(jobs->doomed);
+    free(jobs->job);
 }
 
 /* REMOVED, or to be; KEPT; MOVED, by another process; -1. */
@@ -235,7 +260,7 @@ static int clean_one(struct clean *c, const struct batch *b, uint64_t age_s,
     if (rc == 0 && !kept && !c->dry_run)
         remove_log(c, id_text(b->id).s);
     if (rc == 0 && !kept)
-        drop_jobs(c, b);
+        doom_jobs(c, b);
     if (rc == 0) {
         put_batch(c, b, state, &info, age_s, kept);
         c->removed += !kept;
@@ -413,7 +438,11 @@ static int do_clean(struct clean *c, const char **names, size_t n,
     if (spool_open_there(&c->spool, settings_text(c->settings, "spool"), err))
         goto out;
     c->doomed = doomed_new(c->spool);
-    rc = choose(c, names, n, err) || say_removed(c, err) ? -1 : 0;
+    rc = choose(c, names, n, err);
+    cancel_jobs(c, &c->slurm);
+    cancel_jobs(c, &c->local);
+    if (rc == 0)
+        rc = say_removed(c, err);
     if (rc == 0 && (doomed_remove(c->doomed, err) ||
                     (!c->dry_run && file_split_tidy(c->spool, err))))
         failed(c, err);
@@ -423,8 +452,6 @@ static int do_clean(struct clean *c, const char **names, size_t n,
                  c->kept, c->failed);
 out:
     doomed_free(c->doomed);
-    free(c->slurm.job);
-    free(c->local.job);
     buf_clear(&c->out);
     spool_close(c->spool);
     return rc;
