@@ -56,6 +56,9 @@ for o in - /dev/stdout /dev/fd/2; do
 done
 sed -n 5p all.jsonl >one.jsonl
 gives 0 "with --wait" submit one.jsonl -m nano -o - --wait
+[ "$(wc -l <out)" -eq 1 ] && r=0 || r=1
+report $r "nothing but the answer is on standard output"
+has err "^[^ ]*.local.[0-9]" "the job is on standard error"
 has out '"error":null' "the answer is there"
 sed -n 6p all.jsonl >two.jsonl
 gives 0 "run -o /dev/fd/2" run two.jsonl -m nano -q -o /dev/fd/2
@@ -120,6 +123,8 @@ gives 0 "three batches of a file" submit s.jsonl -m nano --split 3 --wait \
     -o parts.jsonl
 [ "$(wc -l <out)" -eq 3 ] && r=0 || r=1
 report $r "a line for each"
+[ "$(grep -c 'messages go to' err)" -eq 1 ] && r=0 || r=1
+report $r "one for where their messages go"
 sed 's/.*"custom_id": *"\([^"]*\)".*/\1/' s.jsonl >ids
 sed 's/.*"custom_id": *"\([^"]*\)".*/\1/' parts.jsonl | diff ids - >out &&
     r=0 || r=1

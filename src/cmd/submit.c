@@ -83,6 +83,21 @@ static void print_line(const char *line)
     printf("%s\n", line);
 }
 
+/* Where standard output is for the answers. */
+static void print_aside(const char *line)
+{
+    fprintf(stderr, "%s\n", line);
+}
+
+static void print_job(const struct submit *s, const char *id,
+                      const char *launcher, const char *job)
+{
+    char *line = xasprintf("%s\t%s\t%s", id, launcher, job);
+
+    s->start.print(line);
+    free(line);
+}
+
 static int prepare(struct submit *s, const char **names, size_t n_names,
                    struct err *err)
 {
@@ -119,7 +134,8 @@ static int prepare(struct submit *s, const char **names, size_t n_names,
         return -1;
     s->start.nodes = (unsigned)n;
     s->start.dry_run = s->dry_run;
-    s->start.print = print_line;
+    s->start.print = s->output && output_is_stdout(s->output) ? print_aside
+                                                              : print_line;
     return 0;
 }
 
@@ -209,7 +225,7 @@ static int report_job(struct submit *s, const char *id)
         s->unmet = !s->wait;
     }
     if (!s->dry_run)
-        printf("%s\t%s\t%s\n", id, s->start.launcher->name, j->id);
+        print_job(s, id, s->start.launcher->name, j->id);
     return 1;
 }
 
@@ -252,7 +268,7 @@ static int submit_batch(struct submit *s, struct batch *b,
                         (named && resume_again(b->path, err))))
         return -1;
     if (s->todo) {
-        printf("%s\t-\t-\n", id);
+        print_job(s, id, "-", "-");
         return 0;
     }
     if (start_batch(&s->start, b, info, s->model_path, err) == 0)
@@ -323,6 +339,7 @@ static int submit_split(struct submit *s, const char *file, struct err *err)
 
     if (file_split_make(&parts, s->spool, file, s->model_id, s->split, err))
         return -1;
+    s->start.many = parts.n > 1;
     log_info("\"%s\": %zu %s", file, parts.n,
              plural(parts.n, "batch", "batches"));
     work_warn_repeated(NULL, file);
@@ -334,6 +351,9 @@ static int submit_split(struct submit *s, const char *file, struct err *err)
             rc = submit_there(s, &b, true, err);
         batch_clear(&b);
     }
+    if (s->start.many && !s->todo)
+        log_info("messages go to \"%s/log/BATCH.log\"", spool_dir(s->spool));
+    s->start.many = false;
     file_split_clear(&parts);
     return rc;
 }

@@ -134,7 +134,7 @@ int start_batch(const struct start *s, const struct batch *b,
         rc = s->launcher->submit(&l, id, err);
         if (rc == 0)
             report(s, &l, id);
-        if (rc == 0)
+        if (rc == 0 && !s->many)
             log_info("its messages go to \"%s\"", log);
     }
     free(log);

@@ -21,6 +21,7 @@ struct start {
     char **words;   /* of the setting sbatch, NULL-terminated */
     unsigned nodes; /* of Slurm; 0: one */
     bool dry_run;   /* start nothing, print the command (by print) */
+    bool many;      /* say nothing of logs: there would be many lines */
     /* Print a line; NULL: for cron, log what was started. */
     void (*print)(const char *line);
 };
