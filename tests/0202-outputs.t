@@ -133,4 +133,11 @@ limited run "$nano/eval.jsonl" -m nano -q -o big.new --spool limit
 [ -z "$(find limit -name 'b*' -o -name '.new-*')" ] && r=0 || r=1
 find limit >out
 report $r "and no batch"
+head -n 12 "$nano/eval.jsonl" >few.jsonl
+got=0
+(ulimit -f 8 && [ "$(ulimit -f)" = 8 ] && exec "$apus" run few.jsonl \
+    -m nano --spool limit) >out 2>err || got=$?
+[ $got -eq 75 ] && r=0 || r=1
+report $r "a worker that may not write its log: exit status $got"
+has err 'limited to [48] KiB in a file (ulimit -f)' "it says what limits it"
 finish

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define ROOT "/sys/fs/cgroup"
@@ -279,4 +280,32 @@ uint64_t machine_memory_own(void)
 
     return find_number(&bytes, "/proc/self/status", "RssAnon:") ? bytes * 1024
                                                                 : 0;
+}
+
+/* ---- limits -------------------------------------------------------------- */
+
+void machine_limits(char out[MACHINE_LIMITS])
+{
+    static const struct {
+        int which;
+        rlim_t low, unit;
+        const char *what;
+    } limits[] = {
+        { RLIMIT_AS, (rlim_t)4 << 30, 1 << 20, "MiB of memory (ulimit -v)" },
+        { RLIMIT_STACK, 1 << 20, 1 << 10, "KiB of stack (ulimit -s)" },
+        { RLIMIT_FSIZE, 1 << 30, 1 << 10, "KiB in a file (ulimit -f)" },
+        { RLIMIT_NOFILE, 64, 1, "open files (ulimit -n)" },
+    };
+
+    out[0] = '\0';
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        struct rlimit now;
+        size_t n = strlen(out);
+
+        if (getrlimit(limits[i].which, &now) ||
+            now.rlim_cur == RLIM_INFINITY || now.rlim_cur >= limits[i].low)
+            continue;
+        snprintf(out + n, MACHINE_LIMITS - n, "%s%ju %s", n ? ", " : "",
+                 (uintmax_t)(now.rlim_cur / limits[i].unit), limits[i].what);
+    }
 }

@@ -38,4 +38,9 @@ uint64_t machine_memory_free(void);
  * shared; 0 if nobody knows. */
 uint64_t machine_memory_own(void);
 
+/* Limits of this process (setrlimit(2)) so low that a worker may fail for
+ * them, for people: "58 MiB of memory (ulimit -v)"; "" if there is none. */
+#define MACHINE_LIMITS 256
+void machine_limits(char out[MACHINE_LIMITS]);
+
 #endif

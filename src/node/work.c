@@ -460,6 +460,17 @@ static enum work_end start_once(const struct spool *s, struct batch *b,
     return WORK_KILLED;
 }
 
+/* A worker that meets one of them can say what failed, and not why. */
+static void report_limits(void)
+{
+    char text[MACHINE_LIMITS];
+
+    machine_limits(text);
+    if (*text)
+        log_info("a worker is limited to %s here: a higher limit may help",
+                 text);
+}
+
 enum work_end work_here(const struct spool *s, struct batch *b,
                         const struct work_options *o, struct err *err)
 {
@@ -508,6 +519,8 @@ enum work_end work_here(const struct spool *s, struct batch *b,
             break;
         }
     }
+    if (end != WORK_DONE)
+        report_limits();
     if (end == WORK_SAVED && !o->reports_saved)
         log_info("saved, some requests are pending: run it again to resume");
     if (end == WORK_KILLED) {
