@@ -31,6 +31,14 @@ report $r "none is made by asking"
 mkdir -p spool/todo
 gives 0 "a machine in order" doctor --offline
 has out '^ok.spool' "the spool"
+if [ "$(id -u)" -ne 0 ]; then
+    chmod a-w spool/tmp
+    finds bad spool 'cannot write in ".*/tmp"' "a spool that is only to be read"
+    gives 1 "run there" run "$top/models/nano/eval.jsonl" -m nano -o x
+    has err 'permission denied: let this user write there' "says what helps"
+    chmod u+w spool/tmp
+    gives 0 "a machine in order" doctor --offline
+fi
 has out '^ok.space' "its disk"
 has out '^ok.batches' "its batches"
 has out '^ok.models.1 in' "the models"

@@ -39,6 +39,8 @@
 #define RUN_MS 30000
 #define WHY_MAX 4096
 #define OLD_S (2 * 86400)
+#define SPOOL_REMEDY "make it writable for this user, or set spool to a" \
+                     " directory of its own"
 
 /* ---- the spool ----------------------------------------------------------- */
 
@@ -77,6 +79,23 @@ static void check_space_above(struct doctor *d, const char *dir)
     free(path);
 }
 
+/* Its states are where batches are made and moved. */
+static bool is_writable(struct doctor *d, const char *dir)
+{
+    bool good = true;
+
+    for (int i = 0; good && i < SPOOL_STATES; i++) {
+        char *path = file_join(dir, spool_state_name((enum spool_state)i));
+
+        good = access(path, R_OK | W_OK | X_OK) == 0;
+        if (!good)
+            doctor_bad(d, "spool", SPOOL_REMEDY, "cannot write in \"%s\": %s",
+                       path, strerror(errno));
+        free(path);
+    }
+    return good;
+}
+
 void doctor_spool(struct doctor *d)
 {
     const char *dir = settings_text(d->settings, "spool");
@@ -91,11 +110,11 @@ void doctor_spool(struct doctor *d)
         return;
     }
     if (spool_open_there(&s, dir, &err)) {
-        doctor_bad(d, "spool", "make it writable for this user, or set spool"
-                   " to a directory of its own", "%s", err.text);
+        doctor_bad(d, "spool", SPOOL_REMEDY, "%s", err.text);
         return;
     }
-    doctor_ok(d, "spool", "\"%s\"", dir);
+    if (is_writable(d, spool_dir(s)))
+        doctor_ok(d, "spool", "\"%s\"", dir);
     spool_close(s);
     check_space(d, dir);
 }

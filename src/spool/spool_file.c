@@ -48,6 +48,11 @@ int spool_remedy(struct err *err, int why)
         return err_set(err, ERR_RETRY,
                        "%s: mount it for writing, or name another directory"
                        " with the setting spool", err->text);
+    if (why == EACCES || why == EPERM)
+        return err_set(err, err->code,
+                       "%s: let this user write there (chmod -R u+rwX), or"
+                       " name another directory with the setting spool",
+                       err->text);
     return -1;
 }
 
