@@ -32,8 +32,8 @@ const struct setting program_settings[] = {
       "whether apus submit --nodes without --ranks asks Slurm for whole"
       " nodes" },
     { "ranks", "count 0..65536", "0", HERE,
-      "processes on one machine or a node of Slurm; 0: one a socket here, one"
-      " a core or GPU there, as far as memory and requests allow" },
+      "processes on one machine or a node of Slurm; 0: one a socket, or one a"
+      " GPU of a job, as far as memory and requests allow" },
     { "threads", "count 0..4096", "0", WORKER,
       "threads of a rank; 0: one for each of its cores" },
     { "batch", "count 1..65536", "16", WORKER,
