@@ -24,6 +24,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/plural.h"
 #include "base/sys.h"
 #include "base/vec.h"
 #include "engine/engine.h"
@@ -97,6 +98,7 @@ struct compute {
     struct work_done *fresh;    /* recorded and not synced */
     size_t n_fresh, cap_fresh;
     uint64_t new_tokens;
+    size_t n_lost, tokens_lost; /* answers whose tokens could not be kept */
     struct err failure;         /* in a callback of the engine */
     bool failed;
 };
@@ -565,16 +567,19 @@ static void put_partial(void *self, void *user, const uint32_t *token,
     struct buf b;
     struct id id;
 
-    if (n == 0 || c->failed ||
-        commit_job(&job, c->o.model->model, &ch->s, NULL))
+    if (n == 0 || commit_job(&job, c->o.model->model, &ch->s, NULL))
         return;
     job_record_id(&id, &job);
     buf_init(&b, RECORD_MAX);
     partial_pack(&b, id, token, n);
-    if (worklog_put(c->log, FRAME_PARTIAL,
-                    frame_index(ch->task->work.line, ch->number), b.data,
-                    b.len, &c->failure))
+    if (!c->failed && worklog_put(c->log, FRAME_PARTIAL,
+                                  frame_index(ch->task->work.line, ch->number),
+                                  b.data, b.len, &c->failure))
         c->failed = true;
+    if (c->failed) {
+        c->n_lost++;
+        c->tokens_lost += n;
+    }
     buf_clear(&b);
 }
 
@@ -583,6 +588,11 @@ static void put_partial(void *self, void *user, const uint32_t *token,
 static int park(struct compute *c, struct err *err)
 {
     engine_each(c->engine, put_partial, c);
+    if (c->n_lost)
+        log_warning("%zu token%s of %zu unfinished answer%s cannot be kept and"
+                    " will be computed again: %s", c->tokens_lost,
+                    plural_s(c->tokens_lost), c->n_lost, plural_s(c->n_lost),
+                    c->failure.text);
     for (struct compute_choice *ch = c->open; ch; ch = ch->next)
         if (worklog_put(c->log, FRAME_PARKED,
                         frame_index(ch->task->work.line, ch->number), "", 0,
