@@ -57,6 +57,15 @@ else:
         last = f["hidden/value"][int(start[i + 1]) - 1, 6]
         assert (last == f["last/value"][i]).all()
 PY
+# One bit of the first row of /$2/value changes, in bad.h5.
+change() { # PART NAME
+    cp "$1" bad.h5
+    at=$(sed -n 's|.*"path":"/'"$2"'/value".*"offset":\([0-9]*\).*|\1|p' \
+        "${1%.h5}.idx")
+    byte=$(od -An -tu1 -j "$at" -N 1 bad.h5 | tr -d ' ')
+    printf "\\$(printf %03o $((byte ^ 1)))" |
+        dd of=bad.h5 bs=1 seek="$at" conv=notrunc 2>dd.err
+}
 for tensors in hidden logits; do
     rm -rf spool
     APUS_TENSORS=$tensors
@@ -67,8 +76,17 @@ for tensors in hidden logits; do
     part=$(echo spool/done/b*/part-0000.h5)
     cp "$part" $tensors.h5
     batch=$(basename spool/done/b* | sed 's/^b//')
-    gives 0 "$tensors: verify" verify "$batch" --recompute all
+    gives 0 "$tensors: verify" verify "$batch"
     has out "^open.*the rows of /$tensors" "$tensors: which says what is open"
+    gives 0 "$tensors: verify --recompute" verify "$batch" --recompute all
+    grep -q "the rows of" out && r=1 || r=0
+    report $r "$tensors: nothing is open then"
+    change "$part" $tensors
+    gives 3 "$tensors: a bit is changed" verify bad.h5 --trust \
+        --recompute all
+    has out "^WRONG.*line 1.*differs first at .* in its $tensors:" \
+        "$tensors: its request, position and part are named"
+    gives 0 "$tensors: which no hash covers" verify bad.h5 --trust
     if [ -n "$python" ]; then
         "$python" check.py "$top/vectors/x1/nano.json" "$part" $tensors \
             >out 2>&1 && r=0 || r=1

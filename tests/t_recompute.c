@@ -185,12 +185,13 @@ static struct recompute_verdict recompute(const struct record *rec,
                                           const unsigned char *last,
                                           struct recompute_options o)
 {
+    struct recompute_tensors also = { .last = last };
     struct recompute_verdict v = { .part = "none" };
     struct err err = ERR_INIT;
     struct recompute *r;
 
     if (recompute_new(&r, &nano, fast, &o, &err) ||
-        recompute_record(r, rec, last, NULL, &v, &err))
+        recompute_record(r, rec, &also, &v, &err))
         printf("# %s\n", err.text);
     else
         recompute_free(r);
@@ -590,7 +591,7 @@ static int refused(const struct record *rec, struct recompute_options o)
 
     if (recompute_new(&r, &nano, fast, &o, &err))
         return 0;
-    rc = recompute_record(r, rec, NULL, NULL, &v, &err);
+    rc = recompute_record(r, rec, NULL, &v, &err);
     recompute_free(r);
     printf("# %s\n", err.text);
     return rc == -1 && err.code == ERR_INPUT &&
@@ -677,10 +678,8 @@ static void test_again(void)
         if (i == 1)
             k->leaf[2].kv.b[0] ^= 1;
         commit(k, &rec);
-        if (recompute_record(r, &rec, k->last_bytes, NULL, &v,
-                          &err) ||
-            v.same != (i != 1))
-            good = false;
+        good &= !recompute_record(r, &rec, &(struct recompute_tensors){
+                    .last = k->last_bytes }, &v, &err) && v.same == (i != 1);
     }
     ok(good, "one after the other %s", v.text);
     recompute_free(r);

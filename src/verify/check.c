@@ -311,11 +311,12 @@ static int check_rows(struct check *c, struct err *err)
                           : "the leaves of each trace",
                           "it was sealed without leaves (keep-trace = roots);"
                           " --recompute makes them, and compares their root");
-    if (c->head->n_hidden || c->head->n_logits)
+    if ((c->head->n_hidden || c->head->n_logits) &&
+        (!c->o->recompute || c->of < c->planned))
         check_report_open(c, c->head->n_hidden ? "the rows of /hidden"
                                                : "the rows of /logits",
-                          "no version compares them with what is computed; the"
-                          " SHA-256 of the part covers them");
+                          "those of answers that --recompute computes again"
+                          " are compared; the SHA-256 of the part covers them");
     merkle_root(&tree, &root);
     if (!id_equal(root, c->head->part_root))
         snprintf(c->wrong, sizeof(c->wrong), "the root differs");
@@ -376,9 +377,12 @@ static void check_job(struct check *c, const struct checkpoint_row *row,
     request_clear(&r);
 }
 
+/* Row i and what else the part has of it. */
 static int compute(struct check *c, const struct checkpoint_row *row,
-                   struct err *err)
+                   uint64_t i, struct err *err)
 {
+    struct recompute_tensors also = { row->last, &row->topk, NULL, NULL };
+    struct checkpoint_rows hidden, logits;
     struct err why = ERR_INIT;
     struct recompute_verdict v;
     char text[330];
@@ -386,8 +390,14 @@ static int compute(struct check *c, const struct checkpoint_row *row,
     if (c->o->progress)
         c->o->progress(c->o->self, c->computed, c->of);
     c->computed++;
-    if (recompute_record(c->recompute, &row->record, row->last, &row->topk, &v,
-                         &why)) {
+    if (checkpoint_hidden(c->part, i, &hidden, err) ||
+        checkpoint_logits(c->part, i, &logits, err))
+        return -1;
+    if (hidden.nbytes)
+        also.hidden = hidden.data;
+    if (logits.nbytes)
+        also.logits = logits.data;
+    if (recompute_record(c->recompute, &row->record, &also, &v, &why)) {
         wrong(c, why.text);
         return why.code == ERR_INPUT ? 0 : err_set(err, why.code, "%s",
                                                    why.text);
@@ -426,7 +436,7 @@ static int compute_rows(struct check *c, struct err *err)
                 return -1;
             check_job(c, &row, &res, c->again.text, c->again.n);
         }
-        if (compute(c, &row, err))
+        if (compute(c, &row, i, err))
             return -1;
         end_row(c, row.line, res.choice, ", computed again",
                 c->o->model->id);
@@ -434,12 +444,23 @@ static int compute_rows(struct check *c, struct err *err)
     return 0;
 }
 
+/* A backend gives hidden states only where it was told so. */
+static int want_hidden(struct check *c, struct err *err)
+{
+    if (!c->head->n_hidden || c->with_hidden)
+        return 0;
+    recompute_free(c->recompute);
+    c->recompute = NULL;
+    c->with_hidden = true;
+    return check_recompute(c, err);
+}
+
 static int check_computed(struct check *c, struct err *err)
 {
     char things[100];
     uint64_t before = c->computed;
 
-    if (compute_rows(c, err))
+    if (want_hidden(c, err) || compute_rows(c, err))
         return -1;
     if (c->o->trace && c->computed == before)
         return 0;
@@ -455,7 +476,8 @@ static int check_computed(struct check *c, struct err *err)
 int check_recompute(struct check *c, struct err *err)
 {
     struct recompute_options ro = {
-        .one_by_one = c->o->trace, .step = c->o->step, .user = c->o->self
+        .one_by_one = c->o->trace, .hidden = c->with_hidden,
+        .step = c->o->step, .user = c->o->self
     };
 
     if (!c->o->trace && !c->o->recompute)

@@ -60,6 +60,7 @@ struct check {
     struct result_leaf *leaf; /* .. are kept for its root */
     size_t n_leaves, cap_leaves;
     struct recompute *recompute;
+    bool with_hidden;         /* .. compares hidden states, too */
     uint64_t planned;         /* rows that answers are drawn from */
     uint64_t to_draw, to_see; /* answers still to be drawn, of so many rows */
     uint64_t computed, of;

@@ -273,7 +273,7 @@ int claims_compute(struct claims *c, struct id item, const struct published *p,
         return err_set(err, ERR_INPUT, "the answer cannot be computed again:"
                        " its prompt was published by its hash alone");
     published_record(p, &rec);
-    if (recompute_record(r, &rec, NULL, NULL, &v, err))
+    if (recompute_record(r, &rec, NULL, &v, err))
         return -1;
     if (v.same)
         snprintf(text, sizeof(text), "%ju positions, the same trace and"

@@ -32,6 +32,7 @@
 #include "proof/trace.h"
 #include "store/record.h"
 #include "store/topk.h"
+#include "verify/tensor_rows.h"
 
 #define ROWS 64
 #define MAX_ROWS 65536
@@ -46,8 +47,8 @@ struct recompute {
 
     /* of the record that is being computed, else NULL */
     const struct record *rec;
-    const unsigned char *last;
-    const struct topk *likely;   /* or NULL */
+    struct recompute_tensors also; /* likely is NULL where n is 0 */
+    struct tensor_rows rows;
     struct logprobs *logprobs;   /* of them, or NULL */
     struct job_record job;
     struct result_record res;
@@ -160,6 +161,30 @@ static void compare_leaf(struct recompute *r, const struct trace_leaf *mine,
         differ_id(r, at, "next", "the id drawn", theirs->next, mine->next);
 }
 
+/* The rows of a position, as they are in the file. */
+static void compare_hidden(struct recompute *r, const struct position *p)
+{
+    const struct tensor_element *e = &r->rows.hidden_wrong;
+
+    if (p->next == TRACE_NONE)
+        tensor_rows_undrawn(&r->rows, p->position);
+    if (e->some && e->position == p->position)
+        differ(r, p->position, "hidden",
+               "element %u of hidden state %u has the bits %08x in the record"
+               " and %08x computed", e->element, e->row, e->theirs, e->mine);
+}
+
+static void compare_logits(struct recompute *r, uint32_t position)
+{
+    const struct tensor_element *e = &r->rows.logits_wrong;
+
+    if (e->some && e->position <= position)
+        differ(r, e->position, "logits",
+               "the logit of token id %u for output token %u has the bits %08x"
+               " in the record and %08x computed", e->element, e->row + 1,
+               e->theirs, e->mine);
+}
+
 /* The id drawn here is the output's, too. */
 static void compare_output(struct recompute *r, const struct position *p)
 {
@@ -218,8 +243,10 @@ static void on_position(void *self, void *user, const struct position *p)
          (r->rec->leaf && trace_leaf_unpack(&theirs, r->rec->leaf + at));
     assert(rc == 0);
     (void)rc;
+    compare_hidden(r, p);
     if (r->rec->leaf)
         compare_leaf(r, &mine, &theirs);
+    compare_logits(r, p->position);
     compare_output(r, p);
     report(r, &mine, r->rec->leaf ? &theirs : NULL);
 }
@@ -277,8 +304,8 @@ static void compare_last(struct recompute *r, const float *last)
 {
     size_t dim = r->m->model->rec.dim;
 
-    for (size_t i = 0; r->last && i < dim; i++) {
-        uint32_t theirs = get_u32(r->last + 4 * i), mine = 0;
+    for (size_t i = 0; r->also.last && i < dim; i++) {
+        uint32_t theirs = get_u32(r->also.last + 4 * i), mine = 0;
 
         if (last)
             memcpy(&mine, &last[i], sizeof(mine));
@@ -318,12 +345,12 @@ static void compare_likely(struct recompute *r, const struct answer *a)
         return;
     buf_init(&mine, TEXT_MAX);
     buf_init(&theirs, TEXT_MAX);
-    topk_put(&theirs, r->likely);
+    topk_put(&theirs, r->also.likely);
     if (logprobs_put(&mine, r->logprobs, a, r->m->tokenizer, NULL) ||
         topk_get(&t, mine.data, mine.len, NULL) ||
         buf_check(&theirs, "likeliest tokens", NULL)) {
         differ(r, latest(r), "topk", "the likeliest tokens cannot be compared");
-    } else if ((at = first_step(r->likely, &t)) < t.n) {
+    } else if ((at = first_step(r->also.likely, &t)) < t.n) {
         differ(r, (uint32_t)(r->job.n_prompt - 1 + at), "topk", "the likeliest"
                " tokens of output token %zu, or their logits, are not those"
                " computed", at + 1);
@@ -334,6 +361,16 @@ static void compare_likely(struct recompute *r, const struct answer *a)
     }
     buf_clear(&mine);
     buf_clear(&theirs);
+}
+
+/* What never came is zeros, and all hidden states come. */
+static void compare_rows(struct recompute *r)
+{
+    bool all = tensor_rows_end(&r->rows);
+
+    compare_logits(r, UINT32_MAX);
+    if (!all)
+        differ(r, latest(r), "hidden", "its hidden states were not computed");
 }
 
 /* What is left: the result record from the bytes that were made here. */
@@ -365,6 +402,16 @@ static void on_logits(void *self, void *user, uint32_t position,
     (void)user;
     if (r->logprobs)
         logprobs_logits(r->logprobs, position, logits);
+    tensor_rows_logits(&r->rows, position, logits);
+}
+
+static void on_residual(void *self, void *user, uint32_t position,
+                        uint32_t layer, const float *x)
+{
+    struct recompute *r = self;
+
+    (void)user;
+    tensor_rows_residual(&r->rows, position, layer, x);
 }
 
 static void on_token(void *self, void *user, uint32_t position,
@@ -391,6 +438,7 @@ static void on_finished(void *self, const struct answer *a)
     compare_text(r, &text);
     compare_last(r, a->last);
     compare_likely(r, a);
+    compare_rows(r);
     compare_result(r, a, &text);
     buf_clear(&text);
 }
@@ -513,10 +561,10 @@ static int make_sequence(struct recompute *r, struct err *err)
             .choice = j->choice,
         },
         .ignore_eos = j->flags & JOB_IGNORE_EOS,
-        .without_logits = !r->likely,
+        .without_logits = !r->also.likely && !r->also.logits,
         .deep = r->res.level != 0,
     };
-    if (r->likely)
+    if (r->also.likely)
         r->logprobs = logprobs_new(r->m->model->rec.n_vocab, j->n_prompt);
     take_stops(r);
     return 0;
@@ -537,6 +585,8 @@ static int make_engine(struct recompute *r, struct err *err)
                             .token = on_token, .position = on_position,
                             .finished = on_finished };
 
+    if (r->o.hidden)
+        obs.residual = on_residual;
     return engine_new(&r->engine, r->backend, r->m->model, r->m->tokenizer,
                       &o, &obs, err);
 }
@@ -563,6 +613,18 @@ static int compute(struct recompute *r, struct err *err)
 
 /* ---- records ------------------------------------------------------------ */
 
+static void set_rows(struct recompute *r)
+{
+    const struct model_record *m = &r->m->model->rec;
+
+    r->rows = (struct tensor_rows){
+        .hidden = r->o.hidden ? r->also.hidden : NULL,
+        .logits = r->also.logits, .n_prompt = r->job.n_prompt,
+        .n_positions = r->rec->n_leaves, .n_output = r->rec->n_output,
+        .n_layers = m->n_layers, .dim = m->dim, .n_vocab = m->n_vocab
+    };
+}
+
 static int recompute_checked(struct recompute *r, struct err *err)
 {
     int unread = job_record_unpack(&r->job, r->rec->job) ||
@@ -570,6 +632,7 @@ static int recompute_checked(struct recompute *r, struct err *err)
 
     assert(!unread); /* record_check has seen them */
     (void)unread;
+    set_rows(r);
     if (can_compute(r, err) || check_kv(r, err) || make_sequence(r, err))
         return -1;
     check_job(r);
@@ -579,7 +642,7 @@ static int recompute_checked(struct recompute *r, struct err *err)
 }
 
 int recompute_record(struct recompute *r, const struct record *rec,
-                     const unsigned char *last, const struct topk *likely,
+                     const struct recompute_tensors *also,
                      struct recompute_verdict *v, struct err *err)
 {
     struct err wrong = ERR_INIT;
@@ -587,8 +650,9 @@ int recompute_record(struct recompute *r, const struct record *rec,
 
     memset(&r->v, 0, sizeof(r->v));
     r->rec = rec;
-    r->last = last;
-    r->likely = likely && likely->n ? likely : NULL;
+    r->also = also ? *also : (struct recompute_tensors){ .last = NULL };
+    if (r->also.likely && !r->also.likely->n)
+        r->also.likely = NULL;
     r->logprobs = NULL;
     r->id = NULL;
     r->n = 0;

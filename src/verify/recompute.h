@@ -28,6 +28,8 @@ struct recompute_step {
 struct recompute_options {
     size_t max_rows;   /* positions computed at once; 0: 64 */
     uint64_t kv_bytes; /* ceiling for the KV cache of one request; 0: none */
+    bool hidden;       /* rows of /hidden can be compared: the backend has to
+                          offer residual rows */
     bool one_by_one;   /* as the answer was made: each token is drawn before
                           the next position is computed; slow */
     /* Each position in order, to the first that differs; may be NULL. */
@@ -45,6 +47,7 @@ struct recompute_options {
  *   text             the output text
  *   last             the last residual row
  *   topk             the likeliest tokens of a step, their logits or bytes
+ *   hidden, logits   a row of the position
  *   trace            its root, where the record has no leaves
  *   result           anything else of the result record
  * and position the one where it shows: the last one computed for what is
@@ -57,6 +60,18 @@ struct recompute_verdict {
     uint64_t positions; /* computed and compared */
 };
 
+/* What a checkpoint can have of an answer besides its record.  What is NULL is
+ * not compared. */
+struct recompute_tensors {
+    const unsigned char *last;   /* x_L of the last position, dim f32
+                                    little-endian, as all here; zeros if
+                                    nothing was drawn there */
+    const struct topk *likely;   /* of each output token; or n is 0 */
+    const unsigned char *hidden; /* x_0 .. x_L of each position; only with the
+                                    option hidden */
+    const unsigned char *logits; /* n_vocab of each output token */
+};
+
 /* Model (with its tokenizer) and backend are borrowed; the backend is this
  * struct's alone until recompute_free. */
 int recompute_new(struct recompute **out, const struct prompt_model *m,
@@ -66,14 +81,12 @@ void recompute_free(struct recompute *r);
 
 /* Compute a record's request and compare.  One without leaves (rec->leaf
  * NULL, n_leaves as in its result) is compared in its output ids and, at the
- * end, by the root of its trace.  `last` is x_L of the last position,
- * dim f32 little-endian (zeros if nothing was drawn there), or NULL if that is
- * not to be compared; so may `likely`, the likeliest tokens of each output
- * token, which must be as many, have n 0.  0: computed, and *v says what came
- * out.  -1, and *v as it was: it could not be, with ERR_INPUT for another
- * model, other numerics, unknown flags or a KV cache over the ceiling. */
+ * end, by the root of its trace.  `also` may be NULL.  0: computed, and *v says
+ * what came out.  -1, and *v as it was: it could not be, with ERR_INPUT for
+ * another model, other numerics, unknown flags or a KV cache over the
+ * ceiling. */
 int recompute_record(struct recompute *r, const struct record *rec,
-                     const unsigned char *last, const struct topk *likely,
+                     const struct recompute_tensors *also,
                      struct recompute_verdict *v, struct err *err);
 
 #endif
