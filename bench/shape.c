@@ -157,6 +157,10 @@ static void all(struct place *p, struct model *m)
     for (size_t i = 0; f && i < half; i++)
         f[i] = (float)(1.0 / pow(10000.0, 2.0 * (double)i / r->head_dim));
     m->inv_freq = f;
+    if (r->flags & MODEL_SOFT_CAPS) {
+        m->score_cap = 2;
+        m->logit_cap = 3;
+    }
     m->final_norm = vector(p, r->dim, 1);
     for (uint32_t l = 0; l < r->n_layers; l++) {
         m->layers[l].window = r->window;

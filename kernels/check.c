@@ -365,7 +365,11 @@ static void run_attention(struct check_run *r)
     float *o = room(r, m * hd * sizeof(*o));
     struct x1_blocks kv = { table, offset };
     bool flat = rnd(r) % 8 == 0 && !r->bench;
+    struct x1_scoring c = { 0.125f, 0 };
     int32_t fault[2];
+
+    if (rnd(r) % 3 == 0 && !r->bench)
+        c.cap = 1.0f + (float)(rnd(r) % 1000) * 0.1f;
 
     for (size_t i = 0; i < blocks; i++)
         table[i] = data + (blocks - 1 - i) * each;
@@ -389,7 +393,7 @@ static void run_attention(struct check_run *r)
     data = room(r, r->k->attention_bytes(n, hd));
     begin_run(r, (double)(m * n), "M pairs/s");
     do
-        r->k->attention(query, m, 0.125f, &kv, hd, data);
+        r->k->attention(query, m, c, &kv, hd, data);
     while (again(r));
     emit(r, o, m * hd * sizeof(*o));
     for (size_t i = 0; i < m; i++)

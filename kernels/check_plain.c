@@ -177,7 +177,18 @@ static void plain_quantise_kv(unsigned char *block, size_t at, const float *k,
     form.put(block, at, qk, qv, s_k, s_v, hd);
 }
 
-static void attend(struct x1_query *query, float c,
+/* One score with its soft cap, if there is one. */
+static float capped(float x, float cap)
+{
+    float e;
+
+    if (!(cap > 0))
+        return x;
+    e = x1_exp32(-(fabsf(x) * (2.0f / cap)));
+    return copysignf(cap * ((1.0f - e) / (1.0f + e)), x);
+}
+
+static void attend(struct x1_query *query, struct x1_scoring c,
                    const struct x1_blocks *kv, size_t hd, float *score)
 {
     int8_t k[X1_MAX_HEAD_DIM], v[X1_MAX_HEAD_DIM];
@@ -196,7 +207,8 @@ static void attend(struct x1_query *query, float c,
                    t % X1_BLOCK, hd);
         for (size_t i = 0; query->fault < 0 && i < hd; i++)
             d += a14(query->q[i], e) * k[i];
-        score[t - query->from] = ((float)d * s_k) * (step * c);
+        score[t - query->from] = capped(((float)d * s_k) * (step * c.scale),
+                                        c.cap);
         m = fmaxf(m, score[t - query->from] + 0.0f);
         vm = fmaxf(vm, s_v);
     }
@@ -219,9 +231,9 @@ static void attend(struct x1_query *query, float c,
                       (ldexpf(1, ev - 21) / ((float)z * 0x1p-24f));
 }
 
-static void plain_attention(struct x1_query *query, size_t m, float c,
-                            const struct x1_blocks *kv, size_t hd,
-                            void *scratch)
+static void plain_attention(struct x1_query *query, size_t m,
+                            struct x1_scoring c, const struct x1_blocks *kv,
+                            size_t hd, void *scratch)
 {
     for (size_t i = 0; i < m; i++)
         attend(&query[i], c, kv, hd, scratch);

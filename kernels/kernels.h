@@ -96,6 +96,12 @@ struct x1_query {
     int32_t fault;  /* of q, written */
 };
 
+/* What scores are multiplied by, the model's attention scale, and their soft
+ * cap, 1 or more; 0: none. */
+struct x1_scoring {
+    float scale, cap;
+};
+
 struct x1_kernels {
     const char *name; /* of the highest level in it */
 
@@ -170,11 +176,10 @@ struct x1_kernels {
     /* Bytes of `scratch` for queries that attend to at most n positions. */
     size_t (*attention_bytes)(size_t n, size_t hd);
 
-    /* Attention of m queries of one KV head over its blocks, c being the
-     * model's attention scale.  Queries may be heads of one row, rows of one
-     * head, or both.  Two passes: the maximum of the scores, then Z in 64
-     * bits and sum u * v in 64 bits. */
-    void (*attention)(struct x1_query *query, size_t m, float c,
+    /* Attention of m queries of one KV head over its blocks.  Queries may be
+     * heads of one row, rows of one head, or both.  Two passes: the maximum of
+     * the scores, then Z in 64 bits and sum u * v in 64 bits. */
+    void (*attention)(struct x1_query *query, size_t m, struct x1_scoring c,
                       const struct x1_blocks *kv, size_t hd, void *scratch);
 
     /* For sampling, over a row of n logits.  `fault` is the index of the
@@ -247,6 +252,10 @@ int32_t x1_fault(const float *x, size_t n);
 /* h[i] = gelu(h[i]) * u[i], n of them (numerics.md, GELU): exp32 of a table,
  * all else here.  Every backend takes it from here. */
 void x1_gelu(const struct x1_kernels *k, float *h, const float *u, size_t n);
+
+/* x[i] = its soft cap (numerics.md), n of them, cap being 1 or more; likewise
+ * for every backend. */
+void x1_soft_caps(const struct x1_kernels *k, float *x, size_t n, float cap);
 
 /* Set the calling thread's floating-point state (round to nearest, no
  * flushing of subnormals).  Every thread that computes calls it first: a

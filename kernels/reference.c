@@ -400,10 +400,11 @@ static struct key_span span_at(const struct x1_blocks *kv, size_t hd,
 }
 
 /* Scores of all keys in order, and their greatest. */
-static float scores(float *score, const int16_t *q, float c,
+static float scores(float *score, const int16_t *q, struct x1_scoring c,
                     const struct x1_blocks *kv, size_t hd, size_t from,
                     size_t to)
 {
+    float slope = c.cap > 0 ? 2.0f / c.cap : 0;
     bool first = true;
     struct key_span s;
     float m = 0;
@@ -419,7 +420,9 @@ static float scores(float *score, const int16_t *q, float c,
 
             for (size_t i = 0; i < hd; i++)
                 d += (int32_t)q[i] * k[i];
-            v = ((float)d * s.s_k[t]) * c;
+            v = ((float)d * s.s_k[t]) * c.scale;
+            if (c.cap > 0)
+                v = x1_soft_cap(v, c.cap, slope);
             *score++ = v;
             v += 0.0f;
             m = first || v > m ? v : m;
@@ -474,9 +477,9 @@ static size_t reference_attention_bytes(size_t n, size_t hd)
     return hd * sizeof(int64_t) + n * sizeof(float);
 }
 
-static void attend(struct x1_query *query, const int16_t *q, float c,
-                   const struct x1_blocks *kv, size_t hd, int64_t *num,
-                   float *score)
+static void attend(struct x1_query *query, const int16_t *q,
+                   struct x1_scoring c, const struct x1_blocks *kv, size_t hd,
+                   int64_t *num, float *score)
 {
     float m = scores(score, q, c, kv, hd, query->from, query->to);
     uint32_t vm = 0;
@@ -505,7 +508,8 @@ static void attend(struct x1_query *query, const int16_t *q, float c,
         query->o[i] = (float)num[i] * f;
 }
 
-static void reference_attention(struct x1_query *query, size_t m, float c,
+static void reference_attention(struct x1_query *query, size_t m,
+                                struct x1_scoring c,
                                 const struct x1_blocks *kv, size_t hd,
                                 void *scratch)
 {
@@ -515,7 +519,8 @@ static void reference_attention(struct x1_query *query, size_t m, float c,
 
     for (size_t i = 0; i < m; i++) {
         query[i].fault = a14_row(q, &step, query[i].q, hd);
-        attend(&query[i], q, step * c, kv, hd, num, (float *)(num + hd));
+        attend(&query[i], q, (struct x1_scoring){ step * c.scale, c.cap }, kv,
+               hd, num, (float *)(num + hd));
     }
 }
 

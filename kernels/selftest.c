@@ -230,6 +230,7 @@ static uint32_t test_attention(const struct x1_kernels *k)
     struct x1_blocks kv = { table, 0 };
     float key[HD], value[HD], q[HD], o[HD];
     struct x1_query query = { q, o, 0, T, 0 };
+    struct x1_scoring c = { opaque(0.25f), 0 };
     int32_t fault[2];
 
     if (k->block_bytes(HD) > BYTES || k->attention_bytes(T, HD) > SCRATCH)
@@ -246,7 +247,7 @@ static uint32_t test_attention(const struct x1_kernels *k)
                        fault);
     }
     fill(q, HD, 10);
-    k->attention(&query, 1, opaque(0.25f), &kv, HD, scratch);
+    k->attention(&query, 1, c, &kv, HD, scratch);
     return hash(START, o, sizeof(o));
 }
 

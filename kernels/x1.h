@@ -19,6 +19,7 @@
  *   x1_round           A14, A8, W8: a value to its integer
  *   x1_exp32           softmax, SiLU, the weights of a draw
  *   x1_silu            the feed-forward part
+ *   x1_soft_cap        attention and logits of models that have it
  *   x1_a14_exponent    rows that are quantised: the step of a row
  *   x1_value_exponent  attention: the scale of the weights u
  *   x1_z_term, u_term  attention: what one key adds
@@ -123,6 +124,18 @@ X1_FN float x1_silu(float g)
     float x = -g < 88.0f ? -g : 88.0f;
 
     return X1_DIV(g, X1_ADD(1.0f, x1_exp32(x)));
+}
+
+/* Soft cap, cap * tanh(x / cap): e = exp32(-|x| * slope), slope = 2 / cap
+ * rounded once, then cap * ((1 - e) / (1 + e)) with the sign of x. */
+X1_FN float x1_soft_cap(float x, float cap, float slope)
+{
+    uint32_t sign = x1_bits(x) & 0x80000000u;
+    float size = x1_float(x1_bits(x) & 0x7fffffffu);
+    float e = x1_exp32(-X1_MUL(size, slope));
+    float y = X1_MUL(cap, X1_DIV(X1_SUB(1.0f, e), X1_ADD(1.0f, e)));
+
+    return x1_float(x1_bits(y) | sign);
 }
 
 /* A14: the exponent e of a row whose amax has these bits.  The row's integers

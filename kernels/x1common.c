@@ -107,6 +107,24 @@ void x1_gelu(const struct x1_kernels *k, float *h, const float *u, size_t n)
     }
 }
 
+void x1_soft_caps(const struct x1_kernels *k, float *x, size_t n, float cap)
+{
+    float e[64], slope = 2.0f / cap;
+
+    for (size_t at = 0; at < n; at += 64, x += 64) {
+        size_t m = n - at < 64 ? n - at : 64;
+
+        for (size_t i = 0; i < m; i++)
+            e[i] = -(x1_float(x1_bits(x[i]) & 0x7fffffffu) * slope);
+        k->exp32(e, e, m);
+        for (size_t i = 0; i < m; i++) {
+            float y = cap * ((1.0f - e[i]) / (1.0f + e[i]));
+
+            x[i] = x1_float(x1_bits(y) | (x1_bits(x[i]) & 0x80000000u));
+        }
+    }
+}
+
 void x1_thread_init(void)
 {
     fesetround(FE_TONEAREST);

@@ -83,4 +83,5 @@ gives 0 "what it is" model info tiny-gemma3
 has out '^window, attention scale, RoPE: by layer$' "by layer"
 has out '^norms of a layer: before and after$' "before and after"
 has out '^gate: GELU$' "GELU"
+has out '^soft caps: no$' "no soft caps"
 finish

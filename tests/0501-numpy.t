@@ -1,7 +1,7 @@
 #!/bin/sh
 # The vectors of X1 are what their second implementation makes of them: the
-# operators, the rotation and two families, made again with NumPy, byte for
-# byte; every family with APUS_LONG.
+# operators, the rotation, soft caps and three families, made again with NumPy,
+# byte for byte; every family with APUS_LONG.
 set -eu
 top=$(cd "${top_srcdir:-.}" && pwd)
 python=/usr/bin/python3
@@ -12,7 +12,7 @@ if ! $python -c 'import numpy' 2>/dev/null; then
 fi
 . "$top/tests/scratch.sh"
 x1=$top/vectors/x1
-names='tiny-qwen3 tiny-gemma3'
+names='tiny-qwen3 tiny-gemma3 tiny-gemma2'
 [ -z "${APUS_LONG:-}" ] ||
     names=$(cd "$x1" && ls tiny-*.json | sed 's/\.json$//')
 set --
@@ -23,7 +23,7 @@ PYTHONDONTWRITEBYTECODE=1 $python "$x1/numpy/gen.py" 7 "$tmp/made" "$@" \
     >"$tmp/log" 2>&1 || { tail -n 5 "$tmp/log" | sed 's/^/# /'; exit 1; }
 n=0
 failed=0
-for name in ops rotate $names; do
+for name in ops rotate caps $names; do
     n=$((n + 1))
     if cmp -s "$tmp/made/$name.json" "$x1/$name.json"; then
         echo "ok $n - NumPy makes $name.json"
@@ -32,5 +32,13 @@ for name in ops rotate $names; do
         failed=1
     fi
 done
+n=$((n + 1))
+PYTHONDONTWRITEBYTECODE=1 $python "$x1/numpy/models.py" "$tmp/models"
+if diff -r "$tmp/models/tiny-gemma2" "$x1/models/tiny-gemma2"; then
+    echo "ok $n - and the model of tiny-gemma2"
+else
+    echo "not ok $n - and the model of tiny-gemma2"
+    failed=1
+fi
 echo "1..$n"
 exit $failed

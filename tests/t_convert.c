@@ -131,7 +131,8 @@ static void try_vectors(const char *name, const char *dir, const char *file)
 static void try_all_vectors(void)
 {
     static const char *const tiny[] = { "tiny-llama-a8", "tiny-llama-a8r",
-                                        "tiny-gemma3", "tiny-ministral",
+                                        "tiny-gemma2", "tiny-gemma3",
+                                        "tiny-ministral",
                                         "tiny-mistral",
                                         "tiny-olmo2", "tiny-olmo3",
                                         "tiny-qwen2", "tiny-qwen2-a8r",
@@ -594,6 +595,32 @@ static void try_layers(void)
             printf("# %s\n", err.text);
 }
 
+static void try_gemma2(void)
+{
+    static const char *const bad[][2] = {
+        { "", "it has no sliding_window" },
+        { ",\"sliding_window\":7,\"attn_logit_softcapping\":0.5",
+          "attn_logit_softcapping is 0.5" },
+        { ",\"sliding_window\":7,\"final_logit_softcapping\":2e6",
+          "final_logit_softcapping is" },
+        { ",\"sliding_window\":7,\"attn_logit_softcapping\":\"x\"",
+          "attn_logit_softcapping is" },
+    };
+    struct hf_config c;
+    struct err err;
+
+    ok(layers_are("gemma2", ",\"sliding_window\":7,"
+                  "\"query_pre_attn_scalar\":4", "wfwf", 0),
+       "a window in every second layer");
+    ok(parse_layers(&c, "gemma2", ",\"sliding_window\":7,"
+                    "\"final_logit_softcapping\":null", &err) == 0 &&
+       c.rec.flags & MODEL_SOFT_CAPS && f32_bits(c.inv_freq[20]) ==
+       f32_bits(50) && f32_bits(c.inv_freq[21]) == 0, "caps: 50, and none");
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        ok(parse_layers(&c, "gemma2", bad[i][0], &err) == -1 &&
+           strstr(err.text, bad[i][1]), "refused: %s", bad[i][1]);
+}
+
 static void try_config_values(void)
 {
     struct hf_config c;
@@ -748,6 +775,7 @@ int main(void)
     try_refused_configs();
     try_config_values();
     try_layers();
+    try_gemma2();
     try_rope();
     try_templates();
     try_powers();

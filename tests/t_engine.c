@@ -631,6 +631,7 @@ int main(void)
                  MODEL_WIDE_NORM | MODEL_NORM_AFTER, 0);
     test_batches("norms before and after", MODEL_NORM_BOTH, 0);
     test_batches("GELU", MODEL_GELU | MODEL_QK_NORM, 0);
+    test_batches("soft caps", MODEL_SOFT_CAPS | MODEL_GELU, 70);
     test_batches("layers that differ", MODEL_LAYERS, 0);
     test_put_back(MODEL_QKV_BIAS, 0);
     test_put_back(MODEL_TIED, 70);

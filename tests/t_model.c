@@ -168,6 +168,36 @@ static void try_layers(void)
     mini_clear(&mini);
 }
 
+/* Soft caps of scores and logits. */
+static void try_caps(void)
+{
+    static const float bad[][2] = { { 0, 0 }, { 0.5f, 0 }, { -2, 3 },
+                                    { 0x1p20f, 3 }, { (float)NAN, 3 } };
+    struct model *m = NULL;
+    struct err err = ERR_INIT;
+    struct mini mini;
+    unsigned char *p;
+
+    mini_init(&mini, MODEL_SOFT_CAPS);
+    p = mini.data + mini.lay.offset[TENSOR_INV_FREQ] + 8;
+    set_u32(p, 0);
+    set_u32(p + 4, f32_bits(30));
+    mini_seal(&mini);
+    if (ok(!open_bytes(&m, mini.data, mini.lay.size, NULL, &err),
+           "soft caps: %s", err.text)) {
+        ok(m->score_cap < 1 && m->logit_cap == 30, "none of scores, and 30");
+        model_close(m);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        set_u32(p, f32_bits(bad[i][0]));
+        set_u32(p + 4, f32_bits(bad[i][1]));
+        mini_seal(&mini);
+        ok(refused(mini.data, mini.lay.size, "value 2 of its floats"),
+           "refused: caps %g and %g", (double)bad[i][0], (double)bad[i][1]);
+    }
+    mini_clear(&mini);
+}
+
 static void try_good(void)
 {
     struct id id = { 0 };
@@ -362,7 +392,7 @@ static void try_limits(void)
         { 6, 1026 }, { 7, 0 }, { 7, 131073 }, { 8, 0 }, { 8, 262145 },
         { 9, 0 }, { 9, 131073 }, { 10, 131073 }, { 11, 24 }, { 11, 80 },
         { 11, 32 }, { 11, 128 }, { 11, 256 },
-        { 11, 272 }, { 11, 320 }, { 11, 1024 },
+        { 11, 272 }, { 11, 320 }, { 11, 2048 },
         { 12, 0x2b7fffff }, { 12, 0 }, { 12, 0x7fc00000 }, { 12, 0xb727c5ac },
         { 12, 0x53800000 }, { 13, 0 }, { 13, 0x80000000 }, { 13, 0x49800000 },
         { 13, 0x7fc00000 }, { 14, 5 }, { 15, 9 }, { 15, 0 }, { 15, 2 },
@@ -566,6 +596,7 @@ int main(void)
 {
     try_good();
     try_layers();
+    try_caps();
     try_damage();
     try_flipped_record();
     try_values();

@@ -151,7 +151,8 @@ static struct model *random_model(void)
                                       MODEL_QK_NORM, MODEL_A8,
                                       MODEL_LAYERS, MODEL_NORM_AFTER,
                                       MODEL_QK_NORM | MODEL_WIDE_NORM,
-                                      MODEL_NORM_BOTH, MODEL_GELU };
+                                      MODEL_NORM_BOTH, MODEL_GELU,
+                                      MODEL_SOFT_CAPS };
     struct model_record rec = { .eps = 1e-5f, .context = 512 };
     struct err err = ERR_INIT;
     struct model *m;

@@ -102,6 +102,39 @@ static int op_gelu(const struct vector *v)
     return good;
 }
 
+/* A soft cap, where a vector has one. */
+static int read_cap(float *cap, const struct vector *v)
+{
+    struct array a;
+    int rc;
+
+    if (!json_get(v->in, "cap"))
+        return 0;
+    if (array_read(&a, json_get(v->in, "cap")))
+        return -1;
+    rc = a.n == 1 && a.size == 4 ? 0 : -1;
+    if (rc == 0)
+        *cap = *(float *)a.data;
+    array_clear(&a);
+    return rc;
+}
+
+static int op_soft_cap(const struct vector *v)
+{
+    struct array x;
+    float cap = 0;
+    int good = -1;
+
+    if (read_cap(&cap, v) || array_read(&x, json_get(v->in, "x")))
+        return -1;
+    if (x.size == 4) {
+        x1_soft_caps(v->k, x.data, x.n, cap);
+        good = same(v, "y", x.data, x.n * sizeof(float));
+    }
+    array_clear(&x);
+    return good;
+}
+
 /* Quantised rows of an array [m, k], with their faults. */
 struct quantised {
     struct x1_rows rows;
@@ -362,8 +395,9 @@ static int op_rope(const struct vector *v)
 }
 
 /* One query over keys that begin at position `from`; its fault is told. */
-static bool attend(const struct vector *v, const struct array *x, float c,
-                   const struct array kv[4], size_t from, int32_t *fault)
+static bool attend(const struct vector *v, const struct array *x,
+                   struct x1_scoring c, const struct array kv[4], size_t from,
+                   int32_t *fault)
 {
     size_t t = kv[0].dim[0], hd = x->n, n = (from + t) / X1_BLOCK + 1;
     size_t bytes = (v->k->block_bytes(hd) + 63) / 64 * 64;
@@ -397,6 +431,7 @@ static int op_attention(const struct vector *v)
     static const char *const name[4] = { "k", "s_k", "v", "s_v" };
     static const size_t from[] = { 0, 7, 64, 120 };
     struct array x, c, kv[4];
+    struct x1_scoring s = { 0, 0 };
     int32_t fault;
     int good = 1;
 
@@ -406,8 +441,11 @@ static int op_attention(const struct vector *v)
     for (int i = 0; i < 4; i++)
         if (array_read(&kv[i], json_get(v->in, name[i])))
             return -1;
+    s.scale = *(float *)c.data;
+    if (read_cap(&s.cap, v))
+        return -1;
     for (size_t i = 0; i < sizeof(from) / sizeof(*from); i++) {
-        bool equal = attend(v, &x, *(float *)c.data, kv, from[i], &fault);
+        bool equal = attend(v, &x, s, kv, from[i], &fault);
 
         good = good && (v->want_error ? fault >= 0 : equal && fault < 0);
     }
@@ -601,6 +639,7 @@ static const struct {
     { "exp32", op_exp32 },
     { "silu", op_silu },
     { "gelu", op_gelu },
+    { "soft_cap", op_soft_cap },
     { "a14", op_a14 },
     { "a8", op_a8 },
     { "w8", op_w8 },

@@ -34,7 +34,7 @@ INLINE void configure_tiles(const uint8_t rows[TILES],
 
 /* kernels.h has its contract; blocks are as pages.h has them, scratch is as
  * large as vnni_attention_bytes says. */
-void amx_attention(struct x1_query *query, size_t m, float c,
+void amx_attention(struct x1_query *query, size_t m, struct x1_scoring c,
                    const struct x1_blocks *kv, size_t hd, void *scratch);
 
 #endif

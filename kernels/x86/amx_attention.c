@@ -137,12 +137,13 @@ static void mix_pages(struct vnni_tile *t)
     tile_release();
 }
 
-static void attend(const struct page_tile *in, float c, void *scratch)
+static void attend(const struct page_tile *in, struct x1_scoring c,
+                   void *scratch)
 {
     vnni_attend(in, c, scratch, score_pages, mix_pages);
 }
 
-void amx_attention(struct x1_query *query, size_t m, float c,
+void amx_attention(struct x1_query *query, size_t m, struct x1_scoring c,
                    const struct x1_blocks *kv, size_t hd, void *scratch)
 {
     page_attention(attend, TILE, query, m, c, kv, hd, scratch);

@@ -39,7 +39,7 @@ uint32_t avx2_amax_bits(const float *x, size_t n);
 void avx2_quantise_kv(unsigned char *block, size_t at, const float *k,
                       const float *v, size_t hd, int32_t fault[2]);
 size_t avx2_attention_bytes(size_t n, size_t hd);
-void avx2_attention(struct x1_query *query, size_t m, float c,
+void avx2_attention(struct x1_query *query, size_t m, struct x1_scoring c,
                     const struct x1_blocks *kv, size_t hd, void *scratch);
 
 /* Eight elements as integers: rint(x * r), exact as x1_round. */

@@ -193,6 +193,29 @@ static void score_page(struct tile *t, size_t page)
     }
 }
 
+/* Soft caps of the scores of query i, and the maximum of those. */
+static void cap_query(struct tile *t, size_t i, float cap)
+{
+    const __m256 sign = _mm256_set1_ps(-0.0f), one = _mm256_set1_ps(1);
+    const __m256 slope = _mm256_set1_ps(-(2.0f / cap));
+    float *score = t->score + i * t->in.pages * X1_BLOCK;
+
+    t->max[i] = _mm256_set1_ps(-__builtin_inff());
+    for (size_t n = 0; n < t->in.pages * X1_BLOCK; n += 8) {
+        __m256 x = _mm256_loadu_ps(score + n);
+        __m256 e = exp8(_mm256_mul_ps(_mm256_andnot_ps(sign, x), slope));
+        __m256 y = _mm256_mul_ps(
+            _mm256_set1_ps(cap),
+            _mm256_div_ps(_mm256_sub_ps(one, e), _mm256_add_ps(one, e)));
+        __m256i m = attended(t, i, n / X1_BLOCK, n % X1_BLOCK);
+
+        y = _mm256_or_ps(y, _mm256_and_ps(sign, x));
+        _mm256_storeu_ps(score + n, y);
+        y = _mm256_blendv_ps(t->max[i], y, _mm256_castsi256_ps(m));
+        t->max[i] = _mm256_max_ps(t->max[i], y);
+    }
+}
+
 /* ---- weights ------------------------------------------------------------- */
 
 static uint32_t largest(__m256i v)
@@ -317,7 +340,8 @@ size_t avx2_attention_bytes(size_t n, size_t hd)
     return page_most(n) * (TILE * X1_BLOCK * sizeof(float) + U_BYTES);
 }
 
-static void attend(const struct page_tile *in, float c, void *scratch)
+static void attend(const struct page_tile *in, struct x1_scoring c,
+                   void *scratch)
 {
     struct tile t; /* too large to clear for each call */
 
@@ -325,15 +349,17 @@ static void attend(const struct page_tile *in, float c, void *scratch)
     t.u = scratch;
     t.score = (float *)(void *)(t.u + in->pages * U_BYTES);
     for (size_t i = 0; i < in->m; i++)
-        quantise_query(&t, i, c);
+        quantise_query(&t, i, c.scale);
     for (size_t page = 0; page < in->pages; page++)
         score_page(&t, page);
+    for (size_t i = 0; c.cap > 0 && i < in->m; i++)
+        cap_query(&t, i, c.cap);
     for (size_t i = 0; i < in->m; i++)
         weigh_query(&t, i);
     mix(&t);
 }
 
-void avx2_attention(struct x1_query *query, size_t m, float c,
+void avx2_attention(struct x1_query *query, size_t m, struct x1_scoring c,
                     const struct x1_blocks *kv, size_t hd, void *scratch)
 {
     page_attention(attend, TILE, query, m, c, kv, hd, scratch);

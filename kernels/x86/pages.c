@@ -91,7 +91,7 @@ static size_t find_tile(const struct x1_query *query, size_t m, size_t most,
 }
 
 void page_attention(page_attend_fn *attend, size_t most,
-                    struct x1_query *query, size_t m, float c,
+                    struct x1_query *query, size_t m, struct x1_scoring c,
                     const struct x1_blocks *kv, size_t hd, void *scratch)
 {
     size_t pages = most_pages(query, m);

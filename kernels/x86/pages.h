@@ -73,14 +73,14 @@ static inline struct page page_at(const struct page_tile *t, size_t page)
     return page_of(t->kv->block[t->first + page] + t->kv->offset, t->hd);
 }
 
-/* Compute a tile, c being the model's attention scale, with the scratch of its
- * caller. */
-typedef void page_attend_fn(const struct page_tile *t, float c, void *scratch);
+/* Compute a tile with the scratch of its caller. */
+typedef void page_attend_fn(const struct page_tile *t, struct x1_scoring c,
+                            void *scratch);
 
 /* Attention as kernels.h has it, in tiles of at most `most` queries; a tile has
  * no more pages than the query with most of them may need. */
 void page_attention(page_attend_fn *attend, size_t most,
-                    struct x1_query *query, size_t m, float c,
+                    struct x1_query *query, size_t m, struct x1_scoring c,
                     const struct x1_blocks *kv, size_t hd, void *scratch);
 
 /* Keys and values of hd bytes each, and their scales, to place `at`. */

@@ -46,7 +46,7 @@ void vnni_swiglu(float *h, size_t stride, const struct x1_weights *g,
 void vnni_quantise_kv(unsigned char *block, size_t at, const float *k,
                       const float *v, size_t hd, int32_t fault[2]);
 size_t vnni_attention_bytes(size_t n, size_t hd);
-void vnni_attention(struct x1_query *query, size_t m, float c,
+void vnni_attention(struct x1_query *query, size_t m, struct x1_scoring c,
                     const struct x1_blocks *kv, size_t hd, void *scratch);
 
 /* Lanes 0 .. n - 1, all sixteen if n is more: the mask of what is left of a row

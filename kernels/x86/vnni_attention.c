@@ -122,6 +122,31 @@ static void (*const scores[ROWS + 1])(struct vnni_tile *, size_t, size_t) = {
     NULL, score_1, score_2, score_3, score_4
 };
 
+/* Soft caps of the scores of query i, and the maximum of those. */
+static void cap_query(struct vnni_tile *t, size_t i, float cap)
+{
+    const __m512i sign = _mm512_set1_epi32((int)0x80000000u);
+    const __m512 slope = _mm512_set1_ps(-(2.0f / cap)), one = _mm512_set1_ps(1);
+    float *score = t->score + i * t->in.pages * X1_BLOCK;
+
+    t->max[i] = _mm512_set1_ps(-__builtin_inff());
+    for (size_t n = 0; n < t->in.pages * X1_BLOCK; n += 16) {
+        __m512i x = _mm512_loadu_si512(score + n);
+        __m512 size = _mm512_castsi512_ps(_mm512_andnot_si512(sign, x));
+        __m512 e = exp16(_mm512_mul_ps(size, slope));
+        __m512 y = _mm512_mul_ps(
+            _mm512_set1_ps(cap),
+            _mm512_div_ps(_mm512_sub_ps(one, e), _mm512_add_ps(one, e)));
+
+        y = _mm512_castsi512_ps(_mm512_or_si512(
+            _mm512_castps_si512(y), _mm512_and_si512(sign, x)));
+        _mm512_storeu_ps(score + n, y);
+        t->max[i] = _mm512_mask_max_ps(
+            t->max[i], attended(t, i, n / X1_BLOCK, n % X1_BLOCK), t->max[i],
+            y);
+    }
+}
+
 /* ---- weights ------------------------------------------------------------- */
 
 /* The exponent of the greatest s_v that query i meets. */
@@ -263,7 +288,7 @@ size_t vnni_attention_bytes(size_t n, size_t hd)
     return page_most(n) * (TILE * X1_BLOCK * sizeof(float) + U_BYTES);
 }
 
-void vnni_attend(const struct page_tile *in, float c, void *scratch,
+void vnni_attend(const struct page_tile *in, struct x1_scoring c, void *scratch,
                  vnni_tile_fn *score_all, vnni_tile_fn *mix_all)
 {
     struct vnni_tile t; /* too large to clear for each call */
@@ -272,8 +297,10 @@ void vnni_attend(const struct page_tile *in, float c, void *scratch,
     t.u = scratch;
     t.score = (float *)(void *)(t.u + in->pages * U_BYTES);
     for (size_t i = 0; i < in->m; i++)
-        slice_query(&t, i, c);
+        slice_query(&t, i, c.scale);
     score_all(&t);
+    for (size_t i = 0; c.cap > 0 && i < in->m; i++)
+        cap_query(&t, i, c.cap);
     for (size_t i = 0; i < in->m; i++)
         weigh_query(&t, i);
     mix_all(&t);
@@ -296,12 +323,13 @@ static void mix_pages(struct vnni_tile *t)
         mixes[m - i < ROWS ? m - i : ROWS](t, i);
 }
 
-static void attend(const struct page_tile *in, float c, void *scratch)
+static void attend(const struct page_tile *in, struct x1_scoring c,
+                   void *scratch)
 {
     vnni_attend(in, c, scratch, score_pages, mix_pages);
 }
 
-void vnni_attention(struct x1_query *query, size_t m, float c,
+void vnni_attention(struct x1_query *query, size_t m, struct x1_scoring c,
                     const struct x1_blocks *kv, size_t hd, void *scratch)
 {
     page_attention(attend, TILE, query, m, c, kv, hd, scratch);

@@ -43,7 +43,7 @@ typedef void vnni_tile_fn(struct vnni_tile *t);
 
 /* A tile: slices of the queries, scores, weights, outputs.  scratch: as
  * vnni_attention_bytes has it. */
-void vnni_attend(const struct page_tile *in, float c, void *scratch,
+void vnni_attend(const struct page_tile *in, struct x1_scoring c, void *scratch,
                  vnni_tile_fn *score_all, vnni_tile_fn *mix_all);
 
 /* Which of the sixteen positions from `at` of a page on query i attends to: a

@@ -497,6 +497,7 @@ static void print_record(const struct model_record *r)
            r->flags & MODEL_NORM_BOTH    ? "before and after"
            : r->flags & MODEL_NORM_AFTER ? "after" : "before");
     printf("gate: %s\n", r->flags & MODEL_GELU ? "GELU" : "SiLU");
+    printf("soft caps: %s\n", r->flags & MODEL_SOFT_CAPS ? "yes" : "no");
     printf("activations: %s\n", r->flags & MODEL_A8R ? "A8R"
            : r->flags & MODEL_A8 ? "A8" : "A14");
     printf("eps: %.9g\n", (double)r->eps);

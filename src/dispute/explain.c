@@ -231,7 +231,7 @@ static void attend_group(struct explain *e, size_t g,
                          const unsigned char *rows, size_t stride,
                          size_t from, size_t to)
 {
-    float c = e->m->layers[e->layer].attn_scale;
+    struct x1_scoring c = { e->m->layers[e->layer].attn_scale, 0 };
     size_t hd = e->m->rec.head_dim;
     size_t group = e->m->rec.n_heads / e->m->rec.n_kv_heads;
     struct x1_blocks kv = { e->block, 0 };

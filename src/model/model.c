@@ -368,6 +368,12 @@ static void index_model(struct model *m, const struct model_layout *lay)
     m->head = weights(m, lay, TENSOR_HEAD);
     m->inv_freq = floats(m, lay, TENSOR_INV_FREQ);
     m->final_norm = floats(m, lay, TENSOR_FINAL_NORM);
+    if (m->rec.flags & MODEL_SOFT_CAPS) {
+        const float *cap = m->inv_freq + model_caps_at(&m->rec);
+
+        m->score_cap = cap[MODEL_CAP_SCORES];
+        m->logit_cap = cap[MODEL_CAP_LOGITS];
+    }
     m->layers = xcalloc(m->rec.n_layers, sizeof(*m->layers));
     for (uint32_t l = 0; l < m->rec.n_layers; l++) {
         uint32_t i = model_tensor_at(&m->rec, l, 0);

@@ -42,6 +42,7 @@ struct model {
     const float *inv_freq;       /* head_dim / 2 of each table, one after the
                                     other (model_tables) */
     const float *final_norm;     /* dim */
+    float score_cap, logit_cap;  /* soft caps; 0: none */
     struct model_layer *layers;  /* n_layers */
     const unsigned char *tokenizer; /* rec.tokenizer_size bytes */
     const char *chat_template;   /* rec.template_size bytes, not terminated */

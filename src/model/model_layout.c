@@ -73,8 +73,9 @@ static int check_rest(const struct model_record *r, struct err *err)
     if (r->flags &
         ~(uint32_t)(MODEL_TIED | MODEL_QKV_BIAS | MODEL_QK_NORM | MODEL_A8 |
                     MODEL_A8R | MODEL_LAYERS | MODEL_NORM_AFTER |
-                    MODEL_WIDE_NORM | MODEL_NORM_BOTH | MODEL_GELU))
-        return bad(err, "flags", r->flags, "made of 1, 2, 4 .. 512");
+                    MODEL_WIDE_NORM | MODEL_NORM_BOTH | MODEL_GELU |
+                    MODEL_SOFT_CAPS))
+        return bad(err, "flags", r->flags, "made of 1, 2, 4 .. 1024");
     if (r->flags & MODEL_A8 && r->flags & MODEL_A8R)
         return bad(err, "flags", r->flags, "with 8 or 16, not both");
     if (r->flags & (MODEL_NORM_AFTER | MODEL_NORM_BOTH) && r->flags & MODEL_A8R)
@@ -137,14 +138,19 @@ uint32_t model_tables(const struct model_record *rec)
     return rec->flags & MODEL_LAYERS ? 2 : 1;
 }
 
-/* Numbers of the tensor of inverse frequencies. */
-static uint32_t frequencies(const struct model_record *rec)
+uint32_t model_caps_at(const struct model_record *rec)
 {
     uint32_t n = rec->head_dim / 2 * model_tables(rec);
 
     if (rec->flags & MODEL_LAYERS)
         n += MODEL_LAYER_NUMBERS * rec->n_layers;
     return n;
+}
+
+/* Numbers of the tensor of inverse frequencies. */
+static uint32_t frequencies(const struct model_record *rec)
+{
+    return model_caps_at(rec) + (rec->flags & MODEL_SOFT_CAPS ? MODEL_CAPS : 0);
 }
 
 void model_expect(const struct model_record *rec, uint32_t i,
@@ -425,17 +431,34 @@ static size_t first_bad_layer(const unsigned char *p, size_t n)
     return n;
 }
 
+/* The same of soft caps: 0 or 1 and more, below 2^20, and one of them is not
+ * 0. */
+static size_t first_bad_cap(const unsigned char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t b = get_u32(p + 4 * i);
+
+        if (b && (b < BITS_ONE || b >= BITS_SCALE_END))
+            return i;
+    }
+    return n && !get_u32(p) && !get_u32(p + 4) ? 0 : n;
+}
+
 int model_check_floats(const struct model_record *rec, uint32_t i,
                        const unsigned char *p, size_t n, struct err *err)
 {
-    size_t tables = n, k;
+    size_t tables = n, layers = n, k;
     char what[64];
 
-    if (i == TENSOR_INV_FREQ)
+    if (i == TENSOR_INV_FREQ) {
         tables = (size_t)rec->head_dim / 2 * model_tables(rec);
+        layers = model_caps_at(rec);
+    }
     k = first_bad(p, tables, i == TENSOR_INV_FREQ);
     if (k == tables)
-        k += first_bad_layer(p + 4 * tables, n - tables);
+        k += first_bad_layer(p + 4 * tables, layers - tables);
+    if (k == layers)
+        k += first_bad_cap(p + 4 * layers, n - layers);
     if (k == n)
         return 0;
     snprintf(what, sizeof(what), "value %zu of its floats is out of range", k);

@@ -19,12 +19,15 @@ struct err;
 #define MODEL_MAX_TOKENIZER ((uint64_t)64 << 20)
 #define MODEL_MAX_TEMPLATE ((uint64_t)1 << 20)
 
-/* The longest tensor of inverse frequencies: two tables, and the layers. */
+/* The longest tensor of inverse frequencies: two tables, the layers, caps. */
 #define MODEL_MAX_FREQUENCIES \
-    (X1_MAX_HEAD_DIM + MODEL_LAYER_NUMBERS * MODEL_MAX_LAYERS)
+    (X1_MAX_HEAD_DIM + MODEL_LAYER_NUMBERS * MODEL_MAX_LAYERS + MODEL_CAPS)
 
 /* Tables of inverse frequencies that such a model has: 1 or 2. */
 uint32_t model_tables(const struct model_record *rec);
+
+/* How many numbers that tensor has before the soft caps, if it has any. */
+uint32_t model_caps_at(const struct model_record *rec);
 
 /* Check the values of a record against the limits of numerics.md and each
  * other: ERR_INPUT names the field. */

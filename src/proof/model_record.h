@@ -36,7 +36,8 @@ enum {
                               Hkv*HD numbers instead of HD */
     MODEL_NORM_BOTH = 256, /* norms before and after: two more tensors a
                               layer */
-    MODEL_GELU = 512       /* GELU instead of SiLU */
+    MODEL_GELU = 512,      /* GELU instead of SiLU */
+    MODEL_SOFT_CAPS = 1024 /* of scores, of logits, or both */
 };
 
 /* With 32 the tensor of inverse frequencies has two tables of head_dim / 2, and
@@ -44,6 +45,11 @@ enum {
  * window of the record is 0 then and its scale 1; neither is read. */
 #define MODEL_LAYER_NUMBERS 4
 enum { MODEL_LAYER_WINDOW, MODEL_LAYER_SCALE, MODEL_LAYER_TABLE };
+
+/* With 1024 that tensor ends with two more numbers: the soft cap of scores and
+ * that of logits, 0 for none. */
+#define MODEL_CAPS 2
+enum { MODEL_CAP_SCORES, MODEL_CAP_LOGITS };
 
 /* Indices of tensors: the first four, then 14 a layer. */
 enum {

@@ -236,15 +236,22 @@ static void embed_rows(void *self, size_t from, size_t to, size_t thread)
     }
 }
 
+/* Faults of logits, which are those before a cap, and their caps. */
 static void check_logits(void *self, size_t from, size_t to, size_t thread)
 {
     struct forward *f = ((const struct rows_job *)self)->f;
     size_t v = f->model->rec.n_vocab;
+    float cap = f->model->logit_cap;
 
     (void)thread;
-    for (size_t i = from; i < to; i++)
+    for (size_t i = from; i < to; i++) {
+        float *row = f->logits + i * v;
+
         note_fault(f, f->row[i], HEAD_LAYER, HEAD_LOGITS, 0,
-                   f->k->fault(f->logits + i * v, v));
+                   f->k->fault(row, v));
+        if (cap > 0)
+            x1_soft_caps(f->k, row, v, cap);
+    }
 }
 
 /* ---- jobs on outputs ----------------------------------------------------- */
@@ -378,6 +385,7 @@ static void attend_span(struct forward *f, uint32_t l, const struct span *s,
     size_t group = rec->n_heads / rec->n_kv_heads;
     struct x1_query *query = f->query + thread * forward_queries(f);
     struct x1_blocks kv = kv_blocks(f->pool, f->row[s->first]->slot, l, g);
+    struct x1_scoring c = { w->attn_scale, f->model->score_cap };
 
     for (size_t j = 0; j < s->n * group; j++) {
         size_t i = s->first + j / group;
@@ -388,8 +396,7 @@ static void attend_span(struct forward *f, uint32_t l, const struct span *s,
         query[j] = (struct x1_query){ f->q + at, f->o_rows + at,
                                       (uint32_t)from, (uint32_t)to, -1 };
     }
-    f->k->attention(query, s->n * group, w->attn_scale, &kv, f->hd,
-                    f->scratch[thread]);
+    f->k->attention(query, s->n * group, c, &kv, f->hd, f->scratch[thread]);
     for (size_t j = 0; j < s->n * group; j++)
         note_fault(f, f->row[s->first + j / group], l, OP_Q_ROPE,
                    g * group + j % group, query[j].fault);

@@ -38,8 +38,9 @@ enum {
     PARTIAL = 1024, /* partial_rotary_factor */
     GLM = 2048,     /* gate and up are one matrix; half of each head is turned
                        unless it says, pairs side by side; biases if it says */
-    GEMMA = 4096,   /* gains plus 1, a factor of the embedding, GELU, two
-                       thetas */
+    GEMMA = 4096,   /* gains plus 1, a factor of the embedding, GELU .. */
+    LOCAL = 8192,   /* .. a theta of layers with the window .. */
+    CAPS = 16384,   /* .. or soft caps, and each second layer has the window */
     FOURTH = 512    /* layers with the window: all but each fourth one, unless
                        layer_types says; their RoPE is not scaled */
 };
@@ -61,9 +62,11 @@ static const struct family {
     { "glm", "GlmForCausalLM", 0, GLM | PARTIAL | NEEDS_HEAD_DIM | BIASED },
     { "glm4", "Glm4ForCausalLM", MODEL_NORM_BOTH,
       GLM | PARTIAL | NEEDS_HEAD_DIM | BIASED },
+    { "gemma2", "Gemma2ForCausalLM", MODEL_NORM_BOTH | MODEL_GELU,
+      WINDOW | GEMMA | CAPS | NEEDS_HEAD_DIM },
     { "gemma3_text", "Gemma3ForCausalLM",
       MODEL_QK_NORM | MODEL_NORM_BOTH | MODEL_GELU,
-      WINDOW | GEMMA | NEEDS_HEAD_DIM },
+      WINDOW | GEMMA | LOCAL | NEEDS_HEAD_DIM },
     { "olmo2", "Olmo2ForCausalLM",
       MODEL_QK_NORM | MODEL_NORM_AFTER | MODEL_WIDE_NORM, 0 },
     { "olmo3", "Olmo3ForCausalLM",
@@ -96,7 +99,9 @@ static const struct {
     { "logits_scaling", GRANITE },
     { "scale_emb", MINICPM },
     { "scale_depth", MINICPM },
-    { "query_pre_attn_scalar", GEMMA }, { "dim_model_base", MINICPM },
+    { "dim_model_base", MINICPM },
+    { "attn_logit_softcapping", CAPS },
+    { "final_logit_softcapping", CAPS },
     { "attention_bias", BIASED },
     { "query_pre_attn_scalar", GEMMA },
     { "auto_map", OWN_CODE },
@@ -120,8 +125,8 @@ static int parse_family(const struct family **out, const struct json *root,
     const struct json *arch = json_first(json_get(root, "architectures"));
     const char *known =
         "llama, mistral, ministral, qwen2, qwen3, phi3, granite,"
-        " minicpm, seed_oss, smollm3, glm, glm4, gemma3_text, olmo2 and"
-        " olmo3 are known";
+        " minicpm, seed_oss, smollm3, glm, glm4, gemma2, gemma3_text,"
+        " olmo2 and olmo3 are known";
     size_t i = 0, n = sizeof(families) / sizeof(families[0]);
 
     if (!json_string(type))
@@ -470,6 +475,8 @@ static uint32_t every_of(const struct json *root, const struct family *f)
 {
     uint64_t n;
 
+    if (f->special & CAPS)
+        return 2;
     if (!(f->special & GEMMA))
         return f->special & FOURTH ? 4 : 0;
     if (json_u64(json_get(root, "sliding_window_pattern"), &n) &&
@@ -478,10 +485,49 @@ static uint32_t every_of(const struct json *root, const struct family *f)
     return n > 0 && n < UINT32_MAX ? (uint32_t)n : 6;
 }
 
-/* What is special of Gemma 3: layers with a window have frequencies of a theta
- * of their own. */
+/* Gemma 3: layers with a window have frequencies of a theta of their own. */
+static int parse_local(struct hf_rope *local, const struct json *root,
+                       struct err *err)
+{
+    if (!json_get(root, "rope_theta"))
+        return err_set(err, ERR_INPUT, "it has no rope_theta");
+    local->theta = 10000;
+    if (hf_number(&local->theta, root, "rope_local_base_freq", 1, err))
+        return -1;
+    if (!(local->theta > 1))
+        return err_set(err, ERR_INPUT, "rope_local_base_freq must be above 1");
+    return 0;
+}
+
+/* Gemma 2: null is none. */
+static int parse_caps(struct hf_config *c, const struct json *root,
+                      struct err *err)
+{
+    static const char *const key[] = { "attn_logit_softcapping",
+                                       "final_logit_softcapping" };
+    double cap[] = { 50, 30 };
+
+    for (size_t i = 0; i < 2; i++) {
+        const struct json *v = json_get(root, key[i]);
+
+        if (v && json_type(v) == JSON_NULL)
+            cap[i] = 0;
+        else if (hf_number(&cap[i], root, key[i], 1, err))
+            return -1;
+        if (!(cap[i] < 0x1p20))
+            return hf_refuse(key[i], v, "it must be below 2^20", err);
+    }
+    c->score_cap = (float)cap[0];
+    c->logit_cap = (float)cap[1];
+    if (cap[0] > 0 || cap[1] > 0)
+        c->rec.flags |= MODEL_SOFT_CAPS;
+    return 0;
+}
+
+/* What is special of Gemma 2 and 3. */
 static int parse_gemma(struct hf_config *c, const struct json *root,
-                       struct hf_rope *local, struct err *err)
+                       const struct family *f, struct hf_rope *local,
+                       struct err *err)
 {
     const struct json *tied = json_get(root, "tie_word_embeddings");
     struct model_record *r = &c->rec;
@@ -490,15 +536,11 @@ static int parse_gemma(struct hf_config *c, const struct json *root,
     if (tied && json_type(tied) == JSON_BOOL && !json_true(tied))
         return hf_refuse("tie_word_embeddings", tied, "this family has no head"
                          " of its own", err);
-    if (!json_get(root, "rope_theta"))
-        return err_set(err, ERR_INPUT, "it has no rope_theta");
     memset(local, 0, sizeof(*local));
-    local->theta = 10000;
-    if (hf_number(&local->theta, root, "rope_local_base_freq", 1, err) ||
+    if ((f->special & LOCAL && parse_local(local, root, err)) ||
+        (f->special & CAPS && parse_caps(c, root, err)) ||
         hf_number(&scalar, root, "query_pre_attn_scalar", 1, err))
         return -1;
-    if (!(local->theta > 1))
-        return err_set(err, ERR_INPUT, "rope_local_base_freq must be above 1");
     r->flags |= MODEL_TIED;
     r->attn_scale = (float)(1 / sqrt(scalar));
     c->names |= HF_GEMMA;
@@ -512,10 +554,10 @@ static int put_layers(struct hf_config *c, const struct family *f,
                       const struct hf_rope *rope, const struct hf_rope *local,
                       struct hf_layers *layers, struct err *err)
 {
-    bool second = f->special & GEMMA ||
+    bool second = f->special & LOCAL ||
                   (f->special & FOURTH && rope->type != HF_ROPE_PLAIN);
     struct model_record *r = &c->rec;
-    struct hf_rope plain = f->special & GEMMA ? *local : *rope;
+    struct hf_rope plain = f->special & LOCAL ? *local : *rope;
 
     import_frequencies(c->inv_freq, rope, r->head_dim, &c->heads);
     for (uint32_t i = 0; i < r->head_dim / 2; i++)
@@ -526,12 +568,13 @@ static int put_layers(struct hf_config *c, const struct family *f,
     if (second) {
         plain.type = HF_ROPE_PLAIN;
         import_frequencies(layers->table, &plain, r->head_dim, &c->heads);
-        layers->attn_scale = f->special & GEMMA
+        layers->attn_scale = f->special & LOCAL
                                  ? r->attn_scale
                                  : (float)(1 / sqrt(r->head_dim));
         memcpy(layers->second, layers->local, sizeof(layers->second));
     }
     hf_layers_put(r, c->inv_freq, layers);
+    hf_caps_put(r, c->inv_freq, c->score_cap, c->logit_cap);
     return 0;
 }
 
@@ -569,7 +612,7 @@ static int parse_tree(struct hf_config *c, const struct json *root,
                : f->special & GLM ? HF_FUSED_FFN : 0;
     if (f->special & GLM && hf_given(json_get(root, "attention_bias")))
         r->flags |= MODEL_QKV_BIAS;
-    if (f->special & GEMMA && parse_gemma(c, root, &local, err))
+    if (f->special & GEMMA && parse_gemma(c, root, f, &local, err))
         return -1;
     if (parse_factors(c, root, f, err) ||
         model_check(r, err)) /* bounds head_dim too */

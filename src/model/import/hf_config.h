@@ -24,6 +24,7 @@ struct hf_config {
     struct import_heads heads;
     float embedding;         /* what it is multiplied by, 0: nothing; a tied
                                 head is not */
+    float score_cap, logit_cap; /* soft caps, 0: none */
     bool one_plus;           /* gains are what is there, plus 1 */
     bool folds;              /* `fold` is to be applied */
     struct fold fold;

@@ -150,6 +150,17 @@ void hf_layer_put(const struct model_record *r,
     of[MODEL_LAYER_NUMBERS - 1] = 0;
 }
 
+void hf_caps_put(const struct model_record *r,
+                 float freq[MODEL_MAX_FREQUENCIES], float scores, float logits)
+{
+    float *cap = freq + model_caps_at(r);
+
+    if (!(r->flags & MODEL_SOFT_CAPS))
+        return;
+    cap[MODEL_CAP_SCORES] = scores;
+    cap[MODEL_CAP_LOGITS] = logits;
+}
+
 void hf_layers_put(struct model_record *r, float freq[MODEL_MAX_FREQUENCIES],
                    const struct hf_layers *y)
 {

@@ -50,6 +50,10 @@ struct hf_layer {
 void hf_layers_put(struct model_record *r, float freq[MODEL_MAX_FREQUENCIES],
                    const struct hf_layers *y);
 
+/* Put soft caps (MODEL_SOFT_CAPS) after all that; without the flag nothing. */
+void hf_caps_put(const struct model_record *r,
+                 float freq[MODEL_MAX_FREQUENCIES], float scores, float logits);
+
 /* Put layer l of a model whose layers differ (MODEL_LAYERS). */
 void hf_layer_put(const struct model_record *r,
                   float freq[MODEL_MAX_FREQUENCIES], uint32_t l,

@@ -1,6 +1,6 @@
 """Make the vectors of X1: gen.py 7 OUTDIR [NAME=MODELDIR,RUNS ...]
 
-Writes OUTDIR/ops.json and rotate.json, and a NAME.json of whole runs of each
+Writes OUTDIR/ops.json, rotate.json and caps.json, and a NAME.json of whole runs of each
 model.  RUNS is an earlier NAME.json, whose prompts and settings are taken
 again.  The numbers come from x1.py; README.md describes the files.
 """
@@ -214,22 +214,20 @@ for hd, th in ((8, 10000.0), (64, 500000.0), (128, 1000000.0)):
     )
 
 
-def att(n, q, k, v, sc):
+def att(n, q, k, v, sc, cap=None):
     ki, ks = x1.q8(k)
     vi, vs = x1.q8(v)
-    case(
-        "attention",
-        n,
-        {
-            "q": q,
-            "k": ki.astype(np.int8),
-            "s_k": ks,
-            "v": vi.astype(np.int8),
-            "s_v": vs,
-            "scale": A(np.array([sc], f32)),
-        },
-        {"o": x1.attend(q, ki, ks, vi, vs, f32(sc))},
-    )
+    i = {
+        "q": q,
+        "k": ki.astype(np.int8),
+        "s_k": ks,
+        "v": vi.astype(np.int8),
+        "s_v": vs,
+        "scale": A(np.array([sc], f32)),
+    }
+    i.update({"cap": np.array([cap], f32)} if cap else {})
+    o = x1.attend(q, ki, ks, vi, vs, f32(sc), cap)
+    case("attention", n, i, {"o": o})
 
 
 for t, hd in (
@@ -456,6 +454,33 @@ json.dump(
     separators=(",", ":"),
 )
 print(len(cases), "cases", os.path.getsize(out + "/rotate.json"))
+
+cases = []
+R = np.random.default_rng([int(sys.argv[1]), 32])
+for cap in (1, 2.5, 30, 50, np.nextafter(f32(2.0**20), f32(0))):
+    x = np.concatenate(
+        [
+            np.linspace(-5, 5, 101).astype(f32) * f32(cap),
+            rnd(64) * f32(cap),
+            rnd(16, scale=0.001),
+            np.array([0, -0.0, 1e-45, -1e-45, 43.5 * cap, -87 * cap], f32),
+            np.array([43.75 * cap, 1e30, -1e30, 2.0**40, 2.0**126], f32),
+        ]
+    ).astype(f32)
+    c = np.array([cap], f32)
+    case("soft_cap", "", {"x": x, "cap": c}, {"y": x1.soft_cap(x, f32(cap))})
+for t, hd, cap in ((1, 8, 1), (65, 32, 50), (140, 16, 2.5), (20, 128, 30)):
+    q, k, v = rnd(hd, scale=9), rnd(t, hd, scale=3), heavy(t, hd)
+    att(f"t={t} hd={hd} cap={cap}", q, k, v, 1 / np.sqrt(hd), cap)
+k[:] = k[0]
+att("all keys the same", q, k, v, 1, 30)
+att("scores of zero", q * f32(0), k, v, 1, 30)
+json.dump(
+    {"about": "X1 soft caps; see README.md", "cases": cases},
+    open(out + "/caps.json", "w"),
+    separators=(",", ":"),
+)
+print(len(cases), "cases", os.path.getsize(out + "/caps.json"))
 cases = ops
 
 

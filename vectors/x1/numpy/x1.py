@@ -116,6 +116,15 @@ def gelu(g):
     return (g / (f32(1) + exp32(np.clip(-w, f32(-88), f32(88))))).astype(f32)
 
 
+def soft_cap(x, cap):
+    """cap * tanh(x / cap); x as it is without a cap"""
+    if not cap:
+        return x
+    e = exp32(-(np.abs(x) * (f32(2) / f32(cap))))
+    y = f32(cap) * ((f32(1) - e) / (f32(1) + e))
+    return np.copysign(y, x).astype(f32)
+
+
 P1, P2 = (
     float.fromhex("0x1.921fb544p+0"),
     float.fromhex("0x1.0b4611a626331p-34"),
@@ -158,11 +167,11 @@ def rope(x, C, S):
     return np.concatenate([a * C - b * S, b * C + a * S], -1).astype(f32)
 
 
-def attend(q, ki, ks, vi, vs, scale):
+def attend(q, ki, ks, vi, vs, scale, cap=None):
     """One query row of a head over its keys: ki, vi ints, ks, vs f32."""
     qi, st = q14(q[None], "query")
     c = st[0] * scale
-    sc = tof32(isum(qi, ki))[0] * ks * c + f32(0)
+    sc = soft_cap(tof32(isum(qi, ki))[0] * ks * c, cap) + f32(0)
     p = exp32(sc - sc.max())
     Z = np.rint(p * f32(2**24)).astype(i64).sum()
     ev = expo(vs.max(), -97).item()
@@ -263,7 +272,7 @@ class Model:
         if s.a8r:
             T = rotated(cfg, T)
         s.gemma = (
-            cfg["model_type"] == "gemma3_text"
+            cfg["model_type"] in ("gemma2", "gemma3_text")
             if "model_type" in cfg
             else False
         )
@@ -388,21 +397,22 @@ class Model:
             if types is None:
                 types = [
                     "full_attention"
-                    if (l + 1) % c["sliding_window_pattern"] == 0
+                    if (l + 1) % c.get("sliding_window_pattern", 2) == 0
                     else "sliding_attention"
                     for l in L
                 ]
             s.full = types.index("full_attention")
             f = y["factor"] if y else 1.0
+            th = c["rope_theta"]
             s.scales = [f32(1 / math.sqrt(c["query_pre_attn_scalar"]))] * s.L
             s.invs = [
                 (
                     1
                     / (f if t == "full_attention" else 1.0)
                     / (
-                        c["rope_theta"]
+                        th
                         if t == "full_attention"
-                        else c["rope_local_base_freq"]
+                        else c.get("rope_local_base_freq", th)
                     )
                     ** (2 * np.arange(s.hd // 2) / s.hd)
                 ).astype(f32)
@@ -533,6 +543,7 @@ class Model:
                         VI[b:e, g],
                         VS[b:e, g],
                         s.scales[l],
+                        s.c.get("attn_logit_softcapping"),
                     )
             x = x + post(
                 s.lin(o.reshape(t, -1), p + "self_attn.o_proj"), s.posts[0]
@@ -554,7 +565,8 @@ class Model:
                 trace.append(x.copy())
         s.n += t
         hd = "lm_head" if "lm_head.weight" in s.T else "model.embed_tokens"
-        return s.lin(rmsnorm(x, s.T["model.norm.weight"], s.eps), hd)
+        y = s.lin(rmsnorm(x, s.T["model.norm.weight"], s.eps), hd)
+        return soft_cap(y, s.c.get("final_logit_softcapping"))
 
 
 def philox(key, ctr):
