@@ -381,6 +381,18 @@ void gguf_made_keys(struct gguf_out *o, const struct import *m,
         put_real(o, how, "rope.scaling.factor", how->yarn);
         put_count(o, how, "rope.scaling.original_context_length", 64);
     }
+    if (how->linear > 0) {
+        put_text(o, how, "rope.scaling.type", "linear");
+        put_real(o, how, "rope.scaling.factor", how->linear);
+    }
+    if (how->cap[0] > 0)
+        put_real(o, how, "attn_logit_softcapping", how->cap[0]);
+    if (how->cap[1] > 0)
+        put_real(o, how, "final_logit_softcapping", how->cap[1]);
+    if (how->scalar > 0)
+        put_real(o, how, "attention.scale", 1 / sqrt(how->scalar));
+    if (how->every)
+        put_count(o, how, "attention.sliding_window_pattern", how->every);
     if (how->theta > 0)
         put_real(o, how, "rope.freq_base", how->theta);
     if (r->bos != MODEL_NONE)

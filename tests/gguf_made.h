@@ -23,6 +23,11 @@ struct gguf_made {
     bool repeats_head; /* a tied head is written, too */
     uint32_t window;   /* of some layers; 0: that of the record, if any */
     double yarn;       /* factor of such a scaling of 64 positions; 0: none */
+    double linear;     /* factor of that scaling; 0: none */
+    double cap[2];     /* of scores and logits; 0: the file does not say */
+    double scalar;     /* attention scale is 1 / its root, Gemma's; 0: the file
+                          does not say */
+    uint32_t every;    /* each one of so many layers has no window; likewise */
     bool fused_ffn;    /* gate and up are one matrix */
     bool fused;        /* q, k and v are one matrix, gate and up another */
 };

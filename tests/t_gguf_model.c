@@ -71,6 +71,7 @@ static void try_family(const char *name, const struct gguf_made *how)
     struct gguf_out g;
 
     gguf_out_init(&g);
+    m->embedding = m->final = 0; /* files have no factor */
     gguf_made(&g, m, how);
     gguf_out_write(&g, path);
     gguf_out_clear(&g);
@@ -115,7 +116,17 @@ static void try_families(void)
         .architecture = "smollm3", .interleaved = true, .format = 30,
         .theta = 5000000
     };
+    static const struct gguf_made gemma2 = {
+        .architecture = "gemma2", .format = 1, .window = 7,
+        .cap = { 2.5, 3 }, .scalar = 24
+    };
+    static const struct gguf_made gemma3 = {
+        .architecture = "gemma3", .format = 30, .theta = 1000000, .window = 7,
+        .linear = 8, .scalar = 24, .every = 3
+    };
 
+    try_family("tiny-gemma2", &gemma2);
+    try_family("tiny-gemma3", &gemma3);
     try_family("tiny-llama-a8r", &llama);
     try_family("tiny-mistral", &mistral);
     try_family("tiny-qwen2", &qwen2);
@@ -457,6 +468,25 @@ static void try_refused_tensors(const struct import *nano)
     refused(&o, "\"token_embd.weight\" has the shape 16 x 256");
 }
 
+static void try_refused_caps(const struct import *nano)
+{
+    struct gguf_made how = { .architecture = "gemma2", .cap = { 0.5, 0 } };
+    struct gguf_out o;
+
+    gguf_out_init(&o);
+    gguf_made_keys(&o, nano, &how);
+    refused(&o, "gemma2.attn_logit_softcapping must be 0, or at least 1");
+    how.cap[0] = 0;
+    how.cap[1] = 0x1p20;
+    gguf_out_init(&o);
+    gguf_made_keys(&o, nano, &how);
+    refused(&o, "gemma2.final_logit_softcapping must be 0, or at least 1");
+    how.architecture = "gemma3";
+    gguf_out_init(&o);
+    gguf_made_keys(&o, nano, &how);
+    refused(&o, "models with the key \"gemma3.final_logit_softcapping\"");
+}
+
 /* A directory with nothing but a GGUF file. */
 static void try_directory(void)
 {
@@ -487,6 +517,7 @@ int main(void)
     try_named_template(nano);
     try_refused_keys(nano);
     try_refused_tensors(nano);
+    try_refused_caps(nano);
     import_free(nano);
     try_directory();
     tmp_remove();

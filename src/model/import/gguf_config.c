@@ -22,7 +22,11 @@ static const struct architecture {
     const char *name;
     bool interleaved, fused, folds, partial;
     uint32_t no_rope; /* as in struct gguf_config */
-    bool fourth;      /* likewise */
+    uint32_t every;   /* likewise, of a file that has a window */
+    bool gemma, local, caps; /* a factor of the embedding; a theta of layers
+                                with the window; soft caps */
+    uint32_t large;   /* layers of the size whose attention scale is that of
+                         width / heads channels, not of a head's */
     uint32_t flags;
 } architectures[] = {
     { .name = "llama", .interleaved = true }, /* Mistral, too */
@@ -37,12 +41,16 @@ static const struct architecture {
       .partial = true }, /* GLM-4 without norms after */
     { .name = "glm4", .interleaved = true, .fused = true, .partial = true,
       .flags = MODEL_NORM_BOTH },
-    { .name = "olmo2", .fourth = true, /* OLMo 3, too */
+    { .name = "gemma2", .gemma = true, .every = 2, .caps = true, .large = 46,
+      .flags = MODEL_NORM_BOTH | MODEL_GELU },
+    { .name = "gemma3", .gemma = true, .every = 6, .local = true, .large = 62,
+      .flags = MODEL_NORM_BOTH | MODEL_GELU },
+    { .name = "olmo2", .every = 4, /* OLMo 3, too */
       .flags = MODEL_QK_NORM | MODEL_NORM_AFTER | MODEL_WIDE_NORM },
 };
 
 #define KNOWN "llama, qwen2, qwen3, phi3, granite, minicpm, seed_oss," \
-              " smollm3, chatglm, glm4 and olmo2 are known"
+              " smollm3, chatglm, glm4, gemma2, gemma3 and olmo2 are known"
 
 /* What is asked for below, and what changes nothing. */
 static const char *const known_keys[] = {
@@ -60,6 +68,15 @@ static const char *const known_keys[] = {
 /* Factors, of architectures that have them. */
 static const char *const factor_keys[] = {
     "embedding_scale", "residual_scale", "logit_scale", "attention.scale",
+};
+
+/* Keys of Gemma; caps are those of Gemma 2. */
+static const char *const gemma_keys[] = {
+    "attention.scale", "attention.sliding_window_pattern",
+    "rope.freq_base_swa",
+};
+static const char *const cap_keys[] = {
+    "attn_logit_softcapping", "final_logit_softcapping",
 };
 
 /* Keys that change nothing where they are 0 or false. */
@@ -169,8 +186,19 @@ static bool nothing(const struct gguf *g, const struct gguf_value *v)
     return gguf_f64(g, v, &x) == 0 && !(x < 0 || x > 0);
 }
 
+#define LISTED(name, list) listed(name, list, sizeof(list) / sizeof(*(list)))
+
+/* Keys that one architecture has and another has not. */
+static bool is_own(const struct architecture *a, const char *name)
+{
+    return (a->folds && LISTED(name, factor_keys)) ||
+           (a->gemma && LISTED(name, gemma_keys)) ||
+           (a->caps && LISTED(name, cap_keys));
+}
+
 /* Every key of the architecture is one that is understood. */
-static int check_keys(const struct keys *k, bool folds, struct err *err)
+static int check_keys(const struct keys *k, const struct architecture *a,
+                      struct err *err)
 {
     size_t n = strlen(k->architecture);
 
@@ -179,15 +207,9 @@ static int check_keys(const struct keys *k, bool folds, struct err *err)
         const char *name = v->key + n + 1;
 
         if (strncmp(v->key, k->architecture, n) != 0 || v->key[n] != '.' ||
-            listed(name, known_keys,
-                   sizeof(known_keys) / sizeof(known_keys[0])))
+            LISTED(name, known_keys) || is_own(a, name))
             continue;
-        if (listed(name, neutral_keys,
-                   sizeof(neutral_keys) / sizeof(neutral_keys[0])) &&
-            nothing(k->g, v))
-            continue;
-        if (folds && listed(name, factor_keys,
-                            sizeof(factor_keys) / sizeof(factor_keys[0])))
+        if (LISTED(name, neutral_keys) && nothing(k->g, v))
             continue;
         return err_set(err, ERR_INPUT, "models with the key \"%s\" are not"
                        " supported", v->key);
@@ -379,6 +401,42 @@ static int read_factors(const struct keys *k, struct gguf_config *c,
     return 0;
 }
 
+/* What Gemma has beside others. */
+static int read_gemma(const struct keys *k, struct gguf_config *c,
+                      const struct architecture *a, struct err *err)
+{
+    double cap[2] = { a->caps ? 50 : 0, a->caps ? 30 : 0 };
+    double scale = 0, local = a->local ? 10000 : 0;
+    struct model_record *r = &c->rec;
+
+    if (c->every &&
+        count(k, "attention.sliding_window_pattern", true, &c->every, err))
+        return -1;
+    if (real(k, "attention.scale", 0, &scale, err) ||
+        real(k, "rope.freq_base_swa", 1, &local, err))
+        return -1;
+    for (size_t i = 0; i < 2; i++) {
+        if (real(k, cap_keys[i], 0, &cap[i], err))
+            return -1;
+        if ((cap[i] > 0 && cap[i] < 1) || !(cap[i] < 0x1p20))
+            return refuse_key(k, cap_keys[i], "must be 0, or at least 1 and"
+                              " below 2^20", err);
+    }
+    if (a->local && !(local > 1))
+        return refuse_key(k, "rope.freq_base_swa", "must be above 1", err);
+    c->local_theta = local;
+    c->score_cap = (float)cap[0];
+    c->logit_cap = (float)cap[1];
+    if (cap[0] > 0 || cap[1] > 0)
+        r->flags |= MODEL_SOFT_CAPS;
+    if (scale > 0)
+        r->attn_scale = (float)scale;
+    else if (r->n_layers == a->large && r->dim >= r->n_heads)
+        r->attn_scale = (float)(1 / sqrt(r->dim / r->n_heads));
+    c->embedding = (float)sqrt(r->dim);
+    return 0;
+}
+
 int gguf_config(struct gguf_config *c, const struct gguf *g, struct err *err)
 {
     const struct architecture *a = NULL;
@@ -399,12 +457,14 @@ int gguf_config(struct gguf_config *c, const struct gguf *g, struct err *err)
     c->fused_qkv = a->fused && gguf_find(g, "blk.0.attn_qkv.weight");
     c->folds = a->folds;
     c->no_rope = a->no_rope;
-    c->fourth = a->fourth && get(&k, "attention.sliding_window");
-    if (check_keys(&k, a->folds, err) || read_sizes(&k, c, a->partial, err) ||
+    c->every = get(&k, "attention.sliding_window") ? a->every : 0;
+    if (check_keys(&k, a, err) || read_sizes(&k, c, a->partial, err) ||
         read_rope(&k, c, err))
         return -1;
     attention = hf_rope_attention(&c->rope);
     c->rec.attn_scale =
         (float)(1 / sqrt(c->rec.head_dim) * (attention * attention));
+    if (a->gemma)
+        return read_gemma(&k, c, a, err);
     return a->folds ? read_factors(&k, c, err) : 0;
 }

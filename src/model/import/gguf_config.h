@@ -27,8 +27,12 @@ struct gguf_config {
     bool folds;       /* `fold` is to be applied */
     uint32_t no_rope; /* each layer of such a number, from 1 on, has no RoPE;
                          0: none */
-    bool fourth;      /* layers with the window: all but each fourth one; their
-                         RoPE is not scaled */
+    uint32_t every;   /* layers with the window: all but each one of such a
+                         number, whose RoPE alone is scaled; 0: all layers */
+    double local_theta; /* of layers with the window; 0: that of the others */
+    float score_cap, logit_cap; /* soft caps, 0: none */
+    float embedding;  /* what it is multiplied by, 0: nothing; a tied head is
+                         not */
     struct fold fold;
 };
 

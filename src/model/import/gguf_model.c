@@ -320,18 +320,23 @@ static void put_layers(struct import *m, const struct gguf_config *c)
 {
     struct hf_layers y = { .window = m->rec.window };
     struct hf_rope plain = c->rope;
+    bool local = c->local_theta > 0;
 
     for (uint32_t l = 0; l < m->rec.n_layers; l++) {
-        y.local[l] = c->fourth ? l % 4 != 3 : m->rec.window > 0;
+        y.local[l] = c->every ? (l + 1) % c->every != 0 : m->rec.window > 0;
         y.second[l] = c->no_rope > 0 && (l + 1) % c->no_rope == 0;
     }
-    if (c->fourth && c->rope.type != HF_ROPE_PLAIN) {
+    if (c->every && (local || c->rope.type != HF_ROPE_PLAIN)) {
         plain.type = HF_ROPE_PLAIN;
+        if (local)
+            plain.theta = c->local_theta;
         import_frequencies(y.table, &plain, m->rec.head_dim, &c->heads);
-        y.attn_scale = (float)(1 / sqrt(m->rec.head_dim));
+        y.attn_scale = local ? m->rec.attn_scale
+                             : (float)(1 / sqrt(m->rec.head_dim));
         memcpy(y.second, y.local, sizeof(y.second));
     }
     hf_layers_put(&m->rec, m->inv_freq, &y);
+    hf_caps_put(&m->rec, m->inv_freq, c->score_cap, c->logit_cap);
 }
 
 /* ---- the model ----------------------------------------------------------- */
@@ -359,6 +364,9 @@ int gguf_model_open(struct import *m, const char *path, struct err *err)
     if (gguf_open(&s->g, path, err) || gguf_config(&c, s->g, err))
         return -1;
     m->rec = c.rec;
+    m->embedding = c.embedding;
+    if (c.embedding > 0)
+        m->final = 1 / c.embedding;
     if (c.folds && fold_factors(m, &c.fold, err))
         return -1;
     if (gguf_find(s->g, "blk.0.attn_q.bias") ||
