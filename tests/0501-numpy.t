@@ -1,7 +1,8 @@
 #!/bin/sh
 # The vectors of X1 are what their second implementation makes of them: the
 # operators, the rotation, soft caps and three families, made again with NumPy,
-# byte for byte; every family with APUS_LONG.
+# byte for byte, and the edge cases and GELU from their inputs; every family and
+# nano with APUS_LONG.
 set -eu
 top=$(cd "${top_srcdir:-.}" && pwd)
 python=/usr/bin/python3
@@ -19,11 +20,17 @@ set --
 for name in $names; do
     set -- "$@" "$name=$x1/models/$name,$x1/$name.json"
 done
-PYTHONDONTWRITEBYTECODE=1 $python "$x1/numpy/gen.py" 7 "$tmp/made" "$@" \
+[ -z "${APUS_LONG:-}" ] || {
+    set -- "$@" "nano=$top/models/nano,$x1/nano.json"
+    names="$names nano"
+}
+export PYTHONDONTWRITEBYTECODE=1
+$python "$x1/numpy/gen.py" 7 "$tmp/made" "$@" \
     >"$tmp/log" 2>&1 || { tail -n 5 "$tmp/log" | sed 's/^/# /'; exit 1; }
+$python "$x1/numpy/again.py" "$tmp/made" "$x1/edges.json" "$x1/gelu.json"
 n=0
 failed=0
-for name in ops rotate caps $names; do
+for name in ops rotate caps edges gelu $names; do
     n=$((n + 1))
     if cmp -s "$tmp/made/$name.json" "$x1/$name.json"; then
         echo "ok $n - NumPy makes $name.json"
@@ -33,7 +40,7 @@ for name in ops rotate caps $names; do
     fi
 done
 n=$((n + 1))
-PYTHONDONTWRITEBYTECODE=1 $python "$x1/numpy/models.py" "$tmp/models"
+$python "$x1/numpy/models.py" "$tmp/models"
 if diff -r "$tmp/models/tiny-gemma2" "$x1/models/tiny-gemma2"; then
     echo "ok $n - and the model of tiny-gemma2"
 else
