@@ -30,6 +30,7 @@
 #include "engine/engine.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
+#include "mpi/pretend_fault.h"
 #include "mpi/tensors.h"
 #include "proof/job_record.h"
 #include "proof/line_ids.h"
@@ -443,9 +444,16 @@ static void on_finished(void *self, const struct answer *a)
 {
     struct compute_choice *ch = a->user;
     struct compute *c = self;
+    struct answer own = *a;
 
-    if (!c->failed && record(c, ch, a, &c->failure))
+    float *last = NULL;
+
+    if (!c->failed &&
+        ((c->o.fault && pretend_fault(&ch->commit, &own, &last, c->o.plain,
+                                      c->o.fault, &ch->s, &c->failure)) ||
+         record(c, ch, &own, &c->failure)))
         c->failed = true;
+    free(last);
     /* without a record it is still open, and is to be parked */
     if (!c->failed)
         choice_free(c, ch);

@@ -16,6 +16,8 @@ struct backend;
 struct batch_info;
 struct compute;
 struct err;
+struct model;
+struct pretended;
 struct prompt_model;
 
 struct compute_options {
@@ -32,6 +34,8 @@ struct compute_options {
     bool with_leaves;                /* the checkpoint wants those of traces */
     const char *reuse;               /* a spool whose answers are taken over,
                                         or NULL; borrowed */
+    struct pretended *fault;         /* that it pretends to have, or NULL; .. */
+    const struct model *plain;       /* .. and the model with its matrices */
 };
 
 /* One line of requests.jsonl to be answered. */

@@ -41,6 +41,7 @@ struct rank_side {
     struct comm *comm;
     struct prompt_model model;
     bool has_model;
+    struct model *plain;     /* of a pretended fault, or NULL */
     uint64_t own;            /* memory of this process with its weights */
     struct backend *backend; /* NULL: not opened yet */
 
@@ -89,6 +90,7 @@ void rank_free(struct rank_side *r)
     leave_batch(r);
     backend_close(r->backend);
     prompt_model_clear(&r->model);
+    model_close(r->plain);
     free(r);
 }
 
@@ -193,6 +195,16 @@ static int open_backend(struct rank_side *r, struct err *err)
     return 0;
 }
 
+/* What a fault is pretended with. */
+static int open_plain(struct rank_side *r, struct id model, struct err *err)
+{
+    model_close(r->plain);
+    r->plain = NULL;
+    return models_open(&r->plain, r->o.models,
+                       r->o.model_path ? r->o.model_path : id_text(model).s,
+                       NULL, NULL, err);
+}
+
 int rank_open_model(struct rank_side *r, struct id model, struct err *err)
 {
     struct model *m;
@@ -203,6 +215,8 @@ int rank_open_model(struct rank_side *r, struct id model, struct err *err)
         return 0;
     prompt_model_clear(&r->model);
     r->has_model = false;
+    if (r->o.fault && open_plain(r, model, err))
+        return -1;
     if (models_open(&m, r->o.models,
                     r->o.model_path ? r->o.model_path : id_text(model).s,
                     r->backend->sink, NULL, err))
@@ -257,7 +271,8 @@ static int begin_batch(struct rank_side *r, struct err *err)
                    (r->o.pretend ? 0 : of_steps(&r->o.seal)),
         .offers_logits = !r->o.pretend,
         .with_leaves = !r->o.seal.roots_only,
-        .reuse = r->o.pretend ? NULL : r->o.reuse,
+        .reuse = r->o.pretend || r->o.fault ? NULL : r->o.reuse,
+        .fault = r->o.fault, .plain = r->plain,
     };
 
     if (batch_info_read(&r->info, r->batch_path, err) ||

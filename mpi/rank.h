@@ -15,6 +15,7 @@
 struct err;
 struct comm;
 struct payload;
+struct pretended;
 struct rank_side;
 
 struct rank_options {
@@ -30,6 +31,7 @@ struct rank_options {
     const char *reuse;       /* a spool whose answers are taken over, borrowed;
                                 NULL: all are computed */
     bool pretend;
+    struct pretended *fault; /* that it pretends to have, borrowed; NULL */
     bool share;              /* packed weights, with ranks of this machine */
     unsigned lost_s;         /* rank 0 is lost when silent so long */
 };

@@ -32,6 +32,7 @@
 #include "base/program.h"
 #include "base/settings.h"
 #include "commit.h"
+#include "dispute/pretended.h"
 #include "jobs/slurm_answer.h"
 #include "mpi/checking.h"
 #include "mpi/pick_batch.h"
@@ -59,7 +60,8 @@ struct worker_run {
     bool json, strict; /* of it */
     struct tokenizing tokenizing;
     bool alone, outcome, plan, show, pretend;
-    const char *model_path, *time_left;
+    const char *model_path, *time_left, *fault_place;
+    struct pretended fault;
     const char **names; /* of batches; none: all in todo */
     size_t n_names;
 
@@ -448,7 +450,7 @@ static size_t rank_threads(const struct worker_run *w)
     return n ? n : 1;
 }
 
-static void fill_options(const struct worker_run *w, struct rank_options *o)
+static void fill_options(struct worker_run *w, struct rank_options *o)
 {
     const struct settings *s = w->settings;
 
@@ -461,6 +463,7 @@ static void fill_options(const struct worker_run *w, struct rank_options *o)
         .kv_bytes = settings_count(s, "kv-memory"),
         .memory = memory_share(w),
         .pretend = w->pretend,
+        .fault = w->fault_place ? &w->fault : NULL,
         .share = local_ranks(w) > 1,
         .reuse = strcmp(settings_text(s, "reuse"), "yes") == 0
                      ? settings_text(s, "spool") : NULL,
@@ -697,6 +700,9 @@ static const struct opt worker_opts[] = {
       offsetof(struct worker_run, model_path) },
     { 0, "pretend-engine", NULL, "for tests: answer with made-up tokens",
       offsetof(struct worker_run, pretend) },
+    { 0, "pretend-fault", "PLACE", "for tests: commit to traces with a fault"
+      " at POSITION/LAYER/ENTRY/INDEX",
+      offsetof(struct worker_run, fault_place) },
     { .name = NULL }
 };
 
@@ -717,7 +723,9 @@ static int parse_and_work(struct worker_run *w, int argc, char **argv)
 
     if (opt_parse(&worker_command, w->settings, argc, argv, w, w->names,
                   &w->n_names, &help, &err) ||
-        set_end(w, &err) || program_apply(w->settings, "apus-worker", &err)) {
+        set_end(w, &err) ||
+        (w->fault_place && pretended_init(&w->fault, w->fault_place, &err)) ||
+        program_apply(w->settings, "apus-worker", &err)) {
         log_err(&err);
         return EXIT_MISUSED;
     }
