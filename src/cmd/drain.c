@@ -14,6 +14,7 @@
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "commit.h"
+#include "dispute/pretended.h"
 #include "node/drain_steps.h"
 #include "node/puller.h"
 #include "node/rounds.h"
@@ -38,6 +39,7 @@ static int do_drain(struct drain *d)
 
 struct drain_options {
     const char *for_text;
+    const char *fault;
     bool wait, resume;
 };
 
@@ -48,17 +50,20 @@ static const struct opt drain_opts[] = {
       " Slurm too", offsetof(struct drain_options, wait) },
     { 0, "resume", NULL, "pull at the full rate again after rounds that"
       " released everything", offsetof(struct drain_options, resume) },
+    { 0, "pretend-fault", "PLACE", "for tests: answer disputes as if the node"
+      " had computed POSITION/LAYER/ENTRY/INDEX wrongly",
+      offsetof(struct drain_options, fault) },
     { .name = NULL }
 };
 
 static const struct opt_command drain_command = {
     .name = "apus drain",
-    .synopsis = "[--for TIME] [--wait] [--resume]",
+    .synopsis = "[--for TIME] [--wait] [--resume] [--pretend-fault PLACE]",
     .about = "One round, for cron: take back what dead workers have left,"
-             " push answers, renew\nleases, pull requests, start workers."
-             "  Where workers run on this machine they are\nwaited for and"
-             " their answers pushed; those in Slurm are not.  Says"
-             " nothing where\nnothing is to be done.",
+             " push answers, renew\nleases, answer disputes, pull requests,"
+             " start workers.  Where workers run on this\nmachine they are"
+             " waited for and their answers pushed; those in Slurm are not."
+             "\nSays nothing where nothing is to be done.",
     .opts = drain_opts,
 };
 
@@ -69,6 +74,8 @@ int cmd_drain(struct settings *s, int argc, char **argv)
     struct drain d = { .settings = s, .commit = APUS_COMMIT,
                        .caller = &caller };
     struct drain_options opt = { .for_text = NULL };
+    struct err err = ERR_INIT;
+    struct pretended pretended;
     size_t n_args;
     int status = cmd_begin(&drain_command, s, argc, argv, &opt, NULL, &n_args);
 
@@ -81,6 +88,9 @@ int cmd_drain(struct settings *s, int argc, char **argv)
                   " expected, such as 55m", opt.for_text);
         return CMD_MISUSED;
     }
+    if (opt.fault && pretended_init(&pretended, opt.fault, &err))
+        return cmd_misused(&err);
+    d.fault = opt.fault ? &pretended : NULL;
     status = do_drain(&d);
     drain_close(&d);
     spool_close(d.spool);

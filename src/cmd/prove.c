@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/bytes.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -30,6 +29,7 @@
 #include "kernels/kernels.h"
 #include "model/model.h"
 #include "model/models.h"
+#include "node/answered.h"
 #include "proof/digest.h"
 #include "spool/spool.h"
 #include "store/checkpoint.h"
@@ -43,34 +43,11 @@ struct prove {
     bool trust;
     struct id id;
     struct place place;
-    /* the answer, copied */
     bool found;
-    unsigned char job[RECORD_JOB], result[RECORD_RESULT];
-    uint32_t *prompt, *output;
-    size_t n_prompt, n_out;
+    struct answered answer;
 };
 
 /* ---- the answer ---------------------------------------------------------- */
-
-static uint32_t *copy_ids(const unsigned char *bytes, size_t n)
-{
-    uint32_t *id = xcalloc(n + 1, sizeof(*id));
-
-    for (size_t i = 0; i < n; i++)
-        id[i] = get_u32(bytes + 4 * i);
-    return id;
-}
-
-static void take_record(struct prove *p, const struct record *r)
-{
-    memcpy(p->job, r->job, RECORD_JOB);
-    memcpy(p->result, r->result, RECORD_RESULT);
-    p->prompt = copy_ids(r->prompt, r->n_prompt);
-    p->output = copy_ids(r->output, r->n_output);
-    p->n_prompt = r->n_prompt;
-    p->n_out = r->n_output;
-    p->found = true;
-}
 
 static int find_row(struct prove *p, struct checkpoint *c, struct err *err)
 {
@@ -85,7 +62,9 @@ static int find_row(struct prove *p, struct checkpoint *c, struct err *err)
             continue;
         if (record_check_untraced(&row.record, err))
             return -1;
-        take_record(p, &row.record);
+        if (answered_take(&p->answer, &row.record, err))
+            return -1;
+        p->found = true;
     }
     return 0;
 }
@@ -193,7 +172,7 @@ static int walk(const struct prove *p, struct execution *x, struct err *err)
     struct id result;
     int rc = 0;
 
-    digest(&result, p->result, RECORD_RESULT);
+    digest(&result, p->answer.result, RECORD_RESULT);
     judge_init(&g, result);
     buf_init(&file, DISPUTE_FILE_MAX);
     dispute_file_begin(&file, result);
@@ -230,8 +209,8 @@ static int check_trace(const struct execution *x, struct err *err)
 
 static int prove(struct prove *p, struct err *err)
 {
-    struct result_record res;
     struct execution_input in = { .prompt = NULL };
+    struct answered *a = &p->answer;
     struct execution *x;
     struct x1_kernels k;
     struct model *m;
@@ -239,26 +218,22 @@ static int prove(struct prove *p, struct err *err)
 
     if (find_answer(p, err))
         return -1;
-    if (result_record_unpack(&res, p->result) || p->n_out == 0 ||
-        res.finish > RESULT_CONTEXT)
-        return err_set(err, ERR_INPUT, "this answer has no trace to prove:"
-                       " it ended as %s", result_finish_name(res.finish));
-    if (strtoul(p->at, NULL, 10) >= res.n)
+    if (strtoul(p->at, NULL, 10) >= a->r.n)
         return err_set(err, ERR_INPUT, "position %lu: the answer has %" PRIu32
-                       " positions", strtoul(p->at, NULL, 10), res.n);
+                       " positions", strtoul(p->at, NULL, 10), a->r.n);
     if (models_open_hashed(&m, settings_text(p->settings, "models"),
                            p->model_name ? p->model_name
-                                         : id_text(res.model).s, NULL, err))
+                                         : id_text(a->r.model).s, NULL, err))
         return err_prefix(err, "to compute again");
-    in = (struct execution_input){ .model = m, .prompt = p->prompt,
-                                   .output = p->output, .job = p->job,
-                                   .result = p->result,
-                                   .deep = res.level == 1,
+    in = (struct execution_input){ .model = m, .prompt = a->prompt,
+                                   .output = a->output, .job = a->job,
+                                   .result = a->result,
+                                   .deep = a->r.level == 1,
                                    .first = (uint32_t)strtoul(p->at, NULL, 10),
                                    .n = 1 };
     rc = x1_kernels_find(&k, "reference");
     x1_thread_init();
-    rc = rc ? rc : execution_new(&x, &in, p->n_out, &k, NULL, NULL, err);
+    rc = rc ? rc : execution_new(&x, &in, a->n_out, &k, NULL, NULL, err);
     if (rc == 0) {
         rc = check_trace(x, err) || walk(p, x, err) ? -1 : 0;
         execution_free(x);
@@ -317,8 +292,7 @@ int cmd_prove(struct settings *s, int argc, char **argv)
         else
             status = prove(&p, &err) ? cmd_fail(&err) : CMD_DONE;
     }
-    free(p.prompt);
-    free(p.output);
+    answered_clear(&p.answer);
     free(args);
     return status;
 }

@@ -1,7 +1,8 @@
 /*
- * A round of apus drain: take back what the dead have left, push, renew, pull,
- * start workers.  Each step can be run alone and run again, so two drains at
- * once do no harm, and each step is tried even where the one before it failed.
+ * A round of apus drain: take back what the dead have left, push, renew, answer
+ * disputes, pull, start workers.  Each step can be run alone and run again, so
+ * two drains at once do no harm, and each step is tried even where the one
+ * before it failed.
  */
 #include <config.h>
 
@@ -71,6 +72,7 @@ static void one_round(struct drain *d)
     adopt_state(d, SPOOL_SENDING);
     drain_push(d);
     drain_renew(d);
+    drain_disputes(d);
     drain_pull(d);
     drain_start(d);
 }

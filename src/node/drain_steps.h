@@ -17,6 +17,7 @@
 
 struct caller;
 struct launch_job;
+struct pretended;
 struct push;
 struct settings;
 
@@ -45,6 +46,8 @@ struct drain {
     bool did;                /* this round did something */
     bool answered, lost;     /* in this round something for AO was; all of a
                               * pull went back */
+    bool takes_disputes;     /* the queue does, as far as is known */
+    struct pretended *fault;     /* that this node pretends to have, or NULL */
     bool failed, later;      /* something went wrong; may pass */
 };
 
@@ -59,6 +62,8 @@ void drain_rounds(struct drain *d);
 void drain_ask_again(struct drain *d);
 void drain_push(struct drain *d);
 void drain_renew(struct drain *d);
+/* Make the next move of each dispute in which it is this node's turn. */
+void drain_disputes(struct drain *d);
 void drain_pull(struct drain *d);
 void drain_start(struct drain *d);
 /* Count what waits for workers, in n_waiting. */

@@ -1,0 +1,170 @@
+/*
+ * Of a spool only what was sealed is looked at; which batch has a request, its
+ * list of requests says.
+ */
+#include <config.h>
+
+#include "node/answered.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "dispute/execution.h"
+#include "dispute/judge.h"
+#include "kernels/kernels.h"
+#include "model/model.h"
+#include "spool/spool.h"
+#include "store/checkpoint.h"
+#include "store/part_file.h"
+#include "store/record.h"
+#include "store/seal.h"
+#include "verify/check.h"
+
+/* ---- a record ------------------------------------------------------------ */
+
+static uint32_t *copy_ids(const unsigned char *bytes, size_t n)
+{
+    uint32_t *id = xcalloc(n + 1, sizeof(*id));
+
+    for (size_t i = 0; i < n; i++)
+        id[i] = get_u32(bytes + 4 * i);
+    return id;
+}
+
+int answered_take(struct answered *a, const struct record *r, struct err *err)
+{
+    if (result_record_unpack(&a->r, r->result))
+        return err_set(err, ERR_INPUT, "the answer has no result record");
+    if (a->r.finish > RESULT_CONTEXT || r->n_output == 0 || r->n_prompt == 0)
+        return err_set(err, ERR_INPUT, "the answer has no trace: it ended as"
+                       " %s", result_finish_name(a->r.finish));
+    memcpy(a->job, r->job, sizeof(a->job));
+    memcpy(a->result, r->result, sizeof(a->result));
+    a->prompt = copy_ids(r->prompt, r->n_prompt);
+    a->output = copy_ids(r->output, r->n_output);
+    a->n_prompt = r->n_prompt;
+    a->n_out = r->n_output;
+    return 0;
+}
+
+void answered_clear(struct answered *a)
+{
+    free(a->prompt);
+    free(a->output);
+    memset(a, 0, sizeof(*a));
+}
+
+/* ---- in a spool ---------------------------------------------------------- */
+
+static int find_row(struct answered *a, struct checkpoint *c,
+                    struct id request, struct err *err)
+{
+    const unsigned char *result;
+    struct checkpoint_row row;
+    struct result_record r;
+
+    for (uint64_t i = 0; i < checkpoint_head(c)->n_rows; i++) {
+        if (checkpoint_result(c, i, &result, err))
+            return -1;
+        if (result_record_unpack(&r, result) ||
+            !id_equal(r.request, request))
+            continue;
+        if (checkpoint_row(c, i, &row, err) ||
+            record_check_untraced(&row.record, err) ||
+            answered_take(a, &row.record, err))
+            return -1;
+        return 1;
+    }
+    return 0;
+}
+
+static int find_in_part(struct answered *a, const char *path,
+                        struct id request, struct err *err)
+{
+    struct part_file *f;
+    struct checkpoint *c;
+    int rc;
+
+    if (part_file_open(&f, path, err))
+        return -1;
+    rc = checkpoint_open_file(&c, f, err);
+    if (rc == 0) {
+        rc = find_row(a, c, request, err);
+        checkpoint_close(c);
+    }
+    part_file_close(f);
+    return rc;
+}
+
+static int find_in_batch(struct answered *a, const struct batch *b,
+                         struct id request, struct err *err)
+{
+    char *requests = file_join(b->path, "requests.jsonl");
+    struct batch_info info;
+    struct seal_info seal;
+    int rc;
+
+    rc = batch_info_read(&info, b->path, err);
+    if (rc == 0) {
+        rc = info.from_ao && !info.is_file_of_ao
+                 ? check_requests_have(requests, request, err) : 0;
+        batch_info_clear(&info);
+    }
+    free(requests);
+    if (rc <= 0)
+        return rc;
+    if (seal_info_read(&seal, b->path, err))
+        return -1;
+    rc = 0;
+    for (size_t k = 0; rc == 0 && k < seal.n_parts; k++) {
+        char *path = seal_part_path(b->path, k, "h5");
+
+        rc = find_in_part(a, path, request, err);
+        free(path);
+    }
+    seal_info_clear(&seal);
+    return rc;
+}
+
+int answered_find(struct answered *a, const struct spool *s, struct id request,
+                  struct err *err)
+{
+    static const enum spool_state states[] = { SPOOL_SENT, SPOOL_SENDING,
+                                               SPOOL_DONE };
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < sizeof(states) / sizeof(*states); i++) {
+        struct batch *list;
+        size_t n;
+
+        if (spool_list(s, states[i], &list, &n, err))
+            return -1;
+        for (size_t k = 0; rc == 0 && k < n; k++)
+            rc = find_in_batch(a, &list[k], request, err);
+        spool_list_free(list, n);
+    }
+    return rc;
+}
+
+/* ---- computed ------------------------------------------------------------ */
+
+int answered_compute(struct execution **x, const struct answered *a,
+                     const struct model *m, const struct judge *g,
+                     explain_alter_fn *alter, void *self, struct err *err)
+{
+    struct execution_input in = {
+        .model = m, .prompt = a->prompt, .output = a->output, .job = a->job,
+        .result = a->result, .deep = a->r.level == 1, .n = 1,
+        .first = g->show >= SHOW_LEAF ? g->leaf.position : 0
+    };
+    struct x1_kernels k;
+
+    if (x1_kernels_find(&k, "auto"))
+        return err_set(err, ERR_FATAL, "no kernels");
+    x1_thread_init();
+    return execution_new(x, &in, a->n_out, &k, alter, self, err);
+}

@@ -1,0 +1,169 @@
+/*
+ * The step of apus drain that answers disputes about this node's answers.  It
+ * opens none.  Each move is made from the checkpoint and by computing the
+ * answer again; nothing is kept, since the queue has all moves.
+ */
+#include <config.h>
+
+#include "node/drain_steps.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/caller.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/settings.h"
+#include "dispute/execution.h"
+#include "dispute/pretended.h"
+#include "model/model.h"
+#include "model/models.h"
+#include "node/answered.h"
+#include "node/disputes.h"
+
+static void report(struct drain *d, struct id id, const char *what,
+                   const struct dispute_end *end)
+{
+    d->did = true;
+    if (!end->over) {
+        log_info("dispute %s: this node %s", id_text(id).s, what);
+    } else if (end->fault) {
+        log_error("dispute %s: this node %s and lost: its answer was wrong%s%s",
+                  id_text(id).s, what, *end->statement ? ", statement " : "",
+                  end->statement);
+        d->failed = true;
+    } else {
+        log_info("dispute %s: this node %s and won", id_text(id).s, what);
+    }
+}
+
+static int concede(struct drain *d, const struct dispute *s,
+                   struct err *err)
+{
+    struct dispute_end end;
+
+    log_error("dispute %s: computed again, the answer to request %s has"
+              " another trace than its checkpoint (apus doctor looks for what"
+              " is wrong with this machine)", id_text(s->id).s,
+              id_text(s->request).s);
+    if (disputes_end(&d->puller.client, s->id, "Concede", &end, err))
+        return -1;
+    report(d, s->id, "conceded", &end);
+    return 0;
+}
+
+static int show_records(struct drain *d, const struct dispute *s,
+                        const struct answered *a, const struct model *m,
+                        struct err *err)
+{
+    unsigned char bytes[JUDGE_RECORDS];
+    struct dispute_end end;
+
+    memcpy(bytes, a->result, RESULT_RECORD_SIZE);
+    memcpy(bytes + RESULT_RECORD_SIZE, a->job, JOB_RECORD_SIZE);
+    model_record_pack(bytes + RESULT_RECORD_SIZE + JOB_RECORD_SIZE, &m->rec);
+    if (disputes_records(&d->puller.client, s, bytes, sizeof(bytes), &end,
+                         err))
+        return -1;
+    report(d, s->id, "shows records", &end);
+    return 0;
+}
+
+/* Compute the answer, and make the move that the judge awaits. */
+static int compute(struct drain *d, const struct dispute *s,
+                   const struct answered *a, const struct model *m,
+                   struct err *err)
+{
+    struct result_record own = a->r;
+    struct execution *x, copy;
+    char what[DISPUTE_WHAT];
+    struct dispute_end end;
+    int rc;
+
+    if (answered_compute(&x, a, m, &s->judge,
+                         d->fault ? pretended_alter : NULL, d->fault, err))
+        return -1;
+    copy = *x;
+    execution_seal(&copy, &own);
+    if (!id_equal(own.trace, a->r.trace)) {
+        rc = concede(d, s, err);
+    } else {
+        rc = disputes_answer(&d->puller.client, s, x, what, &end, err);
+        if (rc == 0)
+            report(d, s->id, what, &end);
+    }
+    execution_free(x);
+    return rc;
+}
+
+static int answer(struct drain *d, const struct dispute *s, struct err *err)
+{
+    struct answered a = { .prompt = NULL };
+    struct model *m;
+    int rc = answered_find(&a, d->spool, s->request, err);
+
+    if (rc == 0)
+        return err_set(err, ERR_INPUT, "no batch of this spool has the answer"
+                       " to request %s: was it removed?",
+                       id_text(s->request).s);
+    if (rc < 0)
+        return -1;
+    rc = models_open_hashed(&m, settings_text(d->settings, "models"),
+                            id_text(a.r.model).s, NULL, err);
+    if (rc == 0) {
+        rc = s->judge.turn == JUDGE_SHOWS && s->judge.show == SHOW_RECORDS
+                 ? show_records(d, s, &a, m, err) : compute(d, s, &a, m, err);
+        model_close(m);
+    }
+    answered_clear(&a);
+    return rc;
+}
+
+static int look_at(struct drain *d, struct id id, struct err *err)
+{
+    struct dispute_end end;
+    struct dispute s;
+    int rc = disputes_get(&d->puller.client, &s, id, err);
+
+    if (rc <= 0)
+        return rc;
+    rc = 0;
+    if (s.node_turn)
+        rc = answer(d, &s, err);
+    else if (disputes_past(&s) &&
+             disputes_end(&d->puller.client, id, "Overdue", &end, NULL) == 0)
+        report(d, id, "says that the challenger is silent", &end);
+    dispute_clear(&s);
+    return rc;
+}
+
+void drain_disputes(struct drain *d)
+{
+    struct err err = ERR_INIT;
+    struct id *id = NULL;
+    size_t n = 0;
+
+    if (!d->has_queue)
+        return;
+    if (!d->takes_disputes &&
+        client_takes_records(&d->takes_disputes, d->puller.client.ao,
+                             d->puller.client.process,
+                             d->puller.client.wait_s, &err)) {
+        log_debug("%s", err.text);
+        return;
+    }
+    if (!d->takes_disputes)
+        return;
+    if (disputes_list(&d->puller.client, true, &id, &n, &err)) {
+        err_prefix(&err, "disputes");
+        drain_trouble(d, &err);
+        return;
+    }
+    for (size_t i = 0; i < n && !d->caller->stop(); i++)
+        if (look_at(d, id[i], &err)) {
+            err_prefix(&err, "dispute %s", id_text(id[i]).s);
+            drain_trouble(d, &err);
+        }
+    free(id);
+}
