@@ -62,6 +62,8 @@ static const struct command commands[] = {
     { "prove", "write the proof of one number of an answer",
       .run = cmd_prove },
     { "judge", "judge a dispute about one number", .run = cmd_judge },
+    { "dispute", "dispute a published answer, up to the verdict",
+      .run = cmd_dispute },
     { "seal", "make the checkpoint of an answered batch", .run = cmd_seal },
     { "push", "bring answers to Arweave and tell the queue", .run = cmd_push },
     { "drain", "one round: push, pull, start workers; for cron",

@@ -50,6 +50,7 @@ int cmd_show(struct settings *s, int argc, char **argv);
 int cmd_audit(struct settings *s, int argc, char **argv);
 int cmd_diff(struct settings *s, int argc, char **argv);
 int cmd_prove(struct settings *s, int argc, char **argv);
+int cmd_dispute(struct settings *s, int argc, char **argv);
 int cmd_judge(struct settings *s, int argc, char **argv);
 int cmd_verify(struct settings *s, int argc, char **argv);
 int cmd_drain(struct settings *s, int argc, char **argv);

@@ -1,0 +1,295 @@
+/*
+ * Every move follows from what was shown and from the answer, so whoever was
+ * ended makes the same one again; a number that was used is refused by the
+ * queue.
+ */
+#include <config.h>
+
+#include "node/challenge.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ao/ao.h"
+#include "base/base64.h"
+#include "base/caller.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/settings.h"
+#include "dispute/execution.h"
+#include "dispute/prover.h"
+#include "model/model.h"
+#include "node/disputes.h"
+#include "proof/digest.h"
+#include "publish/published.h"
+#include "store/record.h"
+
+/* ---- the answer ---------------------------------------------------------- */
+
+int challenge_init(struct challenge *g, struct id item,
+                   const struct published *p, const struct model *m,
+                   struct err *err)
+{
+    struct record r;
+    struct id result;
+
+    if (p->hashed)
+        return err_set(err, ERR_INPUT, "the answer cannot be computed again:"
+                       " its prompt was published by its hash alone");
+    if (!id_equal(p->process, g->client->process))
+        return err_set(err, ERR_INPUT, "the answer is to a request of the"
+                       " queue %s (setting queue)", id_text(p->process).s);
+    published_record(p, &r);
+    if (answered_take(&g->answer, &r, err))
+        return -1;
+    digest(&result, g->answer.result, RESULT_RECORD_SIZE);
+    g->model = m;
+    g->c.item = item;
+    g->c.request = p->result.request;
+    g->c.queue = p->process;
+    if (!*g->c.state)
+        strcpy(g->c.state, "found");
+    disputes_id(&g->c.dispute, result, g->client->node);
+    return 0;
+}
+
+void challenge_clear(struct challenge *g)
+{
+    execution_free(g->x);
+    g->x = NULL;
+    answered_clear(&g->answer);
+}
+
+/* Compute it, with the rows of the position that the judge has come to. */
+static int compute(struct challenge *g, const struct judge *j, struct err *err)
+{
+    uint32_t at = j->show >= SHOW_LEAF ? j->leaf.position : 0;
+
+    if (g->x && g->at == at)
+        return 0;
+    execution_free(g->x);
+    g->x = NULL;
+    g->at = at;
+    return answered_compute(&g->x, &g->answer, g->model, j, NULL, NULL, err);
+}
+
+int challenge_first(struct challenge *g, char *choice, struct err *err)
+{
+    unsigned char bytes[JUDGE_RECORDS];
+    struct judge j;
+    struct id result;
+    int rc;
+
+    memcpy(bytes, g->answer.result, RESULT_RECORD_SIZE);
+    memcpy(bytes + RESULT_RECORD_SIZE, g->answer.job, JOB_RECORD_SIZE);
+    model_record_pack(bytes + RESULT_RECORD_SIZE + JOB_RECORD_SIZE,
+                      &g->model->rec);
+    digest(&result, g->answer.result, RESULT_RECORD_SIZE);
+    judge_init(&j, result);
+    rc = judge_show(&j, bytes, sizeof(bytes), err);
+    if (rc == 0 && j.turn != JUDGE_PICKS)
+        rc = err_set(err, ERR_INPUT, "the answer cannot be disputed: %s",
+                     j.text);
+    if (rc == 0)
+        rc = compute(g, &j, err);
+    if (rc == 0)
+        rc = prover_pick(choice, g->x, &j, err);
+    judge_clear(&j);
+    return rc;
+}
+
+/* ---- what became of it --------------------------------------------------- */
+
+__attribute__((format(printf, 2, 3)))
+static void tell(struct challenge *g, const char *fmt, ...)
+{
+    char text[240];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    if (g->line)
+        g->line(g->self, text);
+}
+
+static int keep(struct challenge *g, const char *state, struct err *err)
+{
+    snprintf(g->c.state, sizeof(g->c.state), "%s", state);
+    return challenge_case_write(&g->c, settings_text(g->settings, "spool"),
+                                err);
+}
+
+static enum challenge_end ended(struct challenge *g, bool fault,
+                                const char *statement, struct err *err)
+{
+    if (keep(g, fault ? "won" : "lost", err))
+        return CHALLENGE_FAILED;
+    tell(g, "verdict\t%s%s%s", fault ? "fault: the node's answer is wrong"
+                                     : "holds: this challenger was wrong",
+         *statement ? ", statement " : "", statement);
+    return fault ? CHALLENGE_WON : CHALLENGE_LOST;
+}
+
+/* The dispute is no longer there: whether the answer is still tells how it
+ * ended. */
+static enum challenge_end look_back(struct challenge *g, struct err *err)
+{
+    char request[ID_TEXT], mine[ID_TEXT];
+    const struct item_text_tag tag[] = { { "Action", "Status" },
+                                         { "Request", request } };
+    const struct ao_message m = { .tag = tag, .n_tags = 2 };
+    const struct ao_out *out;
+    struct ao_result r;
+    const char *result;
+    struct id id;
+    bool stands;
+
+    base64url(request, g->c.request.b, 32);
+    digest(&id, g->answer.result, RESULT_RECORD_SIZE);
+    base64url(mine, id.b, 32);
+    if (client_ask_or_say(g->client, &m, "Status-Response", &r, &out, err) < 0)
+        return CHALLENGE_FAILED;
+    result = ao_out_tag(out, "Result");
+    stands = result && strcmp(result, mine) == 0;
+    ao_result_clear(&r);
+    return ended(g, !stands, "", err);
+}
+
+/* ---- moves --------------------------------------------------------------- */
+
+static int open_dispute(struct challenge *g, struct err *err)
+{
+    char request[ID_TEXT], choice[JUDGE_PICK_MAX + 1];
+    const struct item_text_tag tag[] = { { "Action", "Challenge" },
+                                         { "Request", request },
+                                         { "Part", g->c.part } };
+    const struct ao_message m = { .tag = tag, .n_tags = *g->c.part ? 3 : 2 };
+    const struct ao_out *out;
+    struct ao_result r;
+    int rc = challenge_first(g, choice, err);
+
+    if (rc <= 0)
+        return rc ? -1
+                  : err_set(err, ERR_INPUT, "the answer is what the model"
+                            " gives: there is nothing to dispute");
+    base64url(request, g->c.request.b, 32);
+    if (client_say(g->client, &m, "Challenge-Response", &r, &out, err) < 0)
+        return -1;
+    ao_result_clear(&r);
+    if (keep(g, "open", err))
+        return -1;
+    tell(g, "challenge\t%s\trequest %s", id_text(g->c.dispute).s, request);
+    return 0;
+}
+
+/* Our pick or proof: 1 when that was the last move. */
+static int move(struct challenge *g, const struct dispute *d,
+                struct dispute_end *end, struct err *err)
+{
+    char what[DISPUTE_WHAT];
+    int rc;
+
+    if (compute(g, &d->judge, err))
+        return -1;
+    rc = d->judge.turn == JUDGE_PICKS
+             ? disputes_pick(g->client, d, g->x, what, end, err)
+             : disputes_answer(g->client, d, g->x, what, end, err);
+    if (rc)
+        return -1;
+    tell(g, "%" PRIu32 "\tchallenger\t%s", d->judge.number, what);
+    g->told = d->judge.number + 1;
+    return end->over;
+}
+
+/* The node's move, which is what the judge has last. */
+static void tell_shown(struct challenge *g, const struct dispute *d)
+{
+    uint32_t number = d->judge.number;
+
+    if (number > g->told && d->judge.turn == JUDGE_PICKS)
+        tell(g, "%" PRIu32 "\tnode\tshows %s", number - 1,
+             judge_show_name(d->judge.show));
+    g->told = number > g->told ? number : g->told;
+}
+
+/* It is the node's turn. */
+static int wait_for_node(struct challenge *g, const struct dispute *d,
+                         struct dispute_end *end, struct err *err)
+{
+    struct err why = ERR_INIT;
+
+    if (!disputes_past(d))
+        return 0;
+    if (disputes_end(g->client, d->id, "Overdue", end, &why))
+        return why.code == ERR_RETRY ? 0 : err_copy(err, &why);
+    tell(g, "%" PRIu32 "\tchallenger\tsays that the node is silent",
+         d->judge.number);
+    return 1;
+}
+
+enum step {
+    STEP_FAILED = -1,
+    STEP_WAITS, /* for the node */
+    STEP_ENDED, /* with a verdict */
+    STEP_MOVED,
+    STEP_GONE   /* it ended without us */
+};
+
+static enum step step(struct challenge *g, struct dispute_end *end,
+                      struct err *err)
+{
+    struct dispute d;
+    int rc = disputes_get(g->client, &d, g->c.dispute, err);
+    enum step done;
+
+    if (rc < 0)
+        return STEP_FAILED;
+    if (rc == 0 && strcmp(g->c.state, "found") != 0)
+        return STEP_GONE;
+    if (rc == 0)
+        return open_dispute(g, err) ? STEP_FAILED : STEP_MOVED;
+    tell_shown(g, &d);
+    if (d.judge.turn == JUDGE_PICKS || d.judge.turn == JUDGE_PROVES) {
+        rc = move(g, &d, end, err);
+        done = rc ? STEP_ENDED : STEP_MOVED;
+    } else {
+        rc = wait_for_node(g, &d, end, err);
+        done = rc ? STEP_ENDED : STEP_WAITS;
+    }
+    dispute_clear(&d);
+    return rc < 0 ? STEP_FAILED : done;
+}
+
+enum challenge_end challenge_play(struct challenge *g, struct err *err)
+{
+    const struct timespec second = { .tv_sec = 1 };
+    double until = clock_s() + (double)g->for_s;
+    struct err own = ERR_INIT;
+    struct dispute_end end;
+
+    err = err_or(err, &own);
+    for (;;) {
+        enum step done = step(g, &end, err);
+
+        if (done == STEP_FAILED)
+            return err->code == ERR_RETRY ? CHALLENGE_OPEN : CHALLENGE_FAILED;
+        if (done == STEP_ENDED)
+            return ended(g, end.fault, end.statement, err);
+        if (done == STEP_GONE)
+            return look_back(g, err);
+        if (caller_stops(g->caller) ||
+            (done == STEP_WAITS && clock_s() >= until)) {
+            err_set(err, ERR_RETRY, "dispute %s: the node has the turn",
+                    id_text(g->c.dispute).s);
+            return CHALLENGE_OPEN;
+        }
+        if (done == STEP_WAITS)
+            nanosleep(&second, NULL);
+    }
+}

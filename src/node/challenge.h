@@ -1,0 +1,83 @@
+/*
+ * The challenger's side of a dispute about one published answer: compute it,
+ * find the first difference, open the dispute, and pick until there is a
+ * verdict.  The queue has all moves; a case, a file in the spool, says which
+ * answer a dispute is about and how it ended.
+ */
+#ifndef APUS_NODE_CHALLENGE_H
+#define APUS_NODE_CHALLENGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/id.h"
+#include "node/answered.h"
+#include "queue/client.h"
+
+struct caller;
+struct err;
+struct execution;
+struct model;
+struct published;
+struct settings;
+
+/* SPOOL/disputes/ID.json */
+struct challenge_case {
+    struct id dispute, item, request, queue;
+    char part[24];        /* verify's word for what differs first, or "" */
+    char state[8];        /* "found", "open", "won", "lost" */
+};
+#define CHALLENGE_CASE_MAX 4096
+
+/* Parse a case: ERR_INPUT names what is wrong in it. */
+int challenge_case_parse(struct challenge_case *c, const char *text, size_t n,
+                         struct err *err);
+
+/* Read one from a file, or of a dispute from the spool: 1, 0 there is none,
+ * -1.  Writing makes the directory. */
+int challenge_case_read(struct challenge_case *c, const char *path,
+                        struct err *err);
+int challenge_case_write(const struct challenge_case *c, const char *spool,
+                         struct err *err);
+/* Its path; the caller frees it. */
+char *challenge_case_path(const char *spool, struct id dispute);
+
+enum challenge_end {
+    CHALLENGE_FAILED = -1, /* err */
+    CHALLENGE_WON,
+    CHALLENGE_LOST,
+    CHALLENGE_OPEN         /* not over: the node's turn, or it may pass */
+};
+
+struct challenge {
+    const struct settings *settings;
+    const struct caller *caller;        /* asked whether to stop */
+    struct client *client;              /* of the queue, with a wallet */
+    void (*line)(void *self, const char *text); /* a move was made */
+    void *self;
+    uint64_t for_s;                     /* wait for the node so long */
+
+    struct challenge_case c;
+    struct answered answer;
+    const struct model *model;          /* with its matrices */
+    struct execution *x;                /* as far as it is computed .. */
+    uint32_t at;                        /* .. with rows of this position */
+    uint32_t told;                      /* moves that were told */
+};
+
+/* Begin with an answer as it was published, under the item's id; its strings
+ * are copied.  The model is borrowed. */
+int challenge_init(struct challenge *g, struct id item,
+                   const struct published *p, const struct model *m,
+                   struct err *err);
+void challenge_clear(struct challenge *g);
+
+/* What this challenger would pick first of the records: 1 with the pick, 0 if
+ * the answer is what the model gives, -1. */
+int challenge_first(struct challenge *g, char *choice, struct err *err);
+
+/* Play on, from wherever it stands; the case is written when it is opened and
+ * when it ends. */
+enum challenge_end challenge_play(struct challenge *g, struct err *err);
+
+#endif

@@ -1,0 +1,119 @@
+#!/bin/sh
+# Disputes at a queue on localnet: a node that computed one element wrongly
+# loses against apus dispute, which is ended and goes on; over an honest answer
+# nothing can be opened, and a node whose answer was changed after it was
+# computed concedes.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+. "$top/tests/localnet.sh"
+forge() { APUS_LIBEXEC=$(dirname "$apus") "$(dirname "$apus")/tests/forge" \
+    "$@"; }
+worker=$(dirname "$apus")/apus-worker
+fault=9/0/q/5
+mkdir node challenger
+
+net_up && r=0 || r=1
+report $r "localnet is up"
+APUS_CONFIG=$net/apus.conf
+APUS_MODELS=$tmp/models
+APUS_LOG_LEVEL=info
+APUS_HTTP_RETRIES=0
+export APUS_CONFIG APUS_MODELS APUS_LOG_LEVEL APUS_HTTP_RETRIES
+"$apus" model add "$top/models/nano" nano >out 2>err
+source=$("$apus" model publish nano --yes 2>err | tail -n 1)
+APUS_QUEUE=$("$apus" queue new --allow-self --lua "$top/contrib/ao/queue.lua" \
+    2>err) && r=0 || r=1
+export APUS_QUEUE
+report $r "a queue"
+"$apus" queue model nano --source "$source" >out 2>err
+netcall sign "$net/wallet.json" "$APUS_QUEUE" Data-Protocol=ao \
+    Variant=ao.TN.1 Type=Message Action=Set Window=86400 </dev/null >item
+netcall post "$url/mu/" 'Content-Type: application/octet-stream' <item >answer
+
+node() { # COMMAND...: the node's
+    what=$1
+    shift
+    "$apus" "$what" --spool "$tmp/node" --wallet "$net/wallet.json" "$@"
+}
+# An answer of the node, with a fault: $item is its result, $request the
+# request's id.
+answer() { # [PLACE]
+    request=$("$apus" request "3 + $n =" --temperature 0 --max-tokens 4 \
+        --wallet "$net/dapp.json" 2>err)
+    batch=$(node pull 2>>err | sed 's/[[:space:]].*//')
+    "$worker" --alone --spool "$tmp/node" ${1:+--pretend-fault "$1"} \
+        -- "$batch" >out 2>err && r=0 || r=1
+    report $r "an answer${1:+ with a fault at $1}"
+}
+publish() {
+    node push -- "$batch" >out 2>err && r=0 || r=1
+    report $r "is pushed"
+    item=$(sed -n 's/.*"item":"\([^"]*\)".*/\1/p' \
+        "$tmp/node/sent/b$batch/items.jsonl")
+}
+# A step of the challenger.
+challenger() { # STATUS NAME ARGUMENT...
+    want=$1
+    name=$2
+    shift 2
+    gives "$want" "$name" dispute --spool "$tmp/challenger" \
+        --wallet "$net/dapp.json" "$@"
+}
+
+# ---- nothing to dispute ------------------------------------------------------
+answer
+publish
+challenger 0 "an honest answer" --dry "$item"
+has out '^first.pick.none' "differs in nothing"
+challenger 1 "is not disputed" "$item"
+has err 'is what the model gives' "which is said"
+challenger 2 "what is none" nothing
+
+# ---- a node that finds its own answer wrong ----------------------------------
+answer $fault
+publish
+challenger 75 "an answer with a fault" "$item"
+challenger 0 "those that are open" list
+has out 'challenger.request '"$request"'.move 0.turn node' "are listed"
+node drain >drained 2>&1 || :
+challenger 75 "the node has shown its records" "$item"
+got=0
+node drain >out 2>&1 || got=$?
+[ $got = 1 ] && r=0 || r=1
+report $r "a node that computes it again: exit status 1"
+has out 'has another trace than its checkpoint' "sees it"
+has out 'this node conceded and lost' "and concedes"
+challenger 0 "the challenger" "$item"
+has out '^verdict.fault' "has won"
+"$apus" request --cancel "$request" --wallet "$net/dapp.json" >out 2>err
+"$apus" queue allow -- "$("$apus" wallet show "$net/wallet.json")" >out 2>err
+
+# ---- a fault -----------------------------------------------------------------
+answer $fault
+publish
+challenger 0 "what it would do" --dry "$item"
+has out '^first.pick.trace' "it would look at the trace"
+dispute=$(sed -n 's/^dispute.//p' out)
+challenger 75 "the dispute is opened" "$item"
+has out "^challenge.$dispute" "under the id that was said"
+moves=0
+: >moves
+while [ $moves -lt 20 ]; do
+    moves=$((moves + 1))
+    node drain --pretend-fault $fault >drained 2>&1 || :
+    rc=0
+    "$apus" dispute --spool "$tmp/challenger" --wallet "$net/dapp.json" \
+        "$dispute" >out 2>err || rc=$?
+    cat out >>moves
+    [ $rc = 75 ] || break
+done
+cp moves out
+[ $rc = 0 ] && r=0 || r=1
+report $r "it ends after $moves rounds, and the judge agrees"
+has out '^verdict.fault: .*statement [67]$' "a product or a sum is wrong"
+has out 'node.shows piece' "what the node showed is told"
+challenger 0 "once more" "$item"
+has out '^verdict.won' "it is over"
+"$apus" request --status "$request" --wallet "$net/dapp.json" >out 2>err
+has out 'pending' "the request waits for another node"
+finish
