@@ -28,6 +28,14 @@ report $r "a model that is added is remembered as checked"
 [ "$(stat -c %a shared "shared/$name.apus" | tr '\n' ' ')" = '755 644 ' ] &&
     r=0 || r=1
 report $r "with --umask 022 all can read it"
+"$apus" model add "$top/models/nano" second --models shared >out 2>err
+[ "$(stat -c %a shared/* | sort -u)" = 644 ] && r=0 || r=1
+stat -c '%a %n' shared/* >out
+report $r "and what is added without it takes that from nobody"
+mkdir -m 700 alone
+gives 0 "--umask 022 in a store of one account" model add "$top/models/nano" \
+    nano --models alone --umask 022
+has err 'alone" is for this account alone, .*chmod 755' "says what is missing"
 
 # one weight changes, and the mtime is set back
 cp "$model" good

@@ -439,6 +439,19 @@ static int check_target(const struct file_out *f, struct err *err)
     return 0;
 }
 
+int file_share_as(const char *path, const char *old, struct err *err)
+{
+    struct stat is, was;
+
+    if (lstat(old, &was) || !S_ISREG(was.st_mode))
+        return 0;
+    if (stat(path, &is) == 0 &&
+        ((was.st_mode & ~is.st_mode & 0777) == 0 ||
+         chmod(path, (is.st_mode | was.st_mode) & 0777) == 0))
+        return 0;
+    return fail(err, "set the mode of", path);
+}
+
 static int end_stream(struct file_out *f, struct err *err)
 {
     struct stat st;
@@ -460,7 +473,8 @@ int file_out_commit(struct file_out *f, struct err *err)
         rc = end_stream(f, err);
         goto out;
     }
-    if (file_out_flush(f, err) || check_target(f, err))
+    if (file_out_flush(f, err) || check_target(f, err) ||
+        file_share_as(f->aside, f->path, err))
         goto out;
     dir_fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir_fd < 0 || (!f->sync_later && sys_fsync(f->fd))) {

@@ -32,6 +32,10 @@ bool file_is_dir(const char *path);
 /* Replace `path` by these bytes. */
 int file_write(const char *path, const void *data, size_t n, struct err *err);
 
+/* Let whoever may read or write the file `old` do that with `path`, too, which
+ * is to replace it; nothing if there is no such file. */
+int file_share_as(const char *path, const char *old, struct err *err);
+
 /* mkdir -p, mode 0777 less the umask. */
 int file_mkdirs(const char *path, struct err *err);
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -265,6 +266,17 @@ static void show_twins(const char *store, struct id id)
 }
 
 /* What the name stands for now; a model that it takes the name of stays. */
+/* Of a store that was made without --umask. */
+static void warn_of_store(const char *store, const char *path)
+{
+    struct stat dir, file;
+
+    if (stat(store, &dir) == 0 && stat(path, &file) == 0 &&
+        (file.st_mode & S_IROTH) && !(dir.st_mode & S_IXOTH))
+        log_warning("\"%s\" is for this account alone, and so is what is in"
+                    " it: chmod 755 lets others read it", store);
+}
+
 static int add_name(struct settings *s, const char *what, const char *name,
                     const struct convert_options *o, bool force,
                     const char *source, struct err *err)
@@ -298,6 +310,7 @@ static int add_name(struct settings *s, const char *what, const char *name,
     if (rc == 0) {
         path = models_path(store, id);
         warn_of_tokenizer(what, path);
+        warn_of_store(store, path);
         show_twins(store, id);
         print_id(id);
     }

@@ -372,7 +372,9 @@ static int add_source(const char *store, const char *what,
 
     if (!rc) {
         path = models_path(store, *id);
-        if (sys_rename(aside, path) || sys_sync_dir(store))
+        if (file_share_as(aside, path, err))
+            rc = -1;
+        else if (sys_rename(aside, path) || sys_sync_dir(store))
             rc = err_errno(err, ERR_RETRY, "cannot rename \"%s\"", aside);
     }
     if (rc)
@@ -561,7 +563,9 @@ int models_adopt(const char *store, const char *from, struct id id,
     char *path = models_path(store, id);
     int rc = 0;
 
-    if (sys_rename(from, path) || sys_sync_dir(store))
+    if (file_share_as(from, path, err))
+        rc = -1;
+    else if (sys_rename(from, path) || sys_sync_dir(store))
         rc = err_errno(err, ERR_RETRY, "cannot rename \"%s\" to \"%s\"", from,
                        path);
     free(path);
