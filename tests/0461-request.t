@@ -89,7 +89,7 @@ report $r "it is kept no longer"
 gives 0 "without a wallet" request --of "$id" --wallet "$tmp/none.json"
 printf 'What is 3 + 4?' >text
 # shellcheck disable=SC2086
-"$apus" request -f text --temperature 0 --wait $dapp >waited 2>err &
+"$apus" request -f - --temperature 0 --wait $dapp <text >waited 2>err &
 job=$!
 for i in $(seq 1200); do
     [ ! -s waited ] || break

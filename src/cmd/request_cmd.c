@@ -5,6 +5,7 @@
  */
 #include <config.h>
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -85,6 +86,19 @@ static int make_options(struct buf *b, const struct asking *a,
     return buf_check(b, "the options", err);
 }
 
+static int read_stdin(struct buf *text, struct err *err)
+{
+    char chunk[4096];
+    size_t n;
+
+    errno = 0;
+    while (!text->full && (n = fread(chunk, 1, sizeof(chunk), stdin)) > 0)
+        buf_put(text, chunk, n);
+    if (ferror(stdin))
+        return err_errno(err, ERR_INPUT, "cannot read standard input");
+    return buf_check(text, "standard input", err);
+}
+
 static int read_text(struct buf *text, const struct asking *a,
                      struct err *err)
 {
@@ -92,7 +106,8 @@ static int read_text(struct buf *text, const struct asking *a,
         buf_puts(text, a->text ? a->text : "");
         return buf_check(text, "the request", err);
     }
-    return file_read(text, a->file, err);
+    return strcmp(a->file, "-") == 0 ? read_stdin(text, err)
+                                     : file_read(text, a->file, err);
 }
 
 /* ---- asking -------------------------------------------------------------- */
@@ -532,7 +547,7 @@ static int do_request(struct asking *a, size_t n_args)
 }
 
 static const struct opt request_opts[] = {
-    { 'f', "file", "FILE", "the text is in this file",
+    { 'f', "file", "FILE", "the text is in this file; - is standard input",
       offsetof(struct asking, file) },
     { 0, "source", "ID", "the text is in this item on Arweave",
       offsetof(struct asking, source) },
