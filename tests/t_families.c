@@ -494,8 +494,8 @@ static void try_refused(void)
     refused("{\"model_type\":\"llama\"," TINY "\"rms_norm_eps\":1e-5,"
             "\"rope_parameters\":{\"rope_type\":\"default\","
             "\"partial_rotary_factor\":0.5}}", "only 1 is known");
-    refused("{\"model_type\":\"gemma2\"," TINY "\"rms_norm_eps\":1e-5}",
-            "model_type is \"gemma2\"");
+    refused("{\"model_type\":\"mamba\"," TINY "\"rms_norm_eps\":1e-5}",
+            "model_type is \"mamba\"");
 }
 
 int main(void)
