@@ -11,9 +11,7 @@ main([Dir | Files]) ->
 
 load(Name, St0) ->
     {ok, Text} = file:read_file(Name),
-    %% Luerl takes bytes above 127 in a text for characters, and writes two
-    Plain = binary:replace(Text, <<"\"\\128\"">>, <<"string.char(128)">>),
-    {_, St} = run(Plain, St0),
+    {_, St} = run(Text, St0),
     St.
 
 judge(Name, St0) ->

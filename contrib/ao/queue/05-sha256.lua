@@ -89,7 +89,7 @@ local compress = written_out()
 -- The 32 bytes of the digest of a text.
 function lib.sha256(s)
     local h, n = { table.unpack(START) }, #s
-    s = s .. "\128" .. ("\0"):rep((55 - n) % 64) .. word(n >> 29) ..
+    s = s .. string.char(128) .. ("\0"):rep((55 - n) % 64) .. word(n >> 29) ..
         word(n << 3 & U32)
     for at = 1, #s, 64 do
         compress(h, s, at)
