@@ -31,9 +31,9 @@ void judge_init(struct judge *g, struct id result)
 {
     memset(g, 0, sizeof(*g));
     g->result = result;
-    buf_init(&g->list.bytes, JUDGE_PROOF_MAX);
-    buf_init(&g->layers, JUDGE_PROOF_MAX);
-    buf_init(&g->table, JUDGE_PROOF_MAX);
+    buf_init(&g->list.bytes, JUDGE_SHOW_MAX);
+    buf_init(&g->layers, JUDGE_SHOW_MAX);
+    buf_init(&g->table, JUDGE_SHOW_MAX);
     buf_init(&g->pieces.bytes, JUDGE_SHOW_MAX);
     buf_init(&g->piece.bytes, JUDGE_SHOW_MAX);
     buf_init(&g->sums.bytes, JUDGE_SHOW_MAX);
@@ -423,8 +423,7 @@ int judge_show(struct judge *g, const unsigned char *bytes, size_t n,
 
     if (g->turn != JUDGE_SHOWS)
         return err_set(err, ERR_INPUT, "nothing is to be shown now");
-    if (n > JUDGE_SHOW_MAX && g->show != SHOW_LAYERS &&
-        g->show != SHOW_ROW_BLOCKS)
+    if (n > JUDGE_SHOW_MAX)
         return err_set(err, ERR_INPUT, "%zu bytes, at most %d", n,
                        JUDGE_SHOW_MAX);
     if (show[g->show](g, bytes, n, err))

@@ -32,10 +32,19 @@ int judge_decide(struct judge *g, enum judge_verdict v, uint32_t statement)
     return 0;
 }
 
+/* No show is above JUDGE_SHOW_MAX: rows, kv rows in blocks, and the hashes of a
+ * layer's kv rows behind the operator table. */
+static bool shows_fit(const struct model_record *m)
+{
+    return m->n_layers <= 255 && m->n_kv_heads <= 192 &&
+           m->n_layers * m->n_kv_heads <= 16384;
+}
+
 bool judge_can_judge(const struct model_record *m)
 {
     return m->architecture == 1 && m->numerics == 1 &&
-           !operators_unknown(m) && model_check(m, NULL) == 0;
+           !operators_unknown(m) && shows_fit(m) &&
+           model_check(m, NULL) == 0;
 }
 
 static bool finish_good(const struct judge *g)

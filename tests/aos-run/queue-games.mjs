@@ -5,8 +5,9 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { id } from './aos.mjs'
-import { done, is, note } from './tap.mjs'
+import { isDeepStrictEqual } from 'node:util'
+import { id, tagsOf } from './aos.mjs'
+import { done, is, note, ok } from './tap.mjs'
 import {
   complete, infer, lines, owner, pull, queue, registers
 } from './queue.mjs'
@@ -15,6 +16,7 @@ const sha256 = (...list) => list.reduce((h, b) => h.update(b),
   createHash('sha256')).digest()
 const b64 = (b) => b.toString('base64url')
 const bob = id('bob')
+const carol = id('carol')
 const node = id('node-1')
 const kinds = [undefined, 'Show', 'Pick', 'Prove']
 
@@ -126,20 +128,125 @@ async function judged (q, game) {
     other: 'no', bare: 'no' }, 'models that the judge knows are judged')
 }
 
+// What is not move i, as messages.
+function wrong_moves (g, i) {
+  const [from, tags, data] = move(g, i)
+  const { kind, bytes } = g.moves[i]
+  const as = (other, who) => [who ?? from, { ...tags, Action: other,
+    Choice: '0' }, b64(bytes)]
+  const other = (more, d = data) => [from, { ...tags, ...more }, d]
+  const first = Buffer.from(bytes)
+  first[0] ^= 1
+  const changed = kind === 'Pick'
+    ? ['', ' ', '0 0 0 0 0', '-1', '01', '1.', '99999999999', 'x'.repeat(65),
+        bytes + ' ', bytes + ' 0'].map((Choice) => other({ Choice }))
+    : ['', '*', 'A', b64(bytes.subarray(1)), b64(bytes.subarray(0, -1)),
+        b64(Buffer.concat([bytes, Buffer.alloc(1)])),
+        b64(Buffer.concat([bytes, bytes])), 'A'.repeat(99996)]
+        .map((d) => other({}, d))
+  if (kind === 'Prove' || i === 0) changed.push(other({}, b64(first)))
+  if (kind === 'Prove') changed.push(other({}, b64(g.other.moves.at(-1).bytes)))
+  return [
+    [carol, tags, data], [kind === 'Pick' ? node : carol, tags, data],
+    ...['Show', 'Pick', 'Prove'].filter((k) => k !== kind).flatMap((k) =>
+      [as(k, node), as(k, bob), as(k, carol)]),
+    ...[i + 1, i - 1, '0' + i, '', 'x', 1e9].map((n) =>
+      other({ Number: String(n) })),
+    ...['', 'x', id('no'), g.dispute + 'A'].map((Dispute) =>
+      other({ Dispute })),
+    ...changed,
+    ...(i > 0 ? [move(g, i - 1)] : []),
+    [bob, { Action: 'Challenge', Request: id(g.name) }, ''],
+    [node, { Action: 'Challenge', Request: id(g.name) }, ''],
+    [carol, { Action: 'Challenge', Request: id(g.name) }, ''],
+    [carol, { Action: 'Concede', Dispute: g.dispute }, ''],
+    [bob, { Action: 'Concede', Dispute: id('no') }, ''],
+    [carol, { Action: 'Overdue', Dispute: g.dispute }, '']]
+}
+
+// Nothing but the next move of the right party moves a dispute.
+async function wrong (q, g) {
+  const file = [carol, { Action: 'Dispute', Dispute: g.dispute }, '']
+  await q.many(opening(g))
+  const bad = []
+  let n = 0
+  for (let i = 0; i < g.moves.length; i++) {
+    const list = wrong_moves(g, i)
+    n += list.length
+    const s = await q.many([file, ...list, file, move(g, i)])
+    const told = (a) => lines(a).map(({ until, ...l }) => l)
+    s.slice(1, -2).forEach((a, k) => {
+      if (a.error || !/^4\d\d$/.test(a.code) || a.out.length !== 1) {
+        bad.push([i, list[k][1], a.code ?? a.error])
+      }
+    })
+    if (!isDeepStrictEqual(told(s.at(-2)), told(s[0]))) bad.push([i, 'changed'])
+    if (s.at(-1).code !== '200') bad.push([i, 'the move', s.at(-1).first])
+  }
+  is(bad.slice(0, 5), [], `${n} messages at a wrong moment, of another or ` +
+    'of other bytes are refused and change nothing')
+  const after = await q.many(g.moves.map((m, i) => move(g, i)).concat([file,
+    [bob, { Action: 'Concede', Dispute: g.dispute }, ''],
+    [carol, { Action: 'Overdue', Dispute: g.dispute }, '']]))
+  is(new Set(after.map((a) => a.code)), new Set(['404']),
+    'after the verdict there is nothing to say')
+}
+
+// What one dispute takes in the state; texts that are one text count once.
+const size = (g) => `
+  local n, seen = 0, {}
+  local function count(v)
+    if type(v) == "table" and not seen[v] then
+      for k, x in pairs(v) do n = n + 40; count(k); count(x) end
+    elseif type(v) == "string" and not seen[v] then
+      n = n + 25 + #v
+    end
+    seen[v] = true
+  end
+  count(Queue.disputes["${g.dispute}"])
+  return n`
+
+// The largest dispute that there is: large-game.mjs.
+async function large (q, g) {
+  const s = await q.many([...opening(g),
+    ...g.moves.slice(0, -1).map((m, i) => move(g, i))])
+  is(s.filter((a) => (a.code ?? '200') !== '200'), [], 'the largest shows')
+  const n = Number(await q.ask(size(g)))
+  ok(n > 20000 && n < 40000, `a dispute takes ${n} bytes, below 40,000`)
+  const [from, tags, data] = move(g, g.moves.length - 1)
+  const proof = g.moves.at(-1).bytes.length
+  const r = await q.p.send({ from, tags, data })
+  const end = tagsOf(r.Messages[0])
+  is([end.Verdict, end.Statement], ['fault', '13'],
+    `and end with a proof of ${proof} bytes`)
+  ok(proof <= 16384, 'which is at most 16 KiB')
+  return r.GasUsed
+}
+
 async function main () {
   const games = choose(process.env.GAMES, Number(process.env.GAMES_EACH ?? 1))
+  const g = about({ ...read(process.env.LARGE_GAME) }, 'large')
+  if (process.env.GAS) {
+    const gas = await large(await ready([g], { module: 'aos-metered' }), g)
+    ok(gas < 1e11, `for ${gas.toExponential(2)} gas`)
+    return
+  }
   games.push({ ...games[0], verdict: 'holds', code: 0, moves: [
     games[0].moves[0], { kind: 'Pick', bytes: Buffer.from('job') }] })
-  const q = await ready(games)
+  const q = await ready([...games, g])
   await judged(q, games[0])
   let good = 0
-  for (const [i, g] of games.entries()) {
-    good += await play(q, about(g, 'g' + i), g.verdict) ? 1 : 0
+  for (const [i, one] of games.entries()) {
+    good += await play(q, about(one, 'g' + i), one.verdict) ? 1 : 0
   }
   is(good, games.length, `${games.length} games end as they have to`)
-  const codes = new Set(games.map((g) => g.code))
+  const codes = new Set(games.map((one) => one.code))
   is([...Array(17).keys()].filter((c) => !codes.has(c)), [],
     'in each of the statements 0 to 16')
+  const [last, other] = [13, 12].map((c) => games.find((one) =>
+    one.code === c))
+  await wrong(q, { ...about(last, 'wrong'), other })
+  await large(q, g)
 }
 await main()
 done()

@@ -82,10 +82,18 @@ local function ids_good(m)
     return true
 end
 
+-- No show of a position of this model is above 8 KiB: its rows (32 bytes a
+-- layer), its kv rows in blocks of 64, and the hashes of a layer's kv rows,
+-- which stand behind the operator table.
+local function shows_fit(m)
+    return m.n_layers <= 255 and m.n_kv_heads <= 192 and
+        m.n_layers * m.n_kv_heads <= 16384
+end
+
 -- The judge knows all of this model.
 function judge.knows(m)
     return m.numerics == 1 and m.architecture == 1 and sizes_good(m) and
-        m.flags < 32 and m.flags & 24 ~= 24 and
+        shows_fit(m) and m.flags < 32 and m.flags & 24 ~= 24 and
         within(m.eps, 0x2b800000, 0x537fffff) and
         within(m.scale, 1, 0x497fffff) and ids_good(m) and
         m.tokenizer <= 67108864 and m.template <= 1048576 and

@@ -1,7 +1,7 @@
 local lib = ApusQueue
 local judge, sha256 = lib.judge, lib.sha256
 local part, u32, NONE = judge.part, judge.u32, judge.NONE
-local SHOW_MAX, LIST, SUMS = 8192, 64, 128
+local LIST, SUMS = 64, 128
 local LIMIT = 9007199254740992 -- 2^53
 
 -- ---- what the node shows, against what it showed before ----
@@ -287,7 +287,3 @@ function shows.sums(c, s, state)
         least(all - SUMS * block, SUMS), width)
 end
 
--- The bytes that a show may have at most.
-function judge.show_max(show)
-    return (show == "layers" or show == "row-blocks") and 65536 or SHOW_MAX
-end

@@ -1,6 +1,6 @@
 local lib = ApusQueue
 local judge = lib.judge
-local PROOF_MAX = 65536
+local SHOW_MAX, PROOF_MAX = 8192, 65536
 
 -- ---- the judge ----
 -- A state is a table of texts, numbers and tables of them, without functions;
@@ -73,7 +73,7 @@ end
 -- The node shows what is awaited, as move `number`.
 function judge.show(state, number, bytes)
     local why = refused(state, "shows", number)
-    if not why and #bytes > judge.show_max(state.show) then
+    if not why and #bytes > SHOW_MAX then
         why = #bytes .. " bytes are too many"
     end
     if why then
