@@ -324,10 +324,15 @@ void game_play(struct game *out, struct execution *node, game_pick_fn *picks,
     int rc = 0;
 
     memset(out, 0, sizeof(*out));
-    digest(&result, node->result, RESULT_RECORD_SIZE);
-    judge_init(&g, result);
     buf_init(&out->file, (size_t)1 << 20);
-    dispute_file_begin(&out->file, result);
+    if (node->in.file) {
+        judge_init_file(&g, &node->in.file->of);
+        dispute_file_begin_line(&out->file, &node->in.file->of);
+    } else {
+        digest(&result, node->result, RESULT_RECORD_SIZE);
+        judge_init(&g, result);
+        dispute_file_begin(&out->file, result);
+    }
     while (rc == 0 && g.turn != JUDGE_OVER) {
         if (g.turn == JUDGE_SHOWS)
             rc = show(out, node, &g, shows, shower, &err);

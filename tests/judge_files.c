@@ -35,7 +35,8 @@ static const char *judged(const struct buf *file)
 /* Where the last move's bytes begin. */
 static size_t last_move(const struct buf *file)
 {
-    size_t at = 40, begin = 40;
+    size_t at = memcmp(file->data, "apusdis2", 8) == 0 ? 116 : 40;
+    size_t begin = at;
 
     while (at + 8 <= file->len) {
         begin = at + 8;

@@ -12,6 +12,9 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "dispute/dispute_file.h"
+#include "proof/line_ids.h"
+#include "proof/merkle.h"
+#include "proof/merkle_path.h"
 #include "proof/trace.h"
 #include "tests/dispute_util.h"
 #include "tests/models_util.h"
@@ -237,6 +240,147 @@ static void try_tokens(struct execution *honest)
     }
 }
 
+/* ---- results of a file --------------------------------------------------- */
+
+#define RESULTS 3
+
+/* A file of 5 lines, of which the first three have this answer. */
+struct filed {
+    unsigned char record[RESULTS][RESULT_RECORD_SIZE];
+    unsigned char line[8 + 32 * MERKLE_PATH_MAX];
+    unsigned char after[RESULT_RECORD_SIZE + 32 * MERKLE_PATH_MAX];
+    struct execution_file file;
+};
+
+static int by_request(const void *a, const void *b)
+{
+    return memcmp((const char *)a + 8, (const char *)b + 8, 32);
+}
+
+/* Let x be result `index` of such a file, its records in order or not. */
+static void put_in_file(struct filed *f, struct execution *x, uint32_t index,
+                        bool in_order)
+{
+    unsigned char hash[RESULTS * 32];
+    struct judge_file *of = &f->file.of;
+    struct merkle m;
+    struct id id;
+
+    memset(f, 0, sizeof(*f));
+    *of = (struct judge_file){ .model = played.model->id, .sha256 = { { 9 } },
+                               .lines = 5, .index = index, .count = RESULTS };
+    for (uint32_t i = 0; i < RESULTS; i++) {
+        memcpy(f->record[i], x->result, RESULT_RECORD_SIZE);
+        line_id_by_file(&id, of->sha256, i);
+        memcpy(f->record[i] + 8, id.b, 32);
+    }
+    qsort(f->record, RESULTS, RESULT_RECORD_SIZE, by_request);
+    if (!in_order) {
+        memcpy(id.b, f->record[0] + 8, 32);
+        memcpy(f->record[0] + 8, f->record[1] + 8, 32);
+        memcpy(f->record[1] + 8, id.b, 32);
+    }
+    merkle_init(&m);
+    for (uint32_t i = 0; i < RESULTS; i++) {
+        merkle_leaf_hash(id_in(hash + 32 * i), f->record[i],
+                         RESULT_RECORD_SIZE);
+        merkle_hash(&m, id_at(hash + 32 * i));
+    }
+    merkle_root(&m, &of->root);
+    memcpy(x->result, f->record[index], RESULT_RECORD_SIZE);
+    for (uint64_t i = 0; i < RESULTS; i++) {
+        line_id_by_file(&id, of->sha256, i);
+        if (memcmp(id.b, x->result + 8, 32) == 0)
+            set_u64(f->line, i);
+    }
+    f->file.line = f->line;
+    f->file.n_line = 8 + 32 * merkle_path(f->line + 8, hash, RESULTS, index);
+    if (index + 1 < RESULTS) {
+        memcpy(f->after, f->record[index + 1], RESULT_RECORD_SIZE);
+        f->file.after = f->after;
+        f->file.n_after = RESULT_RECORD_SIZE +
+            32 * merkle_path(f->after + RESULT_RECORD_SIZE, hash, RESULTS,
+                             index + 1);
+    }
+    x->in.file = &f->file;
+}
+
+static int pick_word(void *self, const struct judge *g, char *choice)
+{
+    (void)g;
+    snprintf(choice, JUDGE_PICK_MAX, "%s", (const char *)self);
+    return 1;
+}
+
+/* A game over a result of a file where the challenger picks one word. */
+static void try_word(const char *name, struct execution *x, const char *word,
+                     bool stuck, enum judge_verdict verdict)
+{
+    char pick[16];
+    struct game g;
+
+    snprintf(pick, sizeof(pick), "%s", word);
+    game_play(&g, x, pick_word, pick, NULL, NULL);
+    ok(g.stuck == stuck && (stuck || (g.verdict == verdict && g.code == 0)),
+       "a file, %s: %s", name, g.why);
+    note(&g);
+    game_clear(&g);
+}
+
+static void try_liar_of_file(struct execution *honest)
+{
+    struct lie lie = { (uint32_t)honest->n - 1,
+                       played.model->rec.n_layers - 1, ENTRY_A, 3, 1, false };
+    struct execution *node = played_execution(&played, honest->in.deep, &lie);
+    struct filed f;
+    struct game g;
+
+    put_in_file(&f, node, 1, true);
+    game_play(&g, node, game_honest, honest, NULL, NULL);
+    ok(!g.stuck && g.verdict == JUDGE_FAULT && g.code == 5,
+       "a file, an element of one answer: %s", g.why);
+    note(&g);
+    game_clear(&g);
+    execution_free(node);
+}
+
+static void try_file(struct execution *honest)
+{
+    struct execution *x = played_execution(&played, honest->in.deep, NULL);
+    struct result_record r;
+    struct filed f;
+
+    try_liar_of_file(honest);
+    put_in_file(&f, x, 1, true);
+    try_word("fields that agree", x, "job", false, JUDGE_HOLDS);
+    try_word("in order", x, "order", false, JUDGE_HOLDS);
+    f.file.of.count = 2;
+    try_word("a wrong count", x, "job", true, JUDGE_HOLDS);
+    put_in_file(&f, x, 0, false);
+    try_word("out of order", x, "order", false, JUDGE_FAULT);
+    put_in_file(&f, x, 2, true);
+    try_word("the last has none after it", x, "order", true, JUDGE_HOLDS);
+    f.file.of.model.b[0] ^= 1;
+    try_word("another model", x, "job", true, JUDGE_HOLDS);
+    put_in_file(&f, x, 2, true);
+    f.file.of.lines = (uint32_t)get_u64(f.line);
+    try_word("a line past the end", x, "job", true, JUDGE_HOLDS);
+    put_in_file(&f, x, 0, true);
+    f.line[0] ^= 1;
+    try_word("another line", x, "job", true, JUDGE_HOLDS);
+    put_in_file(&f, x, 0, true);
+    f.file.n_line -= 32;
+    try_word("a path cut short", x, "job", true, JUDGE_HOLDS);
+    if (result_record_unpack(&r, x->result))
+        abort();
+    r.finish = RESULT_STOP; /* without stop strings */
+    result_record_pack(x->result, &r);
+    put_in_file(&f, x, 1, true);
+    try_word("fields that contradict each other", x, "job", false,
+             JUDGE_FAULT);
+    execution_free(x);
+}
+
 /* ---- trolls -------------------------------------------------------------- */
 
 static void try_trolls(struct execution *honest, unsigned n, uint64_t seed)
@@ -275,6 +419,7 @@ static void try_model(const char *name, uint32_t run, bool deep,
     try_lies(honest);
     try_draw_lies(honest);
     try_tokens(honest);
+    try_file(honest);
     try_trolls(honest, games, run + 1);
     execution_free(honest);
 }

@@ -14,13 +14,16 @@
 struct buf;
 struct err;
 struct judge;
+struct judge_file;
 
 #define DISPUTE_FILE_MAX ((size_t)1 << 20)
 
 enum dispute_move { DISPUTE_SHOW = 1, DISPUTE_PICK, DISPUTE_PROVE };
 
-/* Append the head of a file; then moves. */
+/* Append the head of a file, of a dispute about a result, or about one that was
+ * answered with a file of requests; then moves. */
 void dispute_file_begin(struct buf *out, struct id result);
+void dispute_file_begin_line(struct buf *out, const struct judge_file *file);
 void dispute_file_put(struct buf *out, enum dispute_move move,
                       const void *bytes, size_t n);
 

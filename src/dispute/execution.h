@@ -11,14 +11,22 @@
 #include <stdint.h>
 
 #include "dispute/explain.h"
+#include "dispute/judge.h"
 #include "engine/sampler.h"
 #include "proof/job_record.h"
 #include "proof/result_record.h"
 
 struct err;
 struct execution;
-struct judge;
 struct buf;
+
+/* Of an answer to a line of a file: what it is, and what is shown of it. */
+struct execution_file {
+    struct judge_file of;
+    const unsigned char *line;  /* u64, then the path of its record */
+    const unsigned char *after; /* the record after it, then its path; NULL */
+    size_t n_line, n_after;
+};
 
 /* What is known of an answer; borrowed as long as the execution is used. */
 struct execution_input {
@@ -26,6 +34,7 @@ struct execution_input {
     const uint32_t *prompt, *output;
     const unsigned char *job;    /* records, as they are packed */
     const unsigned char *result; /* NULL: of what comes out, execution_seal */
+    const struct execution_file *file; /* NULL: a request alone */
     bool deep;
     uint32_t first, n; /* positions whose residual rows are kept; n 0: all */
 };

@@ -17,7 +17,7 @@
 #include "proof/merkle.h"
 
 static const char *const show_name[] = {
-    "records", "chunks", "blocks", "leaves", "leaf", "layers",
+    "records", "line", "after", "chunks", "blocks", "leaves", "leaf", "layers",
     "row-blocks", "rows", "operators", "piece-blocks", "pieces", "piece",
     "sum-blocks", "sums",
 };
@@ -37,6 +37,13 @@ void judge_init(struct judge *g, struct id result)
     buf_init(&g->pieces.bytes, JUDGE_SHOW_MAX);
     buf_init(&g->piece.bytes, JUDGE_SHOW_MAX);
     buf_init(&g->sums.bytes, JUDGE_SHOW_MAX);
+}
+
+void judge_init_file(struct judge *g, const struct judge_file *file)
+{
+    judge_init(g, file->root);
+    g->file = *file;
+    g->show = SHOW_LINE;
 }
 
 void judge_clear(struct judge *g)
@@ -381,34 +388,15 @@ static int show_sums(struct judge *g, const unsigned char *bytes, size_t n,
 static int show_records(struct judge *g, const unsigned char *bytes, size_t n,
                         struct err *err)
 {
-    const unsigned char *job = bytes + RESULT_RECORD_SIZE;
-    const unsigned char *model = job + JOB_RECORD_SIZE;
-    struct result_record r;
-    struct job_record j;
-    struct model_record m;
     struct id h;
 
     if (n != JUDGE_RECORDS)
         return refuse_size(n, JUDGE_RECORDS, err);
     digest(&h, bytes, RESULT_RECORD_SIZE);
-    if (!id_equal(h, g->result) || result_record_unpack(&r, bytes))
+    if (!id_equal(h, g->result))
         return err_set(err, ERR_INPUT, "the result record is not that of the "
                        "answer");
-    digest(&h, job, JOB_RECORD_SIZE);
-    if (!id_equal(h, r.job) || job_record_unpack(&j, job))
-        return err_set(err, ERR_INPUT, "the job record is not that of the "
-                       "result");
-    digest(&h, model, MODEL_RECORD_SIZE);
-    if (!id_equal(h, r.model) || model_record_unpack(&m, model))
-        return err_set(err, ERR_INPUT, "the model record is not that of the "
-                       "result");
-    g->r = r;
-    g->j = j;
-    g->m = m;
-    g->turn = JUDGE_PICKS;
-    if (!judge_can_judge(&m) || r.finish > RESULT_CONTEXT)
-        return judge_decide(g, JUDGE_UNJUDGED, JUDGE_NONE);
-    return 0;
+    return judge_take_records(g, bytes, err);
 }
 
 int judge_show(struct judge *g, const unsigned char *bytes, size_t n,
@@ -416,7 +404,8 @@ int judge_show(struct judge *g, const unsigned char *bytes, size_t n,
 {
     static int (*const show[])(struct judge *, const unsigned char *, size_t,
                                struct err *) = {
-        show_records, show_trace, show_trace, show_trace, show_leaf,
+        show_records, judge_show_line, judge_show_after, show_trace,
+        show_trace, show_trace, show_leaf,
         show_layers, show_rows, show_rows, show_operators, show_pieces,
         show_pieces, show_piece, show_sums, show_sums,
     };

@@ -35,6 +35,8 @@ struct err;
 /* What the node shows, in this order; some are skipped. */
 enum show {
     SHOW_RECORDS,      /* result, job and model record */
+    SHOW_LINE,         /* of a file of requests: the same, line and path */
+    SHOW_AFTER,        /* the result record after it, and its path */
     SHOW_CHUNKS,       /* roots of blocks of 4096 leaves */
     SHOW_BLOCKS,       /* .. and of 64 leaves in one of them */
     SHOW_LEAVES,       /* leaf hashes of one of those */
@@ -58,6 +60,16 @@ struct statement_place {
     uint32_t code, position, layer, head, index, part;
 };
 
+/* A result that was answered with a file of requests: what was asked and what
+ * was answered, of which this is result `index`. */
+struct judge_file {
+    struct id root;   /* over the result records of the file */
+    struct id model;
+    struct id sha256; /* of the file */
+    uint32_t lines;   /* of the file */
+    uint32_t index, count;
+};
+
 /* Numbers [first, first + n) of a list, and their bytes. */
 struct shown {
     uint32_t first, n;
@@ -65,7 +77,8 @@ struct shown {
 };
 
 struct judge {
-    struct id result;
+    struct id result;        /* or that of a file: */
+    struct judge_file file;  /* count 0 where it is none */
     enum judge_turn turn;
     enum show show;          /* that is awaited, or was picked from */
     uint32_t number;         /* moves so far */
@@ -91,6 +104,11 @@ struct judge {
 
 /* A dispute about the result of this hash: the records are awaited. */
 void judge_init(struct judge *g, struct id result);
+
+/* The same about a result of a file, known by its index.  The challenger may
+ * also pick `order`: the request ids of it and of the result after it have to
+ * ascend.  Of the last result that cannot be picked. */
+void judge_init_file(struct judge *g, const struct judge_file *file);
 void judge_clear(struct judge *g);
 
 /* The node shows what is awaited. */

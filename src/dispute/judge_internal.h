@@ -11,6 +11,16 @@
 /* The verdict, with the name of the statement that decided. */
 int judge_decide(struct judge *g, enum judge_verdict v, uint32_t statement);
 
+/* The three records of an answer, the first of which is known to be right. */
+int judge_take_records(struct judge *g, const unsigned char *bytes,
+                       struct err *err);
+
+/* The first show about a result of a file, and the one after `order`. */
+int judge_show_line(struct judge *g, const unsigned char *bytes, size_t n,
+                    struct err *err);
+int judge_show_after(struct judge *g, const unsigned char *bytes, size_t n,
+                     struct err *err);
+
 /* The judge knows all of this model: its architecture, numerics and flags. */
 bool judge_can_judge(const struct model_record *m);
 

@@ -84,6 +84,9 @@ static int pick_record(struct judge *g, const struct words *w,
     if (w->n == 1 && strcmp(w->word[0], "job") == 0)
         return judge_decide(g, judge_records_good(g) ? JUDGE_HOLDS
                                                      : JUDGE_FAULT, 0);
+    if (w->n == 1 && strcmp(w->word[0], "order") == 0 && g->file.count &&
+        g->file.index + 1 < g->file.count)
+        return wants(g, SHOW_AFTER);
     if (g->r.n == 0 || g->r.n_out == 0 || g->r.n > g->m.context ||
         g->r.n_out > g->r.n)
         return wrong(err); /* such records end with `job` */
@@ -333,8 +336,8 @@ int judge_pick(struct judge *g, const char *choice, struct err *err)
 {
     static int (*const pick[])(struct judge *, const struct words *,
                                struct err *) = {
-        pick_record, pick_trace, pick_trace, pick_trace, pick_field,
-        pick_layer, pick_row, pick_row, pick_operator, pick_piece,
+        pick_record, NULL, NULL, pick_trace, pick_trace, pick_trace,
+        pick_field, pick_layer, pick_row, pick_row, pick_operator, pick_piece,
         pick_piece, pick_element, pick_sum, pick_sum,
     };
     struct words w;

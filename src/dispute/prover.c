@@ -267,11 +267,17 @@ int prover_show(struct buf *out, struct execution *x, const struct judge *g,
         prepare(x, g, g->show >= SHOW_OPERATORS && !embed, err))
         return -1;
     switch (g->show) {
-    case SHOW_RECORDS:
+    case SHOW_RECORDS: case SHOW_LINE:
         model_record_pack(model, &x->in.model->rec);
         buf_put(out, x->result, RESULT_RECORD_SIZE);
         buf_put(out, x->in.job, JOB_RECORD_SIZE);
         buf_put(out, model, sizeof(model));
+        if (g->show == SHOW_LINE && x->in.file)
+            buf_put(out, x->in.file->line, x->in.file->n_line);
+        break;
+    case SHOW_AFTER:
+        if (x->in.file)
+            buf_put(out, x->in.file->after, x->in.file->n_after);
         break;
     case SHOW_CHUNKS:
         put_blocks(out, hashes_of_leaves(x), 4096, 0, SIZE_MAX);

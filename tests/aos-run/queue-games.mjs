@@ -9,7 +9,8 @@ import { isDeepStrictEqual } from 'node:util'
 import { id, tagsOf } from './aos.mjs'
 import { done, is, note, ok } from './tap.mjs'
 import {
-  complete, infer, lines, owner, pull, queue, registers
+  complete, infer, lines, owner, pull, queue, registers, result_of_file,
+  source
 } from './queue.mjs'
 
 const sha256 = (...list) => list.reduce((h, b) => h.update(b),
@@ -24,7 +25,11 @@ const kinds = [undefined, 'Show', 'Pick', 'Prove']
 export function read (path) {
   const file = readFileSync(path)
   const moves = []
-  for (let at = 40; at < file.length;) {
+  const of_file = file.subarray(0, 8).toString() === 'apusdis2' && {
+    root: file.subarray(8, 40), sha256: file.subarray(72, 104),
+    lines: file.readUInt32LE(104), index: file.readUInt32LE(108),
+    count: file.readUInt32LE(112) }
+  for (let at = of_file ? 116 : 40; at < file.length;) {
     const n = file.readUInt32LE(at + 4)
     moves.push({ kind: kinds[file.readUInt32LE(at)],
       bytes: file.subarray(at + 8, at + 8 + n) })
@@ -32,21 +37,29 @@ export function read (path) {
   }
   const records = moves[0].bytes
   const last = moves.at(-1)
-  return { moves, result: records.subarray(0, 240),
-    job: records.subarray(240, 392), model: records.subarray(392),
+  return { moves, of_file, result: records.subarray(0, 240),
+    job: records.subarray(240, 392), model: records.subarray(392, 616),
     code: last.kind === 'Prove' ? last.bytes.readUInt32LE(8) : 0 }
 }
 
 // The same game about the answer to a request of this name.
 export function about (game, name) {
+  const challenger = Buffer.from(bob, 'base64url')
+  if (game.of_file) {
+    const { root, index } = game.of_file
+    const n = Buffer.alloc(4)
+    n.writeUInt32LE(index)
+    return { ...game, name,
+      dispute: b64(sha256('apusdsp1', root, n, challenger)) }
+  }
   const result = Buffer.from(game.result)
   Buffer.from(id(name), 'base64url').copy(result, 8)
   const moves = [...game.moves]
   moves[0] = { kind: 'Show',
     bytes: Buffer.concat([result, game.job, game.model]) }
   const hash = sha256(result)
-  const dispute = b64(sha256('apusdsp1', hash, Buffer.from(bob, 'base64url')))
-  return { ...game, name, result, moves, hash, dispute }
+  const dispute = b64(sha256('apusdsp1', hash, challenger))
+  return { ...game, name, result, moves, dispute }
 }
 
 const model_id = (game) => b64(sha256(game.model))
@@ -65,8 +78,24 @@ export async function ready (games, opt) {
   return q
 }
 
+// The same to a file of requests.
+function opening_file (g) {
+  const f = g.of_file
+  return [
+    [owner, { Action: 'Allow', Node: node }],
+    [bob, { Action: 'Infer-Batch', 'X-Source': source, 'X-Model': model_id(g),
+      'X-Count': String(f.lines), 'X-Sha256': b64(f.sha256) }, '',
+    { id: id(g.name) }],
+    [node, pull({ Models: model_id(g) }), '', { id: id('p' + g.name) }],
+    [node, complete(id('p' + g.name)), result_of_file(id(g.name),
+      { result: b64(f.root), count: String(f.count) })],
+    [bob, { Action: 'Challenge', Request: id(g.name),
+      Index: String(f.index) }, '']]
+}
+
 // The messages that bring an answer to a request and dispute it.
 export function opening (g) {
+  if (g.of_file) return opening_file(g)
   const u32 = (at) => g.job.readUInt32LE(at)
   const options = { max_tokens: u32(84), temperature: u32(88) / 1e6,
     top_p: u32(92) / 1e6, top_k: u32(96), ignore_eos: u32(100) === 1,
@@ -93,6 +122,8 @@ export const move = (g, i, from) => {
 async function play (q, g, verdict) {
   const open = opening(g)
   const s = await q.many([...open, ...g.moves.map((m, i) => move(g, i))])
+  // what waits again stands in the way of the next game
+  await q.many([[bob, { Action: 'Cancel', Request: id(g.name) }, '']])
   const bad = s.find((a) => (a.code ?? '200') !== '200')
   const end = s.at(-1).first
   const loser = verdict === 'fault' ? node : bob
@@ -111,7 +142,7 @@ export function choose (dir, each) {
   const count = {}
   return readdirSync(dir).sort().map((f) =>
     ({ ...read(join(dir, f)), verdict: f.split('.')[1] })).filter((g) => {
-    const kind = g.code + g.verdict
+    const kind = g.code + g.verdict + !!g.of_file
     count[kind] = (count[kind] ?? 0) + 1
     return count[kind] <= each
   })

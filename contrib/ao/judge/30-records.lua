@@ -12,8 +12,9 @@ local function fields(record, s, at, names)
 end
 
 local function result_record(s)
-    local r = { job = part(s, 40, 32), model = part(s, 72, 32),
-        trace = part(s, 104, 32), output = part(s, 144, 32) }
+    local r = { request = part(s, 8, 32), job = part(s, 40, 32),
+        model = part(s, 72, 32), trace = part(s, 104, 32),
+        output = part(s, 144, 32) }
     fields(r, s, 136, { "n", "n_out" })
     fields(r, s, 208, { "finish", "level", "choice" })
     r.good = part(s, 0, 8) == "apusres1"

@@ -65,13 +65,11 @@ function judge.n_sums(c)
     return blocks(m.dim, 256), 0, 8
 end
 
-function shows.records(c, s, state)
-    if #s ~= 616 then
-        return wrong_size(s, 616)
-    end
+-- The three records of an answer, the first of which is known to be right.
+local function take_records(s, state)
     local r, j, m = judge.records(s)
-    if sha256(part(s, 0, 240)) ~= state.result or not r.good then
-        return "the result record is not that of the answer"
+    if not r.good then
+        return "not a result record"
     elseif sha256(part(s, 240, 152)) ~= r.job or not j.good then
         return "the job record is not that of the result"
     elseif sha256(part(s, 392, 224)) ~= r.model or not m.good then
@@ -81,6 +79,67 @@ function shows.records(c, s, state)
     if not judge.knows(m) or r.finish > 3 then
         judge.decide(state, "unjudged")
     end
+end
+
+function shows.records(c, s, state)
+    if #s ~= 616 then
+        return wrong_size(s, 616)
+    elseif sha256(part(s, 0, 240)) ~= state.result then
+        return "the result record is not that of the answer"
+    end
+    return take_records(s, state)
+end
+
+-- Result `index` of a file: its record, and what of s is its path; or nil.
+local function open_result(s, file, index, from)
+    local record, path = part(s, 0, 240), part(s, from, #s - from)
+    return #path % 32 == 0 and #path <= 2048 and judge.climb(
+        sha256("\0" .. record), index, file.count, path) == file.root and
+        judge.records(record .. ("\0"):rep(376)) or nil
+end
+
+-- The records of a result of a file, its line there (u64) and its path.
+function shows.line(c, s, state)
+    local file = state.file
+    if #s < 624 then
+        return #s .. " bytes, expected 624 and a path"
+    end
+    local r, line = open_result(s, file, file.index, 624), part(s, 616, 8)
+    if not r then
+        return "this is not result " .. file.index .. " of the file"
+    elseif u32(line, 4) ~= 0 or u32(line, 0) >= file.lines or
+        sha256("apusline" .. file.sha256 .. line) ~= r.request then
+        return "the request is not this line of the file"
+    elseif r.model ~= file.model then
+        return "another model was asked"
+    end
+    state.show = "records"
+    return take_records(part(s, 0, 616), state)
+end
+
+-- a is before b, as bytes.
+local function is_before(a, b)
+    for i = 1, #a do
+        if a:byte(i) ~= b:byte(i) then
+            return a:byte(i) < b:byte(i)
+        end
+    end
+    return false
+end
+
+-- The result record after it, and its path: the ids of requests ascend.
+function shows.after(c, s, state)
+    local index = state.file.index + 1
+    if #s < 240 then
+        return #s .. " bytes, expected 240 and a path"
+    end
+    local r = open_result(s, state.file, index, 240)
+    if not r then
+        return "this is not result " .. index .. " of the file"
+    end
+    local good = is_before(c.r.request, r.request) or
+        c.r.request == r.request and c.r.choice < r.choice
+    judge.decide(state, good and "holds" or "fault", 0)
 end
 
 -- `count` hashes under the picked root, numbered from `first`.

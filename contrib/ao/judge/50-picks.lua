@@ -55,6 +55,9 @@ function picks.records(c, w, state)
         judge.decide(state, judge.records_good(r, c.j, c.m) and "holds" or
             "fault", 0)
         return true
+    elseif #w == 1 and w[1] == "order" and state.file and
+        state.file.index + 1 < state.file.count then
+        return wants(state, "after")
     elseif r.n == 0 or r.n_out == 0 or r.n > c.m.context or r.n_out > r.n then
         return false -- such records end with `job`
     elseif #w == 1 and w[1] == "trace" then

@@ -40,6 +40,14 @@ function judge.open(result, records)
     return state
 end
 
+-- A dispute about a result of a file of requests: root (over the results),
+-- model and sha256 are hashes, lines is how many the file has, count how many
+-- results, of which it is number `index`.
+function judge.open_file(file)
+    return { result = file.root, file = file, turn = "shows", show = "line",
+        number = 0 }
+end
+
 local function context(state)
     local c = { state = state }
     if state.records then
@@ -126,13 +134,27 @@ end
 
 -- ---- dispute files ----
 
+-- The state of a file's head, and where the moves begin; nil if it is none.
+local function begin(s)
+    local part, u32 = judge.part, judge.u32
+    if s:sub(1, 8) == "apusdis1" and #s >= 40 then
+        return judge.open(part(s, 8, 32)), 40
+    elseif s:sub(1, 8) ~= "apusdis2" or #s < 116 then
+        return nil
+    end
+    local file = { root = part(s, 8, 32), model = part(s, 40, 32),
+        sha256 = part(s, 72, 32), lines = u32(s, 104), index = u32(s, 108),
+        count = u32(s, 112) }
+    return file.index < file.count and judge.open_file(file) or nil, 116
+end
+
 -- Play a file: the state after its last move, or nil and what is refused.
 function judge.play(file)
-    if #file < 40 or #file > 1048576 or file:sub(1, 8) ~= "apusdis1" then
+    local moves = { judge.show, judge.pick, judge.prove }
+    local state, at = begin(file)
+    if not state or #file > 1048576 then
         return nil, "not a dispute file"
     end
-    local moves = { judge.show, judge.pick, judge.prove }
-    local state, at = judge.open(judge.part(file, 8, 32)), 40
     while at < #file do
         local rest = #file - at - 8
         local size = rest >= 0 and judge.u32(file, at + 4)

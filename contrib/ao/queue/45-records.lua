@@ -170,9 +170,11 @@ function records.read(l)
         job_id = sha256(job), result = sha256(record) }
 end
 
--- How many lines the file of an Infer-Batch has, by its line of a pull.
-function records.count(line)
-    return integer(scan(line, LINE).object.count, 1, U32)
+-- How many lines the file of an Infer-Batch has, and its SHA-256, by its line
+-- of a pull.
+function records.file(line)
+    local l = scan(line, LINE).object
+    return integer(l.count, 1, U32), l.sha256
 end
 
 -- ---- for the files after this one -------------------------------------------

@@ -377,7 +377,7 @@ local function wrong_result(l, r)
     if l.records then
         return records.wrong(l, r, Q.models[r.model].context)
     end
-    local n = records.count(r.line)
+    local n = records.file(r.line)
     return integer(l.count, 1, n) == nil and "more results than lines" or nil
 end
 

@@ -14,8 +14,8 @@ local end_leases = lib.end_leases
 --
 --     records(s)                 of 616 bytes; the third is the model's
 --     knows(model)               whether all of that is judged
---     files                      whether results of a file are
 --     open(result)               a state: what is disputed is this result
+--     open_file(file)            .. or a result of a file of requests
 --     show(state, number, bytes) a new state, or nil and why not
 --     pick(state, number, choice), prove(state, number, bytes)   the same
 --
@@ -59,6 +59,17 @@ end
 -- Whose turn it is by the judge; the proof is first the node's.
 local function turn_of(state)
     return state.turn == "picks" and "challenger" or "node"
+end
+
+-- What the judge begins with.
+function disputes.open(d)
+    local result = unbase64url(d.result)
+    if d.index < 0 then
+        return lib.judge.open(result)
+    end
+    return lib.judge.open_file({ root = result, index = d.index,
+        count = d.count, lines = d.lines, model = unbase64url(d.model),
+        sha256 = unbase64url(d.sha256) })
 end
 
 -- Where a dispute stands.
@@ -141,6 +152,11 @@ local function tell(id, d, fault, statement)
     end
 end
 
+-- What is kept of a dispute without a fault, so that it does not come again.
+local function lost_by(d)
+    return d.challenger .. (d.index >= 0 and ":" .. d.index or "")
+end
+
 -- A dispute ends: with a fault all over this answer do, and the node leases
 -- nothing any more, until the owner allows it again.
 local function decide(id, fault, statement)
@@ -159,7 +175,7 @@ local function decide(id, fault, statement)
         end_leases(d.node)
         undo(d)
     elseif r and r.answer ~= "" then
-        r.lost = r.lost .. " " .. d.challenger
+        r.lost = r.lost .. " " .. lost_by(d)
     end
     disputes.begin(d.node)
 end
@@ -224,8 +240,6 @@ local function disputed(m)
         return nil, 403, "the answer is your own"
     elseif not challenger_of(m, r) then
         return nil, 403, "its requester, nodes, operators and Challengers may"
-    elseif r.kind == "batch" and not lib.judge.files then
-        return nil, 409, "results of a file are not judged yet"
     elseif not is_judged(Q.models[r.model]) or
         math.tointeger(tonumber(a.finish)) > 3 then
         return nil, 409, "an answer of this kind, or of its model, is not" ..
@@ -260,10 +274,14 @@ function action.Challenge(m)
         request = m.tag.request, index = index, result = a.result,
         node = a.node, challenger = m.from, requester = r.from, kind = kind,
         part = part, length = Q.turn, grace = r.window // 24, number = 0,
-        used_node = 0, used_challenger = 0, moves = {}
+        used_node = 0, used_challenger = 0, moves = {}, count = r.count,
+        lines = 0, model = r.model, sha256 = ""
     }
+    if index >= 0 then
+        d.lines, d.sha256 = lib.records.file(r.line)
+    end
     if Q.disputes[id] or
-        (r.lost .. " "):find(" " .. m.from .. " ", 1, true) then
+        (r.lost .. " "):find(" " .. lost_by(d) .. " ", 1, true) then
         return refuse(m, 409, "this answer you have disputed")
     end
     why = no_place(d, kind)
@@ -274,7 +292,7 @@ function action.Challenge(m)
     disputes.settle(d.node)
     Q.disputes[id] = d
     Q.dispute_list[#Q.dispute_list + 1] = id
-    begin_turn(d, lib.judge.open(unbase64url(d.result)))
+    begin_turn(d, disputes.open(d))
     disputes.begin(d.node)
     answer(m, 200, { "Dispute", id, "State", "running", "Number", 0, "Until",
         until_of(d) })
@@ -437,7 +455,8 @@ function action.Dispute(m)
     end
     local out = { object("dispute", id, "request", d.request, "index", d.index,
         "result", d.result, "node", d.node, "challenger", d.challenger,
-        "part", d.part, "turn", d.turn, "at", d.at.turn, "number", d.number,
+        "part", d.part, "model", d.model, "count", d.count, "lines", d.lines,
+        "sha256", d.sha256, "turn", d.turn, "at", d.at.turn, "number", d.number,
         "until", until_of(d)) .. "\n" }
     for _, move in ipairs(d.moves) do
         out[#out + 1] = object("move", move[1], "data", move[1] == "pick" and

@@ -37,7 +37,7 @@ for name in ("max_open max_requester max_prompt max_size max_done now " ..
     "height conflicts bytes context max revoked sum stopped stopped_at " ..
     "pending_days idle_days seen came window turn stood late faults " ..
     "answered ends found disputes left count index length grace number " ..
-    "used_node used_challenger began"):gmatch("%S+") do
+    "used_node used_challenger began lines"):gmatch("%S+") do
     INTEGER[name] = true
 end
 
@@ -111,8 +111,9 @@ end
 
 -- Disputes, each with its moves; where it stands follows from these.
 local DISPUTE = { "request", "index", "result", "node", "challenger",
-    "requester", "kind", "part", "length", "grace", "number", "used_node",
-    "used_challenger", "began", "ends", "found" }
+    "requester", "kind", "part", "count", "lines", "model", "sha256",
+    "length", "grace", "number", "used_node", "used_challenger", "began",
+    "ends", "found" }
 
 local function each_dispute(emit)
     for _, id in ipairs(Q.dispute_list) do
@@ -244,7 +245,7 @@ end
 function load_line.dispute(l)
     local d = values(l, DISPUTE)
     d.moves = {}
-    disputes.place(d, lib.judge.open(unbase64url(d.result)))
+    disputes.place(d, disputes.open(d))
     Q.disputes[l.id] = d
     Q.dispute_list[#Q.dispute_list + 1] = l.id
 end
