@@ -58,6 +58,8 @@ static const struct command commands[] = {
       .run = cmd_verify },
     { "audit", "compute drawn answers of a statement again",
       .run = cmd_audit },
+    { "watch", "follow a queue, compute drawn answers again",
+      .run = cmd_watch },
     { "diff", "compare the answers of two checkpoints", .run = cmd_diff },
     { "prove", "write the proof of one number of an answer",
       .run = cmd_prove },

@@ -47,6 +47,7 @@ int cmd_status(struct settings *s, int argc, char **argv);
 int cmd_cancel(struct settings *s, int argc, char **argv);
 int cmd_push(struct settings *s, int argc, char **argv);
 int cmd_show(struct settings *s, int argc, char **argv);
+int cmd_watch(struct settings *s, int argc, char **argv);
 int cmd_audit(struct settings *s, int argc, char **argv);
 int cmd_diff(struct settings *s, int argc, char **argv);
 int cmd_prove(struct settings *s, int argc, char **argv);

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "cmd/verify_look.h"
+#include "cmd/dispute.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -17,9 +17,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
-#include "base/plain.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
+#include "cmd/verify_look.h"
 #include "dispute/judge.h"
 #include "model/model.h"
 #include "model/models.h"
@@ -44,19 +44,6 @@ static void print_line(void *self, const char *text)
     (void)self;
     printf("%s\n", text);
     fflush(stdout);
-}
-
-/* Of a result only what does not hold is told. */
-static void print_wrong(void *self, const struct check_claim *c)
-{
-    char *line = xasprintf("%s: %s, against %s: %s", c->file, c->what,
-                           c->against, c->detail);
-
-    (void)self;
-    plain_string(line);
-    if (!c->open && !c->holds)
-        log_error("%s", line);
-    free(line);
 }
 
 /* ---- which answer -------------------------------------------------------- */
@@ -246,22 +233,20 @@ static const struct opt_command dispute_command = {
     .opts = dispute_opts, .min_args = 1, .max_args = 1,
 };
 
-static int run(struct run *u, const char *what, const struct caller *caller)
+static int run(struct run *u, const char *what)
 {
+    const struct caller caller = { .stop = cmd_interrupted,
+                                   .note = log_note };
     struct err err = ERR_INIT;
     int status;
 
-    if (u->for_text && cmd_seconds(&u->g.for_s, u->for_text, "smh")) {
-        log_error("apus dispute: --for \"%s\": a number and s, m or h expected,"
-                  " such as 55m", u->for_text);
-        return CMD_MISUSED;
-    }
     if (client_open(&u->client, u->v.settings, NULL, &err))
         return cmd_fail(&err);
-    cmd_catch_signals();
+    u->v.o.claim = verify_print_wrong;
+    u->v.o.self = &u->v;
     look_init(&u->look, &u->v);
     u->g.settings = u->v.settings;
-    u->g.caller = caller;
+    u->g.caller = &caller;
     u->g.client = &u->client;
     u->g.line = print_line;
     status = strcmp(what, "list") == 0 ? list_all(u) : play(u, what);
@@ -272,10 +257,16 @@ static int run(struct run *u, const char *what, const struct caller *caller)
     return status;
 }
 
+int dispute_play(struct settings *s, const char *what, uint64_t for_s)
+{
+    struct run u = { .v = { .settings = s } };
+
+    u.g.for_s = for_s;
+    return run(&u, what);
+}
+
 int cmd_dispute(struct settings *s, int argc, char **argv)
 {
-    const struct caller caller = { .stop = cmd_interrupted,
-                                   .note = log_note };
     const char *args[1] = { NULL };
     struct run u = { .v = { .settings = s } };
     size_t n_args;
@@ -283,7 +274,11 @@ int cmd_dispute(struct settings *s, int argc, char **argv)
 
     if (status != CMD_GO)
         return status;
-    u.v.o.claim = print_wrong;
-    u.v.o.self = &u.v;
-    return run(&u, args[0], &caller);
+    if (u.for_text && cmd_seconds(&u.g.for_s, u.for_text, "smh")) {
+        log_error("apus dispute: --for \"%s\": a number and s, m or h expected,"
+                  " such as 55m", u.for_text);
+        return CMD_MISUSED;
+    }
+    cmd_catch_signals();
+    return run(&u, args[0]);
 }

@@ -47,6 +47,18 @@ void verify_print(void *self, const struct check_claim *c)
     fflush(stdout);
 }
 
+void verify_print_wrong(void *self, const struct check_claim *c)
+{
+    char *line = xasprintf("%s: %s, against %s: %s", c->file, c->what,
+                           c->against, c->detail);
+
+    (void)self;
+    plain_string(line);
+    if (!c->open && !c->holds)
+        log_error("%s", line);
+    free(line);
+}
+
 static void show_progress(void *self, uint64_t i, uint64_t n)
 {
     struct verify *v = self;

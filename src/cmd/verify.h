@@ -41,6 +41,9 @@ int verify_open_model(struct verify *v, const struct id *want, struct err *err);
 /* A check_claim_fn of a struct verify: one line on standard output. */
 void verify_print(void *self, const struct check_claim *c);
 
+/* The same: what does not hold, as an error, and nothing else. */
+void verify_print_wrong(void *self, const struct check_claim *c);
+
 /* An item from Arweave, or of a file. */
 enum verdict verify_item(struct verify *v, struct err *err);
 

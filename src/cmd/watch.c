@@ -1,0 +1,334 @@
+/*
+ * apus watch: the statements about batches of a queue as they are published;
+ * of their answers those that a secret draws are computed again, and a wrong
+ * one becomes a case of a dispute.
+ */
+#include <config.h>
+
+#include "cmd/verify_look.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "arweave/key.h"
+#include "arweave/wallet.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/opt.h"
+#include "base/plural.h"
+#include "base/settings.h"
+#include "cmd/cmd.h"
+#include "cmd/dispute.h"
+#include "model/model.h"
+#include "node/challenge.h"
+#include "node/disputes.h"
+#include "node/watched.h"
+#include "proof/digest.h"
+#include "verify/recompute.h"
+#include "verify/spot.h"
+
+#define PAUSE_S 60
+#define ROUND_MAX 10000 /* statements that are asked for */
+
+struct watch {
+    struct look look; /* first: look_compute has it */
+    struct verify v;
+    const char *rate_text, *for_text;
+    bool once, challenge;
+    uint64_t for_s;
+    uint32_t rate;
+    struct id queue, me;
+    struct watched seen;
+    struct spot spot;
+    uint64_t n_drawn, n_found;  /* of a statement; of all */
+    bool later, failed;
+};
+
+/* ---- an answer ----------------------------------------------------------- */
+
+static int write_case(struct watch *w, struct id item,
+                      const struct published *p, struct err *err)
+{
+    struct challenge_case c = { .item = item, .request = p->result.request,
+                                .queue = p->process, .state = "found" };
+    const char *spool = settings_text(w->v.settings, "spool");
+    struct id result;
+    char *path;
+
+    digest(&result, p->result_bytes, sizeof(p->result_bytes));
+    disputes_id(&c.dispute, result, w->me);
+    path = challenge_case_path(spool, c.dispute);
+    if (!file_exists(path) && challenge_case_write(&c, spool, err)) {
+        free(path);
+        return -1;
+    }
+    printf("found\t%s\trequest %s\tnode %s\tcase %s\n", id_text(item).s,
+           id_text(p->result.request).s, id_text(p->node).s, path);
+    fflush(stdout);
+    free(path);
+    w->n_found++;
+    return 0;
+}
+
+static bool draws(void *self, const struct published *p)
+{
+    const struct watch *w = self;
+
+    return spot_draws(&w->spot, p->result.request, w->rate);
+}
+
+/* Those of a statement have one model, others another. */
+static void drop_model(struct watch *w, struct id model)
+{
+    if (!w->v.o.model || id_equal(w->v.model.model->id, model))
+        return;
+    recompute_free(w->look.recompute);
+    w->look.recompute = NULL;
+    prompt_model_clear(&w->v.model);
+    w->v.o.model = NULL;
+}
+
+static int compute(void *self, struct id item, const struct published *p,
+                   struct err *err)
+{
+    struct watch *w = self;
+    bool failed = w->look.claims.failed;
+    int rc;
+
+    w->n_drawn++;
+    drop_model(w, p->result.model);
+    w->look.claims.failed = false;
+    rc = look_compute(&w->look, item, p, err);
+    if (rc == 0 && w->look.claims.failed)
+        rc = write_case(w, item, p, err);
+    w->look.claims.failed |= failed;
+    return rc;
+}
+
+/* ---- a statement --------------------------------------------------------- */
+
+static int watch_batch(struct watch *w, const struct lookup_item *i,
+                       struct err *err)
+{
+    struct lookup_visit visit = { .draws = draws, .compute = compute,
+                                  .self = w };
+    struct look *l = &w->look;
+    struct published_statement s;
+    struct id id = i->it.head.id;
+
+    l->claims.failed = false;
+    if (claims_statement(&l->claims, &i->it, &s) || l->claims.failed)
+        return 0; /* it was told what is wrong */
+    w->spot.statement = id;
+    memset(w->spot.block, 0, sizeof(w->spot.block));
+    memcpy(w->spot.block, w->seen.secret.b, 32);
+    w->n_drawn = 0;
+    if (lookup_others(l->lookup, &l->claims, i, &s, err) ||
+        lookup_batch(l->lookup, &l->claims, i, &s, &visit, err))
+        return -1;
+    w->failed |= l->claims.failed;
+    printf("statement\t%s\tnode %s\t%" PRIu64 " of %" PRIu32 " answer%s"
+           " computed\n", id_text(id).s, id_text(s.s.node).s, w->n_drawn,
+           s.s.count, plural_s(s.s.count));
+    fflush(stdout);
+    return 0;
+}
+
+static void watch_statement(struct watch *w, struct id id)
+{
+    struct err err = ERR_INIT;
+    struct lookup_item i;
+    int rc;
+
+    lookup_item_init(&i, PUBLISHED_MAX + ITEM_HEAD_MAX);
+    rc = lookup_get(w->look.lookup, id, &i, &err) || watch_batch(w, &i, &err)
+             ? -1 : 0;
+    lookup_item_clear(&i);
+    if (rc == 0)
+        rc = watched_add(&w->seen, id, &err);
+    if (rc == 0)
+        return;
+    err_prefix(&err, "statement %s", id_text(id).s);
+    log_err(&err);
+    w->later = true;
+}
+
+/* ---- rounds -------------------------------------------------------------- */
+
+/* Every case that is not over is played on. */
+static void challenge_all(struct watch *w)
+{
+    char *dir = file_join(settings_text(w->v.settings, "spool"), "disputes");
+    DIR *d = opendir(dir);
+    struct dirent *e;
+
+    while (d && !cmd_interrupted() && (e = readdir(d))) {
+        struct challenge_case c;
+        char *path = file_join(dir, e->d_name);
+        size_t n = strlen(e->d_name);
+
+        if (n > 5 && strcmp(e->d_name + n - 5, ".json") == 0 &&
+            challenge_case_read(&c, path, NULL) > 0 &&
+            id_equal(c.queue, w->queue) && strcmp(c.state, "won") != 0 &&
+            strcmp(c.state, "lost") != 0 &&
+            dispute_play(w->v.settings, path, 0) == CMD_SAVED)
+            w->later = true;
+        free(path);
+    }
+    if (d)
+        closedir(d);
+    free(dir);
+}
+
+static int one_round(struct watch *w, struct err *err)
+{
+    struct buf ids;
+    int rc;
+
+    w->later = false;
+    buf_init(&ids, 32u * 16 * ROUND_MAX);
+    rc = lookup_of_queue(w->look.lookup, w->queue, &ids, ROUND_MAX, err);
+    /* oldest first */
+    for (size_t at = ids.len; rc == 0 && at >= 32 && !cmd_interrupted();
+         at -= 32) {
+        struct id id = id_at(ids.data + at - 32);
+
+        if (!watched_has(&w->seen, id))
+            watch_statement(w, id);
+    }
+    buf_clear(&ids);
+    if (rc == 0 && w->challenge)
+        challenge_all(w);
+    return rc;
+}
+
+static void pause_s(unsigned seconds, double end)
+{
+    const struct timespec second = { .tv_sec = 1 };
+
+    for (unsigned i = 0; i < seconds && !cmd_interrupted() &&
+                         (end <= 0 || clock_s() < end); i++)
+        nanosleep(&second, NULL);
+}
+
+static int rounds(struct watch *w)
+{
+    double end = w->for_s ? clock_s() + (double)w->for_s : 0;
+
+    for (;;) {
+        struct err err = ERR_INIT;
+
+        if (one_round(w, &err)) {
+            if (w->once || err.code != ERR_RETRY)
+                return cmd_fail_retry(&err);
+            log_err(&err);
+        }
+        if (w->once || cmd_interrupted() || (end > 0 && clock_s() >= end))
+            break;
+        pause_s(w->later && w->challenge ? 1 : PAUSE_S, end);
+    }
+    if (w->failed)
+        return CMD_NO;
+    return w->later ? CMD_SAVED : CMD_DONE;
+}
+
+/* ---- beginning ----------------------------------------------------------- */
+
+/* Whose disputes they would be: the wallet's, where there is one. */
+static void find_me(struct watch *w)
+{
+    struct key *key;
+    char *path;
+
+    if (wallet_path(&path, w->v.settings, NULL))
+        return;
+    if (key_load(&key, path, NULL) == 0) {
+        key_address(key, &w->me);
+        key_free(key);
+    }
+    free(path);
+}
+
+static int check_use(struct watch *w, struct err *err)
+{
+    const char *queue = settings_text(w->v.settings, "queue");
+
+    if (id_parse(&w->queue, queue))
+        return err_set(err, ERR_INPUT, "apus watch: the setting queue is"
+                       " \"%s\", the id of a queue expected", queue);
+    if (w->for_text && cmd_seconds(&w->for_s, w->for_text, "smh"))
+        return err_set(err, ERR_INPUT, "apus watch: --for \"%s\": a number and"
+                       " s, m or h expected, such as 55m", w->for_text);
+    return spot_rate(&w->rate, w->rate_text ? w->rate_text : "0.01", err);
+}
+
+static const struct opt watch_opts[] = {
+    { 0, "rate", "R", "the share of answers that is computed; default 0.01",
+      offsetof(struct watch, rate_text) },
+    { 0, "challenge", NULL, "dispute what is wrong, and go on with disputes",
+      offsetof(struct watch, challenge) },
+    { 0, "for", "TIME", "for so long: 55m, 2h; default: until it is ended",
+      offsetof(struct watch, for_text) },
+    { 0, "once", NULL, "one round, for cron", offsetof(struct watch, once) },
+    { 'm', "model", "MODEL", "the model, if it is not in the store",
+      offsetof(struct watch, v.model_name) },
+    { .name = NULL }
+};
+
+static const struct opt_command watch_command = {
+    .name = "apus watch",
+    .synopsis = "[--rate R] [--challenge] [--for TIME] [--once] [-m MODEL]",
+    .about = "Follow the statements about batches of the queue, and compute"
+             " those of their\nanswers again that a secret of this spool"
+             " draws.  A wrong one is printed, and\nbecomes a case for apus"
+             " dispute.  Exit status 3 if one was found, 75 if\nsomething could"
+             " not be looked at yet.",
+    .opts = watch_opts,
+};
+
+static int watch(struct watch *w)
+{
+    struct err err = ERR_INIT;
+    int status;
+
+    if (check_use(w, &err))
+        return cmd_misused(&err);
+    cmd_catch_signals();
+    look_init(&w->look, &w->v);
+    find_me(w);
+    if (watched_open(&w->seen, settings_text(w->v.settings, "spool"), &err) ||
+        look_network(&w->look, &err))
+        status = cmd_fail_retry(&err);
+    else
+        status = rounds(w);
+    watched_close(&w->seen);
+    look_clear(&w->look);
+    return status;
+}
+
+int cmd_watch(struct settings *s, int argc, char **argv)
+{
+    struct watch w = { .v = { .settings = s } };
+    size_t n_args;
+    int status = cmd_begin(&watch_command, s, argc, argv, &w, NULL, &n_args);
+
+    if (status == CMD_GO) {
+        w.v.o.recompute = CHECK_ALL;
+        w.v.o.claim = verify_print_wrong;
+        w.v.o.self = &w.v;
+        status = watch(&w);
+    }
+    backend_close(w.v.o.backend);
+    prompt_model_clear(&w.v.model);
+    return status;
+}

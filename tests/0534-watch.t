@@ -1,0 +1,93 @@
+#!/bin/sh
+# apus watch on localnet: it computes the answers of a queue's statements again,
+# each once, writes a case of a wrong one, and with --challenge plays its
+# dispute against the node's drain, though it is ended again and again.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+. "$top/tests/localnet.sh"
+worker=$(dirname "$apus")/apus-worker
+fault=9/0/q/5
+mkdir node watcher
+
+net_up && r=0 || r=1
+report $r "localnet is up"
+APUS_CONFIG=$net/apus.conf
+APUS_MODELS=$tmp/models
+APUS_LOG_LEVEL=warning
+APUS_HTTP_RETRIES=0
+export APUS_CONFIG APUS_MODELS APUS_LOG_LEVEL APUS_HTTP_RETRIES
+"$apus" model add "$top/models/nano" nano >out 2>err
+source=$("$apus" model publish nano --yes 2>err | tail -n 1)
+APUS_QUEUE=$("$apus" queue new --allow-self --lua "$top/contrib/ao/queue.lua" \
+    2>err) && r=0 || r=1
+export APUS_QUEUE
+report $r "a queue"
+"$apus" queue model nano --source "$source" >out 2>err
+watcher=$(netcall address "$net/dapp.json")
+netcall sign "$net/wallet.json" "$APUS_QUEUE" Data-Protocol=ao \
+    Variant=ao.TN.1 Type=Message Action=Set Window=86400 \
+    Challengers="$watcher" </dev/null >item
+netcall post "$url/mu/" 'Content-Type: application/octet-stream' <item >answer
+
+node() { # COMMAND...: the node's
+    what=$1
+    shift
+    "$apus" "$what" --spool "$tmp/node" --wallet "$net/wallet.json" "$@"
+}
+batch() { # NAME [PLACE]: two answers, with a fault
+    for i in 1 2; do
+        "$apus" request "$1 $i + 3 =" --temperature 0 --max-tokens 4 \
+            --wallet "$net/dapp.json" >out 2>err
+    done
+    batch=$(node pull 2>>err | sed 's/[[:space:]].*//')
+    "$worker" --alone --spool "$tmp/node" ${2:+--pretend-fault "$2"} \
+        -- "$batch" >out 2>err
+    node push -- "$batch" >out 2>err && r=0 || r=1
+    report $r "$1 answers are published"
+}
+watches() { # STATUS NAME ARGUMENT...
+    want=$1
+    name=$2
+    shift 2
+    gives "$want" "$name" watch --once --spool "$tmp/watcher" \
+        --wallet "$net/dapp.json" "$@"
+}
+
+batch honest
+watches 0 "a round" --rate 1
+has out '^statement.*2 of 2 answers computed' "computes two answers"
+watches 0 "another round" --rate 1
+[ ! -s out ] && r=0 || r=1
+report $r "looks at no statement twice"
+
+batch faulty $fault
+watches 3 "a round that finds something" --rate 1
+[ "$(grep -c '^found' out)" = 2 ] && r=0 || r=1
+report $r "names both answers"
+set -- watcher/disputes/*.json
+[ $# = 2 ] && grep -q '"state":"found"' "$@" && r=0 || r=1
+report $r "and writes their cases"
+gives 0 "a case" dispute --dry "$1" --spool "$tmp/watcher" \
+    --wallet "$net/dapp.json"
+has out '^first.pick.trace' "is one of apus dispute"
+: >moves
+rounds=0
+rc=75
+while [ $rc = 75 ] && [ $rounds -lt 20 ]; do
+    rounds=$((rounds + 1))
+    rc=0
+    "$apus" watch --once --challenge --rate 1 --spool "$tmp/watcher" \
+        --wallet "$net/dapp.json" >>moves 2>err || rc=$?
+    node drain --pretend-fault $fault >drained 2>&1 || :
+done
+cp moves out
+[ $rc = 0 ] && r=0 || r=1
+report $r "with --challenge, after $rounds rounds nothing is open"
+[ "$(grep -c '^verdict.fault' out)" = 2 ] && r=0 || r=1
+report $r "both were faults"
+
+gives 2 "without a queue" watch --once --queue ''
+printf x >watcher/watch/secret
+watches 1 "a damaged secret" --rate 1
+has err 'has 1 bytes and not 32' "is named"
+finish
