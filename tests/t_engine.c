@@ -196,7 +196,8 @@ static void test_batches(const char *what, uint32_t flags, uint32_t window)
     model_close(m);
 }
 
-/* Few blocks: the youngest are put back, and nobody sees it. */
+/* Few blocks: the youngest are put back, and nobody sees it.  With a window or
+ * draws everywhere one size of the cache, with APUS_LONG each. */
 static void test_put_back(uint32_t flags, uint32_t window)
 {
     static const struct engine_options o[] = {
@@ -208,8 +209,11 @@ static void test_put_back(uint32_t flags, uint32_t window)
     struct sequence s[MAX];
     struct model *m = shape_of("tiny", flags, window, LONG);
     uint64_t block, put_back = 0;
+    bool all = getenv("APUS_LONG") != NULL;
 
     for (size_t k = 0; k < sizeof(o) / sizeof(*o); k++) {
+        bool each = all || (k == 0 && !window);
+
         make(s, MAX, m->rec.n_vocab);
         for (size_t i = 0; i < MAX; i++) {
             s[i].max_tokens = LONG; /* none: to the end of the context */
@@ -219,7 +223,7 @@ static void test_put_back(uint32_t flags, uint32_t window)
         few.max_sequences = 1;
         answer(&alone, m, s, MAX, few);
         block = alone.stats.kv_bytes / (window ? 3 : 7);
-        for (uint64_t n = 2; n < 20; n += 7) {
+        for (uint64_t n = each ? 2 : 9; n < (each ? 20 : 10); n += 7) {
             few = o[k];
             few.kv_bytes = n * block;
             answer(&batch, m, s, MAX, few);
