@@ -87,6 +87,10 @@ assert d["parameters"] == len([x for x in d["differences"] if len(
     report $r "which another program reads"
 fi
 
+gives 0 "the file of its requests" diff "$b" q.jsonl
+has out 'the same, 0 different' "stands for the batch"
+gives 3 "on both sides" diff q.jsonl r.jsonl
+
 gives 2 "one thing" diff "$b"
 gives 1 "a file from elsewhere" diff "$b" one.h5
 gives 1 "no such batch" diff "$b" abcdef

@@ -24,6 +24,7 @@
 #include "base/utf8.h"
 #include "base/vec.h"
 #include "cmd/cmd.h"
+#include "cmd/named.h"
 #include "cmd/part.h"
 #include "spool/spool.h"
 #include "store/part_file.h"
@@ -67,21 +68,34 @@ static int add_part(struct side *s, const struct spool *spool,
 }
 
 static int add_batch(struct side *s, const struct spool *spool,
-                     struct err *err)
+                     const struct batch *b, struct err *err)
 {
-    struct batch b = { .path = NULL };
     struct seal_info i = { .n_parts = 0 };
-    int rc = spool_find(spool, s->what, &b, err) ||
-             seal_info_read(&i, b.path, err) ? -1 : 0;
+    int rc = seal_info_read(&i, b->path, err);
 
     for (size_t k = 0; rc == 0 && k < i.n_parts; k++) {
-        char *path = seal_part_path(b.path, k, "h5");
+        char *path = seal_part_path(b->path, k, "h5");
 
         rc = add_part(s, spool, path, false, err);
         free(path);
     }
     seal_info_clear(&i);
-    batch_clear(&b);
+    return rc;
+}
+
+/* A batch, or those that answer a file of requests. */
+static int add_named(struct side *s, const struct spool *spool,
+                     struct err *err)
+{
+    struct named n;
+    int rc;
+
+    if (named_find(&n, spool, s->what, NULL, err))
+        return -1;
+    rc = 0;
+    for (size_t i = 0; rc == 0 && i < n.n; i++)
+        rc = add_batch(s, spool, &n.batch[i], err);
+    named_clear(&n);
     return rc;
 }
 
@@ -101,7 +115,7 @@ static int open_side(struct diff *d, struct side *s, struct err *err)
     struct spool *spool = NULL;
     int rc;
 
-    if (part_is_output(s->what))
+    if (part_is_output(s->what) && !named_is_answered(s->what, dir))
         return open_output(s, err);
     if (part_is_file(s->what) && d->trust) {
         rc = add_part(s, NULL, s->what, true, err);
@@ -110,7 +124,7 @@ static int open_side(struct diff *d, struct side *s, struct err *err)
             return -1;
         rc = part_is_file(s->what)
                  ? add_part(s, spool, s->what, false, err)
-                 : add_batch(s, spool, err);
+                 : add_named(s, spool, err);
         spool_close(spool);
     }
     if (rc)
@@ -376,11 +390,11 @@ static const struct opt diff_opts[] = {
 static const struct opt_command diff_command = {
     .name = "apus diff",
     .synopsis = "A B [--json] [--trust]",
-    .about = "Compare two things that have answers: a batch of the spool,"
-             " a part FILE.h5 of a\ncheckpoint, or an output file.  A line"
-             " for each answer that differs, with the\nfirst token that"
-             " does, from 1, and for each that was asked for with other\n"
-             "parameters.  Exit status 0 if there is none, else 3.",
+    .about = "Compare two things that have answers: a batch of the spool or"
+             " the file of its\nrequests, a part FILE.h5 of a checkpoint, or"
+             " an output file.  A line for each\nanswer that differs, with the"
+             " first token that does, from 1, and for each that\nwas asked for"
+             " with other parameters.  Exit status 0 if there is none, else 3.",
     .opts = diff_opts, .min_args = 2, .max_args = 2,
 };
 

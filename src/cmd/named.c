@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -19,6 +20,7 @@
 #include "spool/request_file.h"
 #include "spool/file_split.h"
 #include "spool/spool.h"
+#include "verify/check.h"
 
 bool named_is_file(const char *what)
 {
@@ -344,4 +346,21 @@ int named_find_all(struct named *n, const struct spool *s,
     }
     *n = got;
     return 0;
+}
+
+bool named_is_answered(const char *what, const char *spool_dir)
+{
+    struct check_output_head h;
+    struct spool *s;
+    struct named n;
+    bool found;
+
+    if (check_output_head(&h, what, NULL) || h.has_request ||
+        !file_is_dir(spool_dir) || spool_open_there(&s, spool_dir, NULL))
+        return false;
+    found = named_find(&n, s, what, NULL, NULL) == 0;
+    if (found)
+        named_clear(&n);
+    spool_close(s);
+    return found;
 }

@@ -45,6 +45,10 @@ void named_clear(struct named *n);
 int named_find_all(struct named *n, const struct spool *s,
                    const char *const *what, size_t n_what, struct err *err);
 
+/* Whether a file has requests that a batch of the spool answers, instead of
+ * answers. */
+bool named_is_answered(const char *what, const char *spool_dir);
+
 /* Add a copy of a batch. */
 void named_add(struct named *n, const struct batch *b);
 

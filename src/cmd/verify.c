@@ -242,25 +242,6 @@ static enum verdict verify_batches(struct verify *v, const struct spool *s,
     return verdict;
 }
 
-/* Whether a file has requests that a batch of the spool answers, instead of
- * answers. */
-static bool is_answered(const char *what, const char *spool_dir)
-{
-    struct check_output_head h;
-    struct spool *s;
-    struct named n;
-    bool found;
-
-    if (check_output_head(&h, what, NULL) || h.has_request ||
-        !file_is_dir(spool_dir) || spool_open_there(&s, spool_dir, NULL))
-        return false;
-    found = named_find(&n, s, what, NULL, NULL) == 0;
-    if (found)
-        named_clear(&n);
-    spool_close(s);
-    return found;
-}
-
 enum verify_kind { ITEM, OUTPUT, PART, BATCH };
 
 /* An option that this kind of thing has no use for is not a check of it. */
@@ -297,7 +278,7 @@ static enum verify_kind kind_of(const struct verify *v, const char *spool_dir)
     if (v->item_file || part_is_item(v->what, spool_dir))
         return ITEM;
     if (part_is_output(v->what))
-        return !v->requests && is_answered(v->what, spool_dir) ? BATCH
+        return !v->requests && named_is_answered(v->what, spool_dir) ? BATCH
                                                                : OUTPUT;
     return part_is_file(v->what) ? PART : BATCH;
 }
