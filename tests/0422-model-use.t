@@ -40,12 +40,23 @@ gives 0 "--force" model add "$nano" nano --activations A8 --force
 has err "\"nano\" was the model $id until now" "says what it was"
 [ "$(n_models)" -eq 2 ] && r=0 || r=1
 report $r "both are there"
+gives 0 "a third name" model add "$nano" third
+gives 0 "and the first name again" model add "$nano" nano --force
+gives 0 "a name that passes on" model add "$nano" third --activations A8 \
+    --force
+has err "until now, which is still \"nano\"$" "no rm is proposed"
+gives 0 "as before" model add "$nano" nano --activations A8 --force
+has err "until now: apus model rm .* removes that" "but of the last name"
 gives 1 "the one without a name" model rm "$id"
 gives 0 "--force removes it" model rm "$id" --force
+has err "model $id is removed$" "it says so"
+gives 0 "one of two names" model rm third
+has err 'the name "third" is removed; its model has others' "says so"
 [ "$(n_models)" -eq 1 ] && r=0 || r=1
 report $r "it is gone"
 mv "spool/todo/$b" spool/failed/
 gives 0 "what failed needs none" model rm nano
+has err 'is removed, which was "nano"$' "the last name goes with the model"
 gives 1 "a name that is none" model rm nano
 has err 'there is no model.*apus model list' "says so, with a remedy"
 gives 0 "a name" model add "$nano" nano

@@ -266,6 +266,43 @@ static void show_twins(const char *store, struct id id)
 }
 
 /* What the name stands for now; a model that it takes the name of stays. */
+/* "nano, smol": the names that a model has; "" without any. */
+static void put_names(struct buf *out, const char *store, struct id id)
+{
+    char *line, *next, *name;
+    struct buf list;
+
+    buf_init(&list, LIST_MAX);
+    if (models_list(store, &list, NULL) || !list.len || list.full)
+        goto out;
+    next = list.data;
+    while ((line = strsep(&next, "\n")) != NULL && *line) {
+        name = strsep(&line, "\t");
+        if (line && strcmp(name, "-") != 0 &&
+            strncmp(line, id_text(id).s, ID_TEXT - 1) == 0)
+            buf_printf(out, "%s\"%s\"", out->len ? ", " : "", name);
+    }
+out:
+    buf_clear(&list);
+}
+
+/* A name is another model's now. */
+static void report_passed(const char *store, const char *name, struct id was)
+{
+    const char *id = id_text(was).s;
+    struct buf others;
+
+    buf_init(&others, LIST_MAX);
+    put_names(&others, store, was);
+    if (others.len)
+        log_warning("\"%s\" was the model %s until now, which is still %s",
+                    name, id, others.data);
+    else
+        log_warning("\"%s\" was the model %s until now: apus model rm %.8s"
+                    " removes that", name, id, id);
+    buf_clear(&others);
+}
+
 /* Of a store that was made without --umask. */
 static void warn_of_store(const char *store, const char *path)
 {
@@ -302,11 +339,8 @@ static int add_name(struct settings *s, const char *what, const char *name,
         rc = models_name(store, called, id, err);
     if (rc == 0 && source)
         rc = models_source_set(store, id, source, err);
-    if (rc == 0 && had > 0 && !id_equal(was, id)) {
-        log_warning("\"%s\" was the model %s until now: apus model rm %.8s"
-                    " removes that",
-                    called, id_text(was).s, id_text(was).s);
-    }
+    if (rc == 0 && had > 0 && !id_equal(was, id))
+        report_passed(store, called, was);
     if (rc == 0) {
         path = models_path(store, id);
         warn_of_tokenizer(what, path);
@@ -592,15 +626,26 @@ static int rm(struct settings *s, const char *what, bool force,
               struct err *err)
 {
     const char *store = settings_text(s, "models");
+    struct buf names;
     struct id id;
-    int takes;
+    int takes, rc;
 
     if (models_there(store, err))
         return -1;
     takes = models_rm_takes(&id, store, what, err);
     if (takes < 0 || (takes && !force && model_check_unused(s, id, err)))
         return -1;
-    return models_rm(store, what, err);
+    buf_init(&names, LIST_MAX);
+    if (takes)
+        put_names(&names, store, id);
+    rc = models_rm(store, what, err);
+    if (rc == 0 && takes)
+        log_info("model %s is removed%s%s", id_text(id).s,
+                 names.len ? ", which was " : "", names.len ? names.data : "");
+    else if (rc == 0)
+        log_info("the name \"%s\" is removed; its model has others", what);
+    buf_clear(&names);
+    return rc;
 }
 
 struct model_rm_options {
