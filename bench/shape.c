@@ -114,6 +114,7 @@ static void one_layer(struct place *p, struct model_layer *l,
 {
     size_t q = (size_t)r->n_heads * r->head_dim;
     size_t kv = (size_t)r->n_kv_heads * r->head_dim;
+    size_t experts = r->flags & MODEL_EXPERTS ? model_experts(r) : 1;
 
     if (!(r->flags & MODEL_NORM_AFTER)) {
         l->attn_norm = vector(p, r->dim, 1);
@@ -138,9 +139,11 @@ static void one_layer(struct place *p, struct model_layer *l,
         l->q_norm = vector(p, wide ? q : r->head_dim, 1);
         l->k_norm = vector(p, wide ? kv : r->head_dim, 1);
     }
-    matrix(p, &l->gate, r->ffn_dim, r->dim);
-    matrix(p, &l->up, r->ffn_dim, r->dim);
-    matrix(p, &l->down, r->dim, r->ffn_dim);
+    matrix(p, &l->gate, experts * r->ffn_dim, r->dim);
+    matrix(p, &l->up, experts * r->ffn_dim, r->dim);
+    matrix(p, &l->down, experts * r->dim, r->ffn_dim);
+    if (r->flags & MODEL_EXPERTS)
+        matrix(p, &l->router, experts, r->dim);
 }
 
 static void all(struct place *p, struct model *m)

@@ -257,6 +257,11 @@ void x1_gelu(const struct x1_kernels *k, float *h, const float *u, size_t n);
  * for every backend. */
 void x1_soft_caps(const struct x1_kernels *k, float *x, size_t n, float cap);
 
+/* Experts of a row (numerics.md), `used` of n by their logits: chosen[0..used)
+ * in ascending order, and the share of each, of all n or of those alone. */
+void x1_experts(uint32_t *chosen, float *share, const float *logit, size_t n,
+                size_t used, bool of_all);
+
 /* Set the calling thread's floating-point state (round to nearest, no
  * flushing of subnormals).  Every thread that computes calls it first: a
  * library linked with -ffast-math may have changed it. */

@@ -125,6 +125,48 @@ void x1_soft_caps(const struct x1_kernels *k, float *x, size_t n, float cap)
     }
 }
 
+/* The greatest logit, of equal ones the first, that comes after `last` in that
+ * order; the first of all if last is n. */
+static size_t next_best(const float *logit, size_t n, size_t last)
+{
+    size_t best = n;
+
+    for (size_t i = 0; i < n; i++) {
+        float x = logit[i];
+
+        if (last < n && !(x < logit[last] || (x <= logit[last] && i > last)))
+            continue;
+        if (best == n || x > logit[best])
+            best = i;
+    }
+    return best < n ? best : 0;
+}
+
+void x1_experts(uint32_t *chosen, float *share, const float *logit, size_t n,
+                size_t used, bool of_all)
+{
+    size_t last = n, first = 0;
+    int64_t z = 0;
+    float max;
+
+    for (size_t k = 0; k < used; k++) {
+        size_t at = k;
+
+        last = next_best(logit, n, last);
+        first = k == 0 ? last : first;
+        for (; at > 0 && chosen[at - 1] > last; at--)
+            chosen[at] = chosen[at - 1];
+        chosen[at] = (uint32_t)last;
+    }
+    max = logit[first] + 0.0f;
+    for (size_t i = 0; i < (of_all ? n : used); i++)
+        z += x1_z_term(x1_exp32(
+            (logit[of_all ? i : chosen[i]] + 0.0f) - max));
+    for (size_t k = 0; k < used; k++)
+        share[k] = x1_exp32((logit[chosen[k]] + 0.0f) - max) /
+                   ((float)z * 0x1p-24f);
+}
+
 void x1_thread_init(void)
 {
     fesetround(FE_TONEAREST);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The vectors of X1 are what their second implementation makes of them: the
-# operators, the rotation, soft caps and three families, made again with NumPy,
+# operators, the rotation, soft caps and four families, made again with NumPy,
 # byte for byte, and the edge cases and GELU from their inputs; every family and
 # nano with APUS_LONG.
 set -eu
@@ -13,7 +13,7 @@ if ! $python -c 'import numpy' 2>/dev/null; then
 fi
 . "$top/tests/scratch.sh"
 x1=$top/vectors/x1
-names='tiny-qwen3 tiny-gemma3 tiny-gemma2'
+names='tiny-qwen3 tiny-gemma3 tiny-gemma2 tiny-qwen3-moe-all'
 [ -z "${APUS_LONG:-}" ] ||
     names=$(cd "$x1" && ls tiny-*.json | sed 's/\.json$//')
 set --
@@ -39,13 +39,15 @@ for name in ops rotate caps edges gelu $names; do
         failed=1
     fi
 done
-n=$((n + 1))
 $python "$x1/numpy/models.py" "$tmp/models"
-if diff -r "$tmp/models/tiny-gemma2" "$x1/models/tiny-gemma2"; then
-    echo "ok $n - and the model of tiny-gemma2"
-else
-    echo "not ok $n - and the model of tiny-gemma2"
-    failed=1
-fi
+for name in tiny-gemma2 tiny-qwen3-moe tiny-qwen3-moe-all; do
+    n=$((n + 1))
+    if diff -r "$tmp/models/$name" "$x1/models/$name"; then
+        echo "ok $n - NumPy makes the model $name"
+    else
+        echo "not ok $n - NumPy makes the model $name"
+        failed=1
+    fi
+done
 echo "1..$n"
 exit $failed

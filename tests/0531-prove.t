@@ -60,7 +60,8 @@ has err 'not a dispute file' "is named"
 echo '{"custom_id":"a","method":"POST","url":"/v1/completions",' \
     '"body":{"prompt":[1,2,3],"max_tokens":2}}' >ids.jsonl
 for made in "gemma3:GELU" "glm4:norms before and after a sublayer" \
-    "olmo2:norms after a sublayer" "smollm3:layers that differ"; do
+    "olmo2:norms after a sublayer" "smollm3:layers that differ" \
+    "gemma2:soft caps" "qwen3-moe:experts"; do
     family=tiny-${made%%:*}
     APUS_SPOOL=$tmp/$family
     "$apus" model add --no-tokenizer "$top/vectors/x1/models/$family" \
@@ -88,7 +89,7 @@ end
 print(n .. " of " .. #arg - 1)
 EOF
     lua5.3 knows.lua "$top/contrib" models/*.apus >out 2>err || :
-    has out '^1 of 5$' "the judge in Lua knows one of these five models"
+    has out '^1 of 7$' "the judge in Lua knows one of these seven models"
 else
     echo "# no lua5.3: what the judge in Lua knows is not asked"
 fi

@@ -25,13 +25,16 @@
 
 static const struct sampling greedy = { .top_p = 1000000 };
 
-static struct model *tiny(void)
+static struct model *tiny(uint32_t flags)
 {
     struct err err = ERR_INIT;
     struct model_record rec;
     struct model *m;
 
-    if (shape_find(&rec, "tiny") || shape_build(&m, &rec, &err))
+    if (shape_find(&rec, "tiny"))
+        abort();
+    rec.flags |= flags;
+    if (shape_build(&m, &rec, &err))
         abort();
     return m;
 }
@@ -415,6 +418,10 @@ static void feed_all(const struct model_sink *sink, const struct model *m,
         struct model_layer *y = &rest->layers[l];
         uint32_t at = TENSOR_LAYERS + l * LAYER_TENSORS;
 
+        if (model_experts(&m->rec)) {
+            at = model_tensor_at(&m->rec, l, 0);
+            feed(sink, at + LAYER_ROUTER, &y->router);
+        }
         feed(sink, at + LAYER_WQ, &y->wq);
         feed(sink, at + LAYER_WK, &y->wk);
         feed(sink, at + LAYER_WV, &y->wv);
@@ -462,7 +469,9 @@ static void test_sink(const char *level, const struct model *m)
 
 int main(void)
 {
-    struct model *m = tiny();
+    struct model *m = tiny(0);
+    struct model *experts = tiny(MODEL_EXPERTS | 5u << MODEL_EXPERTS_AT |
+                                 2u << MODEL_USED_AT);
     struct backend *b;
 
     load(&b, m);
@@ -475,6 +484,9 @@ int main(void)
     test_late(m);
     for (size_t i = 0; x1_level_name(i); i++)
         test_sink(x1_level_name(i), m);
+    for (size_t i = 0; x1_level_name(i); i++)
+        test_sink(x1_level_name(i), experts);
+    model_close(experts);
     model_close(m);
     return done();
 }

@@ -636,6 +636,10 @@ int main(void)
     test_batches("norms before and after", MODEL_NORM_BOTH, 0);
     test_batches("GELU", MODEL_GELU | MODEL_QK_NORM, 0);
     test_batches("soft caps", MODEL_SOFT_CAPS | MODEL_GELU, 70);
+    test_batches("experts", MODEL_EXPERTS | 6u << MODEL_EXPERTS_AT |
+                 2u << MODEL_USED_AT, 0);
+    test_batches("experts, shares of all, A8", MODEL_EXPERTS | MODEL_SHARE_ALL |
+                 MODEL_A8 | 5u << MODEL_EXPERTS_AT | 3u << MODEL_USED_AT, 0);
     test_batches("layers that differ", MODEL_LAYERS, 0);
     test_put_back(MODEL_QKV_BIAS, 0);
     test_put_back(MODEL_TIED, 70);

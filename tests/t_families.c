@@ -498,6 +498,42 @@ static void try_refused(void)
             "model_type is \"mamba\"");
 }
 
+/* Values of soft caps and of experts. */
+static void try_refused_values(void)
+{
+#define SIZES                                                              \
+    "\"hidden_size\":48,\"intermediate_size\":90,\"num_hidden_layers\":2," \
+    "\"num_attention_heads\":4,\"head_dim\":8,\"vocab_size\":150,"         \
+    "\"max_position_embeddings\":512,\"rms_norm_eps\":1e-5"
+#define GEMMA "{\"model_type\":\"gemma2\"," SIZES
+#define MOE "{\"model_type\":\"qwen3_moe\"," SIZES
+#define FEW ",\"moe_intermediate_size\":16,\"num_experts\":4"
+#define TWO FEW ",\"num_experts_per_tok\":2"
+    static const char *const bad[][2] = {
+        { GEMMA "}", "it has no sliding_window" },
+        { GEMMA ",\"sliding_window\":7,\"attn_logit_softcapping\":0.5}",
+          "attn_logit_softcapping is 0.5" },
+        { GEMMA ",\"sliding_window\":7,\"attn_logit_softcapping\":\"x\"}",
+          "attn_logit_softcapping is" },
+        { GEMMA ",\"sliding_window\":7,\"final_logit_softcapping\":2e6}",
+          "final_logit_softcapping is" },
+        { MOE "}", "it has no num_experts" },
+        { MOE FEW "}", "it has no num_experts_per_tok" },
+        { MOE FEW ",\"num_experts_per_tok\":5}", "experts of a token is 5" },
+        { MOE FEW ",\"num_experts_per_tok\":64}", "at most 63" },
+        { MOE TWO ",\"mlp_only_layers\":[1]}", "mlp_only_layers is" },
+        { MOE TWO ",\"decoder_sparse_step\":2}", "decoder_sparse_step is 2" },
+        { MOE TWO ",\"apus_activations\":\"A8R\"}", "where it has 2048" },
+        { MOE ",\"moe_intermediate_size\":24,\"num_experts\":4,"
+          "\"num_experts_per_tok\":2}", "a multiple of 16" },
+        { MOE ",\"moe_intermediate_size\":16,\"num_experts\":1024,"
+          "\"num_experts_per_tok\":2}", "num_experts is 1024" },
+    };
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        refused(bad[i][0], bad[i][1]);
+}
+
 int main(void)
 {
     x1_thread_init();
@@ -507,6 +543,7 @@ int main(void)
     try_float();
     try_biased();
     try_refused();
+    try_refused_values();
     tmp_remove();
     return done();
 }

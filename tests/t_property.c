@@ -172,6 +172,14 @@ static struct model *random_model(void)
         rec.window = 0;
     if (rec.flags & MODEL_NORM_BOTH)
         rec.flags &= ~(uint32_t)MODEL_NORM_AFTER;
+    if (rnd() % 4 == 0 && !(rec.flags & (MODEL_NORM_AFTER | MODEL_NORM_BOTH |
+                                         MODEL_GELU))) {
+        rec.dim = 16 * up_to(7);
+        rec.ffn_dim = 16 * up_to(5);
+        rec.flags |= MODEL_EXPERTS | (1 + up_to(9)) << MODEL_EXPERTS_AT |
+                     up_to(2) << MODEL_USED_AT;
+        rec.flags |= rnd() % 2 ? MODEL_SHARE_ALL : 0;
+    }
     if (shape_build(&m, &rec, &err)) {
         printf("# %s\n", err.text);
         abort();

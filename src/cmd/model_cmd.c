@@ -543,6 +543,9 @@ static void print_record(const struct model_record *r)
     printf("norms of a layer: %s\n",
            r->flags & MODEL_NORM_BOTH    ? "before and after"
            : r->flags & MODEL_NORM_AFTER ? "after" : "before");
+    if (r->flags & MODEL_EXPERTS)
+        printf("experts: %u, a token has %u\n", model_experts(r),
+               model_experts_used(r));
     printf("gate: %s\n", r->flags & MODEL_GELU ? "GELU" : "SiLU");
     printf("soft caps: %s\n", r->flags & MODEL_SOFT_CAPS ? "yes" : "no");
     printf("activations: %s\n", r->flags & MODEL_A8R ? "A8R"

@@ -16,6 +16,7 @@ static const struct {
     uint32_t flag;
     const char *name;
 } unknown[] = {
+    { MODEL_EXPERTS, "experts" },
     { MODEL_SOFT_CAPS, "soft caps" },
     { MODEL_GELU, "GELU" },
     { MODEL_NORM_BOTH, "norms before and after a sublayer" },

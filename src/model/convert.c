@@ -57,8 +57,10 @@ static size_t longest(const struct model_record *r)
 /* How many rows the tallest matrix has. */
 static size_t tallest(const struct model_record *r)
 {
-    size_t n = longest(r);
+    size_t n = longest(r), experts = model_experts(r);
 
+    n = n < experts * r->ffn_dim ? experts * r->ffn_dim : n;
+    n = n < experts * r->dim ? experts * r->dim : n;
     return n < r->n_vocab ? r->n_vocab : n;
 }
 
@@ -449,6 +451,9 @@ static int choose_activations(struct conversion *c, struct err *err)
         return err_set(err, ERR_INPUT, "A8R is not for models with norms"
                        " between a sublayer and the residual, which cannot be"
                        " folded: use --activations A14");
+    if (r->flags & MODEL_A8R && r->flags & MODEL_EXPERTS)
+        return err_set(err, ERR_INPUT, "A8R is not for models with experts:"
+                       " use --activations A14");
     c->rotate = r->flags & MODEL_A8R;
     if (!c->rotate)
         return 0;

@@ -402,6 +402,8 @@ static void index_model(struct model *m, const struct model_layout *lay)
         y->gate = weights(m, lay, i + LAYER_GATE);
         y->up = weights(m, lay, i + LAYER_UP);
         y->down = weights(m, lay, i + LAYER_DOWN);
+        if (m->rec.flags & MODEL_EXPERTS)
+            y->router = weights(m, lay, i + LAYER_ROUTER);
     }
     m->tokenizer = (unsigned char *)m->data + lay->tokenizer;
     m->chat_template = (char *)m->data + lay->chat_template;

@@ -30,8 +30,9 @@ struct model_layer {
                                        if it has none */
     const float *ffn_norm;          /* dim; of x; NULL if norms come after */
     const float *ffn_after;         /* dim; of what down gives, or NULL */
-    struct x1_matrix gate, up;      /* ffn_dim x dim */
-    struct x1_matrix down;          /* dim x ffn_dim */
+    struct x1_matrix gate, up;      /* ffn_dim x dim; of each expert, if .. */
+    struct x1_matrix down;          /* dim x ffn_dim; likewise */
+    struct x1_matrix router;        /* .. there are some: experts x dim */
 };
 
 struct model {

@@ -66,24 +66,61 @@ static int check_sizes(const struct model_record *r, struct err *err)
     return 0;
 }
 
-static int check_rest(const struct model_record *r, struct err *err)
+/* Flags that X1 has, and which of them exclude each other. */
+static int check_flags(const struct model_record *r, struct err *err)
 {
-    uint32_t i;
+    uint32_t known = MODEL_TIED | MODEL_QKV_BIAS | MODEL_QK_NORM | MODEL_A8 |
+                     MODEL_A8R | MODEL_LAYERS | MODEL_NORM_AFTER |
+                     MODEL_WIDE_NORM | MODEL_NORM_BOTH | MODEL_GELU |
+                     MODEL_SOFT_CAPS | MODEL_EXPERTS | MODEL_SHARE_ALL;
+    uint32_t after = MODEL_NORM_AFTER | MODEL_NORM_BOTH;
 
-    if (r->flags &
-        ~(uint32_t)(MODEL_TIED | MODEL_QKV_BIAS | MODEL_QK_NORM | MODEL_A8 |
-                    MODEL_A8R | MODEL_LAYERS | MODEL_NORM_AFTER |
-                    MODEL_WIDE_NORM | MODEL_NORM_BOTH | MODEL_GELU |
-                    MODEL_SOFT_CAPS))
-        return bad(err, "flags", r->flags, "made of 1, 2, 4 .. 1024");
+    if (r->flags & MODEL_EXPERTS)
+        known |= 0xffffffffu << MODEL_EXPERTS_AT;
+    if (r->flags & ~known)
+        return bad(err, "flags", r->flags, "made of 1, 2, 4 .. 4096");
     if (r->flags & MODEL_A8 && r->flags & MODEL_A8R)
         return bad(err, "flags", r->flags, "with 8 or 16, not both");
-    if (r->flags & (MODEL_NORM_AFTER | MODEL_NORM_BOTH) && r->flags & MODEL_A8R)
+    if (r->flags & after && r->flags & MODEL_A8R)
         return bad(err, "flags", r->flags, "without 16 where it has 64 or 256");
     if (r->flags & MODEL_NORM_AFTER && r->flags & MODEL_NORM_BOTH)
         return bad(err, "flags", r->flags, "with 64 or 256, not both");
     if (r->flags & MODEL_WIDE_NORM && !(r->flags & MODEL_QK_NORM))
         return bad(err, "flags", r->flags, "with 4 where it has 128");
+    if (r->flags & MODEL_SHARE_ALL && !(r->flags & MODEL_EXPERTS))
+        return bad(err, "flags", r->flags, "with 2048 where it has 4096");
+    if (r->flags & MODEL_EXPERTS && r->flags & (after | MODEL_A8R | MODEL_GELU))
+        return bad(err, "flags", r->flags,
+                   "without 16, 64, 256 and 512 where it has 2048");
+    return 0;
+}
+
+/* Experts: a row of any of them begins a group of the kernels. */
+static int check_experts(const struct model_record *r, struct err *err)
+{
+    uint32_t n = model_experts(r), used = model_experts_used(r);
+
+    if (!(r->flags & MODEL_EXPERTS))
+        return 0;
+    if (n < 2)
+        return bad(err, "number of experts", n, "2 to 1023");
+    if (used < 1 || used > n)
+        return bad(err, "number of experts of a token", used,
+                   "1 to 63, and no more than there are");
+    if (r->dim % X1_GROUP)
+        return bad(err, "width", r->dim, "a multiple of 16 with experts");
+    if (r->ffn_dim % X1_GROUP)
+        return bad(err, "width of the ffn", r->ffn_dim,
+                   "a multiple of 16 with experts");
+    return 0;
+}
+
+static int check_rest(const struct model_record *r, struct err *err)
+{
+    uint32_t i;
+
+    if (check_flags(r, err) || check_experts(r, err))
+        return -1;
     /* by bits: a sign or a NaN is far above the upper limit */
     if (f32_bits(r->eps) < BITS_EPS_MIN ||
         f32_bits(r->eps) >= X1_LIMIT_BITS)
@@ -114,8 +151,9 @@ static int check_rest(const struct model_record *r, struct err *err)
                    "at most 1 MiB");
     if (r->n_tensors != model_tensor_at(r, r->n_layers, 0))
         return bad(err, "number of tensors", r->n_tensors,
-                   r->flags & MODEL_NORM_BOTH ? "4 + 16 times the layers"
-                                              : "4 + 14 times the layers");
+                   r->flags & MODEL_EXPERTS     ? "4 + 17 times the layers"
+                   : r->flags & MODEL_NORM_BOTH ? "4 + 16 times the layers"
+                                                : "4 + 14 times the layers");
     return 0;
 }
 
@@ -161,6 +199,7 @@ void model_expect(const struct model_record *rec, uint32_t i,
     uint32_t bias = rec->flags & MODEL_QKV_BIAS;
     uint32_t norm = rec->flags & MODEL_QK_NORM;
     bool wide = rec->flags & MODEL_WIDE_NORM;
+    uint32_t experts = rec->flags & MODEL_EXPERTS ? model_experts(rec) : 1;
     uint32_t part = model_part_of(rec, i);
 
     memset(t, 0, sizeof(*t));
@@ -175,9 +214,15 @@ void model_expect(const struct model_record *rec, uint32_t i,
     switch (part) {
     case LAYER_ATTN_NORM:
     case LAYER_FFN_NORM:
+        vector(t, rec->dim);
+        break;
     case LAYER_ATTN_AFTER:
     case LAYER_FFN_AFTER:
-        vector(t, rec->dim);
+        if (rec->flags & MODEL_NORM_BOTH)
+            vector(t, rec->dim);
+        break;
+    case LAYER_ROUTER:
+        matrix(t, model_experts(rec), rec->dim);
         break;
     case LAYER_WQ:
         matrix(t, q, rec->dim);
@@ -205,10 +250,10 @@ void model_expect(const struct model_record *rec, uint32_t i,
         break;
     case LAYER_GATE:
     case LAYER_UP:
-        matrix(t, rec->ffn_dim, rec->dim);
+        matrix(t, experts * rec->ffn_dim, rec->dim);
         break;
     case LAYER_DOWN:
-        matrix(t, rec->dim, rec->ffn_dim);
+        matrix(t, experts * rec->dim, rec->ffn_dim);
         break;
     }
 }
@@ -237,7 +282,8 @@ static int place(uint64_t *at, uint64_t n, uint64_t *offset)
     return advance(at, n);
 }
 
-/* rows and cols are below 2^18 each, so the products are below 2^36. */
+/* Rows are below 2^28 and columns below 2^18, so the products are below
+ * 2^46. */
 uint64_t model_tensor_scales(const struct tensor_record *t)
 {
     uint64_t n = (uint64_t)t->rows * 4;
@@ -338,7 +384,8 @@ void model_tensor_name(char out[MODEL_TENSOR_NAME],
                                         "up",
                                         "down",
                                         "norm after attention",
-                                        "norm after ffn" };
+                                        "norm after ffn",
+                                        "router" };
 
     if (i < TENSOR_LAYERS)
         snprintf(out, MODEL_TENSOR_NAME, "%s", top[i]);

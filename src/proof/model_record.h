@@ -37,8 +37,18 @@ enum {
     MODEL_NORM_BOTH = 256, /* norms before and after: two more tensors a
                               layer */
     MODEL_GELU = 512,      /* GELU instead of SiLU */
-    MODEL_SOFT_CAPS = 1024 /* of scores, of logits, or both */
+    MODEL_SOFT_CAPS = 1024, /* of scores, of logits, or both */
+    MODEL_EXPERTS = 2048,  /* gate, up and down are those of experts */
+    MODEL_SHARE_ALL = 4096 /* .. whose shares are of all of them, not of those
+                              that a token has */
 };
+
+/* With 2048 the flags have two numbers, too: in bits 16 to 25 how many experts
+ * there are, in bits 26 to 31 how many of them a token has. */
+#define MODEL_EXPERTS_AT 16
+#define MODEL_USED_AT 26
+#define MODEL_EXPERTS_MAX 1023
+#define MODEL_USED_MAX 63
 
 /* With 32 the tensor of inverse frequencies has two tables of head_dim / 2, and
  * then four numbers a layer: window, attention scale, table 0 or 1, and 0.  The
@@ -60,7 +70,8 @@ enum {
     LAYER_ATTN_NORM = 0, LAYER_WQ, LAYER_WK, LAYER_WV, LAYER_WO, LAYER_BQ,
     LAYER_BK, LAYER_BV, LAYER_Q_NORM, LAYER_K_NORM, LAYER_FFN_NORM,
     LAYER_GATE, LAYER_UP, LAYER_DOWN, LAYER_TENSORS,
-    LAYER_ATTN_AFTER = LAYER_TENSORS, LAYER_FFN_AFTER, LAYER_TENSORS_BOTH
+    LAYER_ATTN_AFTER = LAYER_TENSORS, LAYER_FFN_AFTER, LAYER_TENSORS_BOTH,
+    LAYER_ROUTER = LAYER_TENSORS_BOTH, LAYER_TENSORS_EXPERTS
 };
 
 /* Types of a tensor record: nothing, f32 in a row, or int8 rows of which each
@@ -68,7 +79,10 @@ enum {
 enum { TENSOR_ABSENT = 0, TENSOR_F32 = 1, TENSOR_W8 = 2 };
 
 /* Shapes: wq is Hq*HD x d, wk and wv are Hkv*HD x d, wo is d x Hq*HD, gate and
- * up are ffn x d, down is d x ffn, embedding and head are V x d.  Hq is a
+ * up are ffn x d, down is d x ffn, embedding and head are V x d.  Gates, ups
+ * and downs of experts are one below the other, in the order of their numbers:
+ * rows e * ffn and on of gate and up, e * d and on of down, are expert e's.
+ * The router is experts x d; its outputs are what they are chosen by.  Hq is a
  * multiple of Hkv: so many heads of queries share one of keys and values. */
 struct model_record {
     uint32_t numerics;     /* 1 */
@@ -105,10 +119,28 @@ struct tensor_record {
     struct id root;
 };
 
+/* How many experts each layer of a model has, 0 for none: a model has them in
+ * all of its layers, or in none. */
+static inline uint32_t model_experts(const struct model_record *r)
+{
+    return r->flags & MODEL_EXPERTS
+               ? r->flags >> MODEL_EXPERTS_AT & MODEL_EXPERTS_MAX : 0;
+}
+
+/* .. and how many of them a token has, 0 for none; they differ from token to
+ * token and from layer to layer. */
+static inline uint32_t model_experts_used(const struct model_record *r)
+{
+    return r->flags & MODEL_EXPERTS ? r->flags >> MODEL_USED_AT : 0;
+}
+
 /* How many tensors a layer has: those of a model that has norms before and
- * after are two more, at its end. */
+ * after are two more, at its end, and one with experts has these two and a
+ * router after them. */
 static inline uint32_t model_layer_tensors(const struct model_record *r)
 {
+    if (r->flags & MODEL_EXPERTS)
+        return LAYER_TENSORS_EXPERTS;
     return r->flags & MODEL_NORM_BOTH ? LAYER_TENSORS_BOTH : LAYER_TENSORS;
 }
 

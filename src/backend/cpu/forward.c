@@ -559,6 +559,114 @@ static void gate_and_up(struct forward *f, const struct layer_weights *p)
     run_rows(f, gelu_rows, &rows, f->ffn * HEADS_COST);
 }
 
+/* ---- experts ------------------------------------------------------------- */
+
+/* The experts of each row, and a sum of nothing. */
+static void choose_rows(void *self, size_t from, size_t to, size_t thread)
+{
+    struct forward *f = ((const struct rows_job *)self)->f;
+    const struct model_record *rec = &f->model->rec;
+    size_t n = model_experts(rec), used = model_experts_used(rec);
+
+    (void)thread;
+    for (size_t i = from; i < to; i++)
+        x1_experts(f->chosen + i * used, f->share + i * used, f->router + i * n,
+                   n, used, rec->flags & MODEL_SHARE_ALL);
+    for (size_t i = from * f->dim; i < to * f->dim; i++)
+        f->sum[i] = 0;
+}
+
+/* The rows that have an expert, as its input. */
+struct expert_job {
+    struct forward *f;
+    uint32_t layer, expert, op;
+    const float *x;
+};
+
+static void quantise_members(void *self, size_t from, size_t to, size_t thread)
+{
+    const struct expert_job *j = self;
+    struct forward *f = j->f;
+    size_t used = model_experts_used(&f->model->rec);
+
+    (void)thread;
+    f->k->quantise(&f->in, j->x, f->in.k, f->in_fault, from, to);
+    for (size_t i = from; i < to; i++)
+        note_fault(f, f->row[f->member[i] / used], j->layer, j->op,
+                   j->op == OP_DOWN ? j->expert : 0, f->in_fault[i]);
+}
+
+/* m rows of k as the input of a linear. */
+static void quantise_expert(struct expert_job *j, const float *x, size_t k,
+                            size_t m, uint32_t op)
+{
+    struct forward *f = j->f;
+
+    prepare(f, k, j->layer, op);
+    f->in.m = m;
+    j->x = x;
+    j->op = op;
+    pool_run(f->threads, quantise_members, j, m,
+             chunk_of(f, m, 4, k * QUANTISE_COST));
+}
+
+/* sum = sum + share * down(silu(gate(h)) * up(h)) of the rows that have expert
+ * e. */
+static void expert(struct forward *f, uint32_t l, uint32_t e)
+{
+    const struct x1_weights *p = f->weights->layers[l].experts + 3 * e;
+    size_t used = model_experts_used(&f->model->rec), m = 0;
+    struct outputs_job gated = { .part = { { f->g, &p[0], NULL } }, .n = 1,
+                                 .up = &p[1] };
+    struct outputs_job down = { .part = { { f->part, &p[2], NULL } }, .n = 1 };
+    struct expert_job j = { .f = f, .layer = l, .expert = e };
+
+    for (size_t i = 0; i < f->n * used; i++)
+        if (f->chosen[i] == e) {
+            memcpy(f->part + m * f->dim, f->h + i / used * f->dim,
+                   f->dim * sizeof(*f->part));
+            f->member[m++] = (uint32_t)i;
+        }
+    if (m == 0)
+        return;
+    quantise_expert(&j, f->part, f->dim, m, OP_FFN_NORM);
+    run_outputs(f, &gated);
+    quantise_expert(&j, f->g, f->ffn, m, OP_DOWN);
+    run_outputs(f, &down);
+    for (size_t i = 0; i < m; i++) {
+        float share = f->share[f->member[i]];
+        float *sum = f->sum + f->member[i] / used * f->dim;
+
+        for (size_t d = 0; d < f->dim; d++)
+            sum[d] += share * f->part[i * f->dim + d];
+    }
+}
+
+static void add_sum(void *self, size_t from, size_t to, size_t thread)
+{
+    struct forward *f = ((const struct rows_job *)self)->f;
+
+    (void)thread;
+    for (size_t i = from * f->dim; i < to * f->dim; i++)
+        f->x[i] += f->sum[i];
+}
+
+/* x = x + the sum over experts, in ascending order. */
+static void experts(struct forward *f, uint32_t l)
+{
+    uint32_t n = model_experts(&f->model->rec);
+    struct outputs_job router = { .part = { { f->router,
+                                              &f->weights->layers[l].router,
+                                              NULL } }, .n = 1 };
+    struct rows_job rows = { .layer = l };
+
+    run_outputs(f, &router);
+    run_rows(f, choose_rows, &rows, n * HEADS_COST);
+    for (uint32_t e = 0; e < n; e++)
+        expert(f, l, e);
+    run_rows(f, add_sum, &rows, f->dim * CHECK_COST);
+}
+
 static void layer(struct forward *f, uint32_t l)
 {
     const struct model_layer *w = &f->model->layers[l];
@@ -575,6 +683,10 @@ static void layer(struct forward *f, uint32_t l)
 
     /* x = x + down(silu(gate(h)) * up(h)), h = norm(x) */
     enter(f, w->ffn_norm, l, OP_FFN_IN);
+    if (f->model->rec.flags & MODEL_EXPERTS) {
+        experts(f, l);
+        return;
+    }
     gate_and_up(f, p);
     quantise(f, f->g, f->ffn, l, OP_DOWN);
     add_linear(f, &p->down, w->ffn_after, l, OP_DOWN_OUT);

@@ -39,6 +39,12 @@ struct forward {
     float *kx, *vx;        /* kv_dim */
     float *g, *u;          /* ffn; u: of a model with GELU */
     float *cos, *sin;      /* angles */
+    /* of a model with experts, a row: */
+    float *router;         /* their logits */
+    uint32_t *chosen;      /* those that it has, ascending .. */
+    float *share;          /* .. and the share of each */
+    float *part, *sum;     /* dim: of one expert, of those up to it */
+    uint32_t *member;      /* of an expert: places in `chosen` */
     struct x1_rows in;     /* what the next linear reads */
     int32_t *fault;        /* n_heads a row */
     int32_t *in_fault;     /* of in, one a row */

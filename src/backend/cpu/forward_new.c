@@ -29,6 +29,8 @@ static int alloc_rows(struct forward *f, size_t rows, size_t draws,
 {
     size_t wide = f->dim > f->q_dim ? f->dim : f->q_dim;
     size_t n_heads = f->model->rec.n_heads;
+    size_t experts = model_experts(&f->model->rec);
+    size_t used = model_experts_used(&f->model->rec);
     size_t queries = pool_threads(f->threads) * forward_queries(f);
     struct {
         void *out;
@@ -44,6 +46,12 @@ static int alloc_rows(struct forward *f, size_t rows, size_t draws,
         { &f->vx, rows * f->kv_dim, 4 },
         { &f->g, rows * f->ffn, 4 },
         { &f->u, f->model->rec.flags & MODEL_GELU ? rows * f->ffn : 1, 4 },
+        { &f->router, experts ? rows * experts : 1, 4 },
+        { &f->chosen, experts ? rows * used : 1, sizeof(*f->chosen) },
+        { &f->share, experts ? rows * used : 1, 4 },
+        { &f->part, experts ? rows * f->dim : 1, 4 },
+        { &f->sum, experts ? rows * f->dim : 1, 4 },
+        { &f->member, experts ? rows : 1, sizeof(*f->member) },
         { &f->cos, rows * f->angles, 4 },
         { &f->sin, rows * f->angles, 4 },
         { &f->in.q, f->k->rows_bytes(rows, f->ffn > wide ? f->ffn : wide), 1 },
@@ -112,6 +120,12 @@ void forward_free(struct forward *f)
     free(f->vx);
     free(f->g);
     free(f->u);
+    free(f->router);
+    free(f->chosen);
+    free(f->share);
+    free(f->part);
+    free(f->sum);
+    free(f->member);
     free(f->cos);
     free(f->sin);
     free(f->in.q);

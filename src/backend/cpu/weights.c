@@ -25,6 +25,8 @@
 
 #define CHUNK_BYTES 16384 /* of rows that are worth another thread */
 
+#define EXPERT_MATRICES 3  /* gate, up, down */
+
 static size_t aligned(size_t n)
 {
     return (n + 63) / 64 * 64;
@@ -83,6 +85,16 @@ static void pack_rows(const struct weights *w, void *out,
     pool_run(w->threads, pack_groups, &j, n, chunk > least ? chunk : least);
 }
 
+static void new_layers(struct weights *w)
+{
+    size_t experts = model_experts(&w->rec);
+
+    w->layers = xcalloc(w->rec.n_layers, sizeof(*w->layers));
+    for (uint32_t l = 0; experts && l < w->rec.n_layers; l++)
+        w->layers[l].experts = xcalloc(EXPERT_MATRICES * experts,
+                                       sizeof(*w->layers[l].experts));
+}
+
 /* ---- in memory ----------------------------------------------------------- */
 
 /* Where the next matrix goes; base NULL in the pass that counts. */
@@ -106,6 +118,35 @@ static void pack(struct tensor_place *p, struct x1_weights *w,
     p->at += aligned(n);
 }
 
+/* Each expert's part of one of its three matrices, numbered from 0. */
+static void pack_experts(struct tensor_place *p, struct x1_weights *w,
+                         const struct x1_matrix *all, size_t which, size_t n)
+{
+    uint32_t rows = all->rows / (uint32_t)n;
+
+    for (size_t e = 0; e < n; e++) {
+        struct x1_matrix m = { rows, all->cols, all->scale + e * rows,
+                               all->w + e * rows * all->cols };
+
+        pack(p, &w[EXPERT_MATRICES * e + which], &m);
+    }
+}
+
+static void pack_ffn(struct tensor_place *p, struct layer_weights *to,
+                     const struct model_layer *from, size_t experts)
+{
+    if (experts == 0) {
+        pack(p, &to->gate, &from->gate);
+        pack(p, &to->up, &from->up);
+        pack(p, &to->down, &from->down);
+        return;
+    }
+    pack_experts(p, to->experts, &from->gate, 0, experts);
+    pack_experts(p, to->experts, &from->up, 1, experts);
+    pack_experts(p, to->experts, &from->down, 2, experts);
+    pack(p, &to->router, &from->router);
+}
+
 static void pack_all(struct weights *w, struct tensor_place *p,
                      const struct model *m)
 {
@@ -122,9 +163,7 @@ static void pack_all(struct weights *w, struct tensor_place *p,
         pack(p, &to->wk, &from->wk);
         pack(p, &to->wv, &from->wv);
         pack(p, &to->wo, &from->wo);
-        pack(p, &to->gate, &from->gate);
-        pack(p, &to->up, &from->up);
-        pack(p, &to->down, &from->down);
+        pack_ffn(p, to, from, model_experts(&m->rec));
     }
 }
 
@@ -134,8 +173,8 @@ int weights_init(struct weights *w, const struct x1_kernels *k,
 {
     struct tensor_place p = { w, NULL, 0 };
 
-    *w = (struct weights){ .k = k, .threads = threads };
-    w->layers = xcalloc(m->rec.n_layers, sizeof(*w->layers));
+    *w = (struct weights){ .k = k, .threads = threads, .rec = m->rec };
+    new_layers(w);
     pack_all(w, &p, m);
     if (p.at == 0)
         return 0;
@@ -150,8 +189,21 @@ int weights_init(struct weights *w, const struct x1_kernels *k,
 
 /* ---- as they come -------------------------------------------------------- */
 
-static struct x1_weights *weights_of(struct weights *w, uint32_t tensor)
+/* How many matrices a tensor is: one for each expert, or one. */
+static uint32_t parts_of(const struct model_record *rec, uint32_t tensor)
 {
+    uint32_t part = model_part_of(rec, tensor);
+
+    if (tensor < TENSOR_LAYERS || part < LAYER_GATE || part > LAYER_DOWN ||
+        !(rec->flags & MODEL_EXPERTS))
+        return 1;
+    return model_experts(rec);
+}
+
+static struct x1_weights *weights_of(struct weights *w, uint32_t tensor,
+                                     uint32_t expert)
+{
+    uint32_t part = model_part_of(&w->rec, tensor);
     struct layer_weights *layer;
 
     if (tensor == TENSOR_EMBED)
@@ -161,7 +213,9 @@ static struct x1_weights *weights_of(struct weights *w, uint32_t tensor)
     if (tensor < TENSOR_LAYERS)
         return NULL;
     layer = &w->layers[model_layer_of(&w->rec, tensor)];
-    switch (model_part_of(&w->rec, tensor)) {
+    if (parts_of(&w->rec, tensor) > 1)
+        return &layer->experts[EXPERT_MATRICES * expert + part - LAYER_GATE];
+    switch (part) {
     case LAYER_WQ:
         return &layer->wq;
     case LAYER_WK:
@@ -176,28 +230,35 @@ static struct x1_weights *weights_of(struct weights *w, uint32_t tensor)
         return &layer->up;
     case LAYER_DOWN:
         return &layer->down;
+    case LAYER_ROUTER:
+        return &layer->router;
     default:
         return NULL;
     }
 }
 
-/* A matrix by its number, as it lies in `packed`: scales, then what the
- * kernels read, to which *room points.  Returns the bytes of both. */
-static size_t place(const struct weights *w, uint32_t tensor,
+/* A matrix by its number, and of experts by that of one, as it lies in
+ * `packed`: the scales of all, then of each what the kernels read, to which
+ * *room points.  Returns the bytes of the tensor. */
+static size_t place(const struct weights *w, uint32_t tensor, uint32_t expert,
                     struct x1_matrix *m, unsigned char **out)
 {
     unsigned char *at = w->packed ? w->packed + w->at[tensor] : NULL;
+    uint32_t parts = parts_of(&w->rec, tensor);
     struct tensor_record t;
-    size_t scales, n;
+    size_t scales, n, each;
 
     model_expect(&w->rec, tensor, &t);
-    *m = (struct x1_matrix){ t.rows, t.cols, (const float *)(void *)at, NULL };
     scales = aligned(t.rows * sizeof(float));
+    *m = (struct x1_matrix){ t.rows / parts, t.cols, NULL, NULL };
     n = w->k->pack_bytes(m);
-    *out = at ? at + scales : NULL;
+    each = aligned(n ? n : (size_t)m->rows * m->cols);
+    *out = at ? at + scales + expert * each : NULL;
+    if (at)
+        m->scale = (const float *)(void *)at + (size_t)expert * m->rows;
     if (n == 0)
         m->w = (const int8_t *)*out;
-    return scales + aligned(n ? n : (size_t)t.rows * t.cols);
+    return scales + parts * each;
 }
 
 /* Whether a tensor is a matrix of its own. */
@@ -263,13 +324,13 @@ int weights_begin(struct weights *w, const struct x1_kernels *k,
     size_t total = 0;
 
     *w = (struct weights){ .k = k, .threads = threads, .rec = *rec };
-    w->layers = xcalloc(rec->n_layers, sizeof(*w->layers));
+    new_layers(w);
     w->at = xcalloc(rec->n_tensors, sizeof(*w->at));
     for (uint32_t i = 0; i < rec->n_tensors; i++) {
         if (!is_matrix(rec, i))
             continue;
         w->at[i] = total;
-        total += place(w, i, &m, &out);
+        total += place(w, i, 0, &m, &out);
     }
     if (check_packed(total, err)) {
         weights_clear(w);
@@ -284,26 +345,43 @@ int weights_begin(struct weights *w, const struct x1_kernels *k,
     return 0;
 }
 
-void weights_rows(struct weights *w, uint32_t tensor,
-                  const struct x1_matrix *from, size_t first, size_t end)
+/* Rows [first, end) of expert number `expert`, of which `w` is row `first`. */
+static void put_rows(struct weights *w, uint32_t tensor, uint32_t expert,
+                     const int8_t *rows, size_t first, size_t end)
 {
-    size_t cols = from->cols;
     struct x1_matrix m;
     unsigned char *out;
 
-    if (w->there)
-        return;
-    place(w, tensor, &m, &out);
-    if (first == 0)
-        memcpy(w->packed + w->at[tensor], from->scale,
-               m.rows * sizeof(*m.scale));
+    place(w, tensor, expert, &m, &out);
     if (m.w) {
-        memcpy(out + first * cols, from->w, (end - first) * cols);
+        memcpy(out + first * m.cols, rows, (end - first) * m.cols);
         return;
     }
     /* pack reads these rows alone, and finds them where row 0 would begin */
-    m.w = (const int8_t *)((uintptr_t)from->w - first * cols);
+    m.w = (const int8_t *)((uintptr_t)rows - first * m.cols);
     pack_rows(w, out, &m, first, end);
+}
+
+void weights_rows(struct weights *w, uint32_t tensor,
+                  const struct x1_matrix *from, size_t first, size_t end)
+{
+    size_t each = from->rows / parts_of(&w->rec, tensor);
+    const int8_t *rows = from->w;
+
+    if (w->there)
+        return;
+    if (first == 0)
+        memcpy(w->packed + w->at[tensor], from->scale,
+               from->rows * sizeof(*from->scale));
+    while (first < end) {
+        size_t e = first / each, last = (e + 1) * each;
+
+        last = end < last ? end : last;
+        put_rows(w, tensor, (uint32_t)e, rows, first - e * each,
+                 last - e * each);
+        rows += (last - first) * from->cols;
+        first = last;
+    }
 }
 
 void weights_end(struct weights *w)
@@ -314,8 +392,10 @@ void weights_end(struct weights *w)
     for (uint32_t i = 0; i < w->rec.n_tensors; i++) {
         if (!is_matrix(&w->rec, i))
             continue;
-        place(w, i, &m, &out);
-        w->k->weights(weights_of(w, i), &m, out);
+        for (uint32_t e = 0; e < parts_of(&w->rec, i); e++) {
+            place(w, i, e, &m, &out);
+            w->k->weights(weights_of(w, i, e), &m, out);
+        }
     }
     if (w->rec.flags & MODEL_TIED)
         w->head = w->embed;
@@ -325,6 +405,8 @@ void weights_end(struct weights *w)
 
 void weights_clear(struct weights *w)
 {
+    for (uint32_t l = 0; w->layers && l < w->rec.n_layers; l++)
+        free(w->layers[l].experts);
     free(w->layers);
     if (w->shared)
         shared_close(w->shared);

@@ -33,6 +33,9 @@ struct layer_weights {
     struct x1_weights wo;         /* dim x heads * head_dim */
     struct x1_weights gate, up;   /* ffn_dim x dim */
     struct x1_weights down;       /* dim x ffn_dim */
+    /* of a model with experts, instead of these: */
+    struct x1_weights router;     /* experts x dim */
+    struct x1_weights *experts;   /* gate, up and down of each */
 };
 
 struct weights {

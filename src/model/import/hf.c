@@ -44,6 +44,29 @@ static const char *tensor_name(const struct import *m, uint32_t tensor)
     return h->from[tensor].t ? h->from[tensor].t->name : NULL;
 }
 
+/* Numbers of experts: of one after the other. */
+static int read_experts(const struct import *m, uint32_t tensor, uint64_t from,
+                        size_t n, float *out, struct err *err)
+{
+    const struct hf *h = m->self;
+    uint64_t each = (uint64_t)m->rec.ffn_dim * m->rec.dim;
+    char name[HF_TENSOR_NAME];
+
+    while (n > 0) {
+        uint64_t in = from % each;
+        size_t k = n < each - in ? n : (size_t)(each - in);
+
+        hf_expert_name(name, &m->rec, tensor, (uint32_t)(from / each));
+        if (safetensors_read(h->st, safetensors_find(h->st, name), in, k, out,
+                             err))
+            return -1;
+        out += k;
+        from += k;
+        n -= k;
+    }
+    return 0;
+}
+
 static int read_tensor(const struct import *m, uint32_t tensor, uint64_t from,
                        size_t n, float *out, struct err *err)
 {
@@ -51,6 +74,8 @@ static int read_tensor(const struct import *m, uint32_t tensor, uint64_t from,
     const struct hf_origin *o = &h->from[tensor];
     uint64_t width = o->t->n_dims > 1 ? o->t->shape[1] : 1;
 
+    if (hf_tensors_of_experts(&m->rec, tensor))
+        return read_experts(m, tensor, from, n, out, err);
     if (h->as_they_lie || !import_has_heads(&m->rec, tensor))
         return safetensors_read(h->st, o->t, o->row * width + from, n, out,
                                 err);

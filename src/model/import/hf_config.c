@@ -41,6 +41,7 @@ enum {
     GEMMA = 4096,   /* gains plus 1, a factor of the embedding, GELU .. */
     LOCAL = 8192,   /* .. a theta of layers with the window .. */
     CAPS = 16384,   /* .. or soft caps, and each second layer has the window */
+    EXPERTS = 32768, /* num_experts, of all layers */
     FOURTH = 512    /* layers with the window: all but each fourth one, unless
                        layer_types says; their RoPE is not scaled */
 };
@@ -55,6 +56,8 @@ static const struct family {
     { "qwen2", "Qwen2ForCausalLM", MODEL_QKV_BIAS, WINDOW | SOME_LAYERS },
     { "qwen3", "Qwen3ForCausalLM", MODEL_QK_NORM,
       WINDOW | SOME_LAYERS | NEEDS_HEAD_DIM },
+    { "qwen3_moe", "Qwen3MoeForCausalLM", MODEL_QK_NORM | MODEL_EXPERTS,
+      WINDOW | SOME_LAYERS | NEEDS_HEAD_DIM | EXPERTS },
     { "phi3", "Phi3ForCausalLM", 0, WINDOW | FUSED | OWN_CODE | PARTIAL },
     { "granite", "GraniteForCausalLM", 0, GRANITE },
     { "minicpm", "MiniCPMForCausalLM", 0, MINICPM | OWN_CODE },
@@ -100,6 +103,9 @@ static const struct {
     { "scale_emb", MINICPM },
     { "scale_depth", MINICPM },
     { "dim_model_base", MINICPM },
+    { "num_experts", EXPERTS },
+    { "num_experts_per_tok", EXPERTS },
+    { "moe_intermediate_size", EXPERTS },
     { "attn_logit_softcapping", CAPS },
     { "final_logit_softcapping", CAPS },
     { "attention_bias", BIASED },
@@ -124,7 +130,7 @@ static int parse_family(const struct family **out, const struct json *root,
     const struct json *type = json_get(root, "model_type");
     const struct json *arch = json_first(json_get(root, "architectures"));
     const char *known =
-        "llama, mistral, ministral, qwen2, qwen3, phi3, granite,"
+        "llama, mistral, ministral, qwen2, qwen3, qwen3_moe, phi3, granite,"
         " minicpm, seed_oss, smollm3, glm, glm4, gemma2, gemma3_text,"
         " olmo2 and olmo3 are known";
     size_t i = 0, n = sizeof(families) / sizeof(families[0]);
@@ -192,6 +198,38 @@ static int parse_heads(struct import_heads *h, const struct json *root,
     return 0;
 }
 
+/* All layers have experts, and each token as many of them. */
+static int parse_experts(struct model_record *r, const struct json *root,
+                         struct err *err)
+{
+    const struct json *some = json_get(root, "mlp_only_layers");
+    uint32_t n = 0, used = 0, step = 1;
+
+    if (hf_count(&n, root, "num_experts", false, err) ||
+        hf_count(&used, root, "num_experts_per_tok", false, err) ||
+        hf_count(&r->ffn_dim, root, "moe_intermediate_size", false, err) ||
+        hf_count(&step, root, "decoder_sparse_step", true, err))
+        return -1;
+    if (step != 1)
+        return hf_refuse("decoder_sparse_step",
+                         json_get(root, "decoder_sparse_step"),
+                         "layers without experts are not supported", err);
+    if (some && json_type(some) != JSON_NULL && json_first(some))
+        return hf_refuse("mlp_only_layers", some,
+                         "layers without experts are not supported", err);
+    if (n > MODEL_EXPERTS_MAX)
+        return hf_refuse("num_experts", json_get(root, "num_experts"),
+                         "at most 1023 are supported", err);
+    if (used > MODEL_USED_MAX)
+        return hf_refuse("num_experts_per_tok",
+                         json_get(root, "num_experts_per_tok"),
+                         "at most 63 are supported", err);
+    r->flags |= n << MODEL_EXPERTS_AT | used << MODEL_USED_AT;
+    if (!json_true(json_get(root, "norm_topk_prob")))
+        r->flags |= MODEL_SHARE_ALL;
+    return 0;
+}
+
 static int parse_sizes(struct model_record *r, const struct json *root,
                        const struct family *f, struct err *err)
 {
@@ -221,6 +259,8 @@ static int parse_sizes(struct model_record *r, const struct json *root,
         return err_set(err, ERR_INPUT, "num_hidden_layers is %u, at most %d "
                        "are supported", r->n_layers, MODEL_MAX_LAYERS);
     r->flags |= f->flags;
+    if (f->special & EXPERTS && parse_experts(r, root, err))
+        return -1;
     r->n_tensors = model_tensor_at(r, r->n_layers, 0);
     return 0;
 }

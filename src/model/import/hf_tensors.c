@@ -56,6 +56,24 @@ static uint32_t part_name(const struct model_record *rec, uint32_t part,
     return part == LAYER_FFN_NORM && gemma ? NAME_FFN_BEFORE : part;
 }
 
+bool hf_tensors_of_experts(const struct model_record *rec, uint32_t i)
+{
+    uint32_t k = model_part_of(rec, i);
+
+    return i >= TENSOR_LAYERS && rec->flags & MODEL_EXPERTS &&
+           k >= LAYER_GATE && k <= LAYER_DOWN;
+}
+
+void hf_expert_name(char out[HF_TENSOR_NAME], const struct model_record *rec,
+                    uint32_t i, uint32_t expert)
+{
+    static const char *const part[] = { "gate", "up", "down" };
+
+    snprintf(out, HF_TENSOR_NAME, "model.layers.%u.mlp.experts.%u.%s_proj"
+             ".weight", model_layer_of(rec, i), expert,
+             part[model_part_of(rec, i) - LAYER_GATE]);
+}
+
 void hf_tensor_name(char out[HF_TENSOR_NAME], const struct model_record *rec,
                     uint32_t i, unsigned names)
 {
@@ -76,13 +94,23 @@ void hf_tensor_name(char out[HF_TENSOR_NAME], const struct model_record *rec,
         "post_attention_layernorm.weight",
         "post_feedforward_layernorm.weight", "pre_feedforward_layernorm.weight"
     };
+    uint32_t k = model_part_of(rec, i);
 
+    if (i >= TENSOR_LAYERS && hf_tensors_of_experts(rec, i)) {
+        hf_expert_name(out, rec, i, 0);
+        return;
+    }
+    if (i >= TENSOR_LAYERS && rec->flags & MODEL_EXPERTS && k == LAYER_ROUTER) {
+        snprintf(out, HF_TENSOR_NAME, "model.layers.%u.mlp.gate.weight",
+                 model_layer_of(rec, i));
+        return;
+    }
     if (i < TENSOR_LAYERS)
         snprintf(out, HF_TENSOR_NAME, "%s", top[i]);
     else
         snprintf(out, HF_TENSOR_NAME, "model.layers.%u.%s",
                  model_layer_of(rec, i),
-                 part[part_name(rec, model_part_of(rec, i), names)]);
+                 part[part_name(rec, k, names)]);
 }
 
 /* Whether tensor i is read from the checkpoint. */
@@ -127,6 +155,8 @@ static int check_shape(const struct safetensor *t,
     rows = e.rows;
     if (is_fused(rec, i, names))
         import_fused(rec, i, &row, &rows);
+    if (hf_tensors_of_experts(rec, i))
+        rows /= model_experts(rec);
     if (e.type == TENSOR_F32 && t->n_dims == 1 && t->shape[0] == rows)
         return 0;
     if (e.type == TENSOR_W8 && t->n_dims == 2 && t->shape[0] == rows &&
@@ -146,6 +176,27 @@ static bool harmless(const char *name, const struct model_record *rec)
     if (n >= sizeof(end) - 1 && strcmp(name + n - (sizeof(end) - 1), end) == 0)
         return true;
     return rec->flags & MODEL_TIED && strcmp(name, "lm_head.weight") == 0;
+}
+
+/* The matrices of experts from 1 on; that of 0 has been looked at. */
+static int check_experts(const struct safetensors *s,
+                         const struct model_record *rec, uint32_t i,
+                         bool *used, struct err *err)
+{
+    char name[HF_TENSOR_NAME];
+
+    for (uint32_t e = 1; e < model_experts(rec); e++) {
+        const struct safetensor *t;
+
+        hf_expert_name(name, rec, i, e);
+        t = safetensors_find(s, name);
+        if (!t)
+            return err_set(err, ERR_INPUT, "tensor \"%s\" is missing", name);
+        if (check_shape(t, rec, 0, i, err))
+            return -1;
+        used[t - safetensors_at(s, 0)] = true;
+    }
+    return 0;
 }
 
 int hf_tensors_check(const struct safetensors *s,
@@ -170,6 +221,9 @@ int hf_tensors_check(const struct safetensors *s,
         if (check_shape(t, rec, names, i, err))
             goto out;
         used[t - safetensors_at(s, 0)] = true;
+        if (hf_tensors_of_experts(rec, i) &&
+            check_experts(s, rec, i, used, err))
+            goto out;
     }
     for (size_t i = 0; i < n; i++) {
         const char *name = safetensors_at(s, i)->name;

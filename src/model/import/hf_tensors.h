@@ -4,6 +4,7 @@
 #ifndef APUS_MODEL_IMPORT_HF_TENSORS_H
 #define APUS_MODEL_IMPORT_HF_TENSORS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "proof/model_record.h"
@@ -22,6 +23,14 @@ enum { HF_FUSED_QKV = 1, HF_FUSED_FFN = 2, HF_GEMMA = 4 };
  * checkpoint has.  names: HF_... */
 void hf_tensor_name(char out[HF_TENSOR_NAME], const struct model_record *rec,
                     uint32_t i, unsigned names);
+
+/* The same of an expert's matrix; the name above is that of expert 0. */
+void hf_expert_name(char out[HF_TENSOR_NAME], const struct model_record *rec,
+                    uint32_t i, uint32_t expert);
+
+/* Whether tensor i is the matrices of all experts, each of them a tensor of
+ * its own in a checkpoint. */
+bool hf_tensors_of_experts(const struct model_record *rec, uint32_t i);
 
 /* Where tensor i lies: from row `row` of t, which is NULL if it has no source:
  * it is absent, or it is the tied head, or the frequencies.  A tied embedding

@@ -475,6 +475,25 @@ class Model:
             ),
         )
 
+    def experts(s, h, p):
+        """the sum of what the experts of each row give, ascending"""
+        logits = s.lin(h, p + "gate") + f32(0)
+        y = np.zeros_like(h)
+        for i in range(len(h)):
+            l = logits[i]
+            n = s.c["num_experts_per_tok"]
+            order = np.lexsort((np.arange(len(l)), -l))[:n]
+            share = exp32(l - l.max())
+            over = order if s.c["norm_topk_prob"] else slice(None)
+            Z = np.rint(share[over] * f32(2**24)).astype(i64).sum()
+            share = share / (tof32(Z) * f32(2.0 ** (-24)))
+            for e in np.sort(order):
+                q = p + f"experts.{e}."
+                r = h[i : i + 1]
+                g = silu(s.lin(r, q + "gate_proj")) * s.lin(r, q + "up_proj")
+                y[i] = y[i] + share[e] * s.lin(g, q + "down_proj")[0]
+        return y
+
     def forward(s, ids, trace=None):
         """appends ids to the cache, returns logits [len(ids), V]"""
         t = len(ids)
@@ -549,6 +568,11 @@ class Model:
                 s.lin(o.reshape(t, -1), p + "self_attn.o_proj"), s.posts[0]
             )
             h = x if s.after else rmsnorm(x, s.T[p + s.pre], s.eps)
+            if p + "mlp.gate.weight" in s.T:
+                x = x + s.experts(h, p + "mlp.")
+                if trace is not None:
+                    trace.append(x.copy())
+                continue
             x = x + post(
                 s.lin(
                     (
