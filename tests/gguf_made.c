@@ -52,7 +52,7 @@ static const char *part_name(uint32_t part, bool after)
         "attn_v.bias", "attn_q_norm.weight", "attn_k_norm.weight",
         "ffn_norm.weight", "ffn_gate.weight", "ffn_up.weight",
         "ffn_down.weight", "post_attention_norm.weight",
-        "post_ffw_norm.weight"
+        "post_ffw_norm.weight", "ffn_gate_inp.weight"
     };
 
     if (after && part == LAYER_ATTN_NORM)
@@ -61,9 +61,21 @@ static const char *part_name(uint32_t part, bool after)
                                            : names[part];
 }
 
+static bool is_experts(const struct model_record *rec, uint32_t i)
+{
+    uint32_t part = model_part_of(rec, i);
+
+    return i >= TENSOR_LAYERS && model_experts(rec) && part >= LAYER_GATE &&
+           part <= LAYER_DOWN;
+}
+
 static void tensor_name(char *out, size_t n, const struct model_record *rec,
                         uint32_t i)
 {
+    static const char *const experts[] = {
+        "ffn_gate_exps.weight", "ffn_up_exps.weight", "ffn_down_exps.weight"
+    };
+
     if (i == TENSOR_EMBED)
         snprintf(out, n, "token_embd.weight");
     else if (i == TENSOR_FINAL_NORM)
@@ -72,8 +84,10 @@ static void tensor_name(char *out, size_t n, const struct model_record *rec,
         snprintf(out, n, "output.weight");
     else
         snprintf(out, n, "blk.%u.%s", model_layer_of(rec, i),
-                 part_name(model_part_of(rec, i),
-                           rec->flags & MODEL_NORM_AFTER));
+                 is_experts(rec, i)
+                     ? experts[model_part_of(rec, i) - LAYER_GATE]
+                     : part_name(model_part_of(rec, i),
+                                 rec->flags & MODEL_NORM_AFTER));
 }
 
 static bool turned(const struct model_record *rec, uint32_t i)
@@ -185,6 +199,8 @@ static void put_tensor(struct gguf_out *o, const struct import *m, uint32_t i,
         format = 0;
     put_rows(&b, m, i, from, how);
     tensor_name(name, sizeof(name), &m->rec, i);
+    if (is_experts(&m->rec, i))
+        o->parts = model_experts(&m->rec);
     if (e.type == TENSOR_F32)
         gguf_put_tensor(o, name, format, e.rows, 0, b.data, b.len);
     else
@@ -380,6 +396,11 @@ void gguf_made_keys(struct gguf_out *o, const struct import *m,
         put_text(o, how, "rope.scaling.type", "yarn");
         put_real(o, how, "rope.scaling.factor", how->yarn);
         put_count(o, how, "rope.scaling.original_context_length", 64);
+    }
+    if (model_experts(r)) {
+        put_count(o, how, "expert_count", model_experts(r));
+        put_count(o, how, "expert_used_count", model_experts_used(r));
+        put_count(o, how, "expert_feed_forward_length", r->ffn_dim);
     }
     if (how->linear > 0) {
         put_text(o, how, "rope.scaling.type", "linear");

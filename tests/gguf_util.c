@@ -93,10 +93,13 @@ void gguf_put_info(struct gguf_out *o, const char *name, uint32_t format,
                    uint64_t cols, uint64_t rows, uint64_t at)
 {
     text(&o->infos, name, strlen(name));
-    buf_put_u32(&o->infos, rows ? 2 : 1);
+    buf_put_u32(&o->infos, o->parts ? 3 : rows ? 2 : 1);
     buf_put_u64(&o->infos, cols);
     if (rows)
-        buf_put_u64(&o->infos, rows);
+        buf_put_u64(&o->infos, o->parts ? rows / o->parts : rows);
+    if (o->parts)
+        buf_put_u64(&o->infos, o->parts);
+    o->parts = 0;
     buf_put_u32(&o->infos, format);
     buf_put_u64(&o->infos, at);
     o->n_tensors++;

@@ -16,6 +16,7 @@ struct gguf_out {
     uint64_t n_keys, n_tensors;
     uint32_t version;   /* 3 */
     uint32_t alignment; /* 32; of the data */
+    uint32_t parts;     /* of the next tensor's rows: a third dimension; 0 */
 };
 
 void gguf_out_init(struct gguf_out *o);

@@ -124,7 +124,11 @@ static void try_families(void)
         .architecture = "gemma3", .format = 30, .theta = 1000000, .window = 7,
         .linear = 8, .scalar = 24, .every = 3
     };
+    static const struct gguf_made moe = {
+        .architecture = "qwen3moe", .format = 1, .theta = 1000000
+    };
 
+    try_family("tiny-qwen3-moe", &moe);
     try_family("tiny-gemma2", &gemma2);
     try_family("tiny-gemma3", &gemma3);
     try_family("tiny-llama-a8r", &llama);

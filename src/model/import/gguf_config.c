@@ -25,6 +25,7 @@ static const struct architecture {
     uint32_t every;   /* likewise, of a file that has a window */
     bool gemma, local, caps; /* a factor of the embedding; a theta of layers
                                 with the window; soft caps */
+    bool experts;     /* in all layers */
     uint32_t large;   /* layers of the size whose attention scale is that of
                          width / heads channels, not of a head's */
     uint32_t flags;
@@ -32,6 +33,7 @@ static const struct architecture {
     { .name = "llama", .interleaved = true }, /* Mistral, too */
     { .name = "qwen2" },
     { .name = "qwen3" },
+    { .name = "qwen3moe", .experts = true, .flags = MODEL_EXPERTS },
     { .name = "phi3", .fused = true },
     { .name = "granite", .interleaved = true, .folds = true },
     { .name = "minicpm", .interleaved = true, .folds = true },
@@ -49,7 +51,8 @@ static const struct architecture {
       .flags = MODEL_QK_NORM | MODEL_NORM_AFTER | MODEL_WIDE_NORM },
 };
 
-#define KNOWN "llama, qwen2, qwen3, phi3, granite, minicpm, seed_oss," \
+#define KNOWN "llama, qwen2, qwen3, qwen3moe, phi3, granite, minicpm," \
+              " seed_oss," \
               " smollm3, chatglm, glm4, gemma2, gemma3 and olmo2 are known"
 
 /* What is asked for below, and what changes nothing. */
@@ -77,6 +80,11 @@ static const char *const gemma_keys[] = {
 };
 static const char *const cap_keys[] = {
     "attn_logit_softcapping", "final_logit_softcapping",
+};
+
+/* Keys of models with experts. */
+static const char *const expert_keys[] = {
+    "expert_count", "expert_used_count", "expert_feed_forward_length",
 };
 
 /* Keys that change nothing where they are 0 or false. */
@@ -193,6 +201,7 @@ static bool is_own(const struct architecture *a, const char *name)
 {
     return (a->folds && LISTED(name, factor_keys)) ||
            (a->gemma && LISTED(name, gemma_keys)) ||
+           (a->experts && LISTED(name, expert_keys)) ||
            (a->caps && LISTED(name, cap_keys));
 }
 
@@ -274,6 +283,26 @@ static int read_heads(const struct keys *k, struct model_record *r,
                           "is odd or above the width of"
                           " a head",
                           err);
+    return 0;
+}
+
+/* The shares of a token's experts are of those alone. */
+static int read_experts(const struct keys *k, struct model_record *r,
+                        struct err *err)
+{
+    uint32_t n = 0, used = 0;
+
+    if (count(k, "expert_count", false, &n, err) ||
+        count(k, "expert_used_count", false, &used, err) ||
+        count(k, "expert_feed_forward_length", false, &r->ffn_dim, err))
+        return -1;
+    if (n > MODEL_EXPERTS_MAX)
+        return refuse_key(k, "expert_count", "is above 1023, which is not"
+                          " supported", err);
+    if (used > MODEL_USED_MAX)
+        return refuse_key(k, "expert_used_count", "is above 63, which is not"
+                          " supported", err);
+    r->flags |= n << MODEL_EXPERTS_AT | used << MODEL_USED_AT;
     return 0;
 }
 
@@ -464,6 +493,8 @@ int gguf_config(struct gguf_config *c, const struct gguf *g, struct err *err)
     attention = hf_rope_attention(&c->rope);
     c->rec.attn_scale =
         (float)(1 / sqrt(c->rec.head_dim) * (attention * attention));
+    if (a->experts && read_experts(&k, &c->rec, err))
+        return -1;
     if (a->gemma)
         return read_gemma(&k, c, a, err);
     return a->folds ? read_factors(&k, c, err) : 0;

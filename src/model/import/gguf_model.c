@@ -95,6 +95,15 @@ static bool is_fused(const struct gguf_config *c,
                             (k >= LAYER_BQ && k <= LAYER_BV));
 }
 
+/* Whether tensor i is the matrices of all experts, one after the other. */
+static bool is_experts(const struct model_record *rec, uint32_t i)
+{
+    uint32_t k = model_part_of(rec, i);
+
+    return i >= TENSOR_LAYERS && rec->flags & MODEL_EXPERTS &&
+           k >= LAYER_GATE && k <= LAYER_DOWN;
+}
+
 static void name_of(char out[TENSOR_NAME], const struct model_record *rec,
                     uint32_t i, bool fused)
 {
@@ -107,7 +116,10 @@ static void name_of(char out[TENSOR_NAME], const struct model_record *rec,
         "attn_v.bias", "attn_q_norm.weight", "attn_k_norm.weight",
         "ffn_norm.weight", "ffn_gate.weight", "ffn_up.weight",
         "ffn_down.weight", "post_attention_norm.weight",
-        "post_ffw_norm.weight"
+        "post_ffw_norm.weight", "ffn_gate_inp.weight"
+    };
+    static const char *const experts[] = {
+        "ffn_gate_exps.weight", "ffn_up_exps.weight", "ffn_down_exps.weight"
     };
     bool after = rec->flags & MODEL_NORM_AFTER;
     uint32_t k = i < TENSOR_LAYERS ? 0 : model_part_of(rec, i);
@@ -121,7 +133,8 @@ static void name_of(char out[TENSOR_NAME], const struct model_record *rec,
     else
         snprintf(out, TENSOR_NAME, "blk.%u.%s",
                  model_layer_of(rec, i),
-                 fused && k <= LAYER_WV   ? "attn_qkv.weight"
+                 is_experts(rec, i)       ? experts[k - LAYER_GATE]
+                 : fused && k <= LAYER_WV ? "attn_qkv.weight"
                  : fused && k <= LAYER_BV ? "attn_qkv.bias" : part[k]);
 }
 
@@ -156,7 +169,9 @@ static int find_tensor(struct import *m, const struct gguf_config *c,
         import_fused(&m->rec, i, &s->from[i].row, &rows);
     cols = e.type == TENSOR_W8 ? e.cols : rows;
     rows = e.type == TENSOR_W8 ? rows : 1;
-    if (t->dim[0] != cols || t->dim[1] != rows || t->n != rows * cols)
+    if (t->dim[0] != cols || t->n != rows * cols ||
+        t->dim[1] != rows / (is_experts(&m->rec, i) ? model_experts(&m->rec)
+                                                    : 1))
         return wrong_shape(t, rows, cols, err);
     s->from[i].t = t;
     s->from[i].as_heads = import_has_heads(&m->rec, i) &&
