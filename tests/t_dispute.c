@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "dispute/dispute_file.h"
+#include "dispute/prover.h"
 #include "proof/line_ids.h"
 #include "proof/merkle.h"
 #include "proof/merkle_path.h"
@@ -201,6 +202,38 @@ static void try_draw_lies(struct execution *honest)
             try_head_liar(lie[i].name, honest, &l, lie[i].sums, lie[i].code);
         }
     }
+}
+
+/* Of an element the challenger says that it is too large. */
+static int pick_range(void *self, const struct judge *g, char *choice)
+{
+    char element[JUDGE_PICK_MAX + 1];
+    int rc = prover_pick(element, self, g, NULL);
+
+    snprintf(choice, JUDGE_PICK_MAX, "%s%.40s",
+             g->show == SHOW_PIECE ? "range " : "", element);
+    return rc;
+}
+
+static void try_range(struct execution *honest)
+{
+    struct lie lie = { (uint32_t)honest->n - 1, OPERATORS_HEAD, ENTRY_LOGITS,
+                       9, 64 << 23, false }; /* 2^64 times as large */
+    struct execution *node = played_execution(&played, honest->in.deep, &lie);
+    struct game g;
+
+    lie_next(node, lie.position);
+    game_play(&g, node, pick_range, honest, NULL, NULL);
+    ok(!g.stuck && g.verdict == JUDGE_FAULT && g.code == 18,
+       "a logit of 2^40 or more: statement 18 (%s)", g.why);
+    note(&g);
+    game_clear(&g);
+    game_play(&g, honest, pick_range, node, NULL, NULL);
+    ok(!g.stuck && g.verdict == JUDGE_HOLDS && g.code == 18,
+       "no such logit: %s", g.why);
+    note(&g);
+    game_clear(&g);
+    execution_free(node);
 }
 
 /* Tokens that are not those of the prompt, or not those drawn; an output that
@@ -419,6 +452,7 @@ static void try_model(const char *name, uint32_t run, bool deep,
     try_lies(honest);
     try_draw_lies(honest);
     try_tokens(honest);
+    try_range(honest);
     try_file(honest);
     try_trolls(honest, games, run + 1);
     execution_free(honest);
