@@ -223,6 +223,67 @@ async function wrong (q, g) {
     'after the verdict there is nothing to say')
 }
 
+// Results that nobody asked for here: a node claims them, anybody disputes.
+async function claims (q, fault, holds) {
+  const id_of = (g) => b64(sha256(g.result))
+  const tags = (g, more) => ({ Action: 'Claim', Record: b64(g.result),
+    Jobrecord: b64(g.job), Modelrecord: b64(g.model), ...more })
+  const over = (g, who) => [who, { Action: 'Challenge', Request: id_of(g) }, '']
+  const status = (g, more) => [carol, { Action: 'Status', Request: id_of(g) },
+    '', more]
+  const s = await q.many([[owner, { Action: 'Allow', Node: node }],
+    [carol, tags(fault), ''], [node, tags(fault, { Record: 'A' }), ''],
+    [node, tags(fault, { Jobrecord: b64(fault.model) }), ''],
+    [node, tags(fault, { Modelrecord: b64(holds.job) }), ''],
+    [node, tags(fault, { Challenger: 'x'.repeat(65) }), ''],
+    [node, tags(fault), ''], [node, tags(fault), ''], status(fault),
+    [node, tags(holds, { Challenger: bob }), ''], over(holds, carol),
+    over(fault, node), over(fault, bob), over(fault, carol)])
+  is(s.slice(1, 6).map((a) => a.code), ['403', '422', '422', '422', '400'],
+    'what is no claim')
+  is(s.slice(6, 9).map((a) => [a.code, a.first.Result, a.first.State]),
+    [['200', id_of(fault), undefined], ['200', id_of(fault), undefined],
+      ['200', id_of(fault), 'answered']], 'a claim is an open answer')
+  is(s.slice(9).map((a) => a.code), ['200', '403', '403', '200', '429'],
+    'who may dispute it, one at a time')
+  const pause = (x) => x.many([[owner, { Action: 'Pause', Mode: 'all' }, '']])
+  const dump = async (x) => {
+    let [next, out] = ['0', '']
+    while (next !== '') {
+      const [b] = await x.many([[owner, { Action: 'Dump', Page: next }, '']])
+      out += b.first.data
+      next = b.first.Next
+    }
+    return out
+  }
+  const to = await queue()
+  await pause(q)
+  await pause(to)
+  const page = await dump(q)
+  const [a] = await to.many([[owner, { Action: 'Load', Page: '0' }, page]])
+  is([a.code, await dump(to) === page], ['200', true],
+    'claims, games and what was disputed are part of a dump')
+  await q.many([[owner, { Action: 'Pause', Mode: 'no' }, '']])
+  const t = await q.many([...fault.moves.map((m, i) => move(fault, i)),
+    status(fault), [owner, { Action: 'Allow', Node: node }], over(holds, bob),
+    ...holds.moves.map((m, i) => move(holds, i)), status(holds)])
+  const n = fault.moves.length
+  is([t[n - 1].first.Verdict, t[n].first.State, t.at(-2).first.Verdict,
+    t.at(-1).first.State], ['fault', 'gone', 'holds', 'answered'],
+  'a claim that is wrong is gone, another stays')
+  await q.p.eval('Queue.n_claims = 256')
+  is((await q.many([[node, tags(fault), '']]))[0].code, '429',
+    'there are so many at once')
+  await q.p.eval('Queue.n_claims = 1')
+  const day = 86400000
+  const at = (days) => ({ timestamp: 1800000000000 + days * day,
+    height: 2000000 + days * 720 })
+  const u = await q.many([status(holds, at(0)), status(holds, at(31)),
+    status(holds, at(32)), status(holds, at(33))])
+  is(u.at(-1).first.State, 'done', 'after 30 days it is final')
+  is(await q.ask('return tostring(Queue.n_claims)'), '0', 'and no claim')
+}
+
 // What one dispute takes in the state; texts that are one text count once.
 const size = (g) => `
   local n, seen = 0, {}
@@ -272,12 +333,15 @@ async function main () {
   }
   is(good, games.length, `${games.length} games end as they have to`)
   const codes = new Set(games.map((one) => one.code))
-  is([...Array(17).keys()].filter((c) => !codes.has(c)), [],
-    'in each of the statements 0 to 16')
+  is([...Array(19).keys()].filter((c) => !codes.has(c)), [17],
+    'in each of the statements 0 to 16, and 18')
   const [last, other] = [13, 12].map((c) => games.find((one) =>
     one.code === c))
   await wrong(q, { ...about(last, 'wrong'), other })
   await large(q, g)
+  const [fault, holds] = ['fault', 'holds'].map((v, i) => about(games.find((
+    one) => one.verdict === v && one.code && !one.of_file), 'claim' + i))
+  await claims(q, fault, holds)
 }
 await main()
 done()

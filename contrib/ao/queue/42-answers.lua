@@ -43,22 +43,38 @@ function answers.left(id)
         r.ends - answers.time(answers.get(id).node))
 end
 
--- Let a request that is leased or pending be answered by d, in a file with so
--- many results.
-function answers.put(id, d, count)
-    local r = Q.open[id]
-    if r.lease ~= "" then
-        lease_in(id)
-    else
-        dequeue(id)
-    end
+-- What is answered does not count against its requester.
+local function uncount(r)
     local n = Q.requesters[r.from] - 1
     Q.requesters[r.from] = n > 0 and n or nil
+end
+
+-- A window begins; the answer, d, is to a file with so many results.
+local function begin(id, d, count)
+    local r = Q.open[id]
+    uncount(r)
     r.answer, r.answered, r.found, r.disputes = done_text(d), clock(), 0, 0
     r.ends, r.left, r.lost = answers.time(d.node) + r.window, 0, ""
     r.count = count
     Q.n_answered = Q.n_answered + 1
     heap.put(by_end(d.node), id)
+end
+
+-- Let a request that is leased or pending be answered.
+function answers.put(id, d, count)
+    if Q.open[id].lease ~= "" then
+        lease_in(id)
+    else
+        dequeue(id)
+    end
+    begin(id, d, count)
+end
+
+-- An answer that nobody asked for here: a claim.
+function answers.claim(id, r, d)
+    lib.open_request(id, r)
+    Q.n_claims = (Q.n_claims or 0) + 1
+    begin(id, d, 0)
 end
 
 -- A change of what is kept of an answer.
@@ -113,8 +129,11 @@ function answers.undo(id)
 end
 
 function lib.close_request(id)
-    if Q.open[id].answer ~= "" then
-        local r = Q.open[id]
+    local r = Q.open[id]
+    if r.kind == "claim" then
+        Q.n_claims = Q.n_claims - 1
+    end
+    if r.answer ~= "" then
         take_out(id)
         r.lease = ""
         enqueue(id, "last")
@@ -154,8 +173,10 @@ end
 function answers.load(id)
     local r = Q.open[id]
     Q.n_answered = Q.n_answered + 1
-    local n = Q.requesters[r.from] - 1
-    Q.requesters[r.from] = n > 0 and n or nil
+    uncount(r)
+    if r.kind == "claim" then
+        Q.n_claims = (Q.n_claims or 0) + 1
+    end
     if r.disputes == 0 then
         heap.put(by_end(answers.get(id).node), id)
     end

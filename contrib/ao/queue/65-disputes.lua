@@ -129,6 +129,9 @@ local function undo(d)
     if not r or r.answer == "" then
         return
     end
+    if r.kind == "claim" then
+        return lib.close_request(d.request)
+    end
     answers.undo(d.request)
     if r.node == d.node then
         ends.give_up(d.request, "the answer of its X-Node was proven wrong")
@@ -194,7 +197,9 @@ end
 -- Where a challenge costs nothing: what of the queue a sender is, nil a
 -- stranger.
 local function challenger_of(m, r)
-    if is_allowed(m.from) or is_among(Q.operators, m.from) or
+    if r.kind == "claim" then
+        return (r.session == "" or r.session == m.from) and "challenger" or nil
+    elseif is_allowed(m.from) or is_among(Q.operators, m.from) or
         is_among(Q.challengers, m.from) or Owner ~= "" and m.from == Owner then
         return "challenger"
     end
@@ -203,6 +208,7 @@ end
 
 -- The reason that refuses one more dispute, or nil.
 local function no_place(d, kind)
+    local claim = Q.open[d.request].kind == "claim"
     local n = { all = 0, node = 0, result = 0, requesters = 0, own = 0 }
     for _, id in ipairs(Q.dispute_list) do
         local e = Q.disputes[id]
@@ -216,7 +222,7 @@ local function no_place(d, kind)
         return "a " .. kind .. " has at most " .. PLACES[kind] ..
             " open disputes"
     elseif n.all >= PLACES.all or n.node >= PLACES.node or
-        n.result >= PLACES.result or
+        n.result >= (claim and 1 or PLACES.result) or
         kind == "requester" and n.requesters >= PLACES.requesters then
         return "every place for disputes is taken: try again later"
     end
@@ -239,8 +245,9 @@ local function disputed(m)
     elseif m.from == a.node then
         return nil, 403, "the answer is your own"
     elseif not challenger_of(m, r) then
-        return nil, 403, "its requester, nodes, operators and Challengers may"
-    elseif not is_judged(Q.models[r.model]) or
+        return nil, 403, "its requester, nodes, operators and Challengers" ..
+            " may, or who is named in a claim"
+    elseif r.kind ~= "claim" and not is_judged(Q.models[r.model]) or
         math.tointeger(tonumber(a.finish)) > 3 then
         return nil, 409, "an answer of this kind, or of its model, is not" ..
             " judged"
