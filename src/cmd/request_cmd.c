@@ -220,12 +220,13 @@ static int check_node(const struct asking *a, const struct dapp_status *s,
                    id_text(s->node).s, a->node);
 }
 
-static const char *state_text(enum dapp_state state)
+static const char *state_text(const struct dapp_status *s)
 {
     static const char *const texts[] = { "pending", "leased", "done",
                                          "gone" };
 
-    return texts[state];
+    return s->state == DAPP_DONE && s->until_ms ? "answered"
+                                                : texts[s->state];
 }
 
 /* What the queue says of a request, as the members of a line of JSON. */
@@ -234,10 +235,10 @@ static void put_status(struct buf *b, const struct asking *a,
 {
     buf_putc(b, '{');
     json_put_text(b, "request", a->id_text);
-    json_put_text(b, "state", state_text(s->state));
+    json_put_text(b, "state", state_text(s));
     if (s->state == DAPP_LEASED || s->state == DAPP_DONE)
         json_put_id(b, "node", s->node);
-    if (s->state == DAPP_LEASED)
+    if (s->until_ms)
         json_put_digits(b, "until", s->until_ms);
     if (s->state != DAPP_DONE)
         return;
@@ -260,12 +261,12 @@ static void print_status(const struct dapp_status *s)
 {
     char text[ID_TEXT];
 
-    printf("State\t%s\n", state_text(s->state));
+    printf("State\t%s\n", state_text(s));
     if (s->state == DAPP_LEASED || s->state == DAPP_DONE) {
         base64url(text, s->node.b, 32);
         printf("Node\t%s\n", text);
     }
-    if (s->state == DAPP_LEASED)
+    if (s->until_ms)
         printf("Until\t%" PRIu64 "\n", s->until_ms);
     if (s->state != DAPP_DONE)
         return;

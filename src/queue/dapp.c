@@ -118,19 +118,22 @@ static int take_status(struct dapp_status *s, const struct ao_out *o,
     static const char *const states[] = { "pending", "leased", "done",
                                           "gone" };
     const char *state = ao_out_tag(o, "State");
+    bool open = state && strcmp(state, "answered") == 0;
     size_t i = 0;
 
+    if (open)
+        state = "done";
     while (i < 4 && (!state || strcmp(state, states[i]) != 0))
         i++;
     if (i == 4)
         return err_set(err, ERR_INPUT, "the queue's answer has no State");
     memset(s, 0, sizeof(*s));
     s->state = (enum dapp_state)i;
+    if ((open || s->state == DAPP_LEASED) &&
+        client_number(&s->until_ms, o, "Until", UINT64_MAX, err))
+        return -1;
     if (s->state == DAPP_LEASED)
-        return take_id(&s->node, o, "Node", err) ||
-                       client_number(&s->until_ms, o, "Until", UINT64_MAX, err)
-                   ? -1
-                   : 0;
+        return take_id(&s->node, o, "Node", err);
     if (s->state != DAPP_DONE)
         return 0;
     s->conflict = ao_out_tag(o, "Conflict") != NULL;

@@ -39,7 +39,8 @@ struct dapp_status {
     enum dapp_state state;
     struct id node;         /* of DAPP_LEASED and DAPP_DONE */
     struct id result, item; /* of DAPP_DONE */
-    uint64_t until_ms; /* of DAPP_LEASED: when the lease ends */
+    uint64_t until_ms; /* of DAPP_LEASED: when the lease ends; of DAPP_DONE:
+                          when the answer is final, 0 if it is */
     bool conflict; /* another node had another result */
 };
 int dapp_status(struct client *t, struct dapp_status *s, struct id id,
