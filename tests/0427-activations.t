@@ -84,4 +84,11 @@ has out '^window, attention scale, RoPE: by layer$' "by layer"
 has out '^norms of a layer: before and after$' "before and after"
 has out '^gate: GELU$' "GELU"
 has out '^soft caps: no$' "no soft caps"
+gives 0 "experts" \
+    model add "$top/vectors/x1/models/tiny-qwen3-moe" --no-tokenizer
+gives 0 "what it is" model info tiny-qwen3-moe
+has out '^experts: 7, a token has 3$' "how many"
+gives 1 "experts, rotated" model add "$top/vectors/x1/models/tiny-qwen3-moe" \
+    --no-tokenizer --activations A8
+has err 'A8R is not for models with experts' "says so"
 finish
