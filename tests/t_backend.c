@@ -19,6 +19,7 @@
 #include "kernels/kernels.h"
 #include "model/model.h"
 #include "proof/blob.h"
+#include "tests/late_backend.h"
 #include "tests/tap.h"
 
 #define DIM 32
@@ -182,87 +183,6 @@ static void test_names(const struct model *m)
 
 /* ---- late answers -------------------------------------------------------- */
 
-/* A backend over another one that holds each step's digests back for two
- * steps, and x_L for one. */
-struct late {
-    struct backend base;
-    struct backend *real;
-    struct backend_digest digest[3][80];
-    size_t n[3];
-    struct backend_last last[2][4];
-    float x[2][4][DIM];
-    size_t n_last[2];
-};
-
-static int late_load(struct backend *b, const struct model *m,
-                     const struct backend_load *want,
-                     struct backend_plan *plan, struct err *err)
-{
-    struct late *l = (struct late *)b;
-    int rc = l->real->ops->load(l->real, m, want, plan, err);
-
-    plan->ahead = 1;
-    return rc;
-}
-
-static int late_step(struct backend *b, const struct backend_step *s,
-                     struct err *err)
-{
-    struct late *l = (struct late *)b;
-
-    return l->real->ops->step(l->real, s, err);
-}
-
-static int late_collect(struct backend *b, struct backend_result *r,
-                        struct err *err)
-{
-    struct late *l = (struct late *)b;
-
-    if (l->real->ops->collect(l->real, r, err))
-        return -1;
-    memmove(l->digest, l->digest + 1, 2 * sizeof(l->digest[0]));
-    memmove(l->n, l->n + 1, 2 * sizeof(l->n[0]));
-    memcpy(l->digest[2], r->digest, r->n_digests * sizeof(*r->digest));
-    l->n[2] = r->n_digests;
-    l->n_last[0] = l->n_last[1];
-    memcpy(l->x[0], l->x[1], sizeof(l->x[0]));
-    memcpy(l->last[0], l->last[1], sizeof(l->last[0]));
-    for (size_t i = 0; i < r->n_last; i++) {
-        memcpy(l->x[1][i], r->last[i].x, sizeof(l->x[1][i]));
-        l->last[1][i] = r->last[i];
-    }
-    l->n_last[1] = r->n_last;
-    for (size_t i = 0; i < l->n_last[0]; i++)
-        l->last[0][i].x = l->x[0][i];
-    r->digest = l->digest[0];
-    r->n_digests = l->n[0];
-    r->last = l->last[0];
-    r->n_last = l->n_last[0];
-    return 0;
-}
-
-static void late_close(struct backend *b)
-{
-    backend_close(((struct late *)b)->real);
-    free(b);
-}
-
-static const struct backend_ops late_ops = {
-    .load = late_load, .step = late_step, .collect = late_collect,
-    .close = late_close,
-};
-
-static struct backend *late_new(struct backend *real)
-{
-    struct late *l = calloc(1, sizeof(*l));
-
-    if (!l)
-        abort();
-    l->base = (struct backend){ &late_ops, "late", NULL };
-    l->real = real;
-    return &l->base;
-}
-
 #define N 6
 
 struct seen {
@@ -344,7 +264,7 @@ static void test_late(const struct model *m)
         abort();
     answer(&soon, a, m);
     backend_close(a);
-    b = late_new(b);
+    b = late_backend(b, 1, 2);
     answer(&later, b, m);
     backend_close(b);
     ok(!soon.wrong && !later.wrong && soon.n_out[N - 1] == 3 * N - 2,

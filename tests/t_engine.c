@@ -1,6 +1,7 @@
 /*
- * Batching, ends and faults of the engine on models built in memory.  That
- * the numbers themselves are right is the business of x1vectors.
+ * Batching, ends and faults of the engine on models built in memory, with and
+ * without steps that run ahead.  That the numbers themselves are right is the
+ * business of x1vectors.
  */
 #include <config.h>
 
@@ -15,6 +16,7 @@
 #include "bench/shape.h"
 #include "engine/engine.h"
 #include "model/model.h"
+#include "tests/late_backend.h"
 #include "tests/tap.h"
 
 #define MAX 24
@@ -100,6 +102,18 @@ static struct model *shape(const char *name, uint32_t flags, uint32_t window)
     return shape_of(name, flags, window, LEN);
 }
 
+static size_t ahead, delay; /* of steps, from now on */
+
+static struct backend *open_backend(void)
+{
+    struct err err = ERR_INIT;
+    struct backend *b;
+
+    if (backend_open(&b, "reference", 1, &err))
+        abort();
+    return ahead ? late_backend(b, ahead, delay) : b;
+}
+
 /* Answer n sequences; more than fit are added as others end. */
 static void answer(struct collector *c, const struct model *m,
                    struct sequence *s, size_t n, struct engine_options o)
@@ -108,14 +122,13 @@ static void answer(struct collector *c, const struct model *m,
                             .position = on_position,
                             .finished = on_finished };
     struct err err = ERR_INIT;
-    struct backend *b;
+    struct backend *b = open_backend();
     struct engine *e;
     size_t next = 0;
     bool busy = true;
 
     memset(c, 0, sizeof(*c));
-    if (backend_open(&b, "reference", 1, &err) ||
-        engine_new(&e, b, m, NULL, &o, &obs, &err))
+    if (engine_new(&e, b, m, NULL, &o, &obs, &err))
         abort();
     while (busy || next < n) {
         for (; next < n && engine_capacity(e); next++) {
@@ -622,6 +635,35 @@ static void test_fault_after(void)
     model_close(m);
 }
 
+/* What a step draws is fed before the engine has seen it. */
+static void test_ahead(void)
+{
+    static struct collector now, later;
+    struct model *m = shape("tiny", MODEL_QKV_BIAS, 0);
+    struct sequence s[MAX];
+
+    make(s, MAX, m->rec.n_vocab);
+    answer(&now, m, s, MAX, (struct engine_options){ .max_sequences = 5 });
+    for (ahead = 1; ahead <= 2; ahead++) {
+        for (delay = 0; delay <= 2; delay++) {
+            answer(&later, m, s, MAX, (struct engine_options){
+                .max_sequences = 5, .with_last = delay > 0
+            });
+            ok(same(&now, &later, MAX), "%zu steps ahead, digests after %zu",
+               ahead, delay);
+        }
+    }
+    model_close(m);
+    ahead = 1;
+    test_shared("a step ahead", MODEL_TIED);
+    test_forced_ends();
+    test_ends();
+    test_fault_embedding();
+    test_fault_norm();
+    test_fault_after();
+    ahead = 0;
+}
+
 int main(void)
 {
     x1_thread_init();
@@ -656,5 +698,6 @@ int main(void)
     test_fault_rope();
     test_fault_norm();
     test_fault_after();
+    test_ahead();
     return done();
 }

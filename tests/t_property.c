@@ -1,10 +1,10 @@
 /*
  * What is promised of every answer, on random models and requests: its tokens,
  * what decided them, and its digests are those that the reference computes for
- * it alone, whatever level computes, on however many threads, in whatever
- * batch, chunks of a prompt, rows a step and ceiling for the cache, whoever is
- * put back and shares the beginning of a prompt, and whatever tokens are there
- * of an earlier start.
+ * it alone, whatever level computes, on however many threads, with however many
+ * steps ahead, in whatever batch, chunks of a prompt, rows a step and ceiling
+ * for the cache, whoever is put back and shares the beginning of a prompt, and
+ * whatever tokens are there of an earlier start.
  *
  *     tests/t_property [CASES]
  *
@@ -25,6 +25,7 @@
 #include "engine/engine.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
+#include "tests/late_backend.h"
 #include "tests/tap.h"
 
 #define CASES 25
@@ -287,7 +288,7 @@ static bool one_case(uint64_t *put_back, uint64_t *shared)
         answer(&alone, &w, i, i + 1, b, &one);
     backend_close(b);
     for (size_t l = 0; x1_level(l) && good; l++) {
-        size_t threads = up_to(8);
+        size_t threads = up_to(8), ahead = rnd() % 3, delay = rnd() % 3;
         struct engine_options o = { .max_sequences = up_to(REQUESTS) };
 
         o.max_rows = rnd() % 2 ? 0 : o.max_sequences + up_to(100);
@@ -296,6 +297,8 @@ static bool one_case(uint64_t *put_back, uint64_t *shared)
         o.kv_bytes = rnd() % 3 ? 1 + rnd() % (3 * alone.kv_bytes) : 0;
         memset(&together, 0, sizeof(together));
         b = opened(x1_level(l)->name, threads);
+        if (ahead)
+            b = late_backend(b, ahead, delay);
         begin_again(&w, &alone);
         answer(&together, &w, 0, w.n, b, &o);
         backend_close(b);
@@ -303,9 +306,9 @@ static bool one_case(uint64_t *put_back, uint64_t *shared)
         *put_back += together.put_back;
         *shared += together.shared;
         if (!good)
-            printf("# %s, %zu threads, %zu sequences, rows %zu, chunk %zu\n",
-                   x1_level(l)->name, threads, o.max_sequences, o.max_rows,
-                   o.chunk);
+            printf("# %s, %zu threads, %zu ahead, %zu sequences, rows %zu,"
+                   " chunk %zu\n", x1_level(l)->name, threads, ahead,
+                   o.max_sequences, o.max_rows, o.chunk);
     }
     model_close(w.model);
     return good;

@@ -74,7 +74,9 @@ struct backend_plan {
                                Then no token and no stop string ends one */
 };
 
-#define BACKEND_DRAWN UINT32_MAX /* token: the one drawn last in this slot */
+/* token: the one drawn last in this slot; where the row before did not draw,
+ * since it left the range, any: what comes of the row is dropped */
+#define BACKEND_DRAWN UINT32_MAX
 
 struct backend_row {
     uint32_t slot, position, token;

@@ -17,6 +17,7 @@
 #include "model/model.h"
 
 #define MAX_ROWS 65536
+#define SETTLE_STEPS 8 /* after which nothing comes any more */
 
 static void fill_options(struct engine_options *o)
 {
@@ -108,6 +109,9 @@ int engine_new(struct engine **out, struct backend *b, const struct model *m,
     e->slot = xcalloc(e->plan.slots, sizeof(struct running *));
     e->last = xcalloc(e->plan.slots, sizeof(*e->last));
     e->row = xcalloc(e->plan.rows, sizeof(*e->row));
+    e->flight = xcalloc(e->plan.ahead + 1, sizeof(*e->flight));
+    for (size_t i = 0; i <= e->plan.ahead; i++)
+        e->flight[i].row = xcalloc(e->plan.rows, sizeof(*e->row));
     *out = e;
     return 0;
 }
@@ -123,6 +127,13 @@ static void drop(struct engine *e, struct running *r)
 
 void engine_reset(struct engine *e)
 {
+    struct backend_result unused;
+
+    while (e->n_collected < e->n_launched) {
+        e->n_collected++;
+        if (e->backend->ops->collect(e->backend, &unused, NULL))
+            e->n_collected = e->n_launched;
+    }
     for (size_t i = 0; i < e->n; i++)
         drop(e, e->running[i]);
     e->n = e->n_ended = e->n_last = e->n_entries = 0;
@@ -140,6 +151,9 @@ void engine_free(struct engine *e)
     free(e->slot);
     free(e->last);
     free(e->row);
+    for (size_t i = 0; i <= e->plan.ahead; i++)
+        free(e->flight[i].row);
+    free(e->flight);
     free(e->entry);
     free(e);
 }
@@ -276,12 +290,13 @@ static void finish_row(struct engine *e, const struct backend_row *row,
 {
     struct running *r = e->slot[row->slot];
     enum finish finish;
-    uint32_t next;
+    uint32_t token, next;
 
     if (r->over || (r->faulty && row->position >= r->fault.position))
         return;
+    token = running_token(r, row->position);
     if (row->position != running_drawing(r)) {
-        report(e, r, row->position, row->token, UINT32_MAX);
+        report(e, r, row->position, token, UINT32_MAX);
         return;
     }
     next = row->sampling ? d->d.token : r->s.forced[r->out.n];
@@ -291,7 +306,7 @@ static void finish_row(struct engine *e, const struct backend_row *row,
         if (e->obs.token)
             e->obs.token(e->obs.self, r->s.user, row->position + 1, &d->d);
     }
-    report(e, r, row->position, row->token, next);
+    report(e, r, row->position, token, next);
     if (running_draw(r, &e->model->rec, e->tokenizer, next, &finish))
         end(e, r, finish);
 }
@@ -333,16 +348,27 @@ static void take_last(struct engine *e, const struct backend_last *l)
     memcpy(r->last, l->x, n);
 }
 
+/* Whether something of a sequence that ended is still to come.  Its slot is
+ * not another's while digests of a row that was dropped may come: two steps. */
+static bool awaits(const struct engine *e, const struct running *r)
+{
+    return r->pending_at < r->n_pending ||
+           (e->o.with_last && r->drew && !r->last) ||
+           (e->plan.ahead && e->n_collected < r->last_step + 2);
+}
+
 /* Report sequences of which everything is there, and forget them. */
-static void settle(struct engine *e)
+static int settle(struct engine *e, struct err *err)
 {
     size_t n_ended = 0, n = 0;
 
     for (size_t i = 0; i < e->n_ended; i++) {
         struct running *r = e->ended[i];
 
-        if (r->pending_at < r->n_pending ||
-            (e->o.with_last && r->drew && !r->last)) {
+        if (awaits(e, r)) {
+            if (e->n_collected > r->last_step + e->plan.ahead + SETTLE_STEPS)
+                return err_set(err, ERR_FATAL, "%s has not given all digests",
+                               e->backend->name);
             e->ended[n_ended++] = r;
             continue;
         }
@@ -357,28 +383,33 @@ static void settle(struct engine *e)
         if (e->running[i])
             e->running[n++] = e->running[i];
     e->n = n;
+    return 0;
 }
 
-/* Draws go on with a sequence or end it, faults end it. */
-static void finish_step(struct engine *e, const struct backend_result *res)
+/* Draws go on with a sequence or end it, faults end it.  What came of rows
+ * behind an end is dropped. */
+static void finish_step(struct engine *e, const struct flight *f,
+                        const struct backend_result *res)
 {
     size_t drew = 0;
 
     for (size_t i = 0; e->obs.logits && i < res->n_draws; i++) {
         const struct backend_draw *d = &res->draw[i];
 
-        if (d->logits)
+        if (d->logits && !e->slot[d->slot]->over)
             e->obs.logits(e->obs.self, e->slot[d->slot]->s.user, d->position,
                           d->logits);
     }
     for (size_t i = 0; i < res->n_faults; i++) {
         struct running *r = e->slot[res->fault[i].slot];
 
+        if (r->over || r->faulty)
+            continue;
         r->faulty = true;
         r->fault = res->fault[i].fault;
     }
-    for (size_t i = 0; i < e->n_rows; i++) {
-        const struct backend_row *row = &e->row[i];
+    for (size_t i = 0; i < f->n_rows; i++) {
+        const struct backend_row *row = &f->row[i];
 
         finish_row(e, row, row->logits ? &res->draw[drew] : NULL);
         drew += row->logits;
@@ -395,46 +426,69 @@ static void finish_step(struct engine *e, const struct backend_result *res)
     }
 }
 
-/* One step of the backend: what was planned, what is asked for, what comes. */
-static int run(struct engine *e, struct err *err)
+/* Give the backend what was planned and is asked for. */
+static int launch(struct engine *e, struct err *err)
 {
-    const struct backend_ops *ops = e->backend->ops;
     struct backend_step s = { e->row, e->n_rows, e->entry, e->n_entries,
                               e->last, e->n_last };
+    struct flight *f = &e->flight[e->n_launched % (e->plan.ahead + 1)];
+    struct backend_row *row = f->row;
+
+    if (e->backend->ops->step(e->backend, &s, err)) {
+        e->n_collected = e->n_launched; /* nothing more comes */
+        return -1;
+    }
+    e->n_launched++;
+    f->row = e->row;
+    f->n_rows = e->n_rows;
+    e->row = row;
+    e->n_rows = e->n_entries = e->n_last = 0;
+    return 0;
+}
+
+/* Take what came of the oldest step. */
+static int collect(struct engine *e, struct err *err)
+{
+    const struct flight *f = &e->flight[e->n_collected %
+                                        (e->plan.ahead + 1)];
     struct backend_result res;
 
-    if (ops->step(e->backend, &s, err) ||
-        ops->collect(e->backend, &res, err))
+    if (e->backend->ops->collect(e->backend, &res, err)) {
+        e->n_collected = e->n_launched;
         return -1;
-    e->n_entries = e->n_last = 0;
-    finish_step(e, &res);
+    }
+    e->n_collected++;
+    finish_step(e, f, &res);
     for (size_t i = 0; i < res.n_digests; i++)
         take_digest(e, &res.digest[i]);
     for (size_t i = 0; i < res.n_last; i++)
         take_last(e, &res.last[i]);
-    e->n_rows = 0;
-    settle(e);
-    return 0;
+    return settle(e, err);
 }
 
 int engine_step(struct engine *e, bool *busy, struct err *err)
 {
-    size_t n_rows;
+    size_t n_rows, ahead;
 
     *busy = e->n > 0;
     if (e->n == 0)
         return 0;
     step_plan(e);
     n_rows = e->n_rows;
-    if (run(e, err))
+    /* without rows: what is outstanding, or moves with a step of none */
+    if ((n_rows > 0 || e->n_collected == e->n_launched) && launch(e, err))
         return -1;
+    ahead = n_rows > 0 ? e->plan.ahead : 0;
+    while (e->n_launched - e->n_collected > ahead)
+        if (collect(e, err))
+            return -1;
     e->stats.steps++;
     e->stats.rows += n_rows;
     e->stats.kv_bytes = e->blocks.made * e->plan.block_bytes;
     if (e->n_ended == 0 || e->plan.ahead)
         return 0;
     /* what ended waits for one more step, of a backend that answers at once */
-    if (run(e, err))
+    if (launch(e, err) || collect(e, err))
         return -1;
     if (e->n_ended)
         return err_set(err, ERR_FATAL, "%s has not given all digests",

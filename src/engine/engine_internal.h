@@ -33,12 +33,23 @@ struct engine {
     struct running **slot;    /* by slot, NULL: free */
     struct backend_row *row;  /* of the step */
     size_t n_rows;
+    struct flight {           /* steps that are not collected, in order from */
+        struct backend_row *row; /* n_collected on, modulo plan.ahead + 1 */
+        size_t n_rows;
+    } *flight;
+    uint64_t n_launched, n_collected; /* steps, those without rows too */
     struct backend_entry *entry;
     size_t n_entries, cap_entries;
     struct backend_place *last; /* x_L to be asked for */
     size_t n_last;
     struct engine_stats stats;
 };
+
+/* Whether a step with rows of this sequence is not collected. */
+static inline bool in_flight(const struct engine *e, const struct running *r)
+{
+    return r->last_step > e->n_collected;
+}
 
 /* Blocks that a sequence of so many positions may come to need. */
 uint64_t step_blocks(const struct engine *e, uint64_t positions);

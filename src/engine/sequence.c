@@ -47,15 +47,20 @@ uint32_t running_token(const struct running *r, size_t position)
     if (position < r->s.n_prompt)
         return r->s.prompt[position];
     position -= r->s.n_prompt;
-    return position < r->s.n_forced ? r->s.forced[position]
-                                   : r->out.id[position];
+    if (position < r->s.n_forced)
+        return r->s.forced[position];
+    return position < r->out.n ? r->out.id[position] : BACKEND_DRAWN;
 }
 
-size_t running_ready(const struct running *r)
+size_t running_ready(const struct running *r, uint32_t context)
 {
-    size_t known = r->out.n > r->s.n_forced ? r->out.n : r->s.n_forced;
+    size_t n_known = r->out.n > r->s.n_forced ? r->out.n : r->s.n_forced;
+    size_t known = r->s.n_prompt + n_known, n_out;
 
-    return r->s.n_prompt + known - r->fed;
+    if (r->fed < known)
+        return known - r->fed;
+    n_out = r->fed + 1 - r->s.n_prompt; /* with what the last row draws */
+    return n_out < r->s.max_tokens && r->s.n_prompt + n_out <= context;
 }
 
 size_t running_drawing(const struct running *r)

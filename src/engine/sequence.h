@@ -29,6 +29,8 @@ struct running {
     bool started;         /* it may have blocks */
     size_t fed;           /* positions computed so far, since it started */
     size_t n_told;        /* positions computed at any time */
+    size_t n_planned;     /* .. and those in steps that are not collected */
+    uint64_t last_step;   /* the latest with a row of it, from 1; 0: none */
     uint32_t *block;      /* by index, NO_BLOCK: given back */
     size_t n_blocks, n_held; /* n_held of them are not NO_BLOCK */
     struct prefix **prefix; /* whose blocks the first n_prefixes are */
@@ -54,12 +56,14 @@ void running_clear(struct running *r);
 void running_report(struct running *r, uint32_t position, uint32_t token,
                     uint32_t next);
 
-/* The token to feed at a position, if it is known by now. */
+/* The token to feed at a position, or BACKEND_DRAWN where the row before draws
+ * it and is not collected. */
 uint32_t running_token(const struct running *r, size_t position);
 
 /* How many positions can be fed before a token must be drawn that is not
- * known: at least 1. */
-size_t running_ready(const struct running *r);
+ * known: at least 1.  Where the last known one is in a step that is not
+ * collected: 1, what it draws, or 0 if that is known to be the end. */
+size_t running_ready(const struct running *r, uint32_t context);
 
 /* The position whose row draws the next token. */
 size_t running_drawing(const struct running *r);

@@ -64,6 +64,12 @@ void step_slide(struct engine *e, struct running *r)
         give_blocks(e, r, 0, (r->fed + 1 - window) / e->plan.block_positions);
 }
 
+/* Positions that can be fed now. */
+static size_t ready(const struct engine *e, const struct running *r)
+{
+    return running_ready(r, e->model->rec.context);
+}
+
 uint64_t step_blocks(const struct engine *e, uint64_t positions)
 {
     uint64_t size = e->plan.block_positions, window = e->model->rec.window;
@@ -131,7 +137,7 @@ static uint64_t count_used(const struct engine *e, const struct running *r,
 static uint64_t blocks_missing(const struct engine *e,
                                const struct running *r)
 {
-    uint64_t n = step_blocks(e, r->fed + running_ready(r)), has = r->n_held;
+    uint64_t n = step_blocks(e, r->fed + ready(e, r)), has = r->n_held;
 
     has += count_used(e, r, next_prefix(e, r));
     return n > has ? n - has : 0;
@@ -158,7 +164,7 @@ static void start(struct engine *e)
         struct running *r = e->running[i];
 
         wanted += blocks_wanted(e, r);
-        if (!r->started && i > 0 && wanted > left)
+        if (!r->started && i > 0 && (wanted > left || in_flight(e, r)))
             return;
         r->started = true;
     }
@@ -209,6 +215,8 @@ static void report_shared(struct engine *e, struct running *r,
         if (r->fed < r->n_told)
             continue;
         r->n_told = r->fed + 1;
+        if (r->n_planned < r->n_told)
+            r->n_planned = r->n_told;
         e->stats.shared++;
         if (e->obs.position)
             e->obs.position(e->obs.self, r->s.user,
@@ -228,7 +236,7 @@ static bool take_prefixes(struct engine *e, struct running *r)
     struct prefix *f;
 
     while ((f = next_prefix(e, r)) != NULL) {
-        if (!f->ready || r->pending_at < r->n_pending)
+        if (!f->ready || r->pending_at < r->n_pending || in_flight(e, r))
             return false;
         prefix_use(&e->prefixes, f);
         enter(e, r, f->block);
@@ -271,7 +279,7 @@ static void put_rows(struct engine *e, struct running *r, size_t count)
 
     for (size_t i = 0; i < count; i++, r->fed++) {
         bool draws = r->fed >= asking;
-        bool fresh = r->fed >= r->n_told; /* not computed before */
+        bool fresh = r->fed >= r->n_planned; /* not computed before */
 
         e->row[e->n_rows++] = (struct backend_row){
             .slot = r->slot,
@@ -287,7 +295,11 @@ static void put_rows(struct engine *e, struct running *r, size_t count)
         };
         if (fresh && r->fed < r->s.n_prompt)
             e->stats.prompt_tokens++;
+        if (fresh)
+            r->n_planned = r->fed + 1;
     }
+    if (count > 0)
+        r->last_step = e->n_launched + 1;
 }
 
 /* What a step still has room for. */
@@ -297,9 +309,9 @@ struct capacity {
 
 /* Whether a sequence waits for what its next row draws.  Such a row has its
  * place in every step. */
-static bool answering(const struct running *r)
+static bool answering(const struct engine *e, const struct running *r)
 {
-    return r->started && r->out.n > 0 && running_ready(r) == 1;
+    return r->started && r->out.n > 0 && ready(e, r) == 1;
 }
 
 /* How many rows of a sequence this step takes, at most `fit`: one if it is
@@ -308,9 +320,9 @@ static bool answering(const struct running *r)
 static size_t rows_of(const struct engine *e, const struct running *r,
                     size_t fit, struct capacity *left)
 {
-    size_t count = running_ready(r), silent, draws;
+    size_t count = ready(e, r), silent, draws;
 
-    if (answering(r))
+    if (answering(e, r))
         return 1;
     if (count > fit)
         count = fit;
@@ -318,7 +330,9 @@ static size_t rows_of(const struct engine *e, const struct running *r,
         count = e->o.chunk;
     if (count > left->rows)
         count = left->rows;
-    silent = e->o.draw_all ? count : running_asking(r) - r->fed;
+    silent = e->o.draw_all             ? count
+             : running_asking(r) > r->fed ? running_asking(r) - r->fed
+                                          : 0;
     draws = count > silent ? count - silent : 0;
     if (draws > left->draws)
         draws = left->draws;
@@ -331,8 +345,8 @@ static size_t rows_of(const struct engine *e, const struct running *r,
 
 static void put_back(struct engine *e, struct running *r, struct capacity *left)
 {
-    left->rows += answering(r);
-    left->draws += answering(r);
+    left->rows += answering(e, r);
+    left->draws += answering(e, r);
     step_leave(e, r);
     r->fed = 0;
     r->started = false;
@@ -358,7 +372,7 @@ static bool put_back_after(struct engine *e, size_t i, struct capacity *left)
 static size_t fit_blocks(struct engine *e, size_t i, struct capacity *left)
 {
     struct running *r = e->running[i];
-    size_t size = e->plan.block_positions, count = running_ready(r);
+    size_t size = e->plan.block_positions, count = ready(e, r);
     size_t has = r->n_blocks * size - r->fed;
 
     while (has == 0 && blocks_left(e) == 0) {
@@ -380,15 +394,15 @@ void step_plan(struct engine *e)
 
     start(e);
     for (size_t i = 0; i < e->n; i++) {
-        left.rows -= answering(e->running[i]);
-        left.draws -= answering(e->running[i]);
+        left.rows -= answering(e, e->running[i]);
+        left.draws -= answering(e, e->running[i]);
     }
     for (size_t i = 0; i < e->n; i++) {
         struct running *r = e->running[i];
         size_t count;
 
-        if (!r->started || r->over || (left.rows == 0 && !answering(r)) ||
-            !take_prefixes(e, r))
+        if (!r->started || r->over || ready(e, r) == 0 ||
+            (left.rows == 0 && !answering(e, r)) || !take_prefixes(e, r))
             continue;
         count = rows_of(e, r, fit_blocks(e, i, &left), &left);
         reserve(e, r, r->fed + count);

@@ -394,6 +394,7 @@ static int alloc(struct cpu *c, const struct backend_load *w, struct err *err)
             return -1;
         memcpy(want[i].out, &p, sizeof(p));
     }
+    memset(c->drawn, 0, w->slots * sizeof(*c->drawn));
     for (size_t i = 0; i < KEPT; i++) {
         void *x;
 
