@@ -140,6 +140,16 @@ static void report_bound(char *text, size_t n, const struct plan *p,
     }
 }
 
+uint64_t plan_cache(uint64_t memory, uint64_t own, uint64_t shared,
+                    uint64_t ranks)
+{
+    uint64_t part = ranks > 1 ? shared / ranks + (shared % ranks != 0) : shared;
+
+    if (own >= memory || part >= memory - own)
+        return 1;
+    return memory - own - part;
+}
+
 void plan_describe(char text[PLAN_TEXT], const struct plan *p,
                    const struct plan_job *j, const struct plan_need *need)
 {

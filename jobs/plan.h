@@ -55,6 +55,13 @@ struct plan {
 void plan_make(struct plan *p, const struct plan_job *j,
                const struct plan_need *need);
 
+/* Bytes that the cache of a rank may have which has `memory` of its node's:
+ * what is left by its own bytes and by its part of the weights that so many
+ * `ranks` share, which are there once; at least a byte, with which requests
+ * are computed one at a time. */
+uint64_t plan_cache(uint64_t memory, uint64_t own, uint64_t shared,
+                    uint64_t ranks);
+
 /* The plan in one line, and what bounds it. */
 void plan_describe(char text[PLAN_TEXT], const struct plan *p,
                    const struct plan_job *j, const struct plan_need *need);

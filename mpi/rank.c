@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/machine.h"
 #include "base/mem.h"
+#include "jobs/plan.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
 #include "model/models.h"
@@ -42,7 +43,9 @@ struct rank_side {
     struct prompt_model model;
     bool has_model;
     struct model *plain;     /* of a pretended fault, or NULL */
-    uint64_t own;            /* memory of this process with its weights */
+    uint64_t own, shared;    /* memory of this process with its weights; of
+                                those that ranks share */
+    uint64_t sharers;        /* .. so many ranks */
     struct backend *backend; /* NULL: not opened yet */
 
     /* of the batch */
@@ -187,7 +190,7 @@ static int open_backend(struct rank_side *r, struct err *err)
     if (backend_open(&r->backend, r->o.kernel, r->o.threads, err))
         return -1;
     /* others have patience for a rank that reads its model, not without end */
-    if (r->o.share)
+    if (r->o.sharers > 1)
         backend_share(r->backend, r->o.lost_s * START_FACTOR / 2, &caller);
     if (x1_cpu_refused() && strcmp(r->o.kernel, "auto") == 0)
         log_warning("this CPU has %s: kernel \"%s\" computes",
@@ -203,6 +206,17 @@ static int open_plain(struct rank_side *r, struct id model, struct err *err)
     return models_open(&r->plain, r->o.models,
                        r->o.model_path ? r->o.model_path : id_text(model).s,
                        NULL, NULL, err);
+}
+
+/* How many ranks are on a socket nobody knows: there its weights, which are
+ * small, count for each as a whole. */
+static void count_shared(struct rank_side *r)
+{
+    bool of_socket = false;
+
+    r->shared = r->o.pretend ? 0
+                             : backend_shared_bytes(r->backend, &of_socket);
+    r->sharers = of_socket ? 1 : r->o.sharers;
 }
 
 int rank_open_model(struct rank_side *r, struct id model, struct err *err)
@@ -232,11 +246,9 @@ int rank_open_model(struct rank_side *r, struct id model, struct err *err)
     if (prompt_model_init(&r->model, m, err))
         return -1;
     r->has_model = true;
-    /* now: no batch has a cache yet; weights that ranks share count for each of
-     * them, as if their sharing had failed */
+    /* now: no batch has a cache yet */
     r->own = machine_memory_own();
-    if (!r->o.pretend)
-        r->own += backend_shared_bytes(r->backend);
+    count_shared(r);
     if (r->model.no_chat.code && comm_rank(r->comm) == 0)
         log_warning("chat requests are refused: %s", r->model.no_chat.text);
     return 0;
@@ -252,13 +264,12 @@ static unsigned of_steps(const struct seal_options *o)
            (o->with_logits ? TENSORS_LOGITS : 0);
 }
 
-/* What the cache may have beside the weights; at least a byte, with which
- * requests are computed one at a time. */
+/* What the cache may have beside the weights. */
 static uint64_t kv_ceiling(const struct rank_side *r)
 {
     if (r->o.kv_bytes || !r->o.memory)
         return r->o.kv_bytes;
-    return r->own < r->o.memory ? r->o.memory - r->own : 1;
+    return plan_cache(r->o.memory, r->own, r->shared, r->sharers);
 }
 
 static int begin_batch(struct rank_side *r, struct err *err)

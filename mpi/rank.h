@@ -32,7 +32,8 @@ struct rank_options {
                                 NULL: all are computed */
     bool pretend;
     struct pretended *fault; /* that it pretends to have, borrowed; NULL */
-    bool share;              /* packed weights, with ranks of this machine */
+    uint64_t sharers;        /* ranks of this machine, which share packed
+                                weights; at most 1: it packs its own */
     unsigned lost_s;         /* rank 0 is lost when silent so long */
 };
 

@@ -464,7 +464,7 @@ static void fill_options(struct worker_run *w, struct rank_options *o)
         .memory = memory_share(w),
         .pretend = w->pretend,
         .fault = w->fault_place ? &w->fault : NULL,
-        .share = local_ranks(w) > 1,
+        .sharers = local_ranks(w),
         .reuse = strcmp(settings_text(s, "reuse"), "yes") == 0
                      ? settings_text(s, "spool") : NULL,
         .lost_s = (unsigned)settings_count(s, "rank-timeout"),

@@ -150,6 +150,16 @@ int main(void)
     plans(memory, SOCKETS, &large, "1 1 4 0: 1 rank on 1 node, with 4 of 8"
           " cores: no more fit into 600 MiB of memory, model and kv-memory of"
           " one are 400 MiB");
+    ok(plan_cache(1000, 100, 0, 1) == 900 &&
+           plan_cache(1000, 100, 300, 1) == 600 &&
+           plan_cache(1000, 100, 300, 2) == 750 &&
+           plan_cache(1000, 100, 301, 2) == 749 &&
+           plan_cache(1000, 100, 301, 0) == 599,
+       "weights that ranks share are there once");
+    ok(plan_cache(1000, 1000, 0, 1) == 1 && plan_cache(0, 7, 7, 2) == 1 &&
+           plan_cache(1000, 999, 1, 1) == 1 &&
+           plan_cache(1000, 500, UINT64_MAX, 1) == 1,
+       "where weights leave nothing, a byte");
     ok(plan_job_parse(&j, "", 0, NULL) && plan_job_parse(&j, NODES,
                                                           strlen(NODES), NULL)
        && j.nodes == 5, "no job");

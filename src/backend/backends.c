@@ -36,7 +36,7 @@ void backend_share(struct backend *b, unsigned wait_s,
     cpu_share(b, wait_s, caller);
 }
 
-size_t backend_shared_bytes(const struct backend *b)
+size_t backend_shared_bytes(const struct backend *b, bool *of_socket)
 {
-    return cpu_shared_bytes(b);
+    return cpu_shared_bytes(b, of_socket);
 }

@@ -35,7 +35,8 @@ void backend_share(struct backend *b, unsigned wait_s,
                    const struct caller *caller);
 
 /* Bytes of its weights that lie in memory shared with other processes, which
- * the memory of this process alone does not count; 0: none. */
-size_t backend_shared_bytes(const struct backend *b);
+ * the memory of this process alone does not count; 0: none.  *of_socket: each
+ * socket of the machine has its own. */
+size_t backend_shared_bytes(const struct backend *b, bool *of_socket);
 
 #endif

@@ -530,7 +530,10 @@ void cpu_share(struct backend *b, unsigned wait_s, const struct caller *caller)
     c->shares = true;
 }
 
-size_t cpu_shared_bytes(const struct backend *b)
+size_t cpu_shared_bytes(const struct backend *b, bool *of_socket)
 {
-    return shared_size(((const struct cpu *)b)->weights.shared);
+    const struct weights *w = &((const struct cpu *)b)->weights;
+
+    *of_socket = w->of_socket;
+    return shared_size(w->shared);
 }

@@ -8,6 +8,7 @@
 #ifndef APUS_BACKEND_CPU_CPU_H
 #define APUS_BACKEND_CPU_CPU_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct backend;
@@ -23,6 +24,6 @@ void cpu_share(struct backend *b, unsigned wait_s,
                const struct caller *caller);
 
 /* backend_shared_bytes. */
-size_t cpu_shared_bytes(const struct backend *b);
+size_t cpu_shared_bytes(const struct backend *b, bool *of_socket);
 
 #endif

@@ -272,7 +272,7 @@ static bool is_matrix(const struct model_record *rec, uint32_t tensor)
 }
 
 /* What determines the bytes: weights, their packed form, and whose copy. */
-static struct id share_key(const struct weights *w, size_t total)
+static struct id share_key(struct weights *w, size_t total)
 {
     int socket = total < machine_memory() / 4 ? machine_socket() : -1;
     unsigned char record[MODEL_RECORD_SIZE];
@@ -284,6 +284,7 @@ static struct id share_key(const struct weights *w, size_t total)
     buf_put(&b, record, sizeof(record));
     buf_printf(&b, "apus packed 1 %s %s %d", PACKAGE_VERSION, w->k->name,
                socket);
+    w->of_socket = socket >= 0;
     digest(&key, b.data, b.len);
     buf_clear(&b);
     return key;

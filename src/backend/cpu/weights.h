@@ -44,6 +44,7 @@ struct weights {
     unsigned char *packed;         /* what all of them read, or NULL .. */
     struct shared *shared;         /* .. whose memory it is, or NULL .. */
     bool there;                    /* .. and another process has packed it */
+    bool of_socket;                /* .. and other sockets have their own */
     const struct x1_kernels *k;
     struct pool *threads;
     /* of those that come: */
