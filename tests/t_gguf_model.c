@@ -142,6 +142,31 @@ static void try_families(void)
     try_family("tiny-olmo3", &olmo3);
 }
 
+/* Old files of Gemma 2 do not say their window. */
+static void try_old_gemma2(void)
+{
+    static const struct gguf_made how = { .architecture = "gemma2" };
+    struct import *m = open_tree("vectors/x1/models/tiny-gemma2"), *g = NULL;
+    char *path = tmp_path("old.gguf");
+    struct err err = ERR_INIT;
+    struct gguf_out o;
+
+    m->embedding = m->final = 0;
+    m->rec.context = 8192;
+    gguf_out_init(&o);
+    gguf_made(&o, m, &how);
+    gguf_out_write(&o, path);
+    gguf_out_clear(&o);
+    if (ok(!formats_open(&g, path, &err), "an old Gemma 2: %s", err.text))
+        ok(g->rec.flags & MODEL_LAYERS &&
+           (uint32_t)g->inv_freq[g->rec.head_dim] == 4096 &&
+           (uint32_t)g->inv_freq[model_caps_at(&g->rec)] == 50,
+           "the window of 4096, the cap of 50");
+    import_free(g);
+    import_free(m);
+    free(path);
+}
+
 /* ---- a byte-level model -------------------------------------------------- */
 
 /* Pre-tokenizers by name in a GGUF file, and as tokenizer.json has them. */
@@ -513,6 +538,7 @@ int main(void)
     struct import *nano;
 
     try_families();
+    try_old_gemma2();
     try_byte_level();
     try_stories();
     nano = open_tree("models/nano");

@@ -23,6 +23,7 @@ static const struct architecture {
     bool interleaved, fused, folds, partial;
     uint32_t no_rope; /* as in struct gguf_config */
     uint32_t every;   /* likewise, of a file that has a window */
+    uint32_t window;  /* of files that do not say; 0: none */
     bool gemma, local, caps; /* a factor of the embedding; a theta of layers
                                 with the window; soft caps */
     bool experts;     /* in all layers */
@@ -44,7 +45,7 @@ static const struct architecture {
     { .name = "glm4", .interleaved = true, .fused = true, .partial = true,
       .flags = MODEL_NORM_BOTH },
     { .name = "gemma2", .gemma = true, .every = 2, .caps = true, .large = 46,
-      .flags = MODEL_NORM_BOTH | MODEL_GELU },
+      .window = 4096, .flags = MODEL_NORM_BOTH | MODEL_GELU },
     { .name = "gemma3", .gemma = true, .every = 6, .local = true, .large = 62,
       .flags = MODEL_NORM_BOTH | MODEL_GELU },
     { .name = "olmo2", .every = 4, /* OLMo 3, too */
@@ -307,10 +308,10 @@ static int read_experts(const struct keys *k, struct model_record *r,
 }
 
 static int read_sizes(const struct keys *k, struct gguf_config *c,
-                      bool partial, struct err *err)
+                      const struct architecture *a, struct err *err)
 {
     struct model_record *r = &c->rec;
-    uint32_t window = 0;
+    uint32_t window = a->window;
     double eps = 0;
 
     if (count(k, "embedding_length", false, &r->dim, err) ||
@@ -318,7 +319,7 @@ static int read_sizes(const struct keys *k, struct gguf_config *c,
         count(k, "block_count", false, &r->n_layers, err) ||
         count(k, "context_length", false, &r->context, err) ||
         count(k, "attention.sliding_window", true, &window, err) ||
-        read_heads(k, r, &c->heads.turned, partial, err))
+        read_heads(k, r, &c->heads.turned, a->partial, err))
         return -1;
     if (r->n_layers > MODEL_MAX_LAYERS)
         return err_set(err, ERR_INPUT, "%s.block_count is %u, at most %d are"
@@ -486,8 +487,8 @@ int gguf_config(struct gguf_config *c, const struct gguf *g, struct err *err)
     c->fused_qkv = a->fused && gguf_find(g, "blk.0.attn_qkv.weight");
     c->folds = a->folds;
     c->no_rope = a->no_rope;
-    c->every = get(&k, "attention.sliding_window") ? a->every : 0;
-    if (check_keys(&k, a, err) || read_sizes(&k, c, a->partial, err) ||
+    c->every = a->window || get(&k, "attention.sliding_window") ? a->every : 0;
+    if (check_keys(&k, a, err) || read_sizes(&k, c, a, err) ||
         read_rope(&k, c, err))
         return -1;
     attention = hf_rope_attention(&c->rope);
