@@ -26,9 +26,9 @@ APUS_QUEUE=$("$apus" queue new --allow-self --lua "$top/contrib/ao/queue.lua" \
 export APUS_QUEUE
 report $r "a queue"
 "$apus" queue model nano --source "$source" >out 2>err
-netcall sign "$net/wallet.json" "$APUS_QUEUE" Data-Protocol=ao \
-    Variant=ao.TN.1 Type=Message Action=Set Window=86400 </dev/null >item
-netcall post "$url/mu/" 'Content-Type: application/octet-stream' <item >answer
+gives 0 "answers can be disputed for a day" queue set Window=86400 Turn=3600
+gives 2 "a name that Set has not" queue set Widow=1
+gives 1 "a value that it has not" queue set Window=x
 
 node() { # COMMAND...: the node's
     what=$1
@@ -63,6 +63,9 @@ challenger() { # STATUS NAME ARGUMENT...
 # ---- nothing to dispute ------------------------------------------------------
 answer
 publish
+gives 0 "it can be read" request --of "$request" --wallet "$net/dapp.json"
+gives 0 "before it is final" request --status "$request"
+has out '^State.answered' "which it is not yet"
 challenger 0 "an honest answer" --dry "$item"
 has out '^first.pick.none' "differs in nothing"
 challenger 1 "is not disputed" "$item"

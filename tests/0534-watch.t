@@ -24,10 +24,7 @@ export APUS_QUEUE
 report $r "a queue"
 "$apus" queue model nano --source "$source" >out 2>err
 watcher=$(netcall address "$net/dapp.json")
-netcall sign "$net/wallet.json" "$APUS_QUEUE" Data-Protocol=ao \
-    Variant=ao.TN.1 Type=Message Action=Set Window=86400 \
-    Challengers="$watcher" </dev/null >item
-netcall post "$url/mu/" 'Content-Type: application/octet-stream' <item >answer
+"$apus" queue set Window=86400 Challengers="$watcher" >out 2>err
 
 node() { # COMMAND...: the node's
     what=$1

@@ -366,6 +366,64 @@ static int queue_pause(struct settings *s, int argc, char **argv)
     return end(send_owner(s, tag, 2, "Pause-Response", &err), &err);
 }
 
+/* ---- set ----------------------------------------------------------------- */
+
+/* What Set takes (doc/queue.md). */
+static const char *const set_names[] = {
+    "Max-Open", "Max-Requester", "Max-Prompt", "Max-Size", "Max-Done",
+    "Pending-Days", "Idle-Days", "Default-Model", "Price", "Token",
+    "Operators", "Window", "Turn", "Challengers"
+};
+#define N_SET (sizeof(set_names) / sizeof(*set_names))
+
+static const struct opt_command queue_set_command = {
+    .name = "apus queue set",
+    .synopsis = "NAME=VALUE...",
+    .about = "Change limits, windows and names of the queue, such as"
+             " Window=86400 or\nChallengers=ADDRESS,ADDRESS.",
+    .opts = no_opts, .min_args = 1, .max_args = N_SET,
+};
+
+/* A tag of "NAME=VALUE", whose text is taken apart. */
+static int set_tag(struct item_text_tag *tag, char *text, struct err *err)
+{
+    char *equals = strchr(text, '=');
+
+    if (equals)
+        *equals = '\0';
+    for (size_t i = 0; equals && i < N_SET; i++)
+        if (strcmp(text, set_names[i]) == 0) {
+            *tag = (struct item_text_tag){ set_names[i], equals + 1 };
+            return 0;
+        }
+    return err_set(err, ERR_INPUT, "apus queue set \"%s\": NAME=VALUE"
+                   " expected, NAME being Max-Open, Window, Turn, Challengers"
+                   " or another that Set has (man apus-queue)", text);
+}
+
+static int queue_set(struct settings *s, int argc, char **argv)
+{
+    struct item_text_tag tag[N_SET + 1] = { { "Action", "Set" } };
+    const char *args[N_SET];
+    char *text[N_SET];
+    struct err err = ERR_INIT;
+    size_t n = 0, i = 0;
+    int status = cmd_begin(&queue_set_command, s, argc, argv, NULL, args, &n);
+
+    if (status != CMD_GO)
+        return status;
+    for (; i < n && status == CMD_GO; i++) {
+        text[i] = xstrdup(args[i]);
+        if (set_tag(&tag[1 + i], text[i], &err))
+            status = cmd_misused(&err);
+    }
+    if (status == CMD_GO)
+        status = end(send_owner(s, tag, 1 + n, "Set-Response", &err), &err);
+    while (i-- > 0)
+        free(text[i]);
+    return status;
+}
+
 /* ---- the command --------------------------------------------------------- */
 
 const struct command cmd_queue_verbs[] = {
@@ -375,6 +433,8 @@ const struct command cmd_queue_verbs[] = {
     { "revoke", "let a node pull no longer", .run = queue_revoke },
     { "model", "register a model", .run = queue_model },
     { "drop", "end a request that will not be answered", .run = queue_drop },
+    { "set", "change its limits, windows and who may dispute",
+      .run = queue_set },
     { "pause", "stop it for a while", .run = queue_pause },
     { "freeze", "make its code permanent", .run = queue_freeze },
     { .name = NULL },
