@@ -214,8 +214,8 @@ static void push_done(struct drain *d, struct batch *b,
         if (r.queue.conflicts) {
             log_error("batch %s: %" PRIu64 " answer%s from another node"
                       " disagree%s with ours (apus verify tells which are"
-                      " right)", id, r.queue.conflicts,
-                      plural_s(r.queue.conflicts),
+                      " right, apus dispute disputes another node's)", id,
+                      r.queue.conflicts, plural_s(r.queue.conflicts),
                       plural(r.queue.conflicts, "s", ""));
             d->failed = true;
         }
