@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/caller.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -21,6 +22,9 @@
 #include "model/models.h"
 #include "node/answered.h"
 #include "node/disputes.h"
+
+/* Where no dry runs are made, each question takes a slot in the schedule. */
+#define SIGNED_S 600
 
 static void report(struct drain *d, struct id id, const char *what,
                    const struct dispute_end *end)
@@ -144,7 +148,7 @@ void drain_disputes(struct drain *d)
     struct id *id = NULL;
     size_t n = 0;
 
-    if (!d->has_queue)
+    if (!d->has_queue || clock_s() < d->disputes_s)
         return;
     if (!d->takes_disputes &&
         client_takes_records(&d->takes_disputes, d->puller.client.ao,
@@ -160,6 +164,8 @@ void drain_disputes(struct drain *d)
         drain_trouble(d, &err);
         return;
     }
+    if (d->puller.client.refused)
+        d->disputes_s = clock_s() + SIGNED_S;
     for (size_t i = 0; i < n && !d->caller->stop(); i++)
         if (look_at(d, id[i], &err)) {
             err_prefix(&err, "dispute %s", id_text(id[i]).s);
