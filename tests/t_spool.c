@@ -127,9 +127,9 @@ static int on_small_disk(const char *dir)
     spool_close(s);
     if (mount("none", dir, NULL, MS_REMOUNT | MS_RDONLY, NULL) ||
         spool_open(&s, dir, &err) != -1 ||
-        !said(&err, "read-only", "mount it for writing"))
+        !said(&err, "read-only", "mount it for writing") ||
+        spool_open_there(&s, dir, &err) || batches(s) != 1)
         return 5;
-    batch_clear(&b);
     if (mount("none", at("other/sent"), "tmpfs", 0, "size=64k,mode=755") ||
         spool_open(&s, at("other"), &err) != -1 ||
         !strstr(err.text, "another file system"))

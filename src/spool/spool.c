@@ -82,8 +82,9 @@ static int check_dir(int fd, const char *path, dev_t *dev, struct err *err)
     return 0;
 }
 
-static int open_root(struct spool *s, const char *dir, int *root, dev_t *dev,
-                     struct err *err)
+/* Who only asks can do that on a read-only file system, too. */
+static int open_root(struct spool *s, const char *dir, bool asks, int *root,
+                     dev_t *dev, struct err *err)
 {
     char path[PATH_MAX];
     struct statvfs vfs;
@@ -103,7 +104,7 @@ static int open_root(struct spool *s, const char *dir, int *root, dev_t *dev,
         return spool_fail(err, "open directory", dir);
     if (check_dir(*root, dir, dev, err))
         return -1;
-    if (vfs.f_flag & ST_RDONLY) {
+    if (!asks && (vfs.f_flag & ST_RDONLY)) {
         errno = EROFS;
         return spool_fail(err, "write to", dir);
     }
@@ -150,7 +151,8 @@ static int try_owner(const struct spool *s, int root, struct err *err)
     return rc < 0 ? -1 : 0;
 }
 
-int spool_open(struct spool **out, const char *dir, struct err *err)
+static int open_spool(struct spool **out, const char *dir, bool asks,
+                      struct err *err)
 {
     struct spool *s = xcalloc(1, sizeof(*s));
     int root = -1, rc = -1;
@@ -159,7 +161,7 @@ int spool_open(struct spool **out, const char *dir, struct err *err)
 
     for (int i = 0; i < SPOOL_STATES; i++)
         s->fd[i] = -1;
-    if (open_root(s, dir, &root, &dev, err))
+    if (open_root(s, dir, asks, &root, &dev, err))
         goto out;
     for (int i = 0; i < SPOOL_STATES; i++)
         if (open_state(s, (enum spool_state)i, root, dev, &made, err))
@@ -174,6 +176,11 @@ out:
         close(root);
     spool_close(s);
     return rc;
+}
+
+int spool_open(struct spool **out, const char *dir, struct err *err)
+{
+    return open_spool(out, dir, false, err);
 }
 
 bool spool_is_missing(const char *dir)
@@ -195,7 +202,7 @@ int spool_open_there(struct spool **out, const char *dir, struct err *err)
         return err_set(err, ERR_INPUT, "no spool at \"%s\": apus run and apus"
                        " submit make one, the setting spool names another",
                        dir);
-    return spool_open(out, dir, err);
+    return open_spool(out, dir, true, err);
 }
 
 void spool_close(struct spool *s)

@@ -35,8 +35,8 @@ const char *spool_state_name(enum spool_state s);
  * with the remedy. */
 struct spool;
 int spool_open(struct spool **out, const char *dir, struct err *err);
-/* The same for who only asks: nothing is made, and where there is no spool it
- * is ERR_INPUT: no spool at "DIR". */
+/* The same for who only asks: nothing is made, it may be on a read-only file
+ * system, and where there is no spool it is ERR_INPUT: no spool at "DIR". */
 int spool_open_there(struct spool **out, const char *dir, struct err *err);
 /* Whether nothing is at DIR, or a directory of ours in which no spool was made
  * yet.  What is there and not ours is for spool_open to name. */
