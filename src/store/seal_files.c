@@ -402,7 +402,8 @@ int seal_info_read(struct seal_info *i, const char *batch_path,
     rc = spool_read_in(&text, batch_path, "checkpoint.json", NULL, err);
     if (rc == 0)
         rc = err_set(err, ERR_INPUT, "\"%s\" has no checkpoint.json: it is"
-                     " not sealed", batch_path);
+                     " not sealed (apus status shows its progress)",
+                     batch_path);
     else if (rc > 0)
         rc = json_parse(&root, text.len ? text.data : "", text.len, err) ||
                      get_info(&got, root, err)
