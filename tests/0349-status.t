@@ -73,6 +73,16 @@ case $(field 5) in
 *) r=1 ;;
 esac
 report $r "status says which"
+cat >>"spool/log/$later.log" <<'TXT'
+slurmstepd: error: *** STEP 33.0 ON n1 CANCELLED AT 2026-11-30T22:15:49 ***
+srun: error: n1: task 0: Exited with exit code 75
+TXT
+gives 0 "one that was cancelled, and saved" status "$later"
+case $(field 5) in
+"last start: "*"STEP 33.0 ON n1 CANCELLED"*) r=0 ;;
+*) r=1 ;;
+esac
+report $r "status says that, not how a rank that saved ended"
 echo '{' >models/broken
 mv models away
 mkdir models

@@ -26,6 +26,7 @@
 #include "store/refusals.h"
 
 #define PROGRESS_MAX ((size_t)4 << 20)
+#define SAVED "Exited with exit code 75" /* srun of a rank that saved */
 #define TAIL_MAX 4096
 /* A worker writes it each second; NFS may show it a minute later. */
 #define PROGRESS_STALE_S 90
@@ -190,6 +191,8 @@ static void error_from_log(struct status_row *r, const struct spool *s)
     while ((line = strsep(&next, "\n")) != NULL) {
         if (strstr(line, "\", start "))
             last = NULL; /* a later start came further */
+        else if (strstr(line, SAVED))
+            continue; /* who asked for that said so before */
         else if (strstr(line, "error") || strstr(line, "exited on signal"))
             last = line;
     }
