@@ -44,7 +44,7 @@ model='convert model model_layout model_stream rotate smooth import/ends
     import/hf_config import/hf_layers import/hf_rope import/hf_template
     import/hf_tensors import/hf_values import/import import/safetensors'
 engine='blocks engine prefix sampler sequence step'
-cpu='cpu forward forward_new kv pool shared weights'
+cpu='cpu forward forward_new kv logits pool shared weights'
 
 sources='src/text/tokens.c src/backend/backends.c src/answer/commit.c
     tests/kit_text.c'

@@ -146,7 +146,15 @@ void sampler_draw(struct drawn *out, const float *logits, size_t n,
                   const struct sampling *s, uint32_t position,
                   const struct x1_kernels *k, uint32_t *weight)
 {
-    size_t best = k->max(logits, n);
+    sampler_draw_best(out, logits, n, k->max(logits, n), s, position, k,
+                      weight);
+}
+
+void sampler_draw_best(struct drawn *out, const float *logits, size_t n,
+                       size_t best, const struct sampling *s,
+                       uint32_t position, const struct x1_kernels *k,
+                       uint32_t *weight)
+{
     float t = (float)((double)s->temperature / 1e6);
 
     memset(out, 0, sizeof(*out));

@@ -33,4 +33,11 @@ void sampler_draw(struct drawn *out, const float *logits, size_t n,
                   const struct sampling *s, uint32_t position,
                   const struct x1_kernels *k, uint32_t *weight);
 
+/* The same where the id of the greatest logit, of equal ones the first, is
+ * known. */
+void sampler_draw_best(struct drawn *out, const float *logits, size_t n,
+                       size_t best, const struct sampling *s,
+                       uint32_t position, const struct x1_kernels *k,
+                       uint32_t *weight);
+
 #endif

@@ -117,9 +117,9 @@ static void draw_row(struct cpu *c, size_t i, size_t at,
                     ? forward_logits(c->forward, at) : NULL;
     d->drew = r->sampling && in_range(c, r);
     if (d->drew)
-        sampler_draw(&d->d, forward_logits(c->forward, at),
-                     c->model->rec.n_vocab, r->sampling, r->position + 1,
-                     &c->k, weight);
+        sampler_draw_best(&d->d, forward_logits(c->forward, at),
+                          c->model->rec.n_vocab, forward_best(c->forward, at),
+                          r->sampling, r->position + 1, &c->k, weight);
 }
 
 static void draw_rows(void *self, size_t from, size_t to, size_t thread)

@@ -38,6 +38,8 @@ enum { HEAD_IN = 0, HEAD_NORM, HEAD_LOGITS }; /* .. and of the head */
 #define HEADS_COST 128
 #define EMBED_COST 256
 #define CHECK_COST 16
+#define HEAD_OUTPUTS 512 /* whose logits are still in a cache when they are
+                            looked at: of 64 rows 128 KiB */
 
 /* The least (position, layer, op, row, index) of a sequence is its fault. */
 static bool less(const struct fault *a, const struct fault *b)
@@ -233,24 +235,6 @@ static void embed_rows(void *self, size_t from, size_t to, size_t thread)
         f->k->embed(f->x + i * f->dim, &f->weights->embed, f->row[i]->token);
         x1_rope_row(f->cos + i * n, f->sin + i * n, f->model->inv_freq, n,
                     f->row[i]->position);
-    }
-}
-
-/* Faults of logits, which are those before a cap, and their caps. */
-static void check_logits(void *self, size_t from, size_t to, size_t thread)
-{
-    struct forward *f = ((const struct rows_job *)self)->f;
-    size_t v = f->model->rec.n_vocab;
-    float cap = f->model->logit_cap;
-
-    (void)thread;
-    for (size_t i = from; i < to; i++) {
-        float *row = f->logits + i * v;
-
-        note_fault(f, f->row[i], HEAD_LAYER, HEAD_LOGITS, 0,
-                   f->k->fault(row, v));
-        if (cap > 0)
-            x1_soft_caps(f->k, row, v, cap);
     }
 }
 
@@ -692,17 +676,40 @@ static void layer(struct forward *f, uint32_t l)
     add_linear(f, &p->down, w->ffn_after, l, OP_DOWN_OUT);
 }
 
+/* Outputs of the head, some at a time, for all rows. */
+static void head_outputs(void *self, size_t from, size_t to, size_t thread)
+{
+    const struct outputs_job *j = self;
+    struct forward *f = j->f;
+    size_t v = f->model->rec.n_vocab;
+    const size_t most = HEAD_OUTPUTS / OUTPUTS;
+
+    for (size_t at = from; at < to; at += most) {
+        size_t end = at + most < to ? at + most : to;
+        size_t first = at * OUTPUTS, last = end * OUTPUTS;
+
+        last = last < v ? last : v;
+        part_outputs(j, &j->part[0], at, end);
+        for (size_t i = 0; i < f->n; i++)
+            note_fault(f, f->row[i], HEAD_LAYER, HEAD_LOGITS, 0,
+                       logits_look(&f->greatest[thread * f->n + i],
+                                   f->logits + i * v + first, first,
+                                   last - first, f->model->logit_cap, f->k));
+    }
+}
+
 static void head(struct forward *f)
 {
-    struct outputs_job j = { .part = { { f->logits, &f->weights->head,
-                                         NULL } }, .n = 1 };
-    struct rows_job check = { .f = f };
-    size_t v = f->model->rec.n_vocab;
+    struct outputs_job j = { .f = f, .n = 1,
+                             .part = { { f->logits, &f->weights->head,
+                                         NULL } } };
+    size_t items = items_of(&j.part[0]);
 
     norm(f, f->model->final_norm, HEAD_LAYER, HEAD_IN);
-    run_outputs(f, &j);
-    pool_run(f->threads, check_logits, &check, f->n,
-             chunk_of(f, f->n, 1, v * CHECK_COST));
+    for (size_t i = 0; i < pool_threads(f->threads) * f->n; i++)
+        f->greatest[i] = (struct greatest){ SIZE_MAX, 0 };
+    pool_run(f->threads, head_outputs, &j, items,
+             chunk_of(f, items, 1, OUTPUTS * f->in.k * f->in.m));
     for (size_t i = 0; i < f->n; i++)
         f->good[i] = !f->slot[f->row[i]->slot].faulty;
 }
@@ -765,6 +772,11 @@ const float *forward_last(const struct forward *f, size_t i)
 const float *forward_x(const struct forward *f, size_t i)
 {
     return forward_last(f, f->x_at[i]);
+}
+
+size_t forward_best(const struct forward *f, size_t i)
+{
+    return logits_best(f->greatest + i, pool_threads(f->threads), f->n_heads);
 }
 
 bool forward_good(const struct forward *f, size_t i)

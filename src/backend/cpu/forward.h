@@ -52,6 +52,10 @@ const float *forward_logits(const struct forward *f, size_t i);
 const float *forward_last(const struct forward *f, size_t i);
 bool forward_good(const struct forward *f, size_t i);
 
+/* The id of its greatest logit, of equal ones the first; of a row that is not
+ * good, any. */
+size_t forward_best(const struct forward *f, size_t i);
+
 /* x_L of the row that is the i-th of all and has logits or fin. */
 const float *forward_x(const struct forward *f, size_t i);
 

@@ -5,6 +5,7 @@
 #define APUS_BACKEND_CPU_FORWARD_INTERNAL_H
 
 #include "backend/cpu/forward.h"
+#include "backend/cpu/logits.h"
 #include "kernels/kernels.h"
 
 /* What left the range in this step, a slot each. */
@@ -33,6 +34,7 @@ struct forward {
     size_t *x_at;          /* where a row of the step is among them */
     struct slot_fault *slot;
     bool *good;            /* a row with logits each */
+    struct greatest *greatest; /* of each thread, the same rows */
     /* row-major, max_rows each */
     float *x, *h;          /* dim */
     float *q, *o_rows;     /* q_dim */

@@ -61,6 +61,8 @@ static int alloc_rows(struct forward *f, size_t rows, size_t draws,
         { &f->fault, rows * n_heads, 4 },
         { &f->in_fault, rows, 4 },
         { &f->good, draws, sizeof(*f->good) },
+        { &f->greatest, draws * pool_threads(f->threads),
+          sizeof(*f->greatest) },
         { &f->logits, draws * f->model->rec.n_vocab, 4 },
     };
 
@@ -112,6 +114,7 @@ void forward_free(struct forward *f)
     free(f->x_at);
     free(f->slot);
     free(f->good);
+    free(f->greatest);
     free(f->x);
     free(f->h);
     free(f->q);
