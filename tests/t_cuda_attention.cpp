@@ -3,6 +3,7 @@
  * for bit: groups, windows, pages in any order, and the bounds of the sums.
  */
 #include <math.h>
+#include <algorithm>
 #include <string.h>
 
 #include "kernels/cuda/attention.cu"
@@ -160,6 +161,20 @@ static std::vector<float> want(const pool *p, const shape &s, float c)
     return o;
 }
 
+/* The table's rows in reverse order, and where that of a sequence is. */
+static std::vector<uint32_t> reverse(pool *p, const shape &s)
+{
+    std::vector<int32_t> table = p->table;
+    std::vector<uint32_t> slot;
+
+    for (uint32_t i = 0; i < s.seqs; i++) {
+        slot.push_back(s.seqs - 1 - i);
+        std::copy(&table[i * p->stride], &table[i * p->stride] + p->stride,
+                  &p->table[slot[i] * p->stride]);
+    }
+    return slot;
+}
+
 static bool equal(const shape &s)
 {
     float c = s.extreme ? 1.0f : 1.0f / 11;
@@ -170,11 +185,17 @@ static bool equal(const shape &s)
     make(&p, s);
 
     std::vector<float> expected = want(&p, s, c);
+    bool by_slot = rnd.below(2) != 0;
+    std::vector<uint32_t> slots(s.seqs);
+
+    if (by_slot)
+        slots = reverse(&p, s);
     size_t rows = s.seqs * s.heads;
     array<int8_t> k(p.k), v(p.v), q(p.q);
     array<float> s_k(p.s_k), s_v(p.s_v), step(p.step), o(rows * s.hd);
     array<float> score(rows * s.context);
     array<int32_t> table(p.table);
+    array<uint32_t> slot(slots);
     array<uint32_t> from(p.from), to(p.to), top(rows), vm(s.seqs * s.kv_heads);
     array<unsigned long long> num(rows * p.hdp), z(rows);
 
@@ -186,6 +207,7 @@ static bool equal(const shape &s)
     a.s_k = s_k.p;
     a.s_v = s_v.p;
     a.table = table.p;
+    a.slot = by_slot ? slot.p : nullptr;
     a.from = from.p;
     a.to = to.p;
     a.q = q.p;

@@ -107,7 +107,9 @@ static void test_step_leaf(void)
 static void test_refused(void)
 {
     struct commit_args a = {};
+    uint32_t word = 0;
 
+    a.rows = &word;
     a.n_rows = 8000; /* 256,000 bytes of hashes */
     ok(commit_launch(&a, 1, nullptr) == cudaErrorInvalidValue,
        "refuses more leaves than a block has memory for");

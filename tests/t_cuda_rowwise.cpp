@@ -2,6 +2,7 @@
  * kernels/cuda/rowwise.cu on the emulated device against the reference, bit for
  * bit: norm, A14 and A8 with their faults, rotation, elements, embedding.
  */
+#include <algorithm>
 #include <string.h>
 
 #include "kernels/cuda/rowwise.cu"
@@ -150,10 +151,84 @@ static void test_each(void)
     for (uint32_t i = 0; i < n; i++)
         a[i] = y[i] * b[i];
     ok(same(da.get(), a), "silu times up, in place");
+    must(each_launch(dy.p, da.p, db.p, n, EACH_GELU, nullptr));
+    y = a;
+    x1_gelu(&ref, y.data(), b.data(), n);
+    ok(same(dy.get(), y), "gelu times up is the reference's");
     must(each_launch(dy.p, da.p, db.p, n, EACH_ADD, nullptr));
     for (uint32_t i = 0; i < n; i++)
         y[i] = a[i] + b[i];
     ok(same(dy.get(), y), "a sum of rows");
+}
+
+/* Rows 1 and 2 of the third slot, at positions 6 and 5, have faults. */
+static void test_check(void)
+{
+    uint32_t m = 4, k = 300;
+    std::vector<uint32_t> slot = { 0, 2, 2, 1 }, to = { 9, 7, 6, 9 };
+    std::vector<unsigned long long> least(3, (unsigned long long)-1);
+    std::vector<float> x(m * k, 1.0f), y;
+
+    x[k + 5] = 0x1p40f;
+    x[2 * k + 299] = __builtin_nanf("");
+    x[2 * k + 298] = -0x1p50f;
+    y = x;
+    std::fill(y.begin() + k, y.begin() + 3 * k, 0.0f);
+    array<float> dx(x);
+    array<uint32_t> ds(slot), dt(to);
+    array<unsigned long long> dl(least);
+    struct fault_sink f = { dl.p, ds.p, dt.p, FAULT_HEAD };
+
+    must(check_launch(dx.p, m, k, &f, 2, nullptr));
+    least[2] = fault_key(5, FAULT_HEAD, 2, 0, 298);
+    ok(same(dx.get(), y) && same(dl.get(), least),
+       "logits with a fault become zeros, the least one is kept");
+}
+
+/* Of x, and of the norm's result, into the least of a slot. */
+static void test_sink(void)
+{
+    std::vector<float> x(64, 1.0f), g(64, 1.0f);
+    std::vector<uint32_t> slot = { 0 }, to = { 3 };
+    std::vector<unsigned long long> least(1, (unsigned long long)-1);
+    struct rows_args a = {};
+
+    g[7] = 0x1p41f;
+    array<float> dx(x), dg(g), ds(1);
+    array<int8_t> dq(128);
+    array<uint32_t> dslot(slot), dto(to);
+    array<unsigned long long> dl(least);
+
+    a.x = dx.p;
+    a.g = dg.p;
+    a.q = dq.p;
+    a.scale = ds.p;
+    a.fault = { dl.p, dslot.p, dto.p, 4 };
+    a.op_x = 8;
+    a.op_y = 9;
+    a.k = a.ldk = a.stride = 64;
+    must(rows_launch(&a, 1, nullptr));
+    ok(dl.get()[0] == fault_key(2, 4, 9, 0, 7), "a norm's fault is noted");
+    x[63] = 0x1p41f;
+    array<float> bad(x);
+
+    a.x = bad.p;
+    must(rows_launch(&a, 1, nullptr));
+    ok(dl.get()[0] == fault_key(2, 4, 8, 0, 63), ".. and that of its input");
+}
+
+static void test_table(void)
+{
+    std::vector<int32_t> table(12, -1), want(12, -1);
+    std::vector<uint32_t> entry = { 2, 3, 7, 0, 1, 5 };
+
+    array<int32_t> dt(table);
+    array<uint32_t> de(entry);
+
+    must(table_launch(dt.p, de.p, 2, 4, nullptr));
+    want[11] = 7;
+    want[1] = 5;
+    ok(same(dt.get(), want), "enters blocks into the table");
 }
 
 static void test_embed(void)
@@ -189,6 +264,9 @@ int main(void)
     test_rows();
     test_rope();
     test_each();
+    test_check();
+    test_sink();
+    test_table();
     test_embed();
     return done();
 }

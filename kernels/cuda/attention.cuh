@@ -28,6 +28,7 @@
 /* What a block works on. */
 struct attn_part {
     uint32_t seq, kv;     /* sequence, kv head */
+    const int32_t *table; /* its blocks */
     uint32_t group;       /* query heads of this slice */
     size_t row;           /* of its first head: seq * heads + head */
     uint32_t from, to;    /* keys of the sequence */
@@ -49,6 +50,8 @@ DEV struct attn_part attn_part_of(const struct attention_args &a,
     struct attn_part p;
 
     p.seq = blockIdx.z;
+    p.table = a.table +
+              (size_t)(a.slot ? a.slot[p.seq] : p.seq) * a.table_stride;
     p.kv = blockIdx.y / slices;
     p.group = group - at < ATTN_GROUP ? group - at : ATTN_GROUP;
     p.row = (size_t)p.seq * a.heads + p.kv * group + at;
@@ -79,7 +82,7 @@ DEV float from_order(uint32_t u)
 DEV size_t key_at(const struct attention_args &a, const struct attn_part &p,
                   uint32_t t)
 {
-    int32_t b = a.table[(size_t)p.seq * a.table_stride + t / a.page];
+    int32_t b = p.table[t / a.page];
 
     return ((size_t)b * a.kv_heads + p.kv) * a.page + t % a.page;
 }
@@ -339,7 +342,7 @@ DEV void mix_z(const struct attention_args &a, const struct attn_part &p,
 /* MT: tiles of 16 rows, 3 slices of up to 5 heads (1) or 8 heads (2).
  * C: pieces of 32 dimensions that a block takes, at most 4. */
 template <int MT, int C>
-__global__ void __launch_bounds__(ATTN_THREADS)
+__global__ void __launch_bounds__(ATTN_THREADS, 1)
 k_mix(const struct attention_args a, uint32_t splits)
 {
     /* a warp's u: 16 MT rows of 32 bytes, 36 apart */

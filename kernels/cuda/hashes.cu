@@ -6,7 +6,8 @@
 cudaError_t commit_launch(const struct commit_args *a, uint32_t positions,
                           cudaStream_t stream)
 {
-    uint32_t leaves = a->n_rows + (a->x ? commit_pieces(a->d) : 0);
+    uint32_t pieces = a->x ? commit_pieces(a->d) : 0;
+    uint32_t leaves = (a->rows ? a->n_rows : 0) + pieces;
     size_t bytes = (size_t)32 * leaves;
     cudaError_t e = cudaFuncSetAttribute(
         k_commit, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes);

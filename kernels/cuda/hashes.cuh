@@ -181,25 +181,26 @@ k_commit(const struct commit_args a)
 {
     SHARED_DYNAMIC(uint32_t, h); /* rows, then pieces */
     uint32_t pieces = a.x ? commit_pieces(a.d) : 0, s[8];
-    uint32_t i = threadIdx.x;
+    uint32_t n_rows = a.rows ? a.n_rows : 0, i = threadIdx.x;
 
-    for (; i < pieces + a.n_rows; i += COMMIT_THREADS) {
-        uint32_t to = i < pieces ? a.n_rows + i : i - pieces;
+    for (; i < pieces + n_rows; i += COMMIT_THREADS) {
+        uint32_t to = i < pieces ? n_rows + i : i - pieces;
 
         commit_leaf(s, a, pieces, i);
         for (int j = 0; j < 8; j++)
             h[8 * to + j] = s[j];
     }
     __syncthreads();
-    sha_tree(h, a.n_rows);
-    sha_tree(h + 8 * a.n_rows, pieces);
+    sha_tree(h, n_rows);
+    sha_tree(h + 8 * n_rows, pieces);
     if (threadIdx.x >= 8)
         return;
-    a.kv[8 * blockIdx.x + threadIdx.x] =
-        __byte_perm(h[threadIdx.x], 0, 0x0123);
+    if (n_rows)
+        a.kv[8 * blockIdx.x + threadIdx.x] =
+            __byte_perm(h[threadIdx.x], 0, 0x0123);
     if (pieces)
         a.fin[8 * blockIdx.x + threadIdx.x] =
-            __byte_perm(h[8 * a.n_rows + threadIdx.x], 0, 0x0123);
+            __byte_perm(h[8 * n_rows + threadIdx.x], 0, 0x0123);
 }
 
 #endif

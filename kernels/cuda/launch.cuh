@@ -23,6 +23,25 @@ static inline uint32_t slice_bytes(size_t k)
     return (uint32_t)((k + 63) / 64 * 64);
 }
 
+/* Faults of a step: of each slot the least, all ones where there is none, in
+ * the order of doc/numerics.md.  The head is layer FAULT_HEAD. */
+#define FAULT_HEAD 255u
+struct fault_sink {
+    unsigned long long *least; /* by slot; NULL: nobody wants them */
+    const uint32_t *slot, *to; /* of each row; its position is to - 1 */
+    uint32_t layer;
+};
+
+/* 17 bits of position, 8 of layer, 4 of operator, 16 of head, 18 of index. */
+__host__ __device__ static inline unsigned long long
+fault_key(uint32_t position, uint32_t layer, uint32_t op, uint32_t head,
+          uint32_t index)
+{
+    return (unsigned long long)position << 46 |
+           (unsigned long long)layer << 38 | (unsigned long long)op << 34 |
+           (unsigned long long)head << 18 | index;
+}
+
 /* Rows of k floats, `stride` floats apart: RMSNorm with the weights g, unless
  * g is NULL, then A14 or A8 into q and scale, unless q is NULL.  A fault is
  * the index of the first element of 2^40 or more in size, or -1; a row with
@@ -33,8 +52,10 @@ struct rows_args {
     float *y;         /* the norm's result, `stride` apart, or NULL */
     int8_t *q;        /* m * S slices */
     float *scale;     /* m */
-    int32_t *fault_x; /* m, of x: written where g is */
-    int32_t *fault_y; /* m, of what is quantised: written where q is */
+    int32_t *fault_x; /* m, of x: written where g is, or NULL */
+    int32_t *fault_y; /* m, of what is quantised: where q is, or NULL */
+    struct fault_sink fault;
+    uint32_t op_x, op_y; /* of these faults */
     uint32_t k, ldk, stride;
     float eps;
     int a8;
@@ -49,9 +70,18 @@ cudaError_t rope_launch(float *x, const float *cos, const float *sin,
                         cudaStream_t stream);
 
 /* y[i] = f(a[i]), or f(a[i], b[i]), for n elements. */
-enum each { EACH_EXP32, EACH_SILU, EACH_GATE, EACH_ADD };
+enum each { EACH_EXP32, EACH_SILU, EACH_GATE, EACH_GELU, EACH_ADD };
 cudaError_t each_launch(float *y, const float *a, const float *b, uint32_t n,
                         enum each f, cudaStream_t stream);
+
+/* Rows of k logits: a fault is noted, and its row becomes zeros. */
+cudaError_t check_launch(float *x, uint32_t m, uint32_t k,
+                         const struct fault_sink *fault, uint32_t op,
+                         cudaStream_t stream);
+
+/* table[slot * stride + index] = block for n entries of three words. */
+cudaError_t table_launch(int32_t *table, const uint32_t *entry, uint32_t n,
+                         uint32_t stride, cudaStream_t stream);
 
 /* x = row id[i] of the embedding w (rows of ldk bytes, k of them used) times
  * its scale, for m rows of k floats. */
@@ -98,17 +128,45 @@ static inline size_t linear_scratch(size_t n, bool gate)
     return (n + 63) / 64 * 64 * 64 * (gate ? 2 : 1);
 }
 
+/* What comes of a row's q, k and v in a layer: q of the first m_q rows, normed
+ * and turned, as A14; k, normed and turned, and v as A8 into the pool (as in
+ * attention_args) and into what is committed to.  Operators of faults: those
+ * of q's norm, k's norm, q, k, v. */
+enum heads_op { HEADS_Q_NORM, HEADS_K_NORM, HEADS_Q, HEADS_K, HEADS_V };
+struct heads_args {
+    const float *x; /* m rows, ldx apart: heads of q, kv heads of k, of v */
+    const float *q_norm, *k_norm; /* hd, or NULL */
+    const float *cos, *sin;       /* m rows of hd / 2, `angles` apart */
+    int8_t *q;                    /* m_q x heads x 2 slices of hdp */
+    float *step;                  /* m_q x heads */
+    int8_t *k, *v;
+    float *s_k, *s_v;
+    const int32_t *table;
+    uint8_t *ring; /* m rows, ring_row bytes apart: of this layer and each kv
+                      head s_k, s_v, K, V */
+    struct fault_sink fault; /* its slots and positions are needed */
+    uint32_t op[5];
+    uint32_t heads, kv_heads, hd, hdp, page, table_stride;
+    uint32_t m_q, ldx, angles;
+    size_t ring_row;
+    float eps;
+};
+cudaError_t heads_launch(const struct heads_args *a, uint32_t m,
+                         cudaStream_t stream);
+
 /* Attention of one query a sequence to its keys [from, to), at least one.
  *
  * The pool of a layer: k and v are [block][kv head][page][hdp] int8, s_k and
  * s_v [block][kv head][page]; `page` is a multiple of 16, hdp is hd padded
- * with zeros to a multiple of 32.  Row i of the table has the blocks of
- * sequence i.  c is the model's attention scale. */
+ * with zeros to a multiple of 32.  Row slot[i] of the table has the blocks of
+ * sequence i, or row i where slot is NULL: rows of a prompt are sequences of
+ * one slot.  c is the model's attention scale. */
 struct attention_args {
     const int8_t *k, *v;
     const float *s_k, *s_v;
     const int32_t *table;       /* sequences x table_stride */
     const uint32_t *from, *to;  /* sequences */
+    const uint32_t *slot;       /* sequences, or NULL */
     const int8_t *q;            /* sequences x heads x 2 slices of hdp */
     const float *step;          /* sequences x heads */
     float c;
@@ -151,7 +209,7 @@ cudaError_t sample_launch(const struct sample_args *a, uint32_t rows,
  * keys and values, each a leaf of s_k, s_v, K and V as they are committed; fin,
  * the root of the last residual row in pieces of 1 KiB. */
 struct commit_args {
-    const uint32_t *rows; /* positions x n_rows x row_words */
+    const uint32_t *rows; /* positions x n_rows x row_words; or NULL */
     const uint32_t *x;    /* positions x d, the bits of f32; or NULL */
     uint32_t *kv, *fin;   /* positions x 8 words, bytes in the hash's order */
     uint32_t n_rows, row_words, d;

@@ -35,3 +35,19 @@ cudaError_t embed_launch(float *x, const int8_t *w, const float *scale,
     LAUNCH(k_embed, m, 64, 0, stream, x, w, scale, id, k, ldk);
     return cudaGetLastError();
 }
+
+cudaError_t check_launch(float *x, uint32_t m, uint32_t k,
+                         const struct fault_sink *fault, uint32_t op,
+                         cudaStream_t stream)
+{
+    LAUNCH(k_check, m, ROW_THREADS, 0, stream, x, k, *fault, op);
+    return cudaGetLastError();
+}
+
+cudaError_t table_launch(int32_t *table, const uint32_t *entry, uint32_t n,
+                         uint32_t stride, cudaStream_t stream)
+{
+    LAUNCH(k_table, (n + EACH_THREADS - 1) / EACH_THREADS, EACH_THREADS, 0,
+           stream, table, entry, n, stride);
+    return cudaGetLastError();
+}

@@ -6,13 +6,10 @@
 #ifndef APUS_KERNELS_CUDA_ROWWISE_CUH
 #define APUS_KERNELS_CUDA_ROWWISE_CUH
 
-#include "kernels/cuda/launch.cuh"
-#include "kernels/x1.h"
+#include "kernels/cuda/quantise.cuh"
 
 #define ROW_THREADS 256
 #define ROW_WARPS (ROW_THREADS / 32)
-#define ROW_LIMIT 0x53800000u /* bits of 2^40 */
-#define ROW_LEAST 0x12800000u /* bits of 2^-90: below it A8 is zeros */
 
 /* The greatest v of the block. */
 DEV uint32_t block_max(uint32_t v, uint32_t *shared)
@@ -71,23 +68,6 @@ DEV int32_t row_fault(F value, uint32_t k, uint32_t amax, uint32_t *shared)
     return (int32_t)~block_max(~first, shared);
 }
 
-/* The factor of a row's elements and its scale; both 0 for a row of zeros. */
-DEV float row_factor(float *scale, uint32_t amax, bool a8)
-{
-    int e;
-
-    *scale = 0;
-    if (amax >= ROW_LIMIT || (a8 && amax < ROW_LEAST))
-        return 0;
-    if (a8) {
-        *scale = X1_DIV(x1_float(amax), 127.0f);
-        return X1_DIV(127.0f, x1_float(amax));
-    }
-    e = x1_a14_exponent(amax);
-    *scale = x1_pow2(e - 14);
-    return x1_pow2(14 - e);
-}
-
 /* Quantise value(0 .. k), whose amax and fault are known, as row `row`. */
 template <typename F>
 DEV void row_quantise(const struct rows_args &a, uint32_t row, uint32_t amax,
@@ -99,7 +79,9 @@ DEV void row_quantise(const struct rows_args &a, uint32_t row, uint32_t amax,
 
     if (threadIdx.x == 0) {
         a.scale[row] = scale;
-        a.fault_y[row] = fault;
+        if (a.fault_y)
+            a.fault_y[row] = fault;
+        fault_note(a.fault, row, a.op_y, 0, fault);
     }
     for (uint32_t i = threadIdx.x; i < a.ldk; i += ROW_THREADS) {
         int32_t v = r == 0 || i >= a.k ? 0 : x1_round(X1_MUL(value(i), r));
@@ -118,19 +100,13 @@ DEV float row_inverse(const struct rows_args &a, const float *x, uint32_t amax,
     int e = x1_a14_exponent(amax);
     float r = x1_pow2(14 - e);
     unsigned long long s = 0;
-    double step, ms;
 
     for (uint32_t i = threadIdx.x; i < a.k; i += ROW_THREADS) {
         int32_t q = x1_round(X1_MUL(x[i], r));
 
         s += (uint32_t)(q * q);
     }
-    s = block_sum(s, shared);
-    step = (double)x1_pow2(e - 14);
-    ms = __dmul_rn(__ll2double_rn((long long)s), __dmul_rn(step, step));
-    ms = __ddiv_rn(ms, (double)a.k);
-    return __double2float_rn(
-        __ddiv_rn(1.0, __dsqrt_rn(__dadd_rn(ms, (double)a.eps))));
+    return norm_inverse(block_sum(s, shared), e, a.k, a.eps);
 }
 
 __global__ void __launch_bounds__(ROW_THREADS)
@@ -149,8 +125,11 @@ k_rows(const struct rows_args a)
         row_quantise(a, row, amax, fault, plain);
         return;
     }
-    if (threadIdx.x == 0)
-        a.fault_x[row] = fault;
+    if (threadIdx.x == 0) {
+        if (a.fault_x)
+            a.fault_x[row] = fault;
+        fault_note(a.fault, row, a.op_x, 0, fault);
+    }
     inv = row_inverse(a, x, fault < 0 ? amax : 0, wide);
     auto normed = [x, g, inv, fault](uint32_t i) {
         return fault < 0 ? X1_MUL(X1_MUL(x[i], inv), g[i]) : 0.0f;
@@ -181,6 +160,17 @@ __global__ void k_rope(float *x, const float *cos, const float *sin,
     }
 }
 
+/* doc/numerics.md, GELU; no comparison holds for NaN. */
+DEV float gelu(float h)
+{
+    float t = X1_MUL(X1_MUL(h, h), 0x1.6e4e26p-5f); /* 0.044715 */
+    float w = -X1_MUL(X1_ADD(h, X1_MUL(h, t)), 0x1.988454p+0f);
+
+    w = w > -88.0f ? w : -88.0f;
+    w = w < 88.0f ? w : 88.0f;
+    return X1_DIV(h, X1_ADD(1.0f, x1_exp32(w)));
+}
+
 __global__ void k_each(float *y, const float *a, const float *b, uint32_t n,
                        int f)
 {
@@ -198,6 +188,9 @@ __global__ void k_each(float *y, const float *a, const float *b, uint32_t n,
     case EACH_GATE:
         y[i] = X1_MUL(x1_silu(a[i]), b[i]);
         break;
+    case EACH_GELU:
+        y[i] = X1_MUL(gelu(a[i]), b[i]);
+        break;
     default:
         y[i] = X1_ADD(a[i], b[i]);
     }
@@ -211,6 +204,35 @@ __global__ void k_embed(float *x, const int8_t *w, const float *scale,
     for (uint32_t i = threadIdx.x; i < k; i += blockDim.x)
         x[(size_t)blockIdx.x * k + i] =
             X1_MUL((float)w[(size_t)row * ldk + i], scale[row]);
+}
+
+/* A block a row of k floats: its fault, with which it becomes zeros. */
+__global__ void __launch_bounds__(ROW_THREADS)
+k_check(float *x, uint32_t k, const struct fault_sink sink, uint32_t op)
+{
+    SHARED(uint32_t, word, ROW_WARPS);
+    float *row = x + (size_t)blockIdx.x * k;
+    auto plain = [row](uint32_t i) { return row[i]; };
+    uint32_t amax = row_amax(plain, k, word);
+    int32_t fault = row_fault(plain, k, amax, word);
+
+    if (fault < 0)
+        return;
+    if (threadIdx.x == 0)
+        fault_note(sink, blockIdx.x, op, 0, fault);
+    for (uint32_t i = threadIdx.x; i < k; i += ROW_THREADS)
+        row[i] = 0;
+}
+
+/* Entries of a step are of different places. */
+__global__ void k_table(int32_t *table, const uint32_t *entry, uint32_t n,
+                        uint32_t stride)
+{
+    uint32_t i = blockIdx.x * blockDim.x + threadIdx.x;
+
+    if (i < n)
+        table[(size_t)entry[3 * i] * stride + entry[3 * i + 1]] =
+            (int32_t)entry[3 * i + 2];
 }
 
 #endif

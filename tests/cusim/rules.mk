@@ -25,6 +25,8 @@ tests_libcusim_hooks_a_CXXFLAGS = $(cusim_flags)
 cusim_tests = \
 	tests/t_cuda_attention \
 	tests/t_cuda_attention_checked \
+	tests/t_cuda_heads \
+	tests/t_cuda_heads_checked \
 	tests/t_cuda_hashes \
 	tests/t_cuda_hashes_checked \
 	tests/t_cuda_sample \
@@ -46,7 +48,8 @@ tests_t_cuda_device_checked_CXXFLAGS = $(cusim_checked_flags)
 tests_t_cuda_device_checked_LDADD = $(cusim_checked_libs)
 
 EXTRA_DIST += kernels/cuda/attention.cu kernels/cuda/hashes.cu \
-	kernels/cuda/linear.cu kernels/cuda/rowwise.cu kernels/cuda/sample.cu
+	kernels/cuda/heads.cu kernels/cuda/linear.cu \
+	kernels/cuda/rowwise.cu kernels/cuda/sample.cu
 rowwise_sources = tests/t_cuda_rowwise.cpp kernels/cuda/launch.cuh \
 	kernels/cuda/rowwise.cuh
 tests_t_cuda_rowwise_SOURCES = $(rowwise_sources)
@@ -74,6 +77,15 @@ tests_t_cuda_attention_checked_SOURCES = $(attention_sources)
 tests_t_cuda_attention_checked_CPPFLAGS = $(cusim_checked)
 tests_t_cuda_attention_checked_CXXFLAGS = $(cusim_checked_flags)
 tests_t_cuda_attention_checked_LDADD = $(cusim_checked_libs)
+
+heads_sources = tests/t_cuda_heads.cpp kernels/cuda/heads.cuh
+tests_t_cuda_heads_SOURCES = $(heads_sources)
+tests_t_cuda_heads_CXXFLAGS = $(cusim_flags)
+tests_t_cuda_heads_LDADD = $(cusim_libs)
+tests_t_cuda_heads_checked_SOURCES = $(heads_sources)
+tests_t_cuda_heads_checked_CPPFLAGS = $(cusim_checked)
+tests_t_cuda_heads_checked_CXXFLAGS = $(cusim_checked_flags)
+tests_t_cuda_heads_checked_LDADD = $(cusim_checked_libs)
 
 hashes_sources = tests/t_cuda_hashes.cpp kernels/cuda/hashes.cuh
 tests_t_cuda_hashes_SOURCES = $(hashes_sources)
