@@ -71,8 +71,8 @@ awk -v layers="$tmp/layers" '
         sub("^src/model/import$", "src/model", path)
         sub("^kernels/(arm|cuda|x86)$", "kernels", path)
         sub("^model/import$", "model", path)
-        sub("^src/backend/(cpu|pretend)$", "src/backend", path)
-        sub("^backend/(cpu|pretend)$", "backend", path)
+        sub("^src/backend/(cpu|cuda|pretend)$", "src/backend", path)
+        sub("^backend/(cpu|cuda|pretend)$", "backend", path)
         return path
     }
     {

@@ -8,7 +8,8 @@
  * Environment: CUSIM_SEED (0: threads and blocks in order; else random
  * order, streams interleaved at random), CUSIM_MEM (bytes of the device),
  * CUSIM_SHARED (bytes of shared memory a block: 232448; sm_80 166912, sm_89
- * 101376), CUSIM_FAIL (the n-th allocation fails).
+ * 101376), CUSIM_FAIL (the n-th allocation fails), CUSIM_DEVICES (0: there is
+ * none).
  *
  * With the kernels compiled under -fsanitize=thread and hooks.cpp linked
  * (never libtsan), every load and store is seen: out of bounds, misaligned,
@@ -67,6 +68,7 @@ enum {
     cudaErrorInvalidValue = 1,
     cudaErrorMemoryAllocation = 2,
     cudaErrorInvalidConfiguration = 9,
+    cudaErrorNoDevice = 100,
     cudaErrorIllegalState = 401
 };
 enum {
@@ -83,7 +85,13 @@ typedef struct cusim_event *cudaEvent_t;
 typedef struct cusim_graph *cudaGraph_t;
 typedef struct cusim_graph *cudaGraphExec_t;
 
+enum cudaDeviceAttr {
+    cudaDevAttrMultiProcessorCount = 16,
+    cudaDevAttrComputeCapabilityMajor = 75,
+    cudaDevAttrComputeCapabilityMinor = 76
+};
 cudaError_t cudaGetDeviceCount(int *n);
+cudaError_t cudaDeviceGetAttribute(int *v, enum cudaDeviceAttr a, int d);
 cudaError_t cudaSetDevice(int d);
 cudaError_t cudaGetLastError(void);
 const char *cudaGetErrorString(cudaError_t e);

@@ -161,7 +161,17 @@ cudaError_t cusim_attribute(const void *kernel, int what, int value)
 
 cudaError_t cudaGetDeviceCount(int *n)
 {
-    *n = 1;
+    const char *v = getenv("CUSIM_DEVICES");
+
+    *n = v ? atoi(v) : 1;
+    return *n > 0 ? cudaSuccess : cudaErrorNoDevice;
+}
+/* A small device of compute capability 9.0. */
+cudaError_t cudaDeviceGetAttribute(int *v, enum cudaDeviceAttr a, int)
+{
+    *v = a == cudaDevAttrMultiProcessorCount      ? 4
+         : a == cudaDevAttrComputeCapabilityMajor ? 9
+                                                  : 0;
     return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int d)
@@ -179,6 +189,7 @@ const char *cudaGetErrorString(cudaError_t e)
 {
     return e == cudaSuccess                     ? "no error"
            : e == cudaErrorMemoryAllocation     ? "out of memory"
+           : e == cudaErrorNoDevice             ? "no device is detected"
            : e == cudaErrorInvalidConfiguration ? "invalid configuration"
                                                 : "invalid value";
 }

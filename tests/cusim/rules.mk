@@ -4,7 +4,7 @@
 # its flag is not one of the linker's).
 if HAVE_CUSIM
 check_LIBRARIES += tests/libcusim.a tests/libcusim_hooks.a
-check_PROGRAMS += $(cusim_tests) tests/x1vectors-sim
+check_PROGRAMS += $(cusim_tests) tests/x1vectors-sim tests/worker-sim
 TESTS += $(cusim_tests)
 endif
 cusim_flags = $(CUSIM_CXXFLAGS)
@@ -25,6 +25,7 @@ tests_libcusim_hooks_a_CXXFLAGS = $(cusim_flags)
 cusim_tests = \
 	tests/t_cuda_attention \
 	tests/t_cuda_attention_checked \
+	tests/t_cuda_backend \
 	tests/t_cuda_heads \
 	tests/t_cuda_heads_checked \
 	tests/t_cuda_hashes \
@@ -49,7 +50,9 @@ tests_t_cuda_device_checked_LDADD = $(cusim_checked_libs)
 
 EXTRA_DIST += kernels/cuda/attention.cu kernels/cuda/hashes.cu \
 	kernels/cuda/heads.cu kernels/cuda/linear.cu \
-	kernels/cuda/rowwise.cu kernels/cuda/sample.cu
+	kernels/cuda/rowwise.cu kernels/cuda/sample.cu \
+	src/backend/cuda/layers.cu src/backend/cuda/load.cu \
+	src/backend/cuda/device.cu
 rowwise_sources = tests/t_cuda_rowwise.cpp kernels/cuda/launch.cuh \
 	kernels/cuda/rowwise.cuh
 tests_t_cuda_rowwise_SOURCES = $(rowwise_sources)
@@ -104,6 +107,19 @@ tests_t_cuda_sample_checked_SOURCES = $(sample_sources)
 tests_t_cuda_sample_checked_CPPFLAGS = $(cusim_checked)
 tests_t_cuda_sample_checked_CXXFLAGS = $(cusim_checked_flags)
 tests_t_cuda_sample_checked_LDADD = $(cusim_checked_libs)
+
+# The device backend over the emulated device.
+tests_t_cuda_backend_SOURCES = tests/t_cuda_backend.c tests/cusim/backend.cpp \
+	src/backend/cuda/device.cuh
+tests_t_cuda_backend_CXXFLAGS = $(cusim_flags)
+tests_t_cuda_backend_LDADD = $(cusim_libs)
+
+# apus-worker over the emulated device, never installed; what reads APUS_WORKER
+# takes it.
+tests_worker_sim_SOURCES = $(apus_worker_SOURCES) tests/cusim/backend.cpp
+tests_worker_sim_CFLAGS = $(apus_worker_CFLAGS)
+tests_worker_sim_CXXFLAGS = $(cusim_flags)
+tests_worker_sim_LDADD = tests/libcusim.a $(apus_libs) $(MPI_LIBS)
 
 # The vectors of X1 on the emulated device (tests/0213-sim.t).
 tests_x1vectors_sim_SOURCES = $(tests_x1vectors_SOURCES) \

@@ -14,18 +14,13 @@
 #include "backend/cpu/kv.h"
 #include "backend/cpu/pool.h"
 #include "backend/cpu/weights.h"
+#include "backend/op_numbers.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
 #include "model/model_layout.h"
 
-enum { /* operators of a layer, by the row that they quantise */
-    OP_ATTN_IN = 0, OP_ATTN_NORM, OP_Q_HEAD, OP_K_HEAD, OP_Q_ROPE, OP_K, OP_V,
-    OP_O, OP_FFN_IN, OP_FFN_NORM, OP_DOWN,
-    OP_O_OUT, OP_DOWN_OUT /* into norms of what a layer adds */
-};
-enum { HEAD_IN = 0, HEAD_NORM, HEAD_LOGITS }; /* .. and of the head */
 #define HEAD_LAYER 0xffffffffu
 
 #define OUTPUTS 32 /* of a linear, that threads do not share: two groups */

@@ -1,0 +1,188 @@
+/*
+ * The sizes of all arrays: those that a step needs first, keys and values take
+ * the rest.
+ */
+#include <config.h>
+
+#include "backend/cuda/cuda_plan.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "engine/backend.h"
+#include "model/model_layout.h"
+#include "proof/model_record.h"
+
+#define KNOWN_FLAGS (MODEL_TIED | MODEL_QKV_BIAS | MODEL_QK_NORM | MODEL_A8 | \
+                     MODEL_A8R | MODEL_LAYERS | MODEL_NORM_AFTER |           \
+                     MODEL_WIDE_NORM | MODEL_NORM_BOTH | MODEL_GELU)
+#define MOST_LAYERS 254     /* 8 bits in the number of a fault */
+#define MOST_LEAVES 3072    /* 32 bytes each in the 99 KB of a block */
+#define LEAF_PIECE 1024     /* bytes of a residual row */
+#define SCORE_BYTES ((uint64_t)256 << 20)
+#define ATTENDED 32
+#define SUM_TILE 64         /* outputs and columns of linear's widest tile */
+#define SAMPLE_ROW_BYTES 64 /* at least sizeof(struct sample_row) */
+
+uint32_t cuda_plan_ldk(uint32_t cols)
+{
+    return (cols + 63) / 64 * 64;
+}
+
+int cuda_plan_check(const struct model_record *rec, struct err *err)
+{
+    uint64_t rows = (uint64_t)rec->n_layers * rec->n_kv_heads;
+
+    if (rec->flags & ~(uint32_t)KNOWN_FLAGS)
+        return err_set(err, ERR_INPUT, "no kernel for GPUs knows flags %x of"
+                       " this model: kernel = auto computes it on the CPU",
+                       rec->flags & ~(uint32_t)KNOWN_FLAGS);
+    if (rec->n_layers > MOST_LAYERS)
+        return err_set(err, ERR_INPUT, "%u layers are more than the %d that a"
+                       " GPU takes: kernel = auto computes them on the CPU",
+                       rec->n_layers, MOST_LAYERS);
+    if (rows > MOST_LEAVES ||
+        (uint64_t)rec->dim * 4 / LEAF_PIECE + 1 > MOST_LEAVES)
+        return err_set(err, ERR_INPUT, "%" PRIu64 " rows of keys a position are"
+                       " more than the %d whose hash a GPU computes:"
+                       " kernel = auto computes them on the CPU", rows,
+                       MOST_LEAVES);
+    return 0;
+}
+
+static size_t longest(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Arrays of rows and the linears on them. */
+static void size_rows(struct cuda_plan *p, const struct model_record *rec)
+{
+    uint64_t rows = p->rows, *n = p->bytes;
+    uint64_t q_dim = (uint64_t)rec->n_heads * rec->head_dim;
+    uint64_t qkv = q_dim + 2 * (uint64_t)rec->n_kv_heads * rec->head_dim;
+    size_t k = longest(longest(rec->dim, rec->ffn_dim), (size_t)q_dim);
+    uint64_t outputs = longest(longest(rec->dim, 2 * (size_t)rec->ffn_dim),
+                               (size_t)qkv);
+
+    n[PLAN_X] = n[PLAN_H] = rows * rec->dim * 4;
+    n[PLAN_QKV] = rows * qkv * 4;
+    n[PLAN_Q] = rows * rec->n_heads * 2 * p->hdp;
+    n[PLAN_STEP] = rows * rec->n_heads * 4;
+    n[PLAN_O] = rows * q_dim * 4;
+    n[PLAN_GATE] = rows * rec->ffn_dim * 4;
+    n[PLAN_UP] = rec->flags & MODEL_GELU ? n[PLAN_GATE] : 4;
+    n[PLAN_SLICES] = rows * 2 * cuda_plan_ldk((uint32_t)k);
+    n[PLAN_SCALE] = rows * 4;
+    n[PLAN_ANGLES] = 2 * rows * p->angles * 4;
+    n[PLAN_SUM] = (outputs + SUM_TILE) * SUM_TILE * 4;
+    n[PLAN_COUNT] = (outputs + SUM_TILE) * 4;
+    n[PLAN_WORDS] = PLAN_ROW_WORDS * rows * 4;
+    n[PLAN_LEAST] = p->slots * 8;
+    n[PLAN_TABLE] = (uint64_t)p->slots * p->stride * 4;
+    n[PLAN_ENTRY] = p->entries * 12;
+    n[PLAN_LOGITS] = n[PLAN_WEIGHT] = (uint64_t)p->draws * rec->n_vocab * 4;
+    n[PLAN_DRAW] = p->draws * SAMPLE_ROW_BYTES;
+}
+
+/* Arrays of attention and of what is committed to. */
+static void size_heads(struct cuda_plan *p, const struct model_record *rec)
+{
+    uint64_t heads = rec->n_heads, *n = p->bytes;
+    uint64_t scores = heads * rec->context * 4;
+
+    p->attended = SCORE_BYTES / scores < 1 ? 1 : SCORE_BYTES / scores;
+    if (p->attended > ATTENDED)
+        p->attended = ATTENDED;
+    n[PLAN_SCORE] = p->attended * scores;
+    n[PLAN_TOP] = p->attended * heads * 4;
+    n[PLAN_VM] = (uint64_t)p->attended * rec->n_kv_heads * 4;
+    n[PLAN_NUM] = p->attended * heads * p->hdp * 8;
+    n[PLAN_Z] = p->attended * heads * 8;
+    n[PLAN_RING] = (uint64_t)p->rows * p->ring_row;
+    n[PLAN_LAST] = (uint64_t)PLAN_KEPT * p->draws * rec->dim * 4;
+    n[PLAN_HASH] = 2 * (uint64_t)p->rows * 32;
+}
+
+static void size_blocks(struct cuda_plan *p, const struct model_record *rec)
+{
+    uint64_t keys = (uint64_t)rec->n_layers * p->n_blocks * rec->n_kv_heads *
+                    p->page;
+
+    p->bytes[PLAN_K] = p->bytes[PLAN_V] = keys * p->hdp;
+    p->bytes[PLAN_S_K] = p->bytes[PLAN_S_V] = keys * 4;
+}
+
+static uint64_t sum(const uint64_t *n, size_t from, size_t to)
+{
+    uint64_t s = 0;
+
+    for (size_t i = from; i < to; i++)
+        s += n[i];
+    return s;
+}
+
+static int too_small(const struct cuda_plan *p, const struct model_record *rec,
+                     uint64_t memory, struct err *err)
+{
+    const uint64_t *n = p->bytes;
+    const double mb = 1e6;
+
+    return err_set(err, ERR_INPUT, "the GPU has no room for one sequence of %u"
+                   " positions: of %.0f MB that may be used, weights take %.0f,"
+                   " %zu rows a step %.0f, %zu draws %.0f, attention %.0f,"
+                   " commitments %.0f, and one sequence of keys and values"
+                   " %.0f", rec->context, (double)memory / mb,
+                   (double)p->weights / mb, p->rows,
+                   (double)sum(n, PLAN_X, PLAN_LOGITS) / mb, p->draws,
+                   (double)sum(n, PLAN_LOGITS, PLAN_SCORE) / mb,
+                   (double)sum(n, PLAN_SCORE, PLAN_RING) / mb,
+                   (double)sum(n, PLAN_RING, PLAN_K) / mb,
+                   (double)(p->stride * p->block_bytes) / mb);
+}
+
+/* Blocks that sequences can come to use, and prefixes beside them. */
+static uint64_t most_blocks(const struct cuda_plan *p)
+{
+    return 2 * (uint64_t)p->slots * p->stride;
+}
+
+int cuda_plan_make(struct cuda_plan *p, const struct model_record *rec,
+              const struct backend_load *want, uint64_t weights,
+              uint64_t memory, struct err *err)
+{
+    uint64_t taken;
+
+    if (want->taps & BACKEND_TAP_RESIDUAL)
+        return err_set(err, ERR_INPUT, "residual rows of all layers (tensors ="
+                       " hidden) are given by the CPU alone: set kernel =");
+    if (want->taps & BACKEND_TAP_DEEP)
+        return err_set(err, ERR_INPUT, "commitments to all layers (deep) are"
+                       " made by the CPU alone: set kernel =");
+    if (cuda_plan_check(rec, err))
+        return -1;
+    *p = (struct cuda_plan){ .slots = want->slots, .rows = want->rows,
+                        .draws = want->draws, .weights = weights };
+    p->page = rec->head_dim > 256 ? 16 : 32;
+    p->hdp = (rec->head_dim + 31) / 32 * 32;
+    p->stride = (rec->context + p->page - 1) / p->page + 1;
+    p->angles = (size_t)rec->head_dim / 2 * model_tables(rec);
+    p->entries = p->rows + p->slots * p->stride;
+    p->ring_row = (size_t)rec->n_layers * rec->n_kv_heads *
+                  (8 + 2 * (size_t)rec->head_dim);
+    p->block_bytes = (uint64_t)rec->n_layers * rec->n_kv_heads * p->page * 2 *
+                     (p->hdp + 4);
+    size_rows(p, rec);
+    size_heads(p, rec);
+    taken = weights + sum(p->bytes, 0, PLAN_K);
+    if (taken > memory || (memory - taken) / p->block_bytes < p->stride)
+        return too_small(p, rec, memory, err);
+    p->n_blocks = (memory - taken) / p->block_bytes;
+    if (p->n_blocks > most_blocks(p))
+        p->n_blocks = most_blocks(p);
+    if (want->kv_bytes && p->n_blocks > want->kv_bytes / p->block_bytes)
+        p->n_blocks = want->kv_bytes / p->block_bytes;
+    size_blocks(p, rec);
+    return 0;
+}

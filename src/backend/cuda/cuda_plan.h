@@ -1,0 +1,93 @@
+/*
+ * What a model and a step need of a device's memory, before any of it is taken:
+ * everything is allocated at the start, so that memory cannot run out later.
+ * Arithmetic alone: no device is asked.
+ */
+#ifndef APUS_BACKEND_CUDA_CUDA_PLAN_H
+#define APUS_BACKEND_CUDA_CUDA_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct backend_load;
+struct err;
+struct model_record;
+
+/* Arrays of the device beside the weights, by what they hold; rows are those
+ * of a step, and f32 where nothing else is said. */
+enum plan_array {
+    PLAN_X,       /* rows x dim: the residual stream */
+    PLAN_H,       /* rows x dim: what a layer adds, where that has a norm */
+    PLAN_QKV,     /* rows x (heads + 2 kv heads) x head_dim */
+    PLAN_Q,       /* int8, rows x heads x 2 x hdp: slices of queries */
+    PLAN_STEP,    /* rows x heads: their scales */
+    PLAN_O,       /* rows x heads x head_dim */
+    PLAN_GATE,    /* rows x ffn */
+    PLAN_UP,      /* rows x ffn, of a model with GELU */
+    PLAN_SLICES,  /* int8, rows x 2 x longest: what the next linear reads */
+    PLAN_SCALE,   /* rows */
+    PLAN_ANGLES,  /* cos, then sin: 2 x rows x angles */
+    PLAN_SUM,     /* int32: sums that splits of a linear share */
+    PLAN_COUNT,   /* u32, one an output tile */
+    PLAN_WORDS,   /* u32, PLAN_ROW_WORDS x rows: slot, to, from .. */
+    PLAN_LEAST,   /* u64 a slot: faults */
+    PLAN_TABLE,   /* int32, slots x stride: blocks */
+    PLAN_ENTRY,   /* u32, 3 x entries of a step */
+    PLAN_LOGITS,  /* draws x vocab */
+    PLAN_WEIGHT,  /* u32, draws x vocab: of a draw */
+    PLAN_DRAW,    /* draws x struct sample_row */
+    PLAN_SCORE,   /* attended x heads x context */
+    PLAN_TOP,     /* u32, attended x heads */
+    PLAN_VM,      /* u32, attended x kv heads */
+    PLAN_NUM,     /* u64, attended x heads x hdp */
+    PLAN_Z,       /* u64, attended x heads */
+    PLAN_RING,    /* rows x what is committed to of a position */
+    PLAN_LAST,    /* PLAN_KEPT x draws x dim: x_L of the rows that drew */
+    PLAN_HASH,    /* u32, 2 x rows x 8: kv, then fin */
+    PLAN_K,       /* int8, layers x blocks x kv heads x page x hdp */
+    PLAN_V,
+    PLAN_S_K,     /* layers x blocks x kv heads x page */
+    PLAN_S_V,
+    PLAN_ARRAYS
+};
+
+#define PLAN_ROW_WORDS 5 /* slot, to, from 0, from of a window, token */
+#define PLAN_KEPT 3      /* steps of which x_L is kept */
+
+struct cuda_plan {
+    size_t slots, rows, draws;
+    size_t attended;  /* rows whose attention is computed at a time */
+    size_t entries;   /* of the table that a step may change */
+    size_t angles;    /* of a position: head_dim / 2 of each table */
+    uint32_t page;    /* positions a block */
+    uint32_t hdp;     /* head_dim rounded up to 32 */
+    uint32_t stride;  /* blocks of a slot */
+    size_t ring_row;  /* bytes of a position that are committed to */
+    uint64_t n_blocks, block_bytes;
+    uint64_t weights; /* bytes of matrices and vectors */
+    uint64_t bytes[PLAN_ARRAYS];
+};
+
+/* Refuse a model that the device has no kernel for: ERR_INPUT names what. */
+int cuda_plan_check(const struct model_record *rec, struct err *err);
+
+/* Bytes of a row of so many weights on the device. */
+uint32_t cuda_plan_ldk(uint32_t cols);
+
+/* The plan for this memory: `memory` is all that may be used, `weights` bytes
+ * of it by the model.  ERR_INPUT lists what each part
+ * needs if there is no room for one sequence of the model's context. */
+int cuda_plan_make(struct cuda_plan *p, const struct model_record *rec,
+              const struct backend_load *want, uint64_t weights,
+              uint64_t memory, struct err *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

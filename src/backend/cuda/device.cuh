@@ -1,0 +1,130 @@
+/*
+ * The state of the device backend, for its own files: load.cu has weights and
+ * memory, layers.cu the forward pass, device.cu a step and its life.
+ */
+#ifndef APUS_BACKEND_CUDA_DEVICE_CUH
+#define APUS_BACKEND_CUDA_DEVICE_CUH
+
+#include "kernels/cuda/launch.cuh"
+
+extern "C" {
+#include "backend/cuda/cuda.h"
+#include "backend/cuda/cuda_plan.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/mem.h"
+#include "engine/backend.h"
+#include "kernels/kernels.h"
+#include "model/model.h"
+#include "model/model_layout.h"
+}
+
+/* Every call of CUDA goes through it: -1 with the call's name where it fails.
+ * The world may be better on another machine. */
+#define CUDA_TRY(call, err)                                                  \
+    do {                                                                     \
+        cudaError_t cuda_e = (call);                                         \
+        if (cuda_e != cudaSuccess)                                           \
+            return err_set((err), ERR_RETRY, "the GPU fails at %s: %s",      \
+                           #call, cudaGetErrorString(cuda_e));               \
+    } while (0)
+
+/* rows of ldk bytes, zeros after the columns. */
+struct cuda_matrix {
+    int8_t *w;
+    float *scale;
+    uint32_t rows, cols, ldk;
+};
+
+/* q, k and v are one matrix, in this order, and so are their biases.  Vectors
+ * are NULL where the model has none. */
+struct cuda_layer {
+    struct cuda_matrix qkv, o, gate, up, down;
+    const float *bias, *q_norm, *k_norm;
+    const float *attn_norm, *attn_after, *ffn_norm, *ffn_after;
+};
+
+#define STAGES 2 /* pinned buffers that rows pass through */
+
+/* Weights on the device. */
+struct cuda_weights {
+    struct model_record rec;
+    bool there;          /* memory for such a model is taken .. */
+    bool whole;          /* .. and all of its matrices came */
+    struct id id;        /* of the model that came */
+    struct cuda_matrix embed, head;
+    struct cuda_layer *layer;
+    const float *final_norm;
+    int8_t *matrices;    /* of all matrices */
+    float *scales, *vectors;
+    uint64_t bytes;      /* of these three */
+    int8_t *stage[STAGES];
+    cudaEvent_t copied[STAGES];
+    size_t next;         /* stage */
+    cudaError_t failed;  /* a copy, while rows came */
+};
+
+struct kept {
+    struct backend_place *place;
+    size_t n;
+};
+
+/* A row of the step and where it came in it. */
+struct cuda_row {
+    struct backend_row r;
+    size_t given;
+};
+
+struct device {
+    struct backend base;
+    struct model_sink sink;
+    cudaStream_t stream;
+    uint32_t processors;       /* multiprocessors */
+    struct cuda_weights weights;
+    const struct model *model; /* NULL: nothing is loaded */
+    struct cuda_plan plan;
+    unsigned char *at[PLAN_ARRAYS]; /* on the device */
+    /* pinned, for the copies of a step */
+    uint32_t *words, *entry;
+    float *angles, *logits, *last_x;
+    struct sample_row *draws;
+    uint32_t *hash;
+    unsigned long long *least;
+    /* of the step: rows in the order of the device, first those with logits,
+     * then those whose x_L is asked for */
+    struct cuda_row *row;
+    size_t n, n_logits, n_going;
+    size_t *where;             /* of the step's i-th row among them */
+    uint32_t *drawn;           /* the id drawn last, a slot each */
+    bool *told;                /* a slot each: its fault is in the result */
+    struct kept kept[PLAN_KEPT];
+    size_t newest;             /* of kept */
+    /* what is handed out */
+    struct backend_draw *draw;
+    struct backend_fault *fault;
+    struct backend_digest *digest;
+    struct backend_last *last;
+    struct backend_result result;
+};
+
+template <typename T> static inline T *cuda_array(const struct device *d,
+                                                  enum plan_array a)
+{
+    return (T *)d->at[a];
+}
+
+/* Memory for the matrices of such a model; what there was goes first. */
+int weights_take(struct device *d, const struct model_record *rec,
+                 struct err *err);
+/* Rows [from, to) of a tensor as struct model_sink has them. */
+void weights_put(struct device *d, uint32_t tensor, const struct x1_matrix *m,
+                 size_t from, size_t to);
+/* What a model has beside its matrices, and these if they are in memory. */
+int weights_finish(struct device *d, const struct model *m, struct err *err);
+void weights_drop(struct device *d);
+
+/* The rows of d->row, whose words and angles are on the way: everything up to
+ * logits and hashes. */
+int forward_launch(struct device *d, struct err *err);
+
+#endif

@@ -1,0 +1,375 @@
+/*
+ * The layers of a step on the device, in the order of the paper and with the
+ * numbers of operators of src/backend/cpu/forward.c.  Rows with logits are the
+ * first, then those whose x_L is asked for: in the last layer the others stop
+ * at their keys and values.
+ */
+#include "backend/cuda/device.cuh"
+
+#include "backend/op_numbers.h"
+
+#define KEYS_OF_SPLIT 256 /* at least */
+
+/* What the pieces of a layer have in common. */
+struct pass {
+    struct device *d;
+    const struct model_record *rec;
+    uint32_t layer; /* FAULT_HEAD: the head */
+    uint32_t m;     /* rows that are still computed */
+};
+
+static struct fault_sink sink_of(const struct pass *p)
+{
+    const uint32_t *words = cuda_array<uint32_t>(p->d, PLAN_WORDS);
+
+    return { cuda_array<unsigned long long>(p->d, PLAN_LEAST), words,
+             words + p->d->plan.rows, p->layer };
+}
+
+/* ---- rows ---------------------------------------------------------------- */
+
+/* Whether the input of the linear with this operator is A8. */
+static bool is_a8(const struct pass *p, uint32_t op)
+{
+    uint32_t flags = p->rec->flags;
+
+    return flags & MODEL_A8 || (flags & MODEL_A8R && p->layer != FAULT_HEAD &&
+                                op != OP_DOWN);
+}
+
+/* Rows of k floats as the input of the next linear, `op`: x itself, or with
+ * gains its norm, whose input is op - 1. */
+static cudaError_t enter(const struct pass *p, const float *x, uint32_t k,
+                         const float *g, uint32_t op)
+{
+    struct rows_args a = {};
+
+    a.x = x;
+    a.g = g;
+    a.q = cuda_array<int8_t>(p->d, PLAN_SLICES);
+    a.scale = cuda_array<float>(p->d, PLAN_SCALE);
+    a.fault = sink_of(p);
+    a.op_x = op - 1;
+    a.op_y = op;
+    a.k = a.stride = k;
+    a.ldk = cuda_plan_ldk(k);
+    a.eps = p->rec->eps;
+    a.a8 = is_a8(p, op);
+    return rows_launch(&a, p->m, p->d->stream);
+}
+
+/* Rows of k floats, `stride` apart, become their norm. */
+static cudaError_t norm(const struct pass *p, float *x, uint32_t k,
+                        uint32_t stride, const float *g, uint32_t op,
+                        uint32_t m)
+{
+    struct rows_args a = {};
+
+    a.x = a.y = x;
+    a.g = g;
+    a.fault = sink_of(p);
+    a.op_x = op;
+    a.k = k;
+    a.stride = stride;
+    a.eps = p->rec->eps;
+    return rows_launch(&a, m, p->d->stream);
+}
+
+/* ---- linears ------------------------------------------------------------- */
+
+/* y = w times the input, of n rows; LINEAR_ROWS at a time. */
+static cudaError_t linear(const struct pass *p, const struct cuda_matrix *w,
+                          const struct cuda_matrix *up, const float *bias,
+                          float *y, bool add, bool a8)
+{
+    const struct device *d = p->d;
+    uint32_t outs = up ? 8 : 16, tiles = (w->rows + outs - 1) / outs;
+    uint32_t most = w->ldk / 512, splits = 2 * d->processors / tiles;
+    size_t S = a8 ? 1 : 2;
+    struct linear_args a = {};
+
+    if (splits > most)
+        splits = most;
+    a.w = w->w;
+    a.s_w = w->scale;
+    a.w2 = up ? up->w : NULL;
+    a.s_w2 = up ? up->scale : NULL;
+    a.bias = bias;
+    a.sum = cuda_array<int32_t>(d, PLAN_SUM);
+    a.count = cuda_array<uint32_t>(d, PLAN_COUNT);
+    a.n = a.ldy = w->rows;
+    a.ldk = w->ldk;
+    for (uint32_t i = 0; i < p->m; i += LINEAR_ROWS) {
+        cudaError_t e;
+
+        a.m = p->m - i < LINEAR_ROWS ? p->m - i : LINEAR_ROWS;
+        a.q = cuda_array<int8_t>(d, PLAN_SLICES) + i * S * w->ldk;
+        a.step = cuda_array<float>(d, PLAN_SCALE) + i;
+        a.y = y + (size_t)i * w->rows;
+        a.add = add ? a.y : NULL;
+        e = linear_launch(&a, a8, splits, d->stream);
+        if (e != cudaSuccess)
+            return e;
+    }
+    return cudaSuccess;
+}
+
+/* x = x + linear, or x + norm(linear) with gains. */
+static int add(const struct pass *p, const struct cuda_matrix *w,
+               const float *gains, uint32_t in, uint32_t out, struct err *err)
+{
+    struct device *d = p->d;
+    float *x = cuda_array<float>(d, PLAN_X), *h = cuda_array<float>(d, PLAN_H);
+    bool a8 = is_a8(p, in);
+
+    if (!gains) {
+        CUDA_TRY(linear(p, w, NULL, NULL, x, true, a8), err);
+        return 0;
+    }
+    CUDA_TRY(linear(p, w, NULL, NULL, h, false, a8), err);
+    CUDA_TRY(norm(p, h, w->rows, w->rows, gains, out, p->m), err);
+    CUDA_TRY(each_launch(x, x, h, p->m * w->rows, EACH_ADD, d->stream), err);
+    return 0;
+}
+
+/* ---- attention ----------------------------------------------------------- */
+
+/* Where the blocks of this layer begin, in keys. */
+static size_t pool_at(const struct pass *p)
+{
+    const struct cuda_plan *n = &p->d->plan;
+
+    return (size_t)p->layer * n->n_blocks * p->rec->n_kv_heads * n->page;
+}
+
+static cudaError_t heads(const struct pass *p, uint32_t m_q)
+{
+    const struct device *d = p->d;
+    const struct cuda_layer *y = &d->weights.layer[p->layer];
+    const struct model_layer *l = &d->model->layers[p->layer];
+    bool wide = p->rec->flags & MODEL_WIDE_NORM;
+    size_t at = pool_at(p);
+    struct heads_args a = {};
+
+    a.x = cuda_array<float>(d, PLAN_QKV);
+    a.q_norm = wide ? NULL : y->q_norm;
+    a.k_norm = wide ? NULL : y->k_norm;
+    a.cos = cuda_array<float>(d, PLAN_ANGLES) +
+            (l->inv_freq - d->model->inv_freq);
+    a.sin = a.cos + d->plan.rows * d->plan.angles;
+    a.q = cuda_array<int8_t>(d, PLAN_Q);
+    a.step = cuda_array<float>(d, PLAN_STEP);
+    a.k = cuda_array<int8_t>(d, PLAN_K) + at * d->plan.hdp;
+    a.v = cuda_array<int8_t>(d, PLAN_V) + at * d->plan.hdp;
+    a.s_k = cuda_array<float>(d, PLAN_S_K) + at;
+    a.s_v = cuda_array<float>(d, PLAN_S_V) + at;
+    a.table = cuda_array<int32_t>(d, PLAN_TABLE);
+    a.ring = cuda_array<uint8_t>(d, PLAN_RING) +
+             (size_t)p->layer * (d->plan.ring_row / p->rec->n_layers);
+    a.fault = sink_of(p);
+    a.op[HEADS_Q_NORM] = OP_Q_HEAD;
+    a.op[HEADS_K_NORM] = OP_K_HEAD;
+    a.op[HEADS_Q] = OP_Q_ROPE;
+    a.op[HEADS_K] = OP_K;
+    a.op[HEADS_V] = OP_V;
+    a.heads = p->rec->n_heads;
+    a.kv_heads = p->rec->n_kv_heads;
+    a.hd = p->rec->head_dim;
+    a.hdp = d->plan.hdp;
+    a.page = d->plan.page;
+    a.table_stride = d->plan.stride;
+    a.m_q = m_q;
+    a.ldx = y->qkv.rows;
+    a.angles = (uint32_t)d->plan.angles;
+    a.ring_row = d->plan.ring_row;
+    a.eps = p->rec->eps;
+    return heads_launch(&a, p->m, d->stream);
+}
+
+/* Keys of the row that attends to most, of those from i on. */
+static uint32_t most_keys(const struct device *d, uint32_t i, uint32_t n,
+                          uint32_t window)
+{
+    uint32_t most = 1;
+
+    for (uint32_t j = i; j < i + n; j++)
+        if (d->row[j].r.position + 1 > most)
+            most = d->row[j].r.position + 1;
+    return window && most > window ? window : most;
+}
+
+/* o = attention of every row over what its sequence remembers. */
+static int attend(const struct pass *p, struct err *err)
+{
+    const struct device *d = p->d;
+    const struct model_layer *l = &d->model->layers[p->layer];
+    const uint32_t *words = cuda_array<uint32_t>(d, PLAN_WORDS);
+    size_t rows = d->plan.rows, at = pool_at(p);
+    size_t q_dim = (size_t)p->rec->n_heads * p->rec->head_dim;
+    uint32_t n = (uint32_t)d->plan.attended, splits, most;
+    struct attention_args a = {};
+
+    a.k = cuda_array<int8_t>(d, PLAN_K) + at * d->plan.hdp;
+    a.v = cuda_array<int8_t>(d, PLAN_V) + at * d->plan.hdp;
+    a.s_k = cuda_array<float>(d, PLAN_S_K) + at;
+    a.s_v = cuda_array<float>(d, PLAN_S_V) + at;
+    a.table = cuda_array<int32_t>(d, PLAN_TABLE);
+    a.c = l->attn_scale;
+    a.score = cuda_array<float>(d, PLAN_SCORE);
+    a.top = cuda_array<uint32_t>(d, PLAN_TOP);
+    a.vm = cuda_array<uint32_t>(d, PLAN_VM);
+    a.num = cuda_array<unsigned long long>(d, PLAN_NUM);
+    a.z = cuda_array<unsigned long long>(d, PLAN_Z);
+    a.heads = p->rec->n_heads;
+    a.kv_heads = p->rec->n_kv_heads;
+    a.hd = p->rec->head_dim;
+    a.hdp = d->plan.hdp;
+    a.page = d->plan.page;
+    a.table_stride = d->plan.stride;
+    a.score_stride = p->rec->context;
+    for (uint32_t i = 0; i < p->m; i += n) {
+        n = p->m - i < n ? p->m - i : n;
+        a.slot = words + i;
+        a.to = words + rows + i;
+        a.from = words + (l->window ? 3 : 2) * rows + i;
+        a.q = cuda_array<int8_t>(d, PLAN_Q) + i * a.heads * 2 * a.hdp;
+        a.step = cuda_array<float>(d, PLAN_STEP) + i * a.heads;
+        a.o = cuda_array<float>(d, PLAN_O) + i * q_dim;
+        most = most_keys(d, i, n, l->window) / KEYS_OF_SPLIT;
+        splits = 2 * d->processors / (n * a.kv_heads) + 1;
+        CUDA_TRY(cudaMemsetAsync(a.vm, 0, n * a.kv_heads * sizeof(*a.vm),
+                                 d->stream), err);
+        CUDA_TRY(attention_launch(&a, n, splits < most ? splits : most + 1,
+                                  d->stream), err);
+    }
+    return 0;
+}
+
+/* ---- layers -------------------------------------------------------------- */
+
+/* Norms of q and k that are over all heads. */
+static int wide_norms(const struct pass *p, uint32_t m_q, struct err *err)
+{
+    const struct cuda_layer *y = &p->d->weights.layer[p->layer];
+    uint32_t q = p->rec->n_heads * p->rec->head_dim, width = y->qkv.rows;
+    uint32_t kv = p->rec->n_kv_heads * p->rec->head_dim;
+    float *x = cuda_array<float>(p->d, PLAN_QKV);
+
+    if (m_q)
+        CUDA_TRY(norm(p, x, q, width, y->q_norm, OP_Q_HEAD, m_q), err);
+    CUDA_TRY(norm(p, x + q, kv, width, y->k_norm, OP_K_HEAD, p->m), err);
+    return 0;
+}
+
+/* x = x + o(attention); p->m becomes m_q, the rows that go on. */
+static int attention_part(struct pass *p, uint32_t m_q, struct err *err)
+{
+    struct device *d = p->d;
+    const struct cuda_layer *y = &d->weights.layer[p->layer];
+    float *qkv = cuda_array<float>(d, PLAN_QKV);
+
+    CUDA_TRY(enter(p, cuda_array<float>(d, PLAN_X), p->rec->dim, y->attn_norm,
+                   OP_ATTN_NORM), err);
+    CUDA_TRY(linear(p, &y->qkv, NULL, y->bias, qkv, false,
+                    is_a8(p, OP_ATTN_NORM)), err);
+    if (p->rec->flags & MODEL_WIDE_NORM && wide_norms(p, m_q, err))
+        return -1;
+    CUDA_TRY(heads(p, m_q), err);
+    p->m = m_q;
+    if (p->m == 0)
+        return 0;
+    if (attend(p, err))
+        return -1;
+    CUDA_TRY(enter(p, cuda_array<float>(d, PLAN_O), y->o.cols, NULL, OP_O),
+             err);
+    return add(p, &y->o, y->attn_after, OP_O, OP_O_OUT, err);
+}
+
+/* x = x + down(silu(gate(h)) * up(h)), or gelu. */
+static int ffn_part(const struct pass *p, struct err *err)
+{
+    struct device *d = p->d;
+    const struct cuda_layer *y = &d->weights.layer[p->layer];
+    float *g = cuda_array<float>(d, PLAN_GATE);
+    float *u = cuda_array<float>(d, PLAN_UP);
+    bool a8 = is_a8(p, OP_FFN_NORM);
+
+    CUDA_TRY(enter(p, cuda_array<float>(d, PLAN_X), p->rec->dim, y->ffn_norm,
+                   OP_FFN_NORM), err);
+    if (p->rec->flags & MODEL_GELU) {
+        CUDA_TRY(linear(p, &y->gate, NULL, NULL, g, false, a8), err);
+        CUDA_TRY(linear(p, &y->up, NULL, NULL, u, false, a8), err);
+        CUDA_TRY(each_launch(g, g, u, p->m * y->gate.rows, EACH_GELU,
+                             d->stream), err);
+    } else {
+        CUDA_TRY(linear(p, &y->gate, &y->up, NULL, g, false, a8), err);
+    }
+    CUDA_TRY(enter(p, g, y->down.cols, NULL, OP_DOWN), err);
+    return add(p, &y->down, y->ffn_after, OP_DOWN, OP_DOWN_OUT, err);
+}
+
+static int head(struct device *d, const struct model_record *rec,
+                struct err *err)
+{
+    struct pass p = { d, rec, FAULT_HEAD, (uint32_t)d->n_logits };
+    float *logits = cuda_array<float>(d, PLAN_LOGITS);
+    struct fault_sink sink = sink_of(&p);
+    struct sample_args a = {};
+
+    CUDA_TRY(enter(&p, cuda_array<float>(d, PLAN_X), rec->dim,
+                   d->weights.final_norm, HEAD_NORM), err);
+    CUDA_TRY(linear(&p, &d->weights.head, NULL, NULL, logits, false,
+                    is_a8(&p, HEAD_NORM)), err);
+    CUDA_TRY(check_launch(logits, p.m, rec->n_vocab, &sink, HEAD_LOGITS,
+                          d->stream), err);
+    a.logits = logits;
+    a.w = cuda_array<uint32_t>(d, PLAN_WEIGHT);
+    a.row = cuda_array<struct sample_row>(d, PLAN_DRAW);
+    a.n = rec->n_vocab;
+    CUDA_TRY(sample_launch(&a, p.m, d->stream), err);
+    return 0;
+}
+
+/* The roots of all rows' keys and values, and of x_L. */
+static int commit(struct device *d, const struct model_record *rec,
+                  struct err *err)
+{
+    uint32_t *hash = cuda_array<uint32_t>(d, PLAN_HASH);
+    struct commit_args kv = {}, fin = {};
+
+    kv.rows = cuda_array<uint32_t>(d, PLAN_RING);
+    kv.kv = hash;
+    kv.n_rows = rec->n_layers * rec->n_kv_heads;
+    kv.row_words = (8 + 2 * rec->head_dim) / 4;
+    CUDA_TRY(commit_launch(&kv, (uint32_t)d->n, d->stream), err);
+    if (d->n_going == 0)
+        return 0;
+    fin.x = cuda_array<uint32_t>(d, PLAN_X);
+    fin.fin = hash + d->plan.rows * 8;
+    fin.d = rec->dim;
+    CUDA_TRY(commit_launch(&fin, (uint32_t)d->n_going, d->stream), err);
+    return 0;
+}
+
+int forward_launch(struct device *d, struct err *err)
+{
+    const struct model_record *rec = &d->model->rec;
+    const struct cuda_matrix *w = &d->weights.embed;
+    struct pass p = { d, rec, 0, (uint32_t)d->n };
+
+    CUDA_TRY(embed_launch(cuda_array<float>(d, PLAN_X), w->w, w->scale,
+                          cuda_array<uint32_t>(d, PLAN_WORDS) +
+                              4 * d->plan.rows,
+                          p.m, rec->dim, w->ldk, d->stream), err);
+    for (p.layer = 0; p.layer < rec->n_layers; p.layer++) {
+        bool last = p.layer + 1 == rec->n_layers;
+
+        if (attention_part(&p, last ? (uint32_t)d->n_going : p.m, err))
+            return -1;
+        if (p.m > 0 && ffn_part(&p, err))
+            return -1;
+    }
+    if (d->n_logits > 0 && head(d, rec, err))
+        return -1;
+    return commit(d, rec, err);
+}

@@ -1,0 +1,15 @@
+/*
+ * The device of a build without CUDA.
+ */
+#include <config.h>
+
+#include "backend/cuda/cuda.h"
+
+#include "base/err.h"
+
+int cuda_open(struct backend **out, struct err *err)
+{
+    (void)out;
+    return err_set(err, ERR_INPUT, "this build has no kernels for GPUs:"
+                   " configure --with-cuda makes them");
+}

@@ -1,0 +1,14 @@
+/*
+ * The device backend over the emulated device: everything that nvcc compiles,
+ * for programs that are linked with it in the place of backend/cuda/none.c.
+ */
+#include "kernels/cuda/attention.cu"
+#include "kernels/cuda/hashes.cu"
+#include "kernels/cuda/heads.cu"
+#include "kernels/cuda/linear.cu"
+#include "kernels/cuda/rowwise.cu"
+#include "kernels/cuda/sample.cu"
+
+#include "backend/cuda/layers.cu"
+#include "backend/cuda/load.cu"
+#include "backend/cuda/device.cu"

@@ -1,0 +1,366 @@
+/*
+ * The device backend, over the emulated device, against the CPU's reference:
+ * the same steps of both give the same tokens, logits, faults, digests and
+ * x_L, for models of every kind; and what does not fit is refused by name.
+ */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/backends.h"
+#include "backend/cuda/cuda.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "bench/shape.h"
+#include "kernels/philox.h"
+#include "model/model.h"
+#include "tests/tap.h"
+
+#define SLOTS 3
+#define ROWS 40
+#define STEPS 6
+
+static uint32_t state = 1;
+
+static uint32_t below(uint32_t n)
+{
+    state = state * 1664525u + 1013904223u;
+    return (state >> 8) % n;
+}
+
+/* One backend with the blocks of all slots entered, in reverse order. */
+struct side {
+    struct backend *b;
+    struct backend_plan plan;
+    struct backend_entry *entry;
+    size_t n_entries;
+    struct backend_result r;
+};
+
+static void side_load(struct side *s, const struct model *m, unsigned taps)
+{
+    struct backend_load want = { .slots = SLOTS, .rows = ROWS,
+                                 .draws = SLOTS * 3, .taps = taps };
+    struct err err = ERR_INIT;
+    size_t each;
+
+    if (s->b->ops->load(s->b, m, &want, &s->plan, &err)) {
+        printf("# %s\n", err.text);
+        abort();
+    }
+    each = m->rec.context / s->plan.block_positions + 1;
+    s->entry = xcalloc(SLOTS * each, sizeof(*s->entry));
+    s->n_entries = SLOTS * each;
+    for (size_t i = 0; i < s->n_entries; i++)
+        s->entry[i] = (struct backend_entry){
+            (uint32_t)(i / each), (uint32_t)(i % each),
+            (uint32_t)(s->n_entries - 1 - i)
+        };
+}
+
+static void side_step(struct side *s, struct backend_step step)
+{
+    struct err err = ERR_INIT;
+
+    step.entry = s->entry;
+    step.n_entries = s->n_entries;
+    s->n_entries = 0;
+    if (s->b->ops->step(s->b, &step, &err) ||
+        s->b->ops->collect(s->b, &s->r, &err)) {
+        printf("# %s\n", err.text);
+        abort();
+    }
+}
+
+/* ---- comparing ----------------------------------------------------------- */
+
+static bool same_draw(const struct backend_draw *a,
+                      const struct backend_draw *b, size_t vocab)
+{
+    return a->slot == b->slot && a->position == b->position &&
+           a->drew == b->drew &&
+           (!a->drew || (a->d.token == b->d.token && a->d.kept == b->d.kept &&
+                         a->d.sum_k == b->d.sum_k &&
+                         a->d.sum_p == b->d.sum_p && a->d.r == b->d.r)) &&
+           !a->logits == !b->logits &&
+           (!a->logits ||
+            memcmp(a->logits, b->logits, vocab * sizeof(float)) == 0);
+}
+
+static bool same_fault(const struct backend_fault *a,
+                       const struct backend_fault *b)
+{
+    return a->slot == b->slot && a->fault.position == b->fault.position &&
+           a->fault.layer == b->fault.layer && a->fault.op == b->fault.op &&
+           a->fault.row == b->fault.row && a->fault.index == b->fault.index;
+}
+
+static bool same_digest(const struct backend_digest *a,
+                        const struct backend_digest *b)
+{
+    return a->slot == b->slot && a->position == b->position &&
+           a->has_fin == b->has_fin && a->has_deep == b->has_deep &&
+           id_equal(a->kv, b->kv) && (!a->has_fin || id_equal(a->fin, b->fin));
+}
+
+static bool same(const struct backend_result *a,
+                 const struct backend_result *b,
+                 const struct model_record *rec)
+{
+    bool good = a->n_draws == b->n_draws && a->n_faults == b->n_faults &&
+                a->n_digests == b->n_digests && a->n_last == b->n_last;
+
+    for (size_t i = 0; good && i < a->n_draws; i++)
+        good = same_draw(&a->draw[i], &b->draw[i], rec->n_vocab);
+    for (size_t i = 0; good && i < a->n_faults; i++)
+        good = same_fault(&a->fault[i], &b->fault[i]);
+    for (size_t i = 0; good && i < a->n_digests; i++)
+        good = same_digest(&a->digest[i], &b->digest[i]);
+    for (size_t i = 0; good && i < a->n_last; i++)
+        good = memcmp(a->last[i].x, b->last[i].x,
+                      rec->dim * sizeof(float)) == 0;
+    return good;
+}
+
+/* ---- steps --------------------------------------------------------------- */
+
+static const struct sampling sampling[] = {
+    { .top_p = 1000000 },
+    { .temperature = 900000, .top_p = 1000000, .seed = 7 },
+    { .temperature = 1300000, .top_p = 800000, .top_k = 9, .seed = 8 },
+};
+
+/* Where the sequences are, and what the next row of each begins with. */
+struct walk {
+    uint32_t at[SLOTS];
+    bool drew[SLOTS], over[SLOTS]; /* over: a fault ended it */
+    struct backend_row row[ROWS];
+    size_t n;
+    struct backend_place last[SLOTS];
+    size_t n_last;
+};
+
+/* Some rows of a slot, of which the last may draw. */
+static void walk_slot(struct walk *w, uint32_t slot, uint32_t vocab)
+{
+    uint32_t n = below(3) ? below(12) : 1, kind = below(4);
+
+    for (uint32_t i = 0; i < n; i++) {
+        struct backend_row *r = &w->row[w->n++];
+
+        *r = (struct backend_row){ .slot = slot, .position = w->at[slot]++,
+                                   .token = below(vocab), .commit = true };
+        if (i == 0 && w->drew[slot])
+            r->token = BACKEND_DRAWN;
+        w->drew[slot] = false;
+        if (i + 1 < n && kind != 3)
+            continue;
+        r->fin = kind == 0;
+        r->logits = kind != 0 && i + 3 >= n;
+        r->tap = below(2);
+        if (r->logits && i + 1 == n) {
+            r->sampling = &sampling[below(3)];
+            w->drew[slot] = true;
+            w->last[w->n_last++] = (struct backend_place){ slot, r->position };
+        }
+    }
+}
+
+/* Whether all steps of both are the same; *faults: how many there were. */
+static bool walk(struct side *a, struct side *b, const struct model *m,
+                 size_t *faults)
+{
+    struct walk w = { .n = 0 };
+    bool good = true;
+
+    *faults = 0;
+    for (int i = 0; i < STEPS; i++) {
+        w.n = w.n_last = 0;
+        for (uint32_t slot = 0; slot < SLOTS; slot++)
+            if (!w.over[slot])
+                walk_slot(&w, slot, m->rec.n_vocab);
+        side_step(a, (struct backend_step){ .row = w.row, .n_rows = w.n });
+        side_step(b, (struct backend_step){ .row = w.row, .n_rows = w.n });
+        good = good && same(&a->r, &b->r, &m->rec);
+        *faults += a->r.n_faults;
+        for (size_t j = 0; j < a->r.n_faults; j++)
+            w.over[a->r.fault[j].slot] = true;
+        if (a->r.n_faults)
+            continue;
+        side_step(a, (struct backend_step){ .last = w.last,
+                                            .n_last = w.n_last });
+        side_step(b, (struct backend_step){ .last = w.last,
+                                            .n_last = w.n_last });
+        good = good && same(&a->r, &b->r, &m->rec);
+    }
+    return good;
+}
+
+static void open_both(struct side *a, struct side *b)
+{
+    struct err err = ERR_INIT;
+
+    *a = *b = (struct side){ .b = NULL };
+    if (backend_open(&a->b, "reference", 1, &err) || cuda_open(&b->b, &err)) {
+        printf("# %s\n", err.text);
+        abort();
+    }
+}
+
+static void close_both(struct side *a, struct side *b)
+{
+    backend_close(a->b);
+    backend_close(b->b);
+    free(a->entry);
+    free(b->entry);
+}
+
+/* One gain of a norm too large: rows leave the range there. */
+static float *spoil(const float **g, uint32_t n)
+{
+    float *own = xcalloc(n, sizeof(*own));
+
+    memcpy(own, *g, n * sizeof(*own));
+    own[below(n)] = 0x1p60f;
+    *g = own;
+    return own;
+}
+
+struct kind {
+    const char *name;
+    uint32_t flags, head_dim, window;
+    bool spoilt; /* a norm before a linear, and the last one */
+};
+
+static void test_kind(const struct kind *k)
+{
+    struct err err = ERR_INIT;
+    struct model_record rec;
+    struct side a, b;
+    struct model *m;
+    size_t faults = 0;
+    float *own = NULL;
+    bool good;
+
+    if (shape_find(&rec, "tiny"))
+        abort();
+    rec.flags = k->flags;
+    rec.window = k->window;
+    rec.head_dim = k->head_dim ? k->head_dim : rec.head_dim;
+    rec.context = 128;
+    if (shape_build(&m, &rec, &err)) {
+        printf("# %s\n", err.text);
+        abort();
+    }
+    if (k->spoilt)
+        own = spoil(k->window ? &m->final_norm : &m->layers[1].ffn_norm,
+                    rec.dim);
+    open_both(&a, &b);
+    side_load(&a, m, BACKEND_TAP_LOGITS);
+    side_load(&b, m, BACKEND_TAP_LOGITS);
+    good = walk(&a, &b, m, &faults);
+    ok(good && (faults > 0) == k->spoilt,
+       "%s: steps of the device are the reference's, %zu faults", k->name,
+       faults);
+    close_both(&a, &b);
+    model_close(m);
+    free(own);
+}
+
+static void test_copy(void)
+{
+    struct backend_row row[33];
+    struct err err = ERR_INIT;
+    struct model_record rec;
+    struct backend_entry at[2] = { { 0, 0, 3 }, { 1, 0, 4 } };
+    struct model *m;
+    struct side a, b;
+    struct id kv, fin;
+
+    if (shape_find(&rec, "tiny") || shape_build(&m, &rec, &err))
+        abort();
+    open_both(&a, &b);
+    side_load(&b, m, 0);
+    ok(b.plan.block_positions == 32 && !b.plan.grows && b.plan.ahead == 0 &&
+           b.plan.n_blocks >= rec.context / 32, "the plan of a device");
+    for (uint32_t i = 0; i < 9; i++)
+        row[i] = (struct backend_row){ .position = i, .token = i + 1,
+                                       .commit = true, .fin = i == 8 };
+    free(b.entry);
+    b.entry = at;
+    b.n_entries = 2;
+    side_step(&b, (struct backend_step){ .row = row, .n_rows = 8 });
+    ok(b.b->ops->copy(b.b, 3, 4, &err) == 0, "a block is copied");
+    side_step(&b, (struct backend_step){ .row = row + 8, .n_rows = 1 });
+    kv = b.r.digest[0].kv;
+    fin = b.r.digest[0].fin;
+    row[8].slot = 1;
+    side_step(&b, (struct backend_step){ .row = row + 8, .n_rows = 1 });
+    ok(id_equal(kv, b.r.digest[0].kv) && id_equal(fin, b.r.digest[0].fin),
+       "a sequence goes on from the copy as from the block");
+    ok(b.b->ops->copy(b.b, 3, (uint32_t)b.plan.n_blocks, &err) == -1,
+       "a copy to no block is refused: %s", err.text);
+    b.entry = NULL;
+    close_both(&a, &b);
+    model_close(m);
+}
+
+static void refuses(const char *what, const struct model *m, unsigned taps,
+                    uint64_t kv_bytes, const char *text)
+{
+    struct backend_load want = { .slots = 2, .rows = 8, .draws = 2,
+                                 .taps = taps, .kv_bytes = kv_bytes };
+    struct backend_plan plan;
+    struct err err = ERR_INIT;
+    struct backend *b;
+
+    if (cuda_open(&b, &err))
+        abort();
+    ok(b->ops->load(b, m, &want, &plan, &err) == -1 &&
+           strstr(err.text, text), "%s: %s", what, err.text);
+    backend_close(b);
+}
+
+static void test_refused(void)
+{
+    struct err err = ERR_INIT;
+    struct model_record rec;
+    struct model *m;
+
+    if (shape_find(&rec, "tiny") || shape_build(&m, &rec, &err))
+        abort();
+    refuses("hidden rows", m, BACKEND_TAP_RESIDUAL, 0, "hidden");
+    refuses("all layers", m, BACKEND_TAP_DEEP, 0, "deep");
+    m->rec.flags |= 1u << 20;
+    refuses("an unknown flag", m, 0, 0, "flags 100000");
+    m->rec.flags = rec.flags;
+    m->rec.n_layers = 300;
+    refuses("300 layers", m, 0, 0, "300 layers");
+    model_close(m);
+}
+
+int main(void)
+{
+    static const struct kind kinds[] = {
+        { .name = "plain" },
+        { .name = "tied, biases, A8", .flags = MODEL_TIED | MODEL_QKV_BIAS |
+                                               MODEL_A8 },
+        { .name = "A8R, norms of heads", .flags = MODEL_A8R | MODEL_QK_NORM },
+        { .name = "norms after, wide", .flags = MODEL_NORM_AFTER |
+                                                MODEL_QK_NORM |
+                                                MODEL_WIDE_NORM },
+        { .name = "norms both, GELU, layers", .flags = MODEL_NORM_BOTH |
+                                                       MODEL_GELU |
+                                                       MODEL_LAYERS },
+        { .name = "heads of 320, window", .head_dim = 320, .window = 9 },
+        { .name = "a fault of a layer", .spoilt = true },
+        { .name = "a fault of the head", .window = 20, .spoilt = true },
+    };
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+        test_kind(&kinds[i]);
+    test_copy();
+    test_refused();
+    return done();
+}
