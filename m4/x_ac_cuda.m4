@@ -44,7 +44,7 @@ AC_DEFUN([X_AC_CUDA], [
         : "${NVCCFLAGS=-O3 -gencode=arch=compute_80,code=sm_80 dnl
 -gencode=arch=compute_90,code=sm_90 dnl
 -gencode=arch=compute_90,code=compute_90}"
-        x_cuda_says="yes ($NVCC): kernels and their test, no backend yet"],
+        x_cuda_says="yes ($NVCC): kernel = cuda"],
         [test "$with_cuda" = yes],
         [AC_MSG_ERROR([--with-cuda: $x_why])],
         [CUDA_LIBS=])

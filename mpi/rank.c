@@ -12,6 +12,7 @@
 
 #include "answer/prompt.h"
 #include "backend/backends.h"
+#include "backend/cuda/cuda.h"
 #include "backend/pretend/pretend.h"
 #include "base/buf.h"
 #include "base/bytes.h"
@@ -47,6 +48,7 @@ struct rank_side {
                                 those that ranks share */
     uint64_t sharers;        /* .. so many ranks */
     struct backend *backend; /* NULL: not opened yet */
+    bool device;             /* .. it is a GPU's, with memory of its own */
 
     /* of the batch */
     char *batch_path;
@@ -187,6 +189,9 @@ static int open_backend(struct rank_side *r, struct err *err)
         r->backend = pretend_new();
         return 0;
     }
+    r->device = strcmp(r->o.kernel, "cuda") == 0;
+    if (r->device)
+        return cuda_open(&r->backend, err);
     if (backend_open(&r->backend, r->o.kernel, r->o.threads, err))
         return -1;
     /* others have patience for a rank that reads its model, not without end */
@@ -214,8 +219,9 @@ static void count_shared(struct rank_side *r)
 {
     bool of_socket = false;
 
-    r->shared = r->o.pretend ? 0
-                             : backend_shared_bytes(r->backend, &of_socket);
+    r->shared = 0;
+    if (!r->o.pretend && !r->device)
+        r->shared = backend_shared_bytes(r->backend, &of_socket);
     r->sharers = of_socket ? 1 : r->o.sharers;
 }
 
@@ -264,10 +270,10 @@ static unsigned of_steps(const struct seal_options *o)
            (o->with_logits ? TENSORS_LOGITS : 0);
 }
 
-/* What the cache may have beside the weights. */
+/* What the cache may have beside the weights.  A device plans its own. */
 static uint64_t kv_ceiling(const struct rank_side *r)
 {
-    if (r->o.kv_bytes || !r->o.memory)
+    if (r->o.kv_bytes || !r->o.memory || r->device)
         return r->o.kv_bytes;
     return plan_cache(r->o.memory, r->own, r->shared, r->sharers);
 }

@@ -39,7 +39,8 @@ const struct setting program_settings[] = {
     { "batch", "count 1..65536", "16", WORKER,
       "sequences in flight on a rank, at least 1" },
     /* every level of kernels/levels.c, which this directory may not ask */
-    { "kernel", "auto|amx|vnni|avxvnni|avx2|sdot|reference", "auto", WORKER,
+    { "kernel", "auto|cuda|amx|vnni|avxvnni|avx2|sdot|reference", "auto",
+      WORKER,
       "which implementation of the arithmetic; the answers are the same" },
     { "kv-memory", "size", "0", WORKER,
       "ceiling for the KV cache of a rank; 0: what weights leave of the"

@@ -1,0 +1,41 @@
+#!/bin/sh
+# A job on the emulated GPU (tests/worker-sim): answers, traces and rows are
+# those of the CPU, byte for byte, also when a start that was told to save is
+# followed by one on the CPU.
+set -eu
+sim=${top_builddir:-.}/tests/worker-sim
+if [ ! -x "$sim" ]; then
+    echo "1..0 # SKIP built without cusim"
+    exit 0
+fi
+sim=$(cd "$(dirname "$sim")" && pwd)/worker-sim
+. "${top_srcdir:-.}/tests/scenario.sh"
+worker=$(dirname "$apus")/apus-worker
+: >apus.conf
+APUS_CONFIG=$tmp/apus.conf
+APUS_MODELS=$tmp/models
+APUS_LIBEXEC=$(dirname "$apus")
+export APUS_CONFIG APUS_MODELS APUS_LIBEXEC
+"$apus" model add "$top/models/nano" nano >out 2>err
+
+# Prompts that begin alike, and draws of several kinds.
+for i in 1 2 3; do
+    echo '{"custom_id":"'$i'","method":"POST","url":"/v1/completions","body":'\
+'{"prompt":"once upon a time, and once more, there was a king who had '$i\
+'","max_tokens":6,"temperature":'$((i / 2))',"top_p":0.9,"seed":'$i\
+',"apus":{"ignore_eos":true}}}'
+done >in.jsonl
+
+APUS_SPOOL=$tmp/cpu
+export APUS_SPOOL
+gives 0 "on the CPU" run in.jsonl -m nano -o cpu.out --ranks 1 --batch 2
+APUS_SPOOL=$tmp/gpu
+APUS_WORKER=$sim
+export APUS_WORKER
+gives 0 "on the emulated GPU" run in.jsonl -m nano -o gpu.out --ranks 1 \
+    --batch 2 --kernel cuda
+id=$(basename gpu/done/b*)
+same cpu.out gpu.out "the same answers"
+same "cpu/done/$id/part-0000.h5" "gpu/done/$id/part-0000.h5" \
+    "the same part: traces and last rows"
+finish
