@@ -156,7 +156,7 @@ static std::vector<float> want(const pool *p, const shape &s, float c)
         blocks b;
 
         fill(&b, *p, s, seq, kv);
-        ref.attention(&x, 1, c, &b.kv, s.hd, (void *)at);
+        ref.attention(&x, 1, { c, 0 }, &b.kv, s.hd, (void *)at);
     }
     return o;
 }

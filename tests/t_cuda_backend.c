@@ -332,6 +332,9 @@ static void test_refused(void)
         abort();
     refuses("hidden rows", m, BACKEND_TAP_RESIDUAL, 0, "hidden");
     refuses("all layers", m, BACKEND_TAP_DEEP, 0, "deep");
+    m->rec.flags |= MODEL_SOFT_CAPS;
+    refuses("soft caps", m, 0, 0, "soft caps");
+    m->rec.flags = rec.flags;
     m->rec.flags |= 1u << 20;
     refuses("an unknown flag", m, 0, 0, "flags 100000");
     m->rec.flags = rec.flags;

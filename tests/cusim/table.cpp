@@ -276,12 +276,17 @@ static void attend(struct x1_query *x, float c, const struct x1_blocks *kv,
     dout.get(x->o);
 }
 
-static void sim_attention(struct x1_query *query, size_t m, float c,
-                          const struct x1_blocks *kv, size_t hd, void *scratch)
+/* No kernel has soft caps. */
+static void sim_attention(struct x1_query *query, size_t m,
+                          struct x1_scoring c, const struct x1_blocks *kv,
+                          size_t hd, void *scratch)
 {
-    (void)scratch;
+    if (c.cap != 0) {
+        ref.attention(query, m, c, kv, hd, scratch);
+        return;
+    }
     for (size_t i = 0; i < m; i++)
-        attend(&query[i], c, kv, hd);
+        attend(&query[i], c.scale, kv, hd);
 }
 
 static void each(float *y, const float *x, size_t n, enum each f)

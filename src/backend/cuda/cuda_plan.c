@@ -34,6 +34,9 @@ int cuda_plan_check(const struct model_record *rec, struct err *err)
 {
     uint64_t rows = (uint64_t)rec->n_layers * rec->n_kv_heads;
 
+    if (rec->flags & MODEL_SOFT_CAPS)
+        return err_set(err, ERR_INPUT, "no kernel for GPUs has the soft caps of"
+                       " this model: kernel = auto computes it on the CPU");
     if (rec->flags & ~(uint32_t)KNOWN_FLAGS)
         return err_set(err, ERR_INPUT, "no kernel for GPUs knows flags %x of"
                        " this model: kernel = auto computes it on the CPU",
