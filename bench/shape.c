@@ -156,9 +156,11 @@ static void all(struct place *p, struct model *m)
     m->head = m->embed;
     if (!(r->flags & MODEL_TIED))
         matrix(p, &m->head, r->n_vocab, r->dim);
-    f = put(p, half * model_tables(r) * sizeof(*f)); /* the second: zeros */
+    f = put(p, half * model_tables(r) * sizeof(*f));
     for (size_t i = 0; f && i < half; i++)
         f[i] = (float)(1.0 / pow(10000.0, 2.0 * (double)i / r->head_dim));
+    if (f && model_tables(r) > 1)
+        memset(f + half, 0, half * sizeof(*f));
     m->inv_freq = f;
     if (r->flags & MODEL_SOFT_CAPS) {
         m->score_cap = 2;
