@@ -179,6 +179,16 @@ static void report_beat(struct rank_side *r)
 
 /* ---- the model ----------------------------------------------------------- */
 
+/* Its number among the ranks of this machine, which Slurm and OpenMPI tell. */
+static unsigned local_rank(void)
+{
+    const char *text = getenv("SLURM_LOCALID");
+
+    if (!text)
+        text = getenv("OMPI_COMM_WORLD_LOCAL_RANK");
+    return text ? (unsigned)strtoul(text, NULL, 10) : 0;
+}
+
 static int open_backend(struct rank_side *r, struct err *err)
 {
     const struct caller caller = { .note = log_note };
@@ -191,7 +201,7 @@ static int open_backend(struct rank_side *r, struct err *err)
     }
     r->device = strcmp(r->o.kernel, "cuda") == 0;
     if (r->device)
-        return cuda_open(&r->backend, err);
+        return cuda_open(&r->backend, local_rank(), err);
     if (backend_open(&r->backend, r->o.kernel, r->o.threads, err))
         return -1;
     /* others have patience for a rank that reads its model, not without end */

@@ -66,6 +66,7 @@ registers='attention.cu 248
 hashes.cu 128
 heads.cu 64
 linear.cu 240
+prefill.cu 255
 rowwise.cu 48
 sample.cu 96'
 

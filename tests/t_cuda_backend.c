@@ -202,7 +202,8 @@ static void open_both(struct side *a, struct side *b)
     struct err err = ERR_INIT;
 
     *a = *b = (struct side){ .b = NULL };
-    if (backend_open(&a->b, "reference", 1, &err) || cuda_open(&b->b, &err)) {
+    if (backend_open(&a->b, "reference", 1, &err) ||
+        cuda_open(&b->b, 0, &err)) {
         printf("# %s\n", err.text);
         abort();
     }
@@ -315,7 +316,7 @@ static void refuses(const char *what, const struct model *m, unsigned taps,
     struct err err = ERR_INIT;
     struct backend *b;
 
-    if (cuda_open(&b, &err))
+    if (cuda_open(&b, 0, &err))
         abort();
     ok(b->ops->load(b, m, &want, &plan, &err) == -1 &&
            strstr(err.text, text), "%s: %s", what, err.text);

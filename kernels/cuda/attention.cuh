@@ -18,8 +18,7 @@
 #ifndef APUS_KERNELS_CUDA_ATTENTION_CUH
 #define APUS_KERNELS_CUDA_ATTENTION_CUH
 
-#include "kernels/cuda/launch.cuh"
-#include "kernels/x1.h"
+#include "kernels/cuda/keys.cuh"
 
 #define ATTN_WARPS 4
 #define ATTN_THREADS (32 * ATTN_WARPS)
@@ -63,19 +62,6 @@ DEV struct attn_part attn_part_of(const struct attention_args &a,
     p.first = base + blockIdx.x % splits * each * tile;
     p.end = p.first + each * tile < p.to ? p.first + each * tile : p.to;
     return p;
-}
-
-/* Unsigned order of floats (none is NaN; zeros are made +0 before). */
-DEV uint32_t order_of(float v)
-{
-    uint32_t u = x1_bits(v);
-
-    return u ^ (u >> 31 ? 0xffffffffu : 0x80000000u);
-}
-
-DEV float from_order(uint32_t u)
-{
-    return x1_float(u ^ (u >> 31 ? 0x80000000u : 0xffffffffu));
 }
 
 /* Where key t of the part lies in the pool, in keys. */
@@ -218,20 +204,6 @@ k_scores(const struct attention_args a)
 }
 
 /* -- weights times values ----------------------------------------------- */
-
-/* Four words of 4 bytes become four words of one byte of each. */
-DEV void turn(uint32_t out[4], const uint32_t in[4])
-{
-    uint32_t a = __byte_perm(in[0], in[1], 0x5140);
-    uint32_t b = __byte_perm(in[2], in[3], 0x5140);
-    uint32_t c = __byte_perm(in[0], in[1], 0x7362);
-    uint32_t d = __byte_perm(in[2], in[3], 0x7362);
-
-    out[0] = __byte_perm(a, b, 0x5410);
-    out[1] = __byte_perm(a, b, 0x7632);
-    out[2] = __byte_perm(c, d, 0x5410);
-    out[3] = __byte_perm(c, d, 0x7632);
-}
 
 /* u of key k0 + lane in three slices a head, and what it adds to Z.  Keys
  * 4 i + t of 16 are bytes 4 t + i of a row, as the products take them. */

@@ -184,6 +184,33 @@ cudaError_t attention_launch(const struct attention_args *a,
                              uint32_t sequences, uint32_t splits,
                              cudaStream_t stream);
 
+/* Attention of many rows of the same slots: tiles of queries, a group of query
+ * heads having at most TILE_QUERIES.  Rows are numbers of from, to, q, step and
+ * o; those of a tile are list[first .. first + count), of one slot, count times
+ * the group at most TILE_QUERIES, and its keys [from, to) are all of theirs;
+ * [0, to) where the layer has no window (whole). */
+#define TILE_QUERIES 64
+struct prefill_tile {
+    uint32_t slot, first, count, from, to;
+};
+struct prefill_args {
+    const int8_t *k, *v; /* the pool, as in attention_args .. */
+    const float *s_k, *s_v;
+    const int32_t *table;
+    const struct prefill_tile *tile;
+    const uint32_t *list;
+    const uint32_t *from, *to; /* rows */
+    const int8_t *q;           /* rows x heads x 2 slices of hdp */
+    const float *step;         /* rows x heads */
+    float c;
+    uint32_t *top, *vm;        /* rows x heads: scratch */
+    float *o;                  /* rows x heads x hd */
+    uint32_t heads, kv_heads, hd, hdp, page, table_stride;
+    bool whole;
+};
+cudaError_t prefill_launch(const struct prefill_args *a, uint32_t tiles,
+                           cudaStream_t stream);
+
 /* A draw and its result, one a row of logits; t is f32(f64(temperature) /
  * 1e6), 0 for greedy, when only token is written.  top_p in millionths, top_k
  * 0 for all; seed is low word first.  sum_k, sum_p and r as in

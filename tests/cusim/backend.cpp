@@ -6,9 +6,11 @@
 #include "kernels/cuda/hashes.cu"
 #include "kernels/cuda/heads.cu"
 #include "kernels/cuda/linear.cu"
+#include "kernels/cuda/prefill.cu"
 #include "kernels/cuda/rowwise.cu"
 #include "kernels/cuda/sample.cu"
 
 #include "backend/cuda/layers.cu"
 #include "backend/cuda/load.cu"
+#include "backend/cuda/order.cu"
 #include "backend/cuda/device.cu"

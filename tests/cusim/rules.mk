@@ -30,6 +30,8 @@ cusim_tests = \
 	tests/t_cuda_heads_checked \
 	tests/t_cuda_hashes \
 	tests/t_cuda_hashes_checked \
+	tests/t_cuda_prefill \
+	tests/t_cuda_prefill_checked \
 	tests/t_cuda_sample \
 	tests/t_cuda_sample_checked \
 	tests/t_cuda_device \
@@ -49,10 +51,10 @@ tests_t_cuda_device_checked_CXXFLAGS = $(cusim_checked_flags)
 tests_t_cuda_device_checked_LDADD = $(cusim_checked_libs)
 
 EXTRA_DIST += kernels/cuda/attention.cu kernels/cuda/hashes.cu \
-	kernels/cuda/heads.cu kernels/cuda/linear.cu \
+	kernels/cuda/heads.cu kernels/cuda/linear.cu kernels/cuda/prefill.cu \
 	kernels/cuda/rowwise.cu kernels/cuda/sample.cu \
 	src/backend/cuda/layers.cu src/backend/cuda/load.cu \
-	src/backend/cuda/device.cu
+	src/backend/cuda/order.cu src/backend/cuda/device.cu
 rowwise_sources = tests/t_cuda_rowwise.cpp kernels/cuda/launch.cuh \
 	kernels/cuda/rowwise.cuh
 tests_t_cuda_rowwise_SOURCES = $(rowwise_sources)
@@ -98,6 +100,15 @@ tests_t_cuda_hashes_checked_SOURCES = $(hashes_sources)
 tests_t_cuda_hashes_checked_CPPFLAGS = $(cusim_checked)
 tests_t_cuda_hashes_checked_CXXFLAGS = $(cusim_checked_flags)
 tests_t_cuda_hashes_checked_LDADD = $(cusim_checked_libs)
+
+prefill_sources = tests/t_cuda_prefill.cpp kernels/cuda/prefill.cuh
+tests_t_cuda_prefill_SOURCES = $(prefill_sources)
+tests_t_cuda_prefill_CXXFLAGS = $(cusim_flags)
+tests_t_cuda_prefill_LDADD = $(cusim_libs)
+tests_t_cuda_prefill_checked_SOURCES = $(prefill_sources)
+tests_t_cuda_prefill_checked_CPPFLAGS = $(cusim_checked)
+tests_t_cuda_prefill_checked_CXXFLAGS = $(cusim_checked_flags)
+tests_t_cuda_prefill_checked_LDADD = $(cusim_checked_libs)
 
 sample_sources = tests/t_cuda_sample.cpp kernels/cuda/sample.cuh
 tests_t_cuda_sample_SOURCES = $(sample_sources)

@@ -17,10 +17,12 @@ extern "C" {
 struct backend;
 struct err;
 
-/* Open the first device that this process sees; closed by backend_close.
- * ERR_RETRY with the reason: there is none that can be used, which another
- * machine may have. */
-int cuda_open(struct backend **out, struct err *err);
+/* Open a device for this rank of the machine, `local` from 0: the one that is
+ * visible, or of several the one of this number, from the first again after
+ * the last.  Closed by backend_close.  ERR_RETRY with the reason: there is none
+ * that can be used, which another machine may have; ERR_INPUT: this build uses
+ * none. */
+int cuda_open(struct backend **out, unsigned local, struct err *err);
 
 #ifdef __cplusplus
 }

@@ -24,6 +24,7 @@
 #define ATTENDED 32
 #define SUM_TILE 64         /* outputs and columns of linear's widest tile */
 #define SAMPLE_ROW_BYTES 64 /* at least sizeof(struct sample_row) */
+#define TILE_BYTES 20       /* sizeof(struct prefill_tile) */
 
 uint32_t cuda_plan_ldk(uint32_t cols)
 {
@@ -103,6 +104,9 @@ static void size_heads(struct cuda_plan *p, const struct model_record *rec)
     n[PLAN_VM] = (uint64_t)p->attended * rec->n_kv_heads * 4;
     n[PLAN_NUM] = p->attended * heads * p->hdp * 8;
     n[PLAN_Z] = p->attended * heads * 8;
+    n[PLAN_LIST] = 2 * (uint64_t)p->rows * 4;
+    n[PLAN_TILE] = 2 * (uint64_t)p->rows * TILE_BYTES;
+    n[PLAN_TOPS] = n[PLAN_VMS] = p->rows * heads * 4;
     n[PLAN_RING] = (uint64_t)p->rows * p->ring_row;
     n[PLAN_LAST] = (uint64_t)PLAN_KEPT * p->draws * rec->dim * 4;
     n[PLAN_HASH] = 2 * (uint64_t)p->rows * 32;

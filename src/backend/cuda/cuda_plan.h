@@ -46,6 +46,10 @@ enum plan_array {
     PLAN_VM,      /* u32, attended x kv heads */
     PLAN_NUM,     /* u64, attended x heads x hdp */
     PLAN_Z,       /* u64, attended x heads */
+    PLAN_LIST,    /* u32, 2 x rows: of tiles, in all layers and the last */
+    PLAN_TILE,    /* 2 x rows x struct prefill_tile */
+    PLAN_TOPS,    /* u32, rows x heads */
+    PLAN_VMS,     /* u32, rows x heads */
     PLAN_RING,    /* rows x what is committed to of a position */
     PLAN_LAST,    /* PLAN_KEPT x draws x dim: x_L of the rows that drew */
     PLAN_HASH,    /* u32, 2 x rows x 8: kv, then fin */

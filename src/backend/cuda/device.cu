@@ -13,33 +13,9 @@
 #define LEAST_MAJOR 8    /* compute capability */
 
 static_assert(sizeof(struct sample_row) <= 64, "SAMPLE_ROW_BYTES");
+static_assert(sizeof(struct prefill_tile) == 20, "TILE_BYTES");
 
 /* ---- a step: what goes to the device ------------------------------------- */
-
-/* Where a row of the step stands in the order of the device. */
-static int rank_of(const struct backend_row *r)
-{
-    return r->logits ? 0 : r->fin ? 1 : 2;
-}
-
-static void order_rows(struct device *d, const struct backend_step *s)
-{
-    size_t at = 0;
-
-    d->n = s->n_rows;
-    for (int rank = 0; rank < 3; rank++) {
-        for (size_t i = 0; i < s->n_rows; i++) {
-            if (rank_of(&s->row[i]) != rank)
-                continue;
-            d->row[at] = { s->row[i], i };
-            d->where[i] = at++;
-        }
-        if (rank == 0)
-            d->n_logits = at;
-        if (rank == 1)
-            d->n_going = at;
-    }
-}
 
 static void fill_rows(struct device *d)
 {
@@ -166,10 +142,14 @@ static int send_rows(struct device *d, struct err *err)
 
     fill_rows(d);
     fill_draws(d);
+    order_tiles(d);
     CUDA_TRY(cudaMemsetAsync(d->at[PLAN_LEAST], 0xff, d->plan.slots * 8,
                              d->stream), err);
     return send(d, PLAN_WORDS, d->words, d->plan.bytes[PLAN_WORDS], err) ||
            send(d, PLAN_ANGLES, d->angles, angles * sizeof(float), err) ||
+           send(d, PLAN_LIST, d->list, d->n_listed * sizeof(*d->list), err) ||
+           send(d, PLAN_TILE, d->tile,
+                (d->tiles[1].first + d->tiles[1].n) * sizeof(*d->tile), err) ||
            send(d, PLAN_DRAW, d->draws, d->n_logits * sizeof(*d->draws), err)
                ? -1 : 0;
 }
@@ -381,7 +361,7 @@ static int device_copy(struct backend *b, uint32_t from, uint32_t to,
 static void unload(struct device *d)
 {
     void *pinned[] = { d->words, d->entry, d->angles, d->logits, d->last_x,
-                       d->draws, d->hash, d->least };
+                       d->draws, d->hash, d->least, d->list, d->tile };
 
     for (size_t i = 0; i < PLAN_ARRAYS; i++) {
         cudaFree(d->at[i]);
@@ -396,13 +376,17 @@ static void unload(struct device *d)
     }
     free(d->row);
     free(d->where);
+    free(d->in_slot);
+    free(d->taken);
     free(d->drawn);
     free(d->told);
     free(d->draw);
     free(d->fault);
     free(d->digest);
     free(d->last);
-    d->words = d->entry = d->hash = NULL;
+    d->words = d->entry = d->hash = d->list = d->in_slot = NULL;
+    d->tile = NULL;
+    d->taken = NULL;
     d->angles = d->logits = d->last_x = NULL;
     d->draws = NULL;
     d->least = NULL;
@@ -446,6 +430,8 @@ static int alloc_pinned(struct device *d, unsigned taps, struct err *err)
     CUDA_TRY(pin(&d->entry, 3 * p->entries), err);
     CUDA_TRY(pin(&d->angles, 2 * p->rows * p->angles), err);
     CUDA_TRY(pin(&d->last_x, p->slots * d->model->rec.dim), err);
+    CUDA_TRY(pin(&d->list, 2 * p->rows), err);
+    CUDA_TRY(pin(&d->tile, 2 * p->rows), err);
     CUDA_TRY(pin(&d->draws, p->draws), err);
     CUDA_TRY(pin(&d->hash, 2 * p->rows * 8), err);
     CUDA_TRY(pin(&d->least, p->slots), err);
@@ -465,6 +451,8 @@ static void alloc_host(struct device *d)
 
     alloc(&d->row, p->rows);
     alloc(&d->where, p->rows);
+    alloc(&d->taken, p->rows);
+    alloc(&d->in_slot, p->slots);
     alloc(&d->drawn, p->slots);
     alloc(&d->told, p->slots);
     alloc(&d->draw, p->draws);
@@ -569,22 +557,23 @@ static const struct backend_ops ops = {
 };
 
 /* Find a device that the kernels run on. */
-static int find(struct device *d, struct err *err)
+static int find(struct device *d, unsigned local, struct err *err)
 {
-    int n = 0, major = 0, minor = 0, processors = 0;
+    int n = 0, major = 0, minor = 0, processors = 0, at;
     cudaError_t e = cudaGetDeviceCount(&n);
 
     if (e != cudaSuccess || n < 1)
         return err_set(err, ERR_RETRY, "no GPU can be used here: %s",
                        e == cudaSuccess ? "there is none"
                                         : cudaGetErrorString(e));
-    CUDA_TRY(cudaSetDevice(0), err);
+    at = (int)(local % (unsigned)n);
+    CUDA_TRY(cudaSetDevice(at), err);
     CUDA_TRY(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor,
-                                    0), err);
+                                    at), err);
     CUDA_TRY(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor,
-                                    0), err);
+                                    at), err);
     CUDA_TRY(cudaDeviceGetAttribute(&processors,
-                                    cudaDevAttrMultiProcessorCount, 0), err);
+                                    cudaDevAttrMultiProcessorCount, at), err);
     if (major < LEAST_MAJOR)
         return err_set(err, ERR_RETRY, "the GPU here has compute capability"
                        " %d.%d, and %d.0 is the least", major, minor,
@@ -595,11 +584,11 @@ static int find(struct device *d, struct err *err)
     return 0;
 }
 
-int cuda_open(struct backend **out, struct err *err)
+int cuda_open(struct backend **out, unsigned local, struct err *err)
 {
     struct device *d = (struct device *)xcalloc(1, sizeof(*d));
 
-    if (find(d, err)) {
+    if (find(d, local, err)) {
         free(d);
         return -1;
     }

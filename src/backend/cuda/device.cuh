@@ -1,6 +1,7 @@
 /*
  * The state of the device backend, for its own files: load.cu has weights and
- * memory, layers.cu the forward pass, device.cu a step and its life.
+ * memory, order.cu the
+ * order of rows, layers.cu the forward pass, device.cu a step and its life.
  */
 #ifndef APUS_BACKEND_CUDA_DEVICE_CUH
 #define APUS_BACKEND_CUDA_DEVICE_CUH
@@ -75,6 +76,11 @@ struct cuda_row {
     size_t given;
 };
 
+/* Tiles of d->tile. */
+struct cuda_tiles {
+    size_t first, n;
+};
+
 struct device {
     struct backend base;
     struct model_sink sink;
@@ -85,7 +91,8 @@ struct device {
     struct cuda_plan plan;
     unsigned char *at[PLAN_ARRAYS]; /* on the device */
     /* pinned, for the copies of a step */
-    uint32_t *words, *entry;
+    uint32_t *words, *entry, *list;
+    struct prefill_tile *tile;
     float *angles, *logits, *last_x;
     struct sample_row *draws;
     uint32_t *hash;
@@ -94,6 +101,11 @@ struct device {
      * then those whose x_L is asked for */
     struct cuda_row *row;
     size_t n, n_logits, n_going;
+    size_t n_single;           /* that attend one by one; the others in .. */
+    struct cuda_tiles tiles[2]; /* .. these, and in the last layer these */
+    size_t n_listed;           /* of list */
+    uint32_t *in_slot;         /* rows of this step, a slot each */
+    bool *taken;               /* a row each: it is in a tile */
     size_t *where;             /* of the step's i-th row among them */
     uint32_t *drawn;           /* the id drawn last, a slot each */
     bool *told;                /* a slot each: its fault is in the result */
@@ -122,6 +134,11 @@ void weights_put(struct device *d, uint32_t tensor, const struct x1_matrix *m,
 /* What a model has beside its matrices, and these if they are in memory. */
 int weights_finish(struct device *d, const struct model *m, struct err *err);
 void weights_drop(struct device *d);
+
+/* The rows of a step into d->row; then their tiles, when their words are
+ * there. */
+void order_rows(struct device *d, const struct backend_step *s);
+void order_tiles(struct device *d);
 
 /* The rows of d->row, whose words and angles are on the way: everything up to
  * logits and hashes. */

@@ -198,8 +198,8 @@ static uint32_t most_keys(const struct device *d, uint32_t i, uint32_t n,
     return window && most > window ? window : most;
 }
 
-/* o = attention of every row over what its sequence remembers. */
-static int attend(const struct pass *p, struct err *err)
+/* o = attention of the first `alone` rows, one by one. */
+static int attend_alone(const struct pass *p, uint32_t alone, struct err *err)
 {
     const struct device *d = p->d;
     const struct model_layer *l = &d->model->layers[p->layer];
@@ -227,8 +227,8 @@ static int attend(const struct pass *p, struct err *err)
     a.page = d->plan.page;
     a.table_stride = d->plan.stride;
     a.score_stride = p->rec->context;
-    for (uint32_t i = 0; i < p->m; i += n) {
-        n = p->m - i < n ? p->m - i : n;
+    for (uint32_t i = 0; i < alone; i += n) {
+        n = alone - i < n ? alone - i : n;
         a.slot = words + i;
         a.to = words + rows + i;
         a.from = words + (l->window ? 3 : 2) * rows + i;
@@ -243,6 +243,55 @@ static int attend(const struct pass *p, struct err *err)
                                   d->stream), err);
     }
     return 0;
+}
+
+/* .. and of the others, in tiles. */
+static int attend_tiles(const struct pass *p, const struct cuda_tiles *t,
+                        struct err *err)
+{
+    const struct device *d = p->d;
+    const struct model_layer *l = &d->model->layers[p->layer];
+    const uint32_t *words = cuda_array<uint32_t>(d, PLAN_WORDS);
+    size_t at = pool_at(p);
+    struct prefill_args a = {};
+
+    a.k = cuda_array<int8_t>(d, PLAN_K) + at * d->plan.hdp;
+    a.v = cuda_array<int8_t>(d, PLAN_V) + at * d->plan.hdp;
+    a.s_k = cuda_array<float>(d, PLAN_S_K) + at;
+    a.s_v = cuda_array<float>(d, PLAN_S_V) + at;
+    a.table = cuda_array<int32_t>(d, PLAN_TABLE);
+    a.tile = cuda_array<struct prefill_tile>(d, PLAN_TILE) + t->first;
+    a.list = cuda_array<uint32_t>(d, PLAN_LIST);
+    a.to = words + d->plan.rows;
+    a.from = words + (l->window ? 3 : 2) * d->plan.rows;
+    a.q = cuda_array<int8_t>(d, PLAN_Q);
+    a.step = cuda_array<float>(d, PLAN_STEP);
+    a.c = l->attn_scale;
+    a.top = cuda_array<uint32_t>(d, PLAN_TOPS);
+    a.vm = cuda_array<uint32_t>(d, PLAN_VMS);
+    a.o = cuda_array<float>(d, PLAN_O);
+    a.heads = p->rec->n_heads;
+    a.kv_heads = p->rec->n_kv_heads;
+    a.hd = p->rec->head_dim;
+    a.hdp = d->plan.hdp;
+    a.page = d->plan.page;
+    a.table_stride = d->plan.stride;
+    a.whole = l->window == 0;
+    CUDA_TRY(prefill_launch(&a, (uint32_t)t->n, d->stream), err);
+    return 0;
+}
+
+/* o = attention of every row over what its sequence remembers. */
+static int attend(const struct pass *p, struct err *err)
+{
+    const struct device *d = p->d;
+    bool last = p->layer + 1 == p->rec->n_layers;
+    const struct cuda_tiles *t = &d->tiles[last];
+
+    if (attend_alone(p, d->n_single < p->m ? (uint32_t)d->n_single : p->m,
+                     err))
+        return -1;
+    return t->n ? attend_tiles(p, t, err) : 0;
 }
 
 /* ---- layers -------------------------------------------------------------- */

@@ -7,9 +7,10 @@
 
 #include "base/err.h"
 
-int cuda_open(struct backend **out, struct err *err)
+int cuda_open(struct backend **out, unsigned local, struct err *err)
 {
     (void)out;
+    (void)local;
     return err_set(err, ERR_INPUT, "this build has no kernels for GPUs:"
                    " configure --with-cuda makes them");
 }

@@ -1,0 +1,99 @@
+/*
+ * The order of a step's rows on the device, and the tiles of those that attend
+ * together.  Rows with logits come first, then those whose x_L is asked for:
+ * the last layer and the head take a part from the front.  Among each, slots
+ * with one row come first.  The leading rows of such slots attend one by one,
+ * with their keys split over many blocks; all others do it in tiles.
+ */
+#include "backend/cuda/device.cuh"
+
+#include <string.h>
+
+/* Where a row of the step stands. */
+static int rank_of(const struct device *d, const struct backend_row *r)
+{
+    int part = r->logits ? 0 : r->fin ? 1 : 2;
+
+    return 2 * part + (d->in_slot[r->slot] > 1);
+}
+
+void order_rows(struct device *d, const struct backend_step *s)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < s->n_rows; i++)
+        d->in_slot[s->row[i].slot] = 0;
+    for (size_t i = 0; i < s->n_rows; i++)
+        d->in_slot[s->row[i].slot]++;
+    d->n = s->n_rows;
+    for (int rank = 0; rank < 6; rank++) {
+        for (size_t i = 0; i < s->n_rows; i++) {
+            if (rank_of(d, &s->row[i]) != rank)
+                continue;
+            d->row[at] = { s->row[i], i };
+            d->where[i] = at++;
+        }
+        if (rank == 0)
+            d->n_single = at;
+        if (rank == 1)
+            d->n_logits = at;
+        if (rank == 3)
+            d->n_going = at;
+    }
+}
+
+/* The tile that row i goes into: the last one, or a new one if that is of
+ * another slot or full. */
+static struct prefill_tile *tile_for(struct device *d, struct cuda_tiles *t,
+                                     uint32_t slot, size_t most)
+{
+    struct prefill_tile *tile = &d->tile[t->first + t->n];
+
+    if (t->n > 0 && tile[-1].slot == slot && tile[-1].count < most)
+        return tile - 1;
+    *tile = { slot, (uint32_t)d->n_listed, 0, UINT32_MAX, 0 };
+    t->n++;
+    return tile;
+}
+
+/* Rows [from, to) in tiles, those of a slot together; the keys that a window
+ * leaves are known by now. */
+static void make_tiles(struct device *d, struct cuda_tiles *t, size_t from,
+                       size_t to)
+{
+    const struct model_record *rec = &d->model->rec;
+    size_t most = TILE_QUERIES / (rec->n_heads / rec->n_kv_heads);
+    const uint32_t *begin = d->words + 3 * d->plan.rows;
+
+    memset(d->taken, 0, d->plan.rows * sizeof(*d->taken));
+    for (size_t i = from; i < to; i++) {
+        uint32_t slot = d->row[i].r.slot;
+
+        for (size_t j = i; j < to && !d->taken[i]; j++) {
+            struct prefill_tile *tile;
+            uint32_t end = d->row[j].r.position + 1;
+
+            if (d->row[j].r.slot != slot)
+                continue;
+            d->taken[j] = j > i;
+            tile = tile_for(d, t, slot, most);
+            tile->from = begin[j] < tile->from ? begin[j] : tile->from;
+            tile->to = end > tile->to ? end : tile->to;
+            tile->count++;
+            d->list[d->n_listed++] = (uint32_t)j;
+        }
+    }
+}
+
+void order_tiles(struct device *d)
+{
+    const struct model_record *rec = &d->model->rec;
+
+    if (rec->n_heads / rec->n_kv_heads > TILE_QUERIES)
+        d->n_single = d->n;
+    d->n_listed = 0;
+    d->tiles[0] = { 0, 0 };
+    make_tiles(d, &d->tiles[0], d->n_single, d->n);
+    d->tiles[1] = { d->tiles[0].n, 0 };
+    make_tiles(d, &d->tiles[1], d->n_single, d->n_going);
+}
