@@ -178,6 +178,9 @@ static int open_dispute(struct challenge *g, struct err *err)
         return rc ? -1
                   : err_set(err, ERR_INPUT, "the answer is what the model"
                             " gives: there is nothing to dispute");
+    /* a case first, so that a dispute which is open has one */
+    if (keep(g, "found", err))
+        return -1;
     base64url(request, g->c.request.b, 32);
     if (client_say(g->client, &m, "Challenge-Response", &r, &out, err) < 0)
         return -1;
@@ -254,6 +257,11 @@ static enum step step(struct challenge *g, struct dispute_end *end,
         return STEP_GONE;
     if (rc == 0)
         return open_dispute(g, err) ? STEP_FAILED : STEP_MOVED;
+    /* it was opened by a command that was ended then */
+    if (strcmp(g->c.state, "found") == 0 && keep(g, "open", err)) {
+        dispute_clear(&d);
+        return STEP_FAILED;
+    }
     tell_shown(g, &d);
     if (d.judge.turn == JUDGE_PICKS || d.judge.turn == JUDGE_PROVES) {
         rc = move(g, &d, end, err);
