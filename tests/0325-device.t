@@ -1,7 +1,7 @@
 #!/bin/sh
 # A job on the emulated GPU (tests/worker-sim): answers, traces and rows are
 # those of the CPU, byte for byte, also when a start that was told to save is
-# followed by one on the CPU.
+# followed by one on the CPU.  Without a device kernel = cuda ends with 75.
 set -eu
 sim=${top_builddir:-.}/tests/worker-sim
 if [ ! -x "$sim" ]; then
@@ -38,4 +38,36 @@ id=$(basename gpu/done/b*)
 same cpu.out gpu.out "the same answers"
 same "cpu/done/$id/part-0000.h5" "gpu/done/$id/part-0000.h5" \
     "the same part: traces and last rows"
+
+# A start that is told to save, one that finds no device, one on the CPU.
+APUS_SPOOL=$tmp/spool
+unset APUS_WORKER
+gives 0 "the same, interrupted" submit in.jsonl -m nano --todo
+"$sim" --alone --batch=2 --kernel=cuda -- "${id#b}" >out 2>err </dev/null &
+pid=$!
+left=1200
+while [ $left -gt 0 ] && kill -0 $pid 2>/dev/null; do
+    some=$(sed -n 's/.*"tokens":\([0-9]*\).*/\1/p' \
+        "spool/running/$id/progress" 2>/dev/null | head -n 1)
+    [ "${some:-0}" -eq 0 ] || break
+    left=$((left - 1))
+    sleep 0.05
+done
+kill -USR1 $pid 2>/dev/null || :
+got=0
+wait $pid || got=$?
+[ $got -eq 75 ] && r=0 || r=1
+report $r "a start on the GPU is saved: $got"
+got=0
+CUSIM_DEVICES=0 "$sim" --alone --kernel=cuda -- "${id#b}" >out 2>err \
+    </dev/null || got=$?
+[ $got -eq 75 ] && [ "$(grep -c . err)" = 1 ] &&
+    grep -q 'no GPU can be used here: no device is detected' err && r=0 || r=1
+report $r "no GPU: one line, exit status $got"
+got=0
+"$worker" --alone -- "${id#b}" >out 2>err </dev/null || got=$?
+[ $got -eq 0 ] && r=0 || r=1
+report $r "the CPU goes on: $got"
+same "cpu/done/$id/part-0000.h5" "spool/done/$id/part-0000.h5" \
+    "the same part of both"
 finish
