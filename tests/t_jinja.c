@@ -229,7 +229,8 @@ static void refusals(void)
         { "{{ 1", "a tag has no end" },
         { "{# a", "a comment has no end" },
         { "{% break %}", "outside of a loop" },
-        { "{{ }}", "an expression expected" },
+        { "{{ }}", "an expression expected instead of \"}}\"" },
+        { "{% if %}", "an expression expected instead of \"%}\"" },
         { "{{ a ! b }}", "" },
         { "{{ a ? b }}", "belongs nowhere" },
         { NULL, NULL }

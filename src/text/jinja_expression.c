@@ -27,7 +27,20 @@ struct jinja_node *jinja_parse_fail(struct jinja_parser *p, const char *what,
 struct jinja_node *jinja_parse_fail_here(struct jinja_parser *p,
                                          const char *what)
 {
-    return jinja_parse_fail(p, what, p->at->text);
+    switch (p->at->kind) { /* those without a text of their own */
+    case TOKEN_END:
+        return jinja_parse_fail(p, what, jinja_literal("the end"));
+    case TOKEN_PRINT:
+        return jinja_parse_fail(p, what, jinja_literal("{{"));
+    case TOKEN_PRINT_END:
+        return jinja_parse_fail(p, what, jinja_literal("}}"));
+    case TOKEN_TAG:
+        return jinja_parse_fail(p, what, jinja_literal("{%"));
+    case TOKEN_TAG_END:
+        return jinja_parse_fail(p, what, jinja_literal("%}"));
+    default:
+        return jinja_parse_fail(p, what, p->at->text);
+    }
 }
 
 struct jinja_node *jinja_make(struct jinja_parser *p, enum jinja_node_kind kind)
