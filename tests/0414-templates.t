@@ -120,6 +120,8 @@ END
 config '"{{ pad_token }}"'
 gives 1 "a token that no model file names" model add model bad
 has err '"pad_token" is not supported' "it is named"
+! grep -q warning err && r=0 || r=1
+report $r "without a warning about the end of a turn"
 gives 1 "no model was added" model info bad
 gives 0 "the model without its template" \
     model add model t --no-chat-template

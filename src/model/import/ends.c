@@ -26,6 +26,7 @@ int ends_of_template(struct import *m, const struct tokenizer *t,
                      struct err *err)
 {
     struct model_record *r = &m->rec;
+    struct err why = ERR_INIT;
     uint32_t end;
 
     if (!m->chat_template.len)
@@ -34,6 +35,9 @@ int ends_of_template(struct import *m, const struct tokenizer *t,
                         r->bos, r->n_eos ? r->eos[0] : MODEL_NONE);
     if (end != MODEL_NONE)
         return ends_add(r, end, err);
+    /* a template that cannot be run is refused for that alone */
+    if (chat_check(m->chat_template.data, m->chat_template.len, &why))
+        return 0;
     buf_puts(&m->notes, "no token closes a turn of the chat template: a chat"
              " may go on to max_tokens\n");
     return 0;

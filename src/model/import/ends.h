@@ -16,7 +16,7 @@ struct tokenizer;
 int ends_add(struct model_record *r, uint32_t id, struct err *err);
 
 /* Add what closes a turn of the chat template of m, if it has one; where
- * nothing does, a line in its notes says so. */
+ * nothing does in one that can be run, a line in its notes says so. */
 int ends_of_template(struct import *m, const struct tokenizer *t,
                      struct err *err);
 
