@@ -48,6 +48,14 @@ head -c 1000 "$nano/model.safetensors" >d/model.safetensors
 refuses 'ends within its header' "cut in the header"
 : >d/model.safetensors
 refuses 'is empty' "an empty file"
+printf 'Entry not found' >d/model.safetensors
+refuses 'is a text, not safetensors.*download it again' "what a server said"
+printf 'PK\003\004\024\000\010\010' >d/model.safetensors
+refuses 'is a ZIP archive' "an archive"
+printf 'GGUF\003\000\000\000' >d/model.safetensors
+refuses 'is a GGUF file.*add FILE.gguf' "a GGUF file under its name"
+printf '\037\213\010\010\201\202\203\204' >d/model.safetensors
+refuses 'is not safetensors, or damaged' "something else"
 copy d
 rm d/tokenizer.json
 refuses 'has no tokenizer.*--no-tokenizer' "no tokenizer"

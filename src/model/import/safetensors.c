@@ -238,6 +238,27 @@ static int read_at(const struct shard *f, uint64_t at, void *out, size_t n,
     return 0;
 }
 
+/* What begins with these 8 bytes, which are no length of a header. */
+static int other_file(const unsigned char *head, uint64_t n, struct err *err)
+{
+    bool text = true;
+
+    for (size_t i = 0; i < 8; i++)
+        text &= (head[i] >= ' ' && head[i] < 0x7f) ||
+                (head[i] >= '\t' && head[i] <= '\r');
+    if (memcmp(head, "GGUF", 4) == 0)
+        return err_set(err, ERR_INPUT, "it is a GGUF file, not safetensors:"
+                       " apus model add FILE.gguf takes it");
+    if (memcmp(head, "PK\3\4", 4) == 0)
+        return err_set(err, ERR_INPUT, "it is a ZIP archive, as weights of"
+                       " PyTorch are, not safetensors");
+    if (text)
+        return err_set(err, ERR_INPUT, "it is a text, not safetensors:"
+                       " download it again");
+    return err_set(err, ERR_INPUT, "it is not safetensors, or damaged: its"
+                   " header would have %" PRIu64 " bytes", n);
+}
+
 /* The length, then the header, of the file of `size` bytes. */
 static int read_header(struct safetensors *s, struct shard *f, uint64_t size,
                        struct err *err)
@@ -253,8 +274,7 @@ static int read_header(struct safetensors *s, struct shard *f, uint64_t size,
         return -1;
     n = get_u64(len);
     if (n > MAX_HEADER)
-        return err_set(err, ERR_INPUT,
-                       "a header of %" PRIu64 " bytes is too long", n);
+        return other_file(len, n, err);
     if (n > size - 8)
         return err_set(err, ERR_INPUT, "it ends within its header: the "
                        "download did not finish");
