@@ -98,6 +98,17 @@ refused 'is ..enable_thinking.. meant' "a slip in its name"
 asks '"tools":[{"name":"n"}]'
 refused 'does not use ..tools' "tools that the template does not look at"
 
+# ---- none at all -----------------------------------------------------------
+
+printf '{"eos_token":"<|im_end|>"}\n' >model/tokenizer_config.json
+gives 0 "a tokenizer_config.json without a template" model add model t
+asks ''
+refused 'has no chat template' "it refuses chats"
+printf 'J{{ messages[0].content }}\n' >model/chat_template.jinja
+gives 0 "a template in the file beside it alone" model add model t
+prompt Jhi "makes the prompt"
+rm model/chat_template.jinja
+
 # ---- what is refused --------------------------------------------------------
 
 while read -r name text; do

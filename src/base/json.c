@@ -36,7 +36,7 @@ void json_wipe(struct json *root)
 
 enum json_type json_type(const struct json *v)
 {
-    return v->type;
+    return v ? v->type : JSON_NULL;
 }
 
 const char *json_type_name(enum json_type type)

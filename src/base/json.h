@@ -40,7 +40,7 @@ void json_free(struct json *root); /* NULL is allowed */
 /* The same for a text with secrets: its strings are wiped first. */
 void json_wipe(struct json *root);
 
-enum json_type json_type(const struct json *v);
+enum json_type json_type(const struct json *v); /* of NULL: JSON_NULL */
 const char *json_type_name(enum json_type type);
 
 /* The member of an object, or NULL (also if v is not an object, or NULL). */
