@@ -37,6 +37,14 @@ has err "the same weights as model $begin, but: tokenizer$" \
     "has its weights, and what differs is named"
 [ "$(cat out)" != "$id" ] && r=0 || r=1
 report $r "another id"
+cp -r "$top/models/nano" endless
+chmod -R u+w endless
+sed 's/"eos_token_id"/"unused"/' "$top/models/nano/config.json" \
+    >endless/config.json
+echo '{}' >endless/tokenizer_config.json
+gives 0 "no end of a text" model add endless
+has err "but: ends none, there [0-9]" "an empty list is called none"
+rm -r endless
 gives 0 "converted to a file" model convert nano.gguf -o nano.apus
 [ "$(cat out)" = "$id" ] && r=0 || r=1
 report $r "it has the same id"

@@ -38,6 +38,14 @@ static void put_real(struct buf *b, const char *what, float one, float other)
                    (double)other);
 }
 
+static void put_eos(struct buf *b, const struct model_record *r)
+{
+    for (uint32_t i = 0; i < r->n_eos; i++)
+        buf_printf(b, " %u", r->eos[i]);
+    if (r->n_eos == 0)
+        buf_puts(b, " none");
+}
+
 static void put_ends(struct buf *b, const struct model_record *one,
                      const struct model_record *other)
 {
@@ -48,11 +56,9 @@ static void put_ends(struct buf *b, const struct model_record *one,
     if (same)
         return;
     buf_puts(b, " ends");
-    for (uint32_t i = 0; i < one->n_eos; i++)
-        buf_printf(b, " %u", one->eos[i]);
+    put_eos(b, one);
     buf_puts(b, ", there");
-    for (uint32_t i = 0; i < other->n_eos; i++)
-        buf_printf(b, " %u", other->eos[i]);
+    put_eos(b, other);
     buf_putc(b, ';');
 }
 
