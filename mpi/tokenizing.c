@@ -148,13 +148,15 @@ static int parse_ids(struct tokens *ids, const struct buf *text,
 {
     const char *p = text->len > 0 ? text->data : "";
     unsigned long long id;
+    size_t n;
     char *end;
 
     for (p += strspn(p, " \t\r\n,[]"); *p; p += strspn(p, " \t\r\n,[]")) {
         id = strtoull(p, &end, 10);
+        n = strcspn(p, " \t\r\n,[]");
         if (*p < '0' || *p > '9' || id >= n_vocab)
-            return err_set(err, ERR_INPUT, "\"%.20s\" is not an id below %u",
-                           p, n_vocab);
+            return err_set(err, ERR_INPUT, "\"%.*s\" is not an id below %u",
+                           (int)(n < 20 ? n : 20), p, n_vocab);
         tokens_put(ids, (uint32_t)id);
         p = end;
     }

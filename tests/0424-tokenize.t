@@ -38,6 +38,7 @@ cmp -s out text && r=0 || r=1
 report $r "the same text"
 printf '[1, 512]' >coded
 gives 1 "an id that there is not" tokenize -m nano --decode coded
+has err ' "[^"? ]*" is not an id below 512' "it alone is named"
 printf '7 x' >coded
 gives 1 "not an id" tokenize -m nano --decode coded
 printf '\377' >text
