@@ -474,6 +474,27 @@ static void try_refused_keys(const struct import *nano)
     refused(&o, "it has no key llama.embedding_length");
 }
 
+/* Ids of control tokens that the vocabulary has not. */
+static void try_refused_ids(const struct import *nano)
+{
+    struct import other = *nano;
+    struct gguf_out o;
+    struct import *m;
+    struct err err;
+
+    other.rec.bos = other.rec.n_vocab;
+    nano_out(&o, &other);
+    m = open_out(&o, &err);
+    ok(m && m->rec.bos == MODEL_NONE && m->notes.len > 0 &&
+       strstr(m->notes.data, "bos_token_id is 512, not below 512"),
+       "an id that is no token is left out, aloud");
+    import_free(m);
+    nano_out(&o, &other);
+    gguf_put_text(&o, "tokenizer.ggml.model", "gpt2");
+    gguf_put_bool(&o, "tokenizer.ggml.add_bos_token", true);
+    refused(&o, "add_bos_token is true, and");
+}
+
 static void try_refused_tensors(const struct import *nano)
 {
     static const unsigned char zeros[4096];
@@ -546,6 +567,7 @@ int main(void)
     try_scaling(nano);
     try_named_template(nano);
     try_refused_keys(nano);
+    try_refused_ids(nano);
     try_refused_tensors(nano);
     try_refused_caps(nano);
     import_free(nano);

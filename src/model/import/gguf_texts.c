@@ -7,6 +7,7 @@
 #include "model/import/gguf_texts.h"
 
 #include <stdbool.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,7 +121,12 @@ static int read_tokenizer(struct import *m, const struct gguf *g,
         gguf_says(g, get(g, "model"), "no_vocab"))
         return 0;
     gguf_string(g, get(g, "pre"), &t.pre.s, &t.pre.n);
-    t.add_bos = m->rec.bos == MODEL_NONE ? 0 : truth(g, "add_bos_token");
+    t.add_bos = truth(g, "add_bos_token");
+    if (t.add_bos > 0 && m->rec.bos == MODEL_NONE)
+        return err_set(err, ERR_INPUT, "tokenizer.ggml.add_bos_token is true,"
+                       " and bos_token_id is not in the vocabulary");
+    if (m->rec.bos == MODEL_NONE)
+        t.add_bos = 0;
     t.add_eos = truth(g, "add_eos_token");
     t.leading_space = truth(g, "add_space_prefix");
     t.squeeze = truth(g, "remove_extra_whitespaces");
@@ -178,14 +184,20 @@ static int read_template(struct import *m, const struct gguf *g,
     return rc;
 }
 
-/* The id of a key, if the vocabulary has it: there are keys of 2^32 - 1. */
-static bool read_id(const struct import *m, const struct gguf *g,
-                    const char *key, uint32_t *out)
+/* The id of a key, if the vocabulary has it: 2^32 - 1 says that there is none;
+ * of any other one a note says that it is left out. */
+static bool read_id(struct import *m, const struct gguf *g, const char *key,
+                    uint32_t *out)
 {
     uint64_t n;
 
-    if (gguf_u64(g, get(g, key), &n) || n >= m->rec.n_vocab)
+    if (gguf_u64(g, get(g, key), &n) || n == UINT32_MAX)
         return false;
+    if (n >= m->rec.n_vocab) {
+        buf_printf(&m->notes, "tokenizer.ggml.%s is %" PRIu64 ", not below %u:"
+                   " it is left out\n", key, n, m->rec.n_vocab);
+        return false;
+    }
     *out = (uint32_t)n;
     return true;
 }
