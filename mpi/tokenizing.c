@@ -17,6 +17,8 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "model/import/formats.h"
+#include "model/import/import.h"
 #include "model/model.h"
 #include "model/model_layout.h"
 #include "store/request.h"
@@ -47,14 +49,37 @@ static int open_model(struct own *o, const char *path, struct err *err)
     return prompt_model_init(&o->with, m, err);
 }
 
-static int open_tokenizer(struct own *o, const char *path, struct err *err)
+/* A directory or a GGUF file, with its chat template. */
+static int open_source(struct own *o, const char *path, struct err *err)
+{
+    struct model *m = &o->model;
+    struct import *from;
+
+    if (formats_texts(&from, path, MAX_VOCAB, err))
+        return -1;
+    m->rec = from->rec;
+    buf_put(&o->tokenizer, from->tokenizer.data, from->tokenizer.len);
+    buf_put(&o->chat_template, from->chat_template.data,
+            from->chat_template.len);
+    import_free(from);
+    if (o->tokenizer.len == 0)
+        return err_set(err, ERR_INPUT, "\"%s\" has no tokenizer", path);
+    m->tokenizer = (unsigned char *)o->tokenizer.data;
+    m->chat_template = o->chat_template.data;
+    return prompt_model_init(&o->with, m, err);
+}
+
+static int open_tokenizer(struct own *o, const char *path, bool chat,
+                          struct err *err)
 {
     struct tokenizer_source source = { MAX_VOCAB, UINT32_MAX, false, NULL };
-    int rc = file_is_dir(path)
-                 ? tokenizer_import(&o->tokenizer, path, &source, err)
-                 : tokenizer_import_file(&o->tokenizer, path, &source, err);
 
-    if (rc)
+    if (formats_known(path))
+        return open_source(o, path, err);
+    if (chat)
+        return err_set(err, ERR_INPUT, "\"%s\" has no chat template: give"
+                       " its directory, or a GGUF file", path);
+    if (tokenizer_import_file(&o->tokenizer, path, &source, err))
         return -1;
     if (o->tokenizer.len == 0)
         return err_set(err, ERR_INPUT, "\"%s\" has no tokenizer", path);
@@ -224,7 +249,7 @@ int tokenizing(const struct tokenizing *t, struct err *err)
     buf_init(&text, MAX_INPUT);
     buf_init(&out, 16 * MAX_INPUT);
     rc = t->model ? open_model(o, t->model, err)
-                  : open_tokenizer(o, t->tokenizer, err);
+                  : open_tokenizer(o, t->tokenizer, t->chat, err);
     if (rc == 0)
         rc = read_input(&text, t->file, err) ||
              translate(t, o, &text, &out, err) || print(&out, err) ? -1 : 0;

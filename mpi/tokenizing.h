@@ -11,7 +11,8 @@ struct err;
 
 struct tokenizing {
     const char *model;     /* a model file, or NULL .. */
-    const char *tokenizer; /* .. and a file or directory with a tokenizer */
+    const char *tokenizer; /* .. and a file or directory with a tokenizer;
+                              chat needs a directory or a GGUF file */
     const char *file;      /* what is read; "-" is standard input */
     bool chat, decode;
 };

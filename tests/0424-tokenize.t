@@ -26,7 +26,6 @@ printf 'What is 6 + 24?' >text
 gives 2 "neither a model nor a tokenizer" tokenize text
 gives 2 "both" tokenize -m nano --tokenizer "$nano" text
 gives 2 "--chat and --decode" tokenize -m nano --chat --decode text
-gives 2 "--chat without a template" tokenize --tokenizer "$nano" --chat text
 gives 1 "no such model" tokenize -m none text
 gives 1 "no such file" tokenize -m nano no-such-file
 ids "a text" "320 283 223 24 298 223 20 22 33" -m nano
@@ -55,6 +54,16 @@ echo '[{"role": "user", "content": "hi"}]' >text
 ids "messages" "1 456 201 74 75 2 201 1 455 201" -m nano --chat
 echo '{"messages": [{"role": "user", "content": "hi"}], "max_tokens": 3}' >text
 ids "a body" "1 456 201 74 75 2 201 1 455 201" -m nano --chat
+mkdir bare
+cp "$nano"/tokenizer*.json bare
+ids "without weights" "1 456 201 74 75 2 201 1 455 201" --tokenizer bare --chat
+gives 1 "no template" tokenize --tokenizer bare/tokenizer.json --chat text
+has err 'no chat template: give its directory' "says what to give"
+"$(dirname "$apus")/tests/makegguf" "$nano" m.gguf
+ids "a GGUF file" "$(
+    )$("$apus" tokenize -m m.gguf --chat text 2>>err)" --tokenizer m.gguf --chat
+[ -s out ] && r=0 || r=1
+report $r "which has them"
 echo '{"messages": 7}' >text
 gives 1 "no messages" tokenize -m nano --chat text
 

@@ -61,9 +61,6 @@ static int check(const struct tokenize *t, struct err *err)
     if (t->chat && t->decode)
         return err_set(err, ERR_INPUT, "apus tokenize: --chat is for messages,"
                        " --decode for ids");
-    if (t->chat && !t->model)
-        return err_set(err, ERR_INPUT, "apus tokenize: --chat needs the chat "
-                       "template of a model, give it with -m");
     return 0;
 }
 
@@ -71,7 +68,7 @@ static const struct opt tokenize_opts[] = {
     { 'm', "model", "MODEL", "name, id, file or directory of a model",
       offsetof(struct tokenize, model) },
     { 0, "tokenizer", "FILE", "a tokenizer without a model: tokenizer.json,"
-      " tokenizer.model, tekken.json .. or their directory",
+      " tokenizer.model, tekken.json .. or their directory, a GGUF file",
       offsetof(struct tokenize, tokenizer) },
     { 0, "chat", NULL, "FILE is messages, or the body of a chat request",
       offsetof(struct tokenize, chat) },

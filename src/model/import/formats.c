@@ -14,8 +14,10 @@
 #include "base/file.h"
 #include "model/import/gguf.h"
 #include "model/import/gguf_model.h"
+#include "model/import/gguf_texts.h"
 #include "model/import/hf.h"
 #include "model/import/import.h"
+#include "model/model_layout.h"
 #include "proof/merkle.h"
 
 static bool is_named(const char *path, const char *end)
@@ -58,20 +60,54 @@ static int open_any(struct import *m, const char *path, struct err *err)
     return check_directory(path, err) ? -1 : hf_open(m, path, err);
 }
 
-int formats_open(struct import **out, const char *path, struct err *err)
+static void take_sizes(struct import *m)
 {
-    struct import *m = import_new();
     struct model_record *r = &m->rec;
 
-    if (open_any(m, path, err)) {
-        import_free(m);
-        return -1;
-    }
     r->tokenizer_size = m->tokenizer.len;
     merkle_blob(&r->tokenizer, m->tokenizer.data, m->tokenizer.len);
     r->template_size = m->chat_template.len;
     merkle_blob(&r->template_blob, m->chat_template.data,
                 m->chat_template.len);
+}
+
+int formats_open(struct import **out, const char *path, struct err *err)
+{
+    struct import *m = import_new();
+
+    if (open_any(m, path, err)) {
+        import_free(m);
+        return -1;
+    }
+    take_sizes(m);
+    *out = m;
+    return 0;
+}
+
+static int read_gguf(struct import *m, const char *path, struct err *err)
+{
+    struct gguf *g;
+    int rc;
+
+    if (gguf_open(&g, path, err))
+        return -1;
+    rc = gguf_texts_read(m, g, err);
+    gguf_close(g);
+    return rc;
+}
+
+int formats_texts(struct import **out, const char *path, uint32_t n_vocab,
+                  struct err *err)
+{
+    struct import *m = import_new();
+
+    m->rec.n_vocab = n_vocab;
+    m->rec.bos = MODEL_NONE;
+    if (file_is_dir(path) ? hf_texts(m, path, err) : read_gguf(m, path, err)) {
+        import_free(m);
+        return -1;
+    }
+    take_sizes(m);
     *out = m;
     return 0;
 }

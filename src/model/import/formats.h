@@ -6,6 +6,7 @@
 #define APUS_MODEL_IMPORT_FORMATS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct err;
 struct import;
@@ -18,5 +19,10 @@ bool formats_known(const char *path);
  * checked, and so is that every tensor which it needs is there in its shape,
  * and no other.  ERR_INPUT names what is missing or has no paragraph in X1. */
 int formats_open(struct import **out, const char *path, struct err *err);
+
+/* Its texts alone, bos and eos: a directory needs no config.json and no
+ * weights, a GGUF file no tensors.  At most n_vocab ids are taken. */
+int formats_texts(struct import **out, const char *path, uint32_t n_vocab,
+                  struct err *err);
 
 #endif

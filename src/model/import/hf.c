@@ -292,6 +292,11 @@ static int check_files(const char *dir, struct err *err)
     return rc;
 }
 
+int hf_texts(struct import *m, const char *dir, struct err *err)
+{
+    return check_files(dir, err) || read_texts(m, dir, err) ? -1 : 0;
+}
+
 /* ---- the directory ------------------------------------------------------- */
 
 int hf_open(struct import *m, const char *dir, struct err *err)

@@ -12,4 +12,8 @@ struct import;
 /* Fill m, which is new.  It can be freed after a failure, too. */
 int hf_open(struct import *m, const char *dir, struct err *err);
 
+/* Read its tokenizer and chat template alone, and bos and eos; the record of m
+ * has the most ids that there can be, and no bos. */
+int hf_texts(struct import *m, const char *dir, struct err *err);
+
 #endif
