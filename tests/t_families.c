@@ -450,6 +450,75 @@ static void try_biased(void)
     free(path);
 }
 
+/* ---- the language model of one that sees, too ---------------------------- */
+
+/* m's tensors with this before their names, and one that is not text. */
+static void write_part(const struct import *m, const char *dir,
+                       const char *before, const char *other)
+{
+    char *path = file_join(dir, "model.safetensors"), name[80];
+    bool newer = strncmp(before, "model.", 6) == 0;
+    static struct st_file f;
+
+    f.n = 0;
+    for (uint32_t i = 0; i < m->rec.n_tensors; i++) {
+        struct tensor_record e;
+        const char *own = import_name(m, i);
+
+        model_expect(&m->rec, i, &e);
+        if (e.type == TENSOR_ABSENT || i == TENSOR_INV_FREQ)
+            continue;
+        if (newer && strncmp(own, "model.", 6) != 0)
+            snprintf(name, sizeof(name), "%s", own);
+        else
+            snprintf(name, sizeof(name), "%s%s", before,
+                     newer ? own + 6 : own);
+        put_one(&f, name, m, i, 1);
+    }
+    st_add(&f, other, "F32", 3, 5);
+    st_write(&f, path);
+    st_clear(&f);
+    free(path);
+}
+
+static void try_part(void)
+{
+    static const char tree[] = "vectors/x1/models/tiny-mistral";
+    struct import *plain = open_tree(tree), *m;
+    char *from = tree_path(tree), *path = file_join(from, "config.json");
+    struct err err = ERR_INIT;
+    struct buf b;
+    char *config, *dir;
+
+    buf_init(&b, 1 << 16);
+    if (!ok(plain && !file_read(&b, path, &err), "tiny-mistral%s", err.text))
+        return;
+    config = xasprintf("{\"model_type\":\"mistral3\",\"architectures\":["
+                       "\"Mistral3ForConditionalGeneration\"],"
+                       "\"vision_config\":{\"hidden_act\":\"gelu\"},"
+                       "\"text_config\":%.*s}", (int)b.len, b.data);
+    dir = make_dir("part", config);
+    write_part(plain, dir, "language_model.", "vision_tower.x.weight");
+    m = open_path(dir);
+    ok(m && same_numbers(m, plain) && m->rec.window == plain->rec.window,
+       "mistral3: its text part");
+    import_free(m);
+    write_part(plain, dir, "model.language_model.",
+               "model.multi_modal_projector.x.weight");
+    m = open_path(dir);
+    ok(m && same_numbers(m, plain), "mistral3: by the newer names");
+    import_free(m);
+    write_part(plain, dir, "language_model.", "audio_tower.x.weight");
+    ok(formats_open(&m, dir, &err) && strstr(err.text, "\"audio_tower.x"),
+       "mistral3: a part that is not known");
+    import_free(plain);
+    buf_clear(&b);
+    free(from);
+    free(path);
+    free(config);
+    free(dir);
+}
+
 /* ---- what is refused ----------------------------------------------------- */
 
 static void refused(const char *config, const char *want)
@@ -494,6 +563,8 @@ static void try_refused(void)
     refused("{\"model_type\":\"llama\"," TINY "\"rms_norm_eps\":1e-5,"
             "\"rope_parameters\":{\"rope_type\":\"default\","
             "\"partial_rotary_factor\":0.5}}", "only 1 is known");
+    refused("{\"model_type\":\"mistral3\"," TINY "\"rms_norm_eps\":1e-5}",
+            "it has no text_config");
     refused("{\"model_type\":\"mamba\"," TINY "\"rms_norm_eps\":1e-5}",
             "model_type is \"mamba\"");
 }
@@ -542,6 +613,7 @@ int main(void)
     try_both_sources();
     try_float();
     try_biased();
+    try_part();
     try_refused();
     try_refused_values();
     tmp_remove();

@@ -119,19 +119,20 @@ static void note_two_sets(struct import *m, const char *dir)
     free(index);
 }
 
-static int open_tensors(struct import *m, const char *dir, unsigned names,
-                        struct err *err)
+static int open_tensors(struct import *m, const char *dir,
+                        const struct hf_config *c, struct err *err)
 {
     struct hf *h = m->self;
     uint32_t n = m->rec.n_tensors;
 
     note_two_sets(m, dir);
     if (safetensors_open(&h->st, dir, err) ||
-        hf_tensors_check(h->st, &m->rec, names, err))
+        (c->part && safetensors_keep_text(h->st, err)) ||
+        hf_tensors_check(h->st, &m->rec, c->names, err))
         return -1;
     h->from = xcalloc(n, sizeof(*h->from));
     for (uint32_t i = 0; i < n; i++)
-        h->from[i] = hf_tensors_get(h->st, &m->rec, names, i);
+        h->from[i] = hf_tensors_get(h->st, &m->rec, c->names, i);
     return 0;
 }
 
@@ -319,7 +320,7 @@ int hf_open(struct import *m, const char *dir, struct err *err)
     memcpy(m->inv_freq, c.inv_freq, sizeof(m->inv_freq));
     if (c.folds && fold_factors(m, &c.fold, err))
         return err_prefix(err, "config.json");
-    return open_tensors(m, dir, c.names, err) ||
+    return open_tensors(m, dir, &c, err) ||
                    read_texts(m, dir, err) || check_tied(m, err)
                ? -1 : 0;
 }

@@ -130,9 +130,9 @@ static int parse_family(const struct family **out, const struct json *root,
     const struct json *type = json_get(root, "model_type");
     const struct json *arch = json_first(json_get(root, "architectures"));
     const char *known =
-        "llama, mistral, ministral, qwen2, qwen3, qwen3_moe, phi3, granite,"
-        " minicpm, seed_oss, smollm3, glm, glm4, gemma2, gemma3_text,"
-        " olmo2 and olmo3 are known";
+        "llama, mistral, mistral3 (text), ministral, qwen2, qwen3, qwen3_moe,"
+        " phi3, granite, minicpm, seed_oss, smollm3, glm, glm4, gemma2,"
+        " gemma3_text, olmo2 and olmo3 are known";
     size_t i = 0, n = sizeof(families) / sizeof(families[0]);
 
     if (!json_string(type))
@@ -618,6 +618,33 @@ static int put_layers(struct hf_config *c, const struct family *f,
     return 0;
 }
 
+/* *root = what is said of the language model, within a config that has another
+ * model beside it. */
+static int find_part(struct hf_config *c, const struct json **root,
+                     struct err *err)
+{
+    const char *type = json_string(json_get(*root, "model_type"));
+    const struct json *text = json_get(*root, "text_config");
+    const struct json *arch = json_first(json_get(*root, "architectures"));
+
+    if (!type || strcmp(type, "mistral3") != 0)
+        return 0;
+    if (json_type(text) != JSON_OBJECT)
+        return err_set(err, ERR_INPUT, "it has no text_config");
+    if (arch && (!json_string(arch) ||
+                 strcasecmp(json_string(arch),
+                            "Mistral3ForConditionalGeneration") != 0))
+        return hf_refuse("architectures", arch, "of mistral3 only"
+                         " Mistral3ForConditionalGeneration is known", err);
+    if (hf_given(json_get(*root, "quantization_config")))
+        return hf_refuse("quantization_config",
+                         json_get(*root, "quantization_config"),
+                         "models with it are not supported", err);
+    c->part = true;
+    *root = text;
+    return 0;
+}
+
 static int parse_tree(struct hf_config *c, const struct json *root,
                       const struct json *gen, struct err *err)
 {
@@ -633,7 +660,8 @@ static int parse_tree(struct hf_config *c, const struct json *root,
     r->architecture = 1;
     if (json_type(root) != JSON_OBJECT)
         return err_set(err, ERR_INPUT, "it is not an object");
-    if (parse_family(&f, root, err) || parse_refused(root, f, err) ||
+    if (find_part(c, &root, err) || parse_family(&f, root, err) ||
+        parse_refused(root, f, err) ||
         parse_sizes(r, root, f, err))
         return -1;
     how = (struct hf_layers_how){ f->special & WINDOW, f->special & SOME_LAYERS,

@@ -27,6 +27,7 @@ struct hf_config {
     float score_cap, logit_cap; /* soft caps, 0: none */
     bool one_plus;           /* gains are what is there, plus 1 */
     bool folds;              /* `fold` is to be applied */
+    bool part;               /* the language model of one that sees, too */
     struct fold fold;
 };
 

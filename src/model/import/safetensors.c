@@ -426,6 +426,41 @@ int safetensors_open(struct safetensors **out, const char *dir,
     return 0;
 }
 
+static bool begins(const char *name, const char *with)
+{
+    return strncmp(name, with, strlen(with)) == 0;
+}
+
+int safetensors_keep_text(struct safetensors *s, struct err *err)
+{
+    static const char *const other[] = {
+        "vision_tower.", "multi_modal_projector.", "model.vision_tower.",
+        "model.multi_modal_projector."
+    };
+    static const char older[] = "language_model.", newer[] = "model.";
+    size_t kept = 0;
+
+    for (size_t i = 0; i < s->n; i++) {
+        struct safetensor t = s->t[i];
+        bool is_text = true;
+        char *at = t.name;
+
+        for (size_t k = 0; k < sizeof(other) / sizeof(*other); k++)
+            is_text &= !begins(t.name, other[k]);
+        if (!is_text) {
+            free(t.name);
+            continue;
+        }
+        if (begins(at, newer) && begins(at + strlen(newer), older))
+            at += strlen(newer); /* model.language_model.X is model.X */
+        if (begins(at, older))
+            memmove(at, at + strlen(older), strlen(at + strlen(older)) + 1);
+        s->t[kept++] = t;
+    }
+    s->n = kept;
+    return sort_names(s, err);
+}
+
 void safetensors_close(struct safetensors *s)
 {
     if (!s)

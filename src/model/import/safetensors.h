@@ -30,6 +30,10 @@ int safetensors_open(struct safetensors **out, const char *dir,
                      struct err *err);
 void safetensors_close(struct safetensors *s);
 
+/* Of a model that sees, too, leave the tensors of its language model alone, by
+ * the names that they have in one that does not.  ERR_INPUT if two get one. */
+int safetensors_keep_text(struct safetensors *s, struct err *err);
+
 /* The tensors, sorted by name. */
 size_t safetensors_count(const struct safetensors *s);
 const struct safetensor *safetensors_at(const struct safetensors *s,
