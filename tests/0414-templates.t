@@ -104,6 +104,10 @@ printf '{"eos_token":"<|im_end|>"}\n' >model/tokenizer_config.json
 gives 0 "a tokenizer_config.json without a template" model add model t
 asks ''
 refused 'has no chat template' "it refuses chats"
+config 7
+gives 0 "a template that is a number" model add model t
+has err 'warning: .*chat_template .* neither a text nor a list' "is named"
+printf '{"eos_token":"<|im_end|>"}\n' >model/tokenizer_config.json
 printf 'J{{ messages[0].content }}\n' >model/chat_template.jinja
 gives 0 "a template in the file beside it alone" model add model t
 prompt Jhi "makes the prompt"

@@ -51,6 +51,9 @@ static void take_config(struct templates *t, struct import *m,
     const struct json *v = json_get(config, "chat_template"), *e;
 
     t->text = json_string(v);
+    if (!t->text && json_type(v) != JSON_NULL && json_type(v) != JSON_ARRAY)
+        buf_puts(&m->notes, "the chat_template of tokenizer_config.json is"
+                 " neither a text nor a list: it is left out\n");
     for (e = json_type(v) == JSON_ARRAY ? json_first(v) : NULL; e;
          e = json_next(e)) {
         const char *name = json_string(json_get(e, "name"));
