@@ -273,6 +273,25 @@ static void try_tokens(struct execution *honest)
     }
 }
 
+/* An output id that no token has: both compute with it; it was not drawn. */
+static void try_unknown_id(bool deep)
+{
+    struct played p = played;
+    struct execution *node, *challenger;
+    struct game g;
+
+    p.output[0] = 0xfffffff0;
+    node = played_execution(&p, deep, NULL);
+    challenger = played_execution(&p, deep, NULL);
+    game_play(&g, node, game_honest, challenger, NULL, NULL);
+    ok(!g.stuck && g.verdict == JUDGE_FAULT && g.code == 1,
+       "an id out of the vocabulary was not drawn (%s)", g.why);
+    note(&g);
+    game_clear(&g);
+    execution_free(challenger);
+    execution_free(node);
+}
+
 /* ---- results of a file --------------------------------------------------- */
 
 #define RESULTS 3
@@ -452,6 +471,7 @@ static void try_model(const char *name, uint32_t run, bool deep,
     try_lies(honest);
     try_draw_lies(honest);
     try_tokens(honest);
+    try_unknown_id(deep);
     try_range(honest);
     try_file(honest);
     try_trolls(honest, games, run + 1);

@@ -345,8 +345,10 @@ void explain_embed(struct explain *e, float *x, uint32_t token,
 {
     const struct x1_matrix *m = &e->m->embed;
 
+    /* who answered may have published an id that no token has */
     for (size_t i = 0; i < m->cols; i++)
-        x[i] = (float)m->w[(size_t)token * m->cols + i] * m->scale[token];
+        x[i] = token < m->rows ? (float)m->w[(size_t)token * m->cols + i] *
+                                     m->scale[token] : 0.0f;
     e->layer = 0;
     e->position = position;
     explain_changed(e, ENTRY_X, x, 0);

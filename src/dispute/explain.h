@@ -48,7 +48,8 @@ void explain_alter(struct explain *e, explain_alter_fn *fn, void *self);
 /* Bytes of a kv row of this model: 8 + 2 head_dim. */
 size_t explain_row_bytes(const struct explain *e);
 
-/* The embedding of a token at a position: x_0, dim floats. */
+/* The embedding of a token at a position: x_0, dim floats; zeros of an id that
+ * no token has. */
 void explain_embed(struct explain *e, float *x, uint32_t token,
                    uint32_t position);
 
