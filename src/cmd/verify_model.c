@@ -41,13 +41,16 @@ int verify_open_model(struct verify *v, const struct id *want, struct err *err)
                            v->o.backend->sink, err))
         return err_prefix(err, v->o.recompute || v->o.trace
                           ? "to compute again" : "to compare the model");
-    if (prompt_model_init(&v->model, m, err))
-        return -1;
-    if (want && !id_equal(m->id, *want))
-        return err_set(err, ERR_INPUT, "\"%s\" is not the model of these"
-                       " answers, which is %s", v->model_name, id);
-    v->o.model = &v->model;
-    return 0;
+    if (prompt_model_init(&v->model, m, err) == 0) {
+        if (!want || id_equal(m->id, *want)) {
+            v->o.model = &v->model;
+            return 0;
+        }
+        err_set(err, ERR_INPUT, "\"%s\" is not the model of these answers,"
+                " which is %s", v->model_name, id);
+    }
+    prompt_model_clear(&v->model); /* whoever goes on opens another one */
+    return -1;
 }
 
 enum verdict verify_opened(struct verify *v, const struct part_file *f,
