@@ -83,6 +83,11 @@ report $r "with --challenge, after $rounds rounds nothing is open"
 [ "$(grep -c '^verdict.fault' out)" = 2 ] && r=0 || r=1
 report $r "both were faults"
 
+APUS_MODELS=$tmp/none watches 75 "without the model" --rate 1 \
+    --spool "$tmp/other"
+[ "$(grep -c 'compute again' err)" = 1 ] && r=0 || r=1
+cp err out
+report $r "that is told once, not of each statement"
 gives 2 "without a queue" watch --once --queue ''
 printf x >watcher/watch/secret
 watches 1 "a damaged secret" --rate 1

@@ -38,6 +38,7 @@
 #include "verify/spot.h"
 
 #define PAUSE_S 60
+#define PLAY_S 10       /* the same while a dispute is open */
 #define ROUND_MAX 10000 /* statements that are asked for */
 
 struct watch {
@@ -51,7 +52,8 @@ struct watch {
     struct watched seen;
     struct spot spot;
     uint64_t n_drawn, n_found;  /* of a statement; of all */
-    bool later, failed;
+    bool later, plays, failed;
+    bool quiet;                 /* what is missing was told */
 };
 
 /* ---- an answer ----------------------------------------------------------- */
@@ -98,6 +100,20 @@ static void drop_model(struct watch *w, struct id model)
     w->v.o.model = NULL;
 }
 
+/* One that is not here is looked for and told of now and then. */
+static int open_model(struct watch *w, struct id model, struct err *err)
+{
+    if (w->v.o.model)
+        return 0;
+    w->quiet = watched_waits(&w->seen, model);
+    if (w->quiet)
+        return err_set(err, ERR_RETRY, "its model is not here");
+    if (verify_open_model(&w->v, &model, err) == 0)
+        return 0;
+    watched_put_off(&w->seen, model);
+    return -1;
+}
+
 static int compute(void *self, struct id item, const struct published *p,
                    struct err *err)
 {
@@ -107,6 +123,8 @@ static int compute(void *self, struct id item, const struct published *p,
 
     w->n_drawn++;
     drop_model(w, p->result.model);
+    if (open_model(w, p->result.model, err))
+        return -1;
     w->look.claims.failed = false;
     rc = look_compute(&w->look, item, p, err);
     if (rc == 0 && w->look.claims.failed)
@@ -150,6 +168,11 @@ static void watch_statement(struct watch *w, struct id id)
     struct lookup_item i;
     int rc;
 
+    if (watched_waits(&w->seen, id)) {
+        w->later = true;
+        return;
+    }
+    w->quiet = false;
     lookup_item_init(&i, PUBLISHED_MAX + ITEM_HEAD_MAX);
     rc = lookup_get(w->look.lookup, id, &i, &err) || watch_batch(w, &i, &err)
              ? -1 : 0;
@@ -159,11 +182,35 @@ static void watch_statement(struct watch *w, struct id id)
     if (rc == 0)
         return;
     err_prefix(&err, "statement %s", id_text(id).s);
-    log_err(&err);
+    if (!w->quiet)
+        log_err(&err);
+    watched_put_off(&w->seen, id);
     w->later = true;
 }
 
 /* ---- rounds -------------------------------------------------------------- */
+
+static bool is_ours(const struct watch *w, const struct challenge_case *c)
+{
+    return id_equal(c->queue, w->queue) && strcmp(c->state, "won") != 0 &&
+           strcmp(c->state, "lost") != 0;
+}
+
+static void play_case(struct watch *w, const struct challenge_case *c,
+                      const char *path)
+{
+    if (watched_waits(&w->seen, c->dispute))
+        return;
+    switch (dispute_play(w->v.settings, path, 0)) {
+    case CMD_DONE: case CMD_NO:
+        return;
+    case CMD_SAVED:
+        w->plays = w->later = true;
+        return;
+    default: /* it was told why */
+        watched_put_off(&w->seen, c->dispute);
+    }
+}
 
 /* Every case that is not over is played on. */
 static void challenge_all(struct watch *w)
@@ -178,11 +225,8 @@ static void challenge_all(struct watch *w)
         size_t n = strlen(e->d_name);
 
         if (n > 5 && strcmp(e->d_name + n - 5, ".json") == 0 &&
-            challenge_case_read(&c, path, NULL) > 0 &&
-            id_equal(c.queue, w->queue) && strcmp(c.state, "won") != 0 &&
-            strcmp(c.state, "lost") != 0 &&
-            dispute_play(w->v.settings, path, 0) == CMD_SAVED)
-            w->later = true;
+            challenge_case_read(&c, path, NULL) > 0 && is_ours(w, &c))
+            play_case(w, &c, path);
         free(path);
     }
     if (d)
@@ -195,7 +239,7 @@ static int one_round(struct watch *w, struct err *err)
     struct buf ids;
     int rc;
 
-    w->later = false;
+    w->later = w->plays = false;
     buf_init(&ids, 32u * 16 * ROUND_MAX);
     rc = lookup_of_queue(w->look.lookup, w->queue, &ids, ROUND_MAX, err);
     /* oldest first */
@@ -235,7 +279,7 @@ static int rounds(struct watch *w)
         }
         if (w->once || cmd_interrupted() || (end > 0 && clock_s() >= end))
             break;
-        pause_s(w->later && w->challenge ? 1 : PAUSE_S, end);
+        pause_s(w->plays ? PLAY_S : PAUSE_S, end);
     }
     if (w->failed)
         return CMD_NO;

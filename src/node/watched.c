@@ -10,10 +10,14 @@
 #include <sys/random.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/vec.h"
+
+#define FIRST_WAIT_S 60
+#define LAST_WAIT_S 3600
 
 static int by_id(const void *a, const void *b)
 {
@@ -92,6 +96,7 @@ void watched_close(struct watched *w)
 {
     free(w->dir);
     free(w->seen);
+    free(w->late);
     memset(w, 0, sizeof(*w));
 }
 
@@ -108,4 +113,34 @@ int watched_add(struct watched *w, struct id statement, struct err *err)
     rc = file_write(path, w->seen, w->n * sizeof(*w->seen), err);
     free(path);
     return rc;
+}
+
+/* ---- later --------------------------------------------------------------- */
+
+static struct watched_late *late_of(const struct watched *w, struct id id)
+{
+    for (size_t i = 0; i < w->n_late; i++)
+        if (id_equal(w->late[i].id, id))
+            return &w->late[i];
+    return NULL;
+}
+
+bool watched_waits(const struct watched *w, struct id id)
+{
+    const struct watched_late *l = late_of(w, id);
+
+    return l && clock_s() < l->at;
+}
+
+void watched_put_off(struct watched *w, struct id id)
+{
+    struct watched_late *l = late_of(w, id);
+
+    if (!l) {
+        VEC_RESERVE(w->late, w->late_cap, w->n_late + 1);
+        l = &w->late[w->n_late++];
+        *l = (struct watched_late){ .id = id, .wait_s = FIRST_WAIT_S / 2 };
+    }
+    l->wait_s = l->wait_s < LAST_WAIT_S / 2 ? 2 * l->wait_s : LAST_WAIT_S;
+    l->at = clock_s() + l->wait_s;
 }
