@@ -40,7 +40,7 @@ is() { # NAME GOT EXPECTED
 owner=$net/wallet.json
 dapp=$net/dapp.json
 
-"$apus" model add "$top/models/nano" nano >out 2>err
+model=$("$apus" model add "$top/models/nano" nano 2>err)
 gives 0 "a queue" queue new --allow-self --lua "$top/contrib/ao/queue.lua"
 APUS_QUEUE=$(cat out)
 export APUS_QUEUE
@@ -99,4 +99,36 @@ is "as before" "$(cat out)" "6 + 24 = 30"
 gives 0 "its state" request --status "$id"
 has out "^State.answered$" "it is not final"
 has out "^Until.[0-9]*$" "it says until when"
+
+# ---- a file ------------------------------------------------------------------
+# Its node answers by drain: which line result 0 is of, and that the next one
+# comes after it.
+for i in 1 2 3; do
+    printf '{"custom_id":"%s","method":"POST","url":"%s","body":%s}\n' \
+        $i /v1/completions \
+        "{\"prompt\":\"$i + 3 =\",\"max_tokens\":4,\"temperature\":0}"
+done >q.jsonl
+netcall sign "$dapp" - Content-Type=application/jsonl <q.jsonl >item
+source=$(netcall id <item)
+netcall post "$url/bundler/v1/tx" Content-Type:application/octet-stream \
+    <item >reply
+sha=$(APUS_SPOOL=$tmp/aside "$apus" submit q.jsonl -m nano --todo >out 2>err &&
+    sed 's/.*"sha256":"\([^"]*\)".*/\1/' aside/todo/b*/batch.json)
+says "$dapp" Action=Infer-Batch "X-Source=$source" X-Count=3 "X-Sha256=$sha" \
+    "X-Model=$model" X-Reference=file </dev/null
+cp result out
+id=$(netcall id <item)
+gives 0 "pull a file" pull
+"$worker" >out 2>err && r=0 || r=1
+report $r "nano answers it"
+gives 0 "push its answer" push
+says "$dapp" Action=Challenge "Request=$id" Index=0 </dev/null
+is "a result of the file is disputed" "$(tag Code)" 200
+dispute=$(tag Dispute)
+gives 0 "the node's move" drain
+has err 'this node shows line$' "is which line it is"
+says "$dapp" Action=Pick "Dispute=$dispute" Number=1 Choice=order </dev/null
+is "the order is disputed" "$(tag Code)" 200
+gives 0 "the node's last move" drain
+has err 'this node shows after and won' "is the result after it"
 finish

@@ -6,6 +6,7 @@
 
 #include "node/answered.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,8 @@
 #include "dispute/judge.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
+#include "proof/line_ids.h"
+#include "publish/results.h"
 #include "spool/spool.h"
 #include "store/checkpoint.h"
 #include "store/part_file.h"
@@ -55,6 +58,7 @@ void answered_clear(struct answered *a)
 {
     free(a->prompt);
     free(a->output);
+    free(a->file);
     memset(a, 0, sizeof(*a));
 }
 
@@ -100,20 +104,84 @@ static int find_in_part(struct answered *a, const char *path,
     return rc;
 }
 
-static int find_in_batch(struct answered *a, const struct batch *b,
-                         struct id request, struct err *err)
+/* ---- of a file ----------------------------------------------------------- */
+
+/* The line of a file that has this id. */
+static int line_of(uint64_t *line, const struct judge_file *of,
+                   struct id request, struct err *err)
+{
+    for (uint64_t n = 0; n < of->lines; n++) {
+        struct id id;
+
+        line_id_by_file(&id, of->sha256, n);
+        if (id_equal(id, request)) {
+            *line = n;
+            return 0;
+        }
+    }
+    return err_set(err, ERR_INPUT, "result %" PRIu32 " is of no line of the"
+                   " file that the queue names", of->index);
+}
+
+static int take_row(struct answered *a, const struct results_row *row,
+                    const struct judge_file *of, struct err *err)
+{
+    struct answered_file *f = a->file;
+    size_t n_path = 32 * row->n_path;
+    uint64_t line = 0;
+
+    if (row->index == (uint64_t)of->index + 1) {
+        memcpy(f->after, row->row.record.result, RESULT_RECORD_SIZE);
+        memcpy(f->after + RESULT_RECORD_SIZE, row->path, n_path);
+        f->x.after = f->after;
+        f->x.n_after = RESULT_RECORD_SIZE + n_path;
+    }
+    if (row->index != of->index)
+        return 0;
+    if (line_of(&line, of, row->request, err))
+        return -1;
+    set_u64(f->line, line);
+    memcpy(f->line + 8, row->path, n_path);
+    f->x.line = f->line;
+    f->x.n_line = 8 + n_path;
+    return answered_take(a, &row->row.record, err);
+}
+
+/* Read all rows: they lie as they were answered, not as they count. */
+static int find_line(struct answered *a, const char *path,
+                     const struct judge_file *of, struct err *err)
+{
+    struct results_row row;
+    struct results *r;
+    int rc = 0;
+
+    if (results_open(&r, path, err))
+        return -1;
+    if (id_equal(*results_root(r), of->root) &&
+        results_count(r) == of->count) {
+        a->file = xcalloc(1, sizeof(*a->file));
+        a->file->x.of = *of;
+        while ((rc = results_next(r, &row, err)) > 0 &&
+               (rc = take_row(a, &row, of, err)) == 0)
+            ;
+    }
+    results_close(r);
+    if (rc || !a->output) {
+        answered_clear(a);
+        return rc;
+    }
+    return 1;
+}
+
+/* ---- in the spool -------------------------------------------------------- */
+
+static int find_request(struct answered *a, const struct batch *b,
+                        struct id request, struct err *err)
 {
     char *requests = file_join(b->path, "requests.jsonl");
-    struct batch_info info;
     struct seal_info seal;
-    int rc;
+    int rc = check_requests_have(requests, request, err);
 
-    rc = batch_info_read(&info, b->path, err);
-    if (rc == 0) {
-        rc = info.from_ao && !info.is_file_of_ao
-                 ? check_requests_have(requests, request, err) : 0;
-        batch_info_clear(&info);
-    }
     free(requests);
     if (rc <= 0)
         return rc;
@@ -130,24 +198,48 @@ static int find_in_batch(struct answered *a, const struct batch *b,
     return rc;
 }
 
-int answered_find(struct answered *a, const struct spool *s, struct id request,
-                  struct err *err)
+static int find_in_batch(struct answered *a, const struct batch *b,
+                         struct id request, const struct judge_file *file,
+                         struct err *err)
 {
-    static const enum spool_state states[] = { SPOOL_SENT, SPOOL_SENDING,
-                                               SPOOL_DONE };
+    struct batch_info info;
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < sizeof(states) / sizeof(*states); i++) {
+    if (batch_info_read(&info, b->path, err))
+        return -1;
+    if (file->count == 0)
+        rc = info.from_ao && !info.is_file_of_ao
+                 ? find_request(a, b, request, err) : 0;
+    else if (info.from_ao && info.is_file_of_ao &&
+             id_equal(info.request, request))
+        rc = find_line(a, b->path, file, err);
+    batch_info_clear(&info);
+    return rc;
+}
+
+/* In the order in which a batch goes on, so that none is missed by a move.  One
+ * that cannot be read is not in the way of the others. */
+int answered_find(struct answered *a, const struct spool *s, struct id request,
+                  const struct judge_file *file, struct err *err)
+{
+    static const enum spool_state states[] = { SPOOL_DONE, SPOOL_SENDING,
+                                               SPOOL_SENT };
+    bool unread = false;
+    int rc = 0;
+
+    for (size_t i = 0; rc <= 0 && i < sizeof(states) / sizeof(*states); i++) {
         struct batch *list;
         size_t n;
 
         if (spool_list(s, states[i], &list, &n, err))
             return -1;
-        for (size_t k = 0; rc == 0 && k < n; k++)
-            rc = find_in_batch(a, &list[k], request, err);
+        for (size_t k = 0; rc <= 0 && k < n; k++) {
+            rc = find_in_batch(a, &list[k], request, file, err);
+            unread |= rc < 0;
+        }
         spool_list_free(list, n);
     }
-    return rc;
+    return rc > 0 ? 1 : unread ? -1 : 0;
 }
 
 /* ---- computed ------------------------------------------------------------ */
@@ -159,6 +251,7 @@ int answered_compute(struct execution **x, const struct answered *a,
     struct execution_input in = {
         .model = m, .prompt = a->prompt, .output = a->output, .job = a->job,
         .result = a->result, .deep = a->r.level == 1, .n = 1,
+        .file = a->file ? &a->file->x : NULL,
         .first = g->show >= SHOW_LEAF ? g->leaf.position : 0
     };
     struct x1_kernels k;

@@ -10,22 +10,32 @@
 #include <stdint.h>
 
 #include "base/id.h"
+#include "dispute/execution.h"
 #include "dispute/explain.h"
 #include "proof/job_record.h"
+#include "proof/merkle_path.h"
 #include "proof/result_record.h"
 
 struct err;
-struct execution;
 struct judge;
+struct judge_file;
 struct model;
 struct record;
 struct spool;
+
+/* Of an answer to a line of a file: what is shown of its place in it. */
+struct answered_file {
+    struct execution_file x;
+    unsigned char line[8 + 32 * MERKLE_PATH_MAX];
+    unsigned char after[RESULT_RECORD_SIZE + 32 * MERKLE_PATH_MAX];
+};
 
 struct answered {
     unsigned char job[JOB_RECORD_SIZE], result[RESULT_RECORD_SIZE];
     struct result_record r;
     uint32_t *prompt, *output;
     size_t n_prompt, n_out;
+    struct answered_file *file; /* NULL: to a request alone */
 };
 
 /* Copy a record of an answer with a trace.  ERR_INPUT if it has none: it
@@ -34,9 +44,10 @@ int answered_take(struct answered *a, const struct record *r, struct err *err);
 void answered_clear(struct answered *a);
 
 /* Find the answer to a request from AO in the sealed batches of a spool: 1, 0
- * if none has it, -1. */
+ * if none has it, -1.  Of a file, whose root it has (count 0: none), the
+ * result of its index. */
 int answered_find(struct answered *a, const struct spool *s, struct id request,
-                  struct err *err);
+                  const struct judge_file *file, struct err *err);
 
 /* Compute it with the model, whose matrices are in memory, and keep what the
  * judge asks for where the dispute stands.  `alter` may be NULL. */

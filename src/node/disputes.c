@@ -128,6 +128,37 @@ fail:
 
 /* ---- one of them --------------------------------------------------------- */
 
+static int read_u32(uint32_t *out, const struct json *v)
+{
+    uint64_t n;
+
+    if (json_digits(v, &n) || n > UINT32_MAX)
+        return -1;
+    *out = (uint32_t)n;
+    return 0;
+}
+
+/* What is disputed: a result by its hash, or one of a file by its index. */
+static int read_disputed(struct dispute *d, const struct json *v,
+                         struct id result, struct err *err)
+{
+    const char *index = json_string(json_get(v, "index"));
+    struct judge_file f = { .root = result };
+
+    if (!index || strcmp(index, "-1") == 0) {
+        dispute_file_begin(&d->file, result);
+        return 0;
+    }
+    if (read_u32(&f.index, json_get(v, "index")) ||
+        read_u32(&f.count, json_get(v, "count")) ||
+        read_u32(&f.lines, json_get(v, "lines")) ||
+        json_id(json_get(v, "model"), &f.model) ||
+        json_id(json_get(v, "sha256"), &f.sha256))
+        return odd(err, "result of a file");
+    dispute_file_begin_line(&d->file, &f);
+    return 0;
+}
+
 static int read_head(struct dispute *d, const struct json *v, struct err *err)
 {
     const char *turn = json_string(json_get(v, "turn"));
@@ -145,8 +176,7 @@ static int read_head(struct dispute *d, const struct json *v, struct err *err)
     d->node_turn = strcmp(turn, "node") == 0;
     strcpy(d->node, node);
     strcpy(d->challenger, challenger);
-    dispute_file_begin(&d->file, result);
-    return 0;
+    return read_disputed(d, v, result, err);
 }
 
 static int read_move(struct dispute *d, const struct json *v, struct err *err)

@@ -7,9 +7,11 @@
 
 #include "node/drain_steps.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/caller.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -57,21 +59,35 @@ static int concede(struct drain *d, const struct dispute *s,
     return 0;
 }
 
+/* What is shown before anything has to be computed. */
 static int show_records(struct drain *d, const struct dispute *s,
                         const struct answered *a, const struct model *m,
                         struct err *err)
 {
-    unsigned char bytes[JUDGE_RECORDS];
+    unsigned char model[MODEL_RECORD_SIZE];
+    char what[DISPUTE_WHAT];
     struct dispute_end end;
+    struct buf b;
+    int rc;
 
-    memcpy(bytes, a->result, RESULT_RECORD_SIZE);
-    memcpy(bytes + RESULT_RECORD_SIZE, a->job, JOB_RECORD_SIZE);
-    model_record_pack(bytes + RESULT_RECORD_SIZE + JOB_RECORD_SIZE, &m->rec);
-    if (disputes_records(&d->puller.client, s, bytes, sizeof(bytes), &end,
-                         err))
-        return -1;
-    report(d, s->id, "shows records", &end);
-    return 0;
+    buf_init(&b, JUDGE_SHOW_MAX);
+    if (s->judge.show != SHOW_AFTER) {
+        model_record_pack(model, &m->rec);
+        buf_put(&b, a->result, RESULT_RECORD_SIZE);
+        buf_put(&b, a->job, JOB_RECORD_SIZE);
+        buf_put(&b, model, sizeof(model));
+    }
+    if (s->judge.show == SHOW_LINE)
+        buf_put(&b, a->file->x.line, a->file->x.n_line);
+    if (s->judge.show == SHOW_AFTER)
+        buf_put(&b, a->file->x.after, a->file->x.n_after);
+    snprintf(what, sizeof(what), "shows %s", judge_show_name(s->judge.show));
+    rc = disputes_records(&d->puller.client, s, (unsigned char *)b.data, b.len,
+                          &end, err);
+    buf_clear(&b);
+    if (rc == 0)
+        report(d, s->id, what, &end);
+    return rc;
 }
 
 /* Compute the answer, and make the move that the judge awaits. */
@@ -105,7 +121,7 @@ static int answer(struct drain *d, const struct dispute *s, struct err *err)
 {
     struct answered a = { .prompt = NULL };
     struct model *m;
-    int rc = answered_find(&a, d->spool, s->request, err);
+    int rc = answered_find(&a, d->spool, s->request, &s->judge.file, err);
 
     if (rc == 0)
         return err_set(err, ERR_INPUT, "no batch of this spool has the answer"
@@ -116,7 +132,7 @@ static int answer(struct drain *d, const struct dispute *s, struct err *err)
     rc = models_open_hashed(&m, settings_text(d->settings, "models"),
                             id_text(a.r.model).s, NULL, err);
     if (rc == 0) {
-        rc = s->judge.turn == JUDGE_SHOWS && s->judge.show == SHOW_RECORDS
+        rc = s->judge.turn == JUDGE_SHOWS && s->judge.show <= SHOW_AFTER
                  ? show_records(d, s, &a, m, err) : compute(d, s, &a, m, err);
         model_close(m);
     }
