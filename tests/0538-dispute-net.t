@@ -103,7 +103,7 @@ has out "^Until.[0-9]*$" "it says until when"
 # ---- a file ------------------------------------------------------------------
 # Its node answers by drain: which line result 0 is of, and that the next one
 # comes after it.
-for i in 1 2 3; do
+for i in 1 2 3 4 5 6 7; do
     printf '{"custom_id":"%s","method":"POST","url":"%s","body":%s}\n' \
         $i /v1/completions \
         "{\"prompt\":\"$i + 3 =\",\"max_tokens\":4,\"temperature\":0}"
@@ -114,7 +114,7 @@ netcall post "$url/bundler/v1/tx" Content-Type:application/octet-stream \
     <item >reply
 sha=$(APUS_SPOOL=$tmp/aside "$apus" submit q.jsonl -m nano --todo >out 2>err &&
     sed 's/.*"sha256":"\([^"]*\)".*/\1/' aside/todo/b*/batch.json)
-says "$dapp" Action=Infer-Batch "X-Source=$source" X-Count=3 "X-Sha256=$sha" \
+says "$dapp" Action=Infer-Batch "X-Source=$source" X-Count=7 "X-Sha256=$sha" \
     "X-Model=$model" X-Reference=file </dev/null
 cp result out
 id=$(netcall id <item)
@@ -131,4 +131,13 @@ says "$dapp" Action=Pick "Dispute=$dispute" Number=1 Choice=order </dev/null
 is "the order is disputed" "$(tag Code)" 200
 gives 0 "the node's last move" drain
 has err 'this node shows after and won' "is the result after it"
+
+# It would go on so for ever, and the answer would never be final.
+for index in 1 2 3 4; do
+    says "$dapp" Action=Challenge "Request=$id" Index=$index </dev/null
+    says "$dapp" Action=Concede "Dispute=$(tag Dispute)" </dev/null
+done
+is "five are lost" "$(tag Verdict)" holds
+says "$dapp" Action=Challenge "Request=$id" Index=5 </dev/null
+is "who lost five has no more" "$(tag Code)" 429
 finish

@@ -24,7 +24,7 @@ local U32 = 4294967295
 -- Cancel; wrong answers that end a request.
 local MANY = { blames = 5, had = 16, later = 16, passed = 64, ended = 1000,
     prompt = 16384, quoted = 32768, ids = 8192,
-    stood = 7, faults = 5 }
+    stood = 7, faults = 5, lost = 5 }
 local DAY_MS, HOUR_MS, BLOCK_MS = 86400000, 3600000, 600000
 local KEEP_MS = 30 * DAY_MS
 local PAGE_LINES, PAGE_BYTES = 100, 80000

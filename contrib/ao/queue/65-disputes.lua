@@ -160,6 +160,15 @@ local function lost_by(d)
     return d.challenger .. (d.index >= 0 and ":" .. d.index or "")
 end
 
+-- Whether a challenger lost as many over the results of one file as it may.
+local function lost_enough(r, challenger)
+    local n, own = 0, challenger .. ":"
+    for _, lost in ipairs(split(r.lost, " ")) do
+        n = n + (lost:sub(1, #own) == own and 1 or 0)
+    end
+    return n >= MANY.lost
+end
+
 -- A dispute ends: with a fault all over this answer do, and the node leases
 -- nothing any more, until the owner allows it again.
 local function decide(id, fault, statement)
@@ -290,6 +299,9 @@ function action.Challenge(m)
     if Q.disputes[id] or
         (r.lost .. " "):find(" " .. lost_by(d) .. " ", 1, true) then
         return refuse(m, 409, "this answer you have disputed")
+    elseif lost_enough(r, m.from) then
+        return refuse(m, 429, "you have lost " .. MANY.lost ..
+            " disputes over results of this file")
     end
     why = no_place(d, kind)
     if why then
