@@ -37,7 +37,8 @@ sed 's/^/# /' "$tmp/flipped"
 check $rc "C: $(wc -l <"$tmp/c") verdicts, no changed proof has another one"
 
 # a file is named by how it has to end
-awk '$2 == "-" && substr($1, length($1) - 4) != $3' "$tmp/c" >"$tmp/wrong"
+awk '$2 == "-" { how = $1; sub(/.*[.]/, "", how); if (how != $3) print }' \
+    "$tmp/c" >"$tmp/wrong"
 [ -s "$tmp/wrong" ] && rc=1 || rc=0
 head -n 3 "$tmp/wrong" | sed 's/^/# /'
 check $rc "C: the verdicts are those of the games"

@@ -309,9 +309,12 @@ static int by_request(const void *a, const void *b)
     return memcmp((const char *)a + 8, (const char *)b + 8, 32);
 }
 
-/* Let x be result `index` of such a file, its records in order or not. */
+/* Let x be result `index` of such a file: its records in order, the first two
+ * not, or the second no result record at all. */
+enum filing { IN_ORDER, SWAPPED, SPOILT };
+
 static void put_in_file(struct filed *f, struct execution *x, uint32_t index,
-                        bool in_order)
+                        enum filing how)
 {
     unsigned char hash[RESULTS * 32];
     struct judge_file *of = &f->file.of;
@@ -327,7 +330,8 @@ static void put_in_file(struct filed *f, struct execution *x, uint32_t index,
         memcpy(f->record[i] + 8, id.b, 32);
     }
     qsort(f->record, RESULTS, RESULT_RECORD_SIZE, by_request);
-    if (!in_order) {
+    f->record[1][0] ^= how == SPOILT;
+    if (how == SWAPPED) {
         memcpy(id.b, f->record[0] + 8, 32);
         memcpy(f->record[0] + 8, f->record[1] + 8, 32);
         memcpy(f->record[1] + 8, id.b, 32);
@@ -387,13 +391,33 @@ static void try_liar_of_file(struct execution *honest)
     struct filed f;
     struct game g;
 
-    put_in_file(&f, node, 1, true);
+    put_in_file(&f, node, 1, IN_ORDER);
     game_play(&g, node, game_honest, honest, NULL, NULL);
     ok(!g.stuck && g.verdict == JUDGE_FAULT && g.code == 5,
        "a file, an element of one answer: %s", g.why);
     note(&g);
     game_clear(&g);
     execution_free(node);
+}
+
+/* What is no result record comes after none: every judge refuses to see it. */
+static void try_spoilt(struct execution *x)
+{
+    char pick[] = "order";
+    struct filed f;
+    struct game g;
+
+    put_in_file(&f, x, 0, SPOILT);
+    game_play(&g, x, pick_word, pick, NULL, NULL);
+    ok(g.stuck, "a file, no record after it: %s", g.why);
+    dispute_file_put(&g.file, DISPUTE_SHOW, f.after, f.file.n_after);
+    if (save_dir) {
+        char *path = file_join(save_dir, "spoilt.refused");
+
+        file_write(path, g.file.data, g.file.len, NULL);
+        free(path);
+    }
+    game_clear(&g);
 }
 
 static void try_file(struct execution *honest)
@@ -403,31 +427,32 @@ static void try_file(struct execution *honest)
     struct filed f;
 
     try_liar_of_file(honest);
-    put_in_file(&f, x, 1, true);
+    try_spoilt(x);
+    put_in_file(&f, x, 1, IN_ORDER);
     try_word("fields that agree", x, "job", false, JUDGE_HOLDS);
     try_word("in order", x, "order", false, JUDGE_HOLDS);
     f.file.of.count = 2;
     try_word("a wrong count", x, "job", true, JUDGE_HOLDS);
-    put_in_file(&f, x, 0, false);
+    put_in_file(&f, x, 0, SWAPPED);
     try_word("out of order", x, "order", false, JUDGE_FAULT);
-    put_in_file(&f, x, 2, true);
+    put_in_file(&f, x, 2, IN_ORDER);
     try_word("the last has none after it", x, "order", true, JUDGE_HOLDS);
     f.file.of.model.b[0] ^= 1;
     try_word("another model", x, "job", true, JUDGE_HOLDS);
-    put_in_file(&f, x, 2, true);
+    put_in_file(&f, x, 2, IN_ORDER);
     f.file.of.lines = (uint32_t)get_u64(f.line);
     try_word("a line past the end", x, "job", true, JUDGE_HOLDS);
-    put_in_file(&f, x, 0, true);
+    put_in_file(&f, x, 0, IN_ORDER);
     f.line[0] ^= 1;
     try_word("another line", x, "job", true, JUDGE_HOLDS);
-    put_in_file(&f, x, 0, true);
+    put_in_file(&f, x, 0, IN_ORDER);
     f.file.n_line -= 32;
     try_word("a path cut short", x, "job", true, JUDGE_HOLDS);
     if (result_record_unpack(&r, x->result))
         abort();
     r.finish = RESULT_STOP; /* without stop strings */
     result_record_pack(x->result, &r);
-    put_in_file(&f, x, 1, true);
+    put_in_file(&f, x, 1, IN_ORDER);
     try_word("fields that contradict each other", x, "job", false,
              JUDGE_FAULT);
     execution_free(x);

@@ -140,7 +140,8 @@ async function play (q, g, verdict) {
 // Of each statement and verdict some games.
 export function choose (dir, each) {
   const count = {}
-  return readdirSync(dir).sort().map((f) =>
+  const judged = (f) => !f.endsWith('.refused')
+  return readdirSync(dir).filter(judged).sort().map((f) =>
     ({ ...read(join(dir, f)), verdict: f.split('.')[1] })).filter((g) => {
     const kind = g.code + g.verdict + !!g.of_file
     count[kind] = (count[kind] ?? 0) + 1

@@ -93,9 +93,10 @@ end
 -- Result `index` of a file: its record, and what of s is its path; or nil.
 local function open_result(s, file, index, from)
     local record, path = part(s, 0, 240), part(s, from, #s - from)
-    return #path % 32 == 0 and #path <= 2048 and judge.climb(
+    local r = judge.records(record .. ("\0"):rep(376))
+    return r.good and #path % 32 == 0 and #path <= 2048 and judge.climb(
         sha256("\0" .. record), index, file.count, path) == file.root and
-        judge.records(record .. ("\0"):rep(376)) or nil
+        r or nil
 end
 
 -- The records of a result of a file, its line there (u64) and its path.
