@@ -209,6 +209,7 @@ int client_ask(struct client *t, const struct ao_message *m, const char *action,
     int rc;
 
     memset(r, 0, sizeof(*r));
+    t->code = 0;
     if (ao_ask(t->ao, r, &to, &t->refused, err))
         return -1;
     rc = judge(t, r, action, true, out, err);
