@@ -90,29 +90,53 @@ static int show_records(struct drain *d, const struct dispute *s,
     return rc;
 }
 
-/* Compute the answer, and make the move that the judge awaits. */
+/* Compute the answer, and what its trace is then. */
+static int compute_once(struct drain *d, const struct dispute *s,
+                        const struct answered *a, const struct model *m,
+                        struct execution **x, struct id *trace,
+                        struct err *err)
+{
+    struct result_record own = a->r;
+    struct execution copy;
+
+    if (answered_compute(x, a, m, &s->judge, d->fault ? pretended_alter : NULL,
+                         d->fault, err))
+        return -1;
+    copy = **x;
+    execution_seal(&copy, &own);
+    *trace = own.trace;
+    return 0;
+}
+
+/* Make the move that the judge awaits.  A machine that errs now and then is no
+ * reason to concede: another trace has to come twice. */
 static int compute(struct drain *d, const struct dispute *s,
                    const struct answered *a, const struct model *m,
                    struct err *err)
 {
-    struct result_record own = a->r;
-    struct execution *x, copy;
     char what[DISPUTE_WHAT];
+    struct id trace, before;
     struct dispute_end end;
+    struct execution *x;
     int rc;
 
-    if (answered_compute(&x, a, m, &s->judge,
-                         d->fault ? pretended_alter : NULL, d->fault, err))
-        return -1;
-    copy = *x;
-    execution_seal(&copy, &own);
-    if (!id_equal(own.trace, a->r.trace)) {
-        rc = concede(d, s, err);
-    } else {
-        rc = disputes_answer(&d->puller.client, s, x, what, &end, err);
-        if (rc == 0)
-            report(d, s->id, what, &end);
+    for (int i = 0; i < 2; i++) {
+        if (compute_once(d, s, a, m, &x, &trace, err))
+            return -1;
+        if (id_equal(trace, a->r.trace))
+            break;
+        execution_free(x);
+        if (i && id_equal(trace, before))
+            return concede(d, s, err);
+        if (i)
+            return err_set(err, ERR_RETRY, "computed twice, the answer to"
+                           " request %s has two traces: this machine errs"
+                           " (apus doctor)", id_text(s->request).s);
+        before = trace;
     }
+    rc = disputes_answer(&d->puller.client, s, x, what, &end, err);
+    if (rc == 0)
+        report(d, s->id, what, &end);
     execution_free(x);
     return rc;
 }
