@@ -119,9 +119,13 @@ says "$dapp" Action=Infer-Batch "X-Source=$source" X-Count=7 "X-Sha256=$sha" \
 cp result out
 id=$(netcall id <item)
 gives 0 "pull a file" pull
-"$worker" >out 2>err && r=0 || r=1
+batch=$(sed -n '1s/[[:space:]].*//p' out)
+"$worker" --pretend-fault 3/0/q/5 >out 2>err && r=0 || r=1
 report $r "nano answers it"
 gives 0 "push its answer" push
+item=$(sed -n '1s/.*"item":"\([^"]*\)".*/\1/p' "spool/sent/b$batch/items.jsonl")
+gives 1 "a wrong result of it" dispute "$item" --wallet "$dapp"
+has err 'or a line of a file' "apus dispute says why not"
 says "$dapp" Action=Challenge "Request=$id" Index=0 </dev/null
 is "a result of the file is disputed" "$(tag Code)" 200
 dispute=$(tag Dispute)

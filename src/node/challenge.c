@@ -183,7 +183,12 @@ static int open_dispute(struct challenge *g, struct err *err)
         return -1;
     base64url(request, g->c.request.b, 32);
     if (client_say(g->client, &m, "Challenge-Response", &r, &out, err) < 0)
-        return -1;
+        return g->client->code != 404
+                   ? -1
+                   : err_set(err, ERR_INPUT, "the queue has no request %s: it"
+                             " is forgotten, or a line of a file (Infer-Batch),"
+                             " whose results this command does not dispute",
+                             request);
     ao_result_clear(&r);
     if (keep(g, "open", err))
         return -1;
