@@ -177,13 +177,13 @@ void plan_describe(char text[PLAN_TEXT], const struct plan *p,
 /* ---- scontrol ------------------------------------------------------------ */
 
 /* Walks over "NAME=VALUE" of a text. */
-struct field {
+struct named_value {
     const char *name, *value;
     size_t n_name, n_value;
 };
 
 /* Blanks and line ends separate; a word without '=' has no value. */
-static bool next_field(struct field *f, const char **at, const char *end)
+static bool next_field(struct named_value *f, const char **at, const char *end)
 {
     const char *p = *at, *equals;
 
@@ -202,7 +202,7 @@ static bool next_field(struct field *f, const char **at, const char *end)
     return true;
 }
 
-static bool is_named(const struct field *f, const char *name)
+static bool is_named(const struct named_value *f, const char *name)
 {
     return f->n_name == strlen(name) && memcmp(f->name, name, f->n_name) == 0;
 }
@@ -220,13 +220,13 @@ static uint64_t number(const char *p, size_t n, size_t *used)
     return v;
 }
 
-static uint64_t value(const struct field *f)
+static uint64_t value(const struct named_value *f)
 {
     return number(f->value, f->n_value, NULL);
 }
 
 /* "100M", "1.50G", "4000": bytes; a number alone is MiB. */
-static uint64_t memory(const struct field *f)
+static uint64_t memory(const struct named_value *f)
 {
     size_t used, more = 0;
     uint64_t whole = number(f->value, f->n_value, &used), part = 0, unit = MIB;
@@ -245,7 +245,7 @@ static uint64_t memory(const struct field *f)
 }
 
 /* "0-3,8,10-11": how many. */
-static uint64_t count_ids(const struct field *f)
+static uint64_t count_ids(const struct named_value *f)
 {
     const char *p = f->value, *end = p + f->n_value;
     uint64_t n = 0;
@@ -269,7 +269,7 @@ static uint64_t count_ids(const struct field *f)
 }
 
 /* "gpu:2(IDX:0-1)" or "gpu:a100:2(IDX:0-1),gpu:..": how many GPUs. */
-static uint64_t count_gpus(const struct field *f)
+static uint64_t count_gpus(const struct named_value *f)
 {
     const char *p = f->value, *end = p + f->n_value;
     uint64_t n = 0;
@@ -298,7 +298,7 @@ static uint64_t count_gpus(const struct field *f)
 }
 
 /* "gres:gpu:2", "gres/gpu:a100:1". */
-static bool names_gpus(const struct field *f)
+static bool names_gpus(const struct named_value *f)
 {
     for (size_t i = 0; i + 3 <= f->n_value; i++)
         if (memcmp(f->value + i, "gpu", 3) == 0)
@@ -308,7 +308,7 @@ static bool names_gpus(const struct field *f)
 
 /* The end of a text that somebody wrote, in which anything may look like a
  * field: that of its line, or where the job's next line begins. */
-static const char *skip_text(const struct field *f, const char *end)
+static const char *skip_text(const struct named_value *f, const char *end)
 {
     static const char next[] = "\n   UserId=";
     const char *stop = NULL;
@@ -321,7 +321,7 @@ static const char *skip_text(const struct field *f, const char *end)
     return stop ? stop : end;
 }
 
-static bool is_text(const struct field *f)
+static bool is_text(const struct named_value *f)
 {
     static const char *const names[] = { "JobName", "Command", "WorkDir",
         "StdErr", "StdIn", "StdOut", "Comment", "AdminComment",
@@ -348,7 +348,7 @@ struct parse {
 
 /* Of the nodes: what the smallest has. */
 static void take_node(struct plan_job *j, struct parse *s,
-                      const struct field *f)
+                      const struct named_value *f)
 {
     if (is_named(f, "CPUTot"))
         least(&j->node_cpus, value(f));
@@ -364,7 +364,7 @@ static void take_node(struct plan_job *j, struct parse *s,
 }
 
 static void take_job(struct plan_job *j, struct parse *s,
-                     const struct field *f)
+                     const struct named_value *f)
 {
     if (is_named(f, "JobId"))
         s->is_job = true;
@@ -403,7 +403,7 @@ int plan_job_parse(struct plan_job *out, const char *text, size_t n,
     struct parse s = { .is_job = false };
     struct plan_job j = { .nodes = 0 };
     const char *at = text, *end = text + n;
-    struct field f;
+    struct named_value f;
 
     if (n > TEXT_MAX)
         return err_set(err, ERR_INPUT, "%zu bytes about a job", n);

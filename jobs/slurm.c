@@ -103,26 +103,26 @@ enum answer_kind {
     ANSWER_UNUSABLE /* the helper cannot be used here */
 };
 
-struct answer {
+struct slurm_answer {
     enum answer_kind kind;
     struct slurm_reply reply; /* of the helper, and jobs of squeue too */
     struct buf out;           /* standard output of a program */
     char error[256];
 };
 
-static void answer_init(struct answer *a)
+static void answer_init(struct slurm_answer *a)
 {
-    *a = (struct answer){ .kind = ANSWER_SILENT };
+    *a = (struct slurm_answer){ .kind = ANSWER_SILENT };
     buf_init(&a->out, ANSWER_MAX);
 }
 
-static void answer_clear(struct answer *a)
+static void answer_clear(struct slurm_answer *a)
 {
     free(a->reply.jobs);
     buf_clear(&a->out);
 }
 
-static void set_error(struct answer *a, enum answer_kind kind,
+static void set_error(struct slurm_answer *a, enum answer_kind kind,
                       const char *text)
 {
     size_t n = strcspn(text, "\n");
@@ -135,14 +135,14 @@ static void set_error(struct answer *a, enum answer_kind kind,
 }
 
 /* What a failure means to the caller. */
-static int answer_fails(const struct answer *a, struct err *err)
+static int answer_fails(const struct slurm_answer *a, struct err *err)
 {
     return err_set(err, a->kind == ANSWER_REFUSED ? ERR_INPUT : ERR_RETRY,
                    "slurm: %s", a->error[0] ? a->error : "no answer");
 }
 
 /* Run a program; false with the answer set if it did not end by itself. */
-static bool run(struct answer *a, int *status, struct buf *errs,
+static bool run(struct slurm_answer *a, int *status, struct buf *errs,
                 const char *const *argv, unsigned s)
 {
     struct err e = ERR_INIT;
@@ -159,7 +159,7 @@ static bool run(struct answer *a, int *status, struct buf *errs,
 
 /* Ask the helper.  Only an answer in its form is one: a helper that the system
  * cannot link or that libslurm ended gives none. */
-static void ask_helper(struct answer *a, const char *const *words)
+static void ask_helper(struct slurm_answer *a, const char *const *words)
 {
     struct words w = { NULL, 0 };
     char *helper = child_helper(HELPER);
@@ -189,7 +189,7 @@ static void ask_helper(struct answer *a, const char *const *words)
 
 /* Ask a program of Slurm's own.  Its exit status is 1 for everything: what
  * went wrong is in its text. */
-static void ask_program(struct answer *a, const char *const *words)
+static void ask_program(struct slurm_answer *a, const char *const *words)
 {
     struct buf errs;
     int status = 0;
@@ -215,7 +215,7 @@ static void ask_program(struct answer *a, const char *const *words)
 /* ---- what is there ------------------------------------------------------ */
 
 /* The jobs that squeue tells of. */
-static void ask_queue(struct answer *a, const char *const *words)
+static void ask_queue(struct slurm_answer *a, const char *const *words)
 {
     struct err e = ERR_INIT;
 
@@ -240,7 +240,7 @@ static void queue_words(struct words *w, const char *format)
 }
 
 /* This user's jobs of that name, or (NULL) of any. */
-static void look_for(struct answer *a, const char *name)
+static void look_for(struct slurm_answer *a, const char *name)
 {
     struct words w = { NULL, 0 };
 
@@ -260,7 +260,7 @@ static int slurm_find(const char *batch, uint64_t spool,
                       struct launch_job *j, struct err *err)
 {
     const struct launch_job *best = NULL;
-    struct answer a;
+    struct slurm_answer a;
     char *name;
     int rc;
 
@@ -288,7 +288,7 @@ static int slurm_find(const char *batch, uint64_t spool,
 
 static int slurm_list(struct launch_job **jobs, size_t *n, struct err *err)
 {
-    struct answer a;
+    struct slurm_answer a;
     size_t kept = 0;
     int rc = 0;
 
@@ -308,7 +308,8 @@ static int slurm_list(struct launch_job **jobs, size_t *n, struct err *err)
     return rc;
 }
 
-static void ask_states(struct answer *a, const struct launch_job *j, size_t n)
+static void ask_states(struct slurm_answer *a, const struct launch_job *j,
+                       size_t n)
 {
     struct words w = { NULL, 0 };
     struct buf ids;
@@ -330,7 +331,7 @@ static void ask_states(struct answer *a, const struct launch_job *j, size_t n)
     buf_clear(&ids);
 }
 
-static void set_state(struct launch_job *j, const struct answer *a)
+static void set_state(struct launch_job *j, const struct slurm_answer *a)
 {
     const char *why = "unknown to Slurm";
 
@@ -356,7 +357,7 @@ static int slurm_states(struct launch_job *j, size_t n, struct err *err)
                            j[i].id);
     for (size_t at = 0; at < n; at += STATES_AT_ONCE) {
         size_t some = n - at < STATES_AT_ONCE ? n - at : STATES_AT_ONCE;
-        struct answer a;
+        struct slurm_answer a;
 
         answer_init(&a);
         ask_states(&a, j + at, some);
@@ -382,7 +383,7 @@ static bool is_task(const char *text)
 static void cancel_words(struct words *w, const char *const *ids, size_t n)
 {
     struct words ask = { NULL, 0 };
-    struct answer a;
+    struct slurm_answer a;
     struct buf list;
 
     answer_init(&a);
@@ -407,7 +408,8 @@ static void cancel_words(struct words *w, const char *const *ids, size_t n)
     answer_clear(&a);
 }
 
-static void ask_to_cancel(struct answer *a, const char *const *ids, size_t n)
+static void ask_to_cancel(struct slurm_answer *a, const char *const *ids,
+                          size_t n)
 {
     struct words w = { NULL, 0 };
 
@@ -429,7 +431,7 @@ static void ask_to_cancel(struct answer *a, const char *const *ids, size_t n)
  * no to all is asked for each. */
 static int cancel_some(const char *const *ids, size_t n, struct err *err)
 {
-    struct answer a;
+    struct slurm_answer a;
     int rc = 0;
 
     answer_init(&a);
@@ -584,7 +586,7 @@ static void helper_words(struct words *w, const struct launch *l)
 
 /* A helper that broke down may have done so after its submit: true with the
  * answer set unless it is certain that there is no job. */
-static bool submitted_already(struct answer *a, const struct launch *l)
+static bool submitted_already(struct slurm_answer *a, const struct launch *l)
 {
     struct err e = ERR_INIT;
     struct launch_job j;
@@ -600,7 +602,7 @@ static bool submitted_already(struct answer *a, const struct launch *l)
 }
 
 /* Once: the id is in a->reply.id if the answer is good. */
-static void ask_submit(struct answer *a, const struct launch *l)
+static void ask_submit(struct slurm_answer *a, const struct launch *l)
 {
     struct words w = { NULL, 0 };
     struct err e = ERR_INIT;
@@ -629,7 +631,7 @@ static int try_submit(const struct launch *l, char id[LAUNCH_ID_SIZE],
                       struct err *err)
 {
     struct launch_job j;
-    struct answer a;
+    struct slurm_answer a;
     int rc = l->batch ? slurm_find(l->batch, l->spool, &j, err) : 0;
 
     if (rc != 0) {

@@ -187,8 +187,21 @@ if ctags --version 2>/dev/null | grep -q 'Universal Ctags'; then
                 print $2 ":" from ": " $1 "() has " to - from + 1 " lines"
         }' >"$tmp/found"
     report "no function has 70 lines" "$tmp/found"
+    # of the two digests one is built
+    grep -E '^(src|mpi|jobs|kernels)/' "$tmp/compiled" |
+        grep -vx 'src/proof/digest_plain\.c' |
+        ctags -L - --languages=C,C++ --langmap=C++:+.cu.cuh \
+            --kinds-C=s --kinds-C++=s -o - 2>/dev/null |
+        grep -v '^\(__anon\|!_TAG\)' | cut -f 1,2 | sort -u |
+        awk -F '\t' '{
+            if ($1 in seen)
+                print $2 ": struct " $1 " is also that of " seen[$1]
+            seen[$1] = $2
+        }' >"$tmp/found"
+    report "no two structs have one name" "$tmp/found"
 else
     skip "no function has 70 lines" "no universal-ctags"
+    skip "no two structs have one name" "no universal-ctags"
 fi
 
 # From `function` to the `end` that stands where it began.

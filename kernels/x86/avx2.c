@@ -219,13 +219,13 @@ static void finish(const struct avx2_target *t, int32_t (*c)[16], size_t row,
 /* ---- a matrix ----------------------------------------------------------- */
 
 /* A pass: groups [g0, g1) of the rows, over one block of outputs. */
-struct pass {
+struct avx2_pass {
     const struct x1_rows *in;
     size_t g0, g1, kt, segments;
 };
 
 /* Half h of block nb, all groups of the pass. */
-static void half_block(const struct avx2_target *t, const struct pass *p,
+static void half_block(const struct avx2_target *t, const struct avx2_pass *p,
                        size_t nb, size_t h)
 {
     static _Thread_local int16_t wide[MAX_SEGMENT * 512]
@@ -279,7 +279,7 @@ static void multiply(const struct avx2_target *t, const struct x1_rows *in,
     most = most < 2 ? 2 : most > MAX_GROUPS ? MAX_GROUPS : most;
     passes = (n + most - 1) / most;
     for (size_t i = 0; i < passes; i++) {
-        struct pass p = {
+        struct avx2_pass p = {
             .in = in,
             .g0 = n * i / passes,
             .g1 = n * (i + 1) / passes,

@@ -22,7 +22,7 @@
 /* A block lists its transactions and has proofs of two chunks. */
 #define MAX_BLOCK ((size_t)8 << 20)
 
-struct question {
+struct block_question {
     char path[80];
     uint64_t wanted;  /* height of a block; 0: where a transaction lies */
     bool absent;      /* this gateway knows nothing of it */
@@ -56,7 +56,7 @@ int gateway_block_read(struct gateway_block *b, bool status, const char *json,
     return rc;
 }
 
-static int read_block(struct question *q, const struct http_answer *a,
+static int read_block(struct block_question *q, const struct http_answer *a,
                       struct err *err)
 {
     if (gateway_block_read(&q->block, q->wanted == 0, a->body.data,
@@ -70,7 +70,7 @@ static int read_block(struct question *q, const struct http_answer *a,
 
 static int ask(struct gateways *g, size_t i, void *self, struct err *err)
 {
-    struct question *q = self;
+    struct block_question *q = self;
     struct http_request r = { .method = "GET", .max_body = MAX_BLOCK };
     struct http_answer a;
     int rc;
@@ -87,7 +87,7 @@ static int ask(struct gateways *g, size_t i, void *self, struct err *err)
 }
 
 /* Ask all of them: 1 and *out, 0 if none has it and one says so. */
-static int agree(struct gateways *g, struct question *q,
+static int agree(struct gateways *g, struct block_question *q,
                  struct gateway_block *out, struct err *err)
 {
     size_t n = 0, n_absent = 0;
@@ -118,7 +118,7 @@ static int agree(struct gateways *g, struct question *q,
 int gateway_tx_block(struct gateways *g, struct id tx, struct gateway_block *b,
                      struct err *err)
 {
-    struct question q = { .wanted = 0 };
+    struct block_question q = { .wanted = 0 };
 
     snprintf(q.path, sizeof(q.path), "tx/%s/status", id_text(tx).s);
     return agree(g, &q, b, err);
@@ -127,7 +127,7 @@ int gateway_tx_block(struct gateways *g, struct id tx, struct gateway_block *b,
 int gateway_block(struct gateways *g, uint64_t height, struct gateway_block *b,
                   struct err *err)
 {
-    struct question q = { .wanted = height };
+    struct block_question q = { .wanted = height };
 
     snprintf(q.path, sizeof(q.path), "block/height/%" PRIu64, height);
     return agree(g, &q, b, err);

@@ -19,7 +19,7 @@
 #define MAX_ANSWER 4096
 #define MAX_DEPTH 4 /* bundles within bundles */
 
-struct question {
+struct depth_question {
     const struct id *id;
     bool absent;              /* one knows nothing of it */
     enum gateway_word word;
@@ -37,7 +37,7 @@ static void path_of(char out[80], const char *front, struct id id,
 static int ask_depth(struct gateways *g, size_t i, void *self,
                      struct err *err)
 {
-    struct question *q = self;
+    struct depth_question *q = self;
     struct http_request r = { .method = "GET", .max_body = MAX_ANSWER };
     struct http_answer a;
     char path[80];
@@ -64,7 +64,7 @@ static int ask_depth(struct gateways *g, size_t i, void *self,
 int gateway_depth(struct gateways *g, struct id id, enum gateway_word *word,
                   uint64_t *n, struct err *err)
 {
-    struct question q = { .id = &id };
+    struct depth_question q = { .id = &id };
 
     if (gateways_each(g, 0, g->n, ask_depth, &q, err)) {
         if (caller_stops(&g->caller))
@@ -94,7 +94,7 @@ static int root_of(struct gateways *g, size_t i, struct id id, struct id *root,
 static int ask_root(struct gateways *g, size_t i, void *self,
                     struct err *err)
 {
-    struct question *q = self;
+    struct depth_question *q = self;
     struct http_request r = { .method = "HEAD", .max_body = 1 };
     struct gateway_hint hint;
     struct http_answer a;
@@ -121,7 +121,7 @@ static int ask_root(struct gateways *g, size_t i, void *self,
 int gateway_root(struct gateways *g, struct id id, struct id *root,
                  struct err *err)
 {
-    struct question q = { .id = &id };
+    struct depth_question q = { .id = &id };
 
     if (gateways_each(g, 0, g->n, ask_root, &q, err))
         return caller_stops(&g->caller) ? -1 : 0;

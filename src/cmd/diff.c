@@ -213,7 +213,7 @@ static void say_job(struct buf *out, const struct compare_pair *p)
 
 static void print_pair(const struct diff *d, const struct compare_pair *p)
 {
-    const struct answer *one = p->a ? p->a : p->b;
+    const struct stored_answer *one = p->a ? p->a : p->b;
     struct buf out, name;
 
     buf_init(&out, 1u << 16);
@@ -292,7 +292,7 @@ static void put_job(struct buf *out, const struct compare_pair *p)
 
 static void put_pair(struct diff *d, const struct compare_pair *p)
 {
-    const struct answer *one = p->a ? p->a : p->b;
+    const struct stored_answer *one = p->a ? p->a : p->b;
     struct buf *out = &d->out;
 
     buf_puts(out, d->begun ? ",\n{" : "\n{");

@@ -15,14 +15,14 @@
 #include "dispute/ways.h"
 #include "proof/digest.h"
 
-struct words {
+struct pick_words {
     char text[JUDGE_PICK_MAX + 1];
     const char *word[4];
     size_t n;
 };
 
 /* Words between single blanks. */
-static int split(struct words *w, const char *choice)
+static int split(struct pick_words *w, const char *choice)
 {
     char *at = w->text;
 
@@ -75,7 +75,7 @@ static int proves(struct judge *g, uint32_t code, uint32_t head,
 
 /* ---- records, trace, leaf ------------------------------------------------ */
 
-static int pick_record(struct judge *g, const struct words *w,
+static int pick_record(struct judge *g, const struct pick_words *w,
                        struct err *err)
 {
     uint32_t i;
@@ -105,8 +105,8 @@ static int pick_record(struct judge *g, const struct words *w,
 }
 
 /* One of a list of hashes: it is the root of what comes next. */
-static int pick_hash(struct judge *g, struct shown *s, const struct words *w,
-                     uint32_t *i, struct err *err)
+static int pick_hash(struct judge *g, struct shown *s,
+                     const struct pick_words *w, uint32_t *i, struct err *err)
 {
     if (w->n != 1 || number_in(w->word[0], s->first, s->n, i))
         return wrong(err);
@@ -114,7 +114,8 @@ static int pick_hash(struct judge *g, struct shown *s, const struct words *w,
     return 0;
 }
 
-static int pick_trace(struct judge *g, const struct words *w, struct err *err)
+static int pick_trace(struct judge *g, const struct pick_words *w,
+                      struct err *err)
 {
     uint32_t i = 0;
 
@@ -124,7 +125,8 @@ static int pick_trace(struct judge *g, const struct words *w, struct err *err)
     return wants(g, (enum show)(g->show + 1));
 }
 
-static int pick_field(struct judge *g, const struct words *w, struct err *err)
+static int pick_field(struct judge *g, const struct pick_words *w,
+                      struct err *err)
 {
     const char *field = w->word[0];
 
@@ -158,7 +160,8 @@ static int pick_vector(struct judge *g, enum entry e,
                                               : SHOW_PIECES);
 }
 
-static int pick_layer(struct judge *g, const struct words *w, struct err *err)
+static int pick_layer(struct judge *g, const struct pick_words *w,
+                      struct err *err)
 {
     if (w->n != 1)
         return wrong(err);
@@ -178,7 +181,8 @@ static int pick_layer(struct judge *g, const struct words *w, struct err *err)
 }
 
 /* A block of kv rows, or a row: its layer comes next. */
-static int pick_row(struct judge *g, const struct words *w, struct err *err)
+static int pick_row(struct judge *g, const struct pick_words *w,
+                    struct err *err)
 {
     uint32_t i = 0;
 
@@ -221,7 +225,7 @@ static size_t row_length(const struct judge *g, enum entry e)
     }
 }
 
-static int pick_operator(struct judge *g, const struct words *w,
+static int pick_operator(struct judge *g, const struct pick_words *w,
                          struct err *err)
 {
     enum operators table = operators_of(&g->m, g->layer, judge_draws(g));
@@ -257,7 +261,8 @@ static int pick_operator(struct judge *g, const struct words *w,
 
 /* ---- pieces, elements, sums ---------------------------------------------- */
 
-static int pick_piece(struct judge *g, const struct words *w, struct err *err)
+static int pick_piece(struct judge *g, const struct pick_words *w,
+                      struct err *err)
 {
     uint32_t i = 0;
 
@@ -268,7 +273,7 @@ static int pick_piece(struct judge *g, const struct words *w, struct err *err)
 }
 
 /* "HEAD FIELD", or "HEAD FIELD POSITION" of a key that is greater. */
-static int pick_attended(struct judge *g, const struct words *w,
+static int pick_attended(struct judge *g, const struct pick_words *w,
                          struct err *err)
 {
     uint32_t head, key, from = judge_first_key(g);
@@ -288,7 +293,7 @@ static int pick_attended(struct judge *g, const struct words *w,
                              head, JUDGE_NONE, err);
 }
 
-static int pick_element(struct judge *g, const struct words *w,
+static int pick_element(struct judge *g, const struct pick_words *w,
                         struct err *err)
 {
     bool range = strcmp(w->word[0], "range") == 0;
@@ -309,7 +314,8 @@ static int pick_element(struct judge *g, const struct words *w,
                   err);
 }
 
-static int pick_sum(struct judge *g, const struct words *w, struct err *err)
+static int pick_sum(struct judge *g, const struct pick_words *w,
+                    struct err *err)
 {
     const char *field = g->entry == ENTRY_HEADS ? "Z" : NULL;
     uint32_t i, first;
@@ -334,13 +340,13 @@ static int pick_sum(struct judge *g, const struct words *w, struct err *err)
 
 int judge_pick(struct judge *g, const char *choice, struct err *err)
 {
-    static int (*const pick[])(struct judge *, const struct words *,
+    static int (*const pick[])(struct judge *, const struct pick_words *,
                                struct err *) = {
         pick_record, NULL, NULL, pick_trace, pick_trace, pick_trace,
         pick_field, pick_layer, pick_row, pick_row, pick_operator, pick_piece,
         pick_piece, pick_element, pick_sum, pick_sum,
     };
-    struct words w;
+    struct pick_words w;
 
     if (g->turn != JUDGE_PICKS)
         return err_set(err, ERR_INPUT, "nothing is to be picked now");

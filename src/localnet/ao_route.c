@@ -28,7 +28,7 @@
 
 /* The process of ?process-id=, or NULL with the answer filled in. */
 static struct process *process_of(struct net *net, const struct call *c,
-                                  struct answer *a)
+                                  struct response *a)
 {
     const char *text = call_query(c, "process-id");
     struct process *p = NULL;
@@ -51,7 +51,7 @@ static struct process *process_of(struct net *net, const struct call *c,
 
 /* ---- messenger ----------------------------------------------------------- */
 
-static void refused(const struct err *err, struct answer *a)
+static void refused(const struct err *err, struct response *a)
 {
     char text[520];
 
@@ -61,8 +61,7 @@ static void refused(const struct err *err, struct answer *a)
                  text);
 }
 
-static void post_item(struct net *net, const struct call *c,
-                      struct answer *a)
+static void post_item(struct net *net, const struct call *c, struct response *a)
 {
     struct err err = ERR_INIT;
     struct message *m;
@@ -85,7 +84,7 @@ static void post_item(struct net *net, const struct call *c,
 }
 
 void mu_route(struct net *net, const struct call *c, const char *path,
-              struct answer *a)
+              struct response *a)
 {
     pthread_mutex_lock(&net->lock);
     if (strcmp(c->method, "POST") != 0) {
@@ -121,8 +120,8 @@ static struct message *find_message(struct net *net, const struct process *p,
     return m && m->process == p ? m : NULL;
 }
 
-static void get_result(struct net *net, const struct call *c,
-                       const char *text, struct answer *a)
+static void get_result(struct net *net, const struct call *c, const char *text,
+                       struct response *a)
 {
     struct process *p = process_of(net, c, a);
     struct message *m = p ? find_message(net, p, text) : NULL;
@@ -144,8 +143,8 @@ static void get_result(struct net *net, const struct call *c,
 }
 
 /* A cursor is the slot. */
-static void get_results(struct net *net, const struct call *c,
-                        const char *text, struct answer *a)
+static void get_results(struct net *net, const struct call *c, const char *text,
+                        struct response *a)
 {
     const char *sort = call_query(c, "sort");
     bool down = sort && strcmp(sort, "DESC") == 0, some = false;
@@ -211,7 +210,7 @@ static size_t dry_tags(struct item_tag *tag, const struct json *tags)
 }
 
 /* Not under the lock. */
-static void dry_run(struct net *net, const struct call *c, struct answer *a)
+static void dry_run(struct net *net, const struct call *c, struct response *a)
 {
     struct item_tag tag[ITEM_MAX_TAGS];
     struct dry_run d = { .tag = tag };
@@ -240,7 +239,7 @@ static void dry_run(struct net *net, const struct call *c, struct answer *a)
 }
 
 void cu_route(struct net *net, const struct call *c, const char *path,
-              struct answer *a)
+              struct response *a)
 {
     if (strcmp(c->method, "POST") == 0 && strcmp(path, "dry-run") == 0) {
         dry_run(net, c, a);
@@ -262,12 +261,13 @@ void cu_route(struct net *net, const struct call *c, const char *path,
 /* ---- scheduler ----------------------------------------------------------- */
 
 static void schedule(struct net *net, const struct call *c,
-                     const struct process *p, struct answer *a)
+                     const struct process *p, struct response *a)
 {
     const char *from = call_query(c, "from-nonce");
     const char *to = call_query(c, "to-nonce");
-    struct page page = { .by_slot = from || to, .limit = 100,
-                         .to = UINT64_MAX };
+    struct schedule_page page = { .by_slot = from || to,
+                                  .limit = 100,
+                                  .to = UINT64_MAX };
 
     if (!page.by_slot) {
         from = call_query(c, "from");
@@ -280,7 +280,7 @@ static void schedule(struct net *net, const struct call *c,
 }
 
 static void get_message(struct net *net, const struct call *c, struct id id,
-                        struct answer *a)
+                        struct response *a)
 {
     const struct process *p = units_process(net, id);
     const struct message *m = units_message(net, id);
@@ -294,7 +294,7 @@ static void get_message(struct net *net, const struct call *c, struct id id,
 }
 
 void su_route(struct net *net, const struct call *c, const char *path,
-              struct answer *a)
+              struct response *a)
 {
     const struct process *p;
     struct id id;

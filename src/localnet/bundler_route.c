@@ -43,8 +43,7 @@ bool bundler_takes_item(const char *path)
 
 /* ---- taking an item ------------------------------------------------------ */
 
-static void post_item(struct net *net, const struct call *c,
-                      struct answer *a)
+static void post_item(struct net *net, const struct call *c, struct response *a)
 {
     const char *type = call_header(c, "Content-Type");
 
@@ -61,7 +60,7 @@ static void post_item(struct net *net, const struct call *c,
 /* ---- what became of it --------------------------------------------------- */
 
 static void status_of(struct net *net, const struct stored *h,
-                      struct answer *a)
+                      struct response *a)
 {
     const struct root *r = h->top->root;
     uint64_t age = r ? net_height(net) - r->height + 1 : 0;
@@ -84,7 +83,7 @@ static void status_of(struct net *net, const struct stored *h,
                "\"}", h->head_n, h->size - h->head_n, h->winc);
 }
 
-static void tx_route(struct net *net, const char *path, struct answer *a)
+static void tx_route(struct net *net, const char *path, struct response *a)
 {
     struct id id;
     const struct stored *h = NULL;
@@ -102,7 +101,7 @@ static void tx_route(struct net *net, const char *path, struct answer *a)
 
 /* ---- money, and who we are ----------------------------------------------- */
 
-static void info(struct net *net, struct answer *a)
+static void info(struct net *net, struct response *a)
 {
     buf_printf(&a->body, "{\"version\":\"0.2.0\",\"addresses\":{\"arweave\":"
                "\"%s\"},\"gateway\":\"%s\",\"freeUploadLimitBytes\":%d}",
@@ -111,8 +110,7 @@ static void info(struct net *net, struct answer *a)
                    ? 0 : NET_FREE_BYTES);
 }
 
-static void price(const struct net *net, const char *bytes,
-                  struct answer *a)
+static void price(const struct net *net, const char *bytes, struct response *a)
 {
     uint64_t n;
 
@@ -123,7 +121,7 @@ static void price(const struct net *net, const char *bytes,
                    "\"fees\":[]}", stored_price(net, n));
 }
 
-static void balance(struct net *net, const struct call *c, struct answer *a)
+static void balance(struct net *net, const struct call *c, struct response *a)
 {
     const char *address = call_query(c, "address");
     struct id id;
@@ -154,7 +152,7 @@ static bool is_fiat(const char *path)
 }
 
 void bundler_route(struct net *net, const struct call *c, const char *path,
-                   struct answer *a)
+                   struct response *a)
 {
     bool post = strcmp(c->method, "POST") == 0;
     const char *p = without_v1(path), *rest;

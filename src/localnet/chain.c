@@ -246,7 +246,7 @@ int chain_mine(struct net *net, uint64_t n, struct err *err)
     return seal(net, net_height(net) - n + 1, err);
 }
 
-void chain_pieces(struct answer *a, const struct root *root, uint64_t at,
+void chain_pieces(struct response *a, const struct root *root, uint64_t at,
                   uint64_t n)
 {
     uint64_t begin = root->n_head;

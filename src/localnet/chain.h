@@ -11,7 +11,7 @@
 
 #include "base/id.h"
 
-struct answer;
+struct response;
 struct err;
 struct stored;
 struct journal_record;
@@ -51,7 +51,7 @@ void chain_block_at(unsigned char hash[48], const struct net *net,
                     uint64_t height);
 
 /* Bytes [at, at + n) of a root's data as pieces of an answer. */
-void chain_pieces(struct answer *a, const struct root *root, uint64_t at,
+void chain_pieces(struct response *a, const struct root *root, uint64_t at,
                   uint64_t n);
 
 /* Into memory. */

@@ -21,7 +21,7 @@
 #include "localnet/units.h"
 #include "localnet/units_eval.h"
 
-bool dry_run_refused(struct net *net, enum unit u, struct answer *a)
+bool dry_run_refused(struct net *net, enum unit u, struct response *a)
 {
     if (faults_now(&net->faults, FAULTS_DRY_RUN_403, u))
         answer_error(a, 403, "Forbidden");
@@ -77,7 +77,7 @@ static bool is_field(const char *name)
 }
 
 void dry_run_node(struct net *net, struct process *p, const struct call *c,
-                  const char *args, struct answer *a)
+                  const char *args, struct response *a)
 {
     char path[] = "Path", method[] = "Method";
     struct item_tag tag[ITEM_MAX_TAGS];

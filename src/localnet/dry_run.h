@@ -9,18 +9,18 @@
 
 #include "localnet/faults.h"
 
-struct answer;
+struct response;
 struct call;
 struct net;
 struct process;
 
 /* Whether this unit refuses it now; then `a` is the answer.  Under the lock. */
-bool dry_run_refused(struct net *net, enum unit u, struct answer *a);
+bool dry_run_refused(struct net *net, enum unit u, struct response *a);
 
 /* "as=execution/compute" and args ("&Action=Info&..", decoded), as a node does
  * it: by its compute unit, in a message that nobody signed and that has no
  * owner.  Not under the lock. */
 void dry_run_node(struct net *net, struct process *p, const struct call *c,
-                  const char *args, struct answer *a);
+                  const char *args, struct response *a);
 
 #endif

@@ -38,7 +38,7 @@ static bool is_get(const struct call *c)
 
 /* Status and range of `size` bytes: whether there is a body. */
 static bool choose_range(struct net *net, const struct call *c, enum unit u,
-                         uint64_t size, struct answer *a, uint64_t *at,
+                         uint64_t size, struct response *a, uint64_t *at,
                          uint64_t *n)
 {
     const char *text = call_header(c, "Range");
@@ -65,7 +65,7 @@ static bool choose_range(struct net *net, const struct call *c, enum unit u,
 
 /* What a hostile gateway does to data. */
 static void spoil(struct net *net, const struct call *c, enum unit u,
-                  struct answer *a)
+                  struct response *a)
 {
     if (faults_now(&net->faults, FAULTS_WRONG_BYTES, u))
         a->fault = FAULT_FLIP;
@@ -83,8 +83,8 @@ static void spoil(struct net *net, const struct call *c, enum unit u,
 
 /* ---- items --------------------------------------------------------------- */
 
-static void id_header(struct answer *a, const char *name,
-                      const void *bytes, size_t n)
+static void id_header(struct response *a, const char *name, const void *bytes,
+                      size_t n)
 {
     char text[1024];
 
@@ -103,7 +103,7 @@ static bool is_token(const char *s, size_t n)
 }
 
 /* Tags as headers; *type is the value of Content-Type, if there is one. */
-static void tag_headers(const struct item *it, struct answer *a, char *type,
+static void tag_headers(const struct item *it, struct response *a, char *type,
                         size_t n_type)
 {
     char name[160];
@@ -122,7 +122,7 @@ static void tag_headers(const struct item *it, struct answer *a, char *type,
     }
 }
 
-static void place_headers(const struct stored *h, struct answer *a)
+static void place_headers(const struct stored *h, struct response *a)
 {
     uint64_t at = h->top->root_at + (h->at - h->top->at);
 
@@ -134,7 +134,7 @@ static void place_headers(const struct stored *h, struct answer *a)
     answer_header(a, "X-AR-IO-Root-Data-Offset", "%" PRIu64, at + h->head_n);
 }
 
-static const char *item_headers(const struct stored *h, struct answer *a,
+static const char *item_headers(const struct stored *h, struct response *a,
                                 char *type, size_t n_type, struct err *err)
 {
     struct id sum;
@@ -165,7 +165,7 @@ static const char *item_headers(const struct stored *h, struct answer *a,
 }
 
 static void serve_item(struct net *net, const struct call *c, enum unit u,
-                       const struct stored *h, struct answer *a)
+                       const struct stored *h, struct response *a)
 {
     struct err err = ERR_INIT;
     uint64_t at, n;
@@ -186,7 +186,7 @@ static void serve_item(struct net *net, const struct call *c, enum unit u,
 }
 
 static void serve_root(struct net *net, const struct call *c, enum unit u,
-                       const struct root *r, struct answer *a)
+                       const struct root *r, struct response *a)
 {
     uint64_t at, n;
 
@@ -198,7 +198,7 @@ static void serve_root(struct net *net, const struct call *c, enum unit u,
 }
 
 static void serve_data(struct net *net, const struct call *c, struct id id,
-                       enum unit u, struct answer *a)
+                       enum unit u, struct response *a)
 {
     const struct stored *h = stored_get(net, id);
     const struct root *r = chain_root(net, id);
@@ -221,7 +221,7 @@ static void put_id(struct buf *b, const void *bytes, size_t n)
     buf_printf(b, "\"%s\"", text);
 }
 
-static void serve_tx(struct net *net, const struct root *r, struct answer *a)
+static void serve_tx(struct net *net, const struct root *r, struct response *a)
 {
     unsigned char owner[KEY_BYTES], last[48];
 
@@ -250,7 +250,7 @@ static void serve_tx(struct net *net, const struct root *r, struct answer *a)
 }
 
 static void serve_status(struct net *net, const struct root *r,
-                         struct answer *a)
+                         struct response *a)
 {
     unsigned char block[48];
 
@@ -262,7 +262,7 @@ static void serve_status(struct net *net, const struct root *r,
                net_height(net) - r->height + 1);
 }
 
-static void serve_block(struct net *net, const char *text, struct answer *a)
+static void serve_block(struct net *net, const char *text, struct response *a)
 {
     unsigned char hash[48];
     uint64_t height;
@@ -278,7 +278,7 @@ static void serve_block(struct net *net, const char *text, struct answer *a)
     buf_puts(&a->body, "}");
 }
 
-static void tx_route(struct net *net, const char *path, struct answer *a)
+static void tx_route(struct net *net, const char *path, struct response *a)
 {
     struct id id;
     const struct root *r = NULL;
@@ -302,7 +302,7 @@ static void tx_route(struct net *net, const char *path, struct answer *a)
 /* ---- chunks -------------------------------------------------------------- */
 
 /* The path from a root's data_root to chunk k: of all its data, read anew. */
-static int put_path(struct answer *a, const struct root *r, size_t k,
+static int put_path(struct response *a, const struct root *r, size_t k,
                     struct err *err)
 {
     struct id *hash = xcalloc((size_t)(r->size / CHUNK_MAX) + 2,
@@ -334,7 +334,7 @@ static int put_path(struct answer *a, const struct root *r, size_t k,
 }
 
 /* The chunk that has this byte of the weave. */
-static void serve_chunk(struct net *net, const char *text, struct answer *a)
+static void serve_chunk(struct net *net, const char *text, struct response *a)
 {
     const struct root *r = NULL;
     struct err err = ERR_INIT;
@@ -375,7 +375,7 @@ static void serve_chunk(struct net *net, const char *text, struct answer *a)
 
 /* ---- the rest ------------------------------------------------------------ */
 
-static void anchor(struct net *net, struct answer *a)
+static void anchor(struct net *net, struct response *a)
 {
     unsigned char hash[48];
     char text[72];
@@ -385,7 +385,7 @@ static void anchor(struct net *net, struct answer *a)
     answer_text(a, 200, text);
 }
 
-static void mine(struct net *net, const char *text, struct answer *a)
+static void mine(struct net *net, const char *text, struct response *a)
 {
     struct err err = ERR_INIT;
     char height[24];
@@ -403,14 +403,14 @@ static void mine(struct net *net, const char *text, struct answer *a)
     answer_text(a, 200, height);
 }
 
-static void answer_number(struct answer *a, uint64_t n)
+static void answer_number(struct response *a, uint64_t n)
 {
     answer_text(a, 200, "");
     buf_printf(&a->body, "%" PRIu64, n);
 }
 
 /* "N" or "N/TARGET": of N bytes. */
-static void price(const char *text, struct answer *a)
+static void price(const char *text, struct response *a)
 {
     char digits[24];
     uint64_t n;
@@ -423,7 +423,7 @@ static void price(const char *text, struct answer *a)
 }
 
 static void refuse_post(const struct net *net, const char *path,
-                        struct answer *a)
+                        struct response *a)
 {
     if (strcmp(path, "tx") != 0 && strcmp(path, "chunk") != 0) {
         answer_text(a, 405, "this gateway takes GET and HEAD");
@@ -435,7 +435,7 @@ static void refuse_post(const struct net *net, const char *path,
 }
 
 void gateway_route(struct net *net, const struct call *c, const char *path,
-                   enum unit u, struct answer *a)
+                   enum unit u, struct response *a)
 {
     bool raw = strncmp(path, "raw/", 4) == 0;
     struct id id;

@@ -152,7 +152,7 @@ static int put_fields(struct buf *out, struct net *net,
     return buf_check(out, "the answer", err);
 }
 
-static void answer_refusal(struct answer *a, const struct err *err)
+static void answer_refusal(struct response *a, const struct err *err)
 {
     struct buf clean;
 
@@ -166,7 +166,7 @@ static void answer_refusal(struct answer *a, const struct err *err)
     buf_clear(&clean);
 }
 
-void graphql_route(struct net *net, const struct call *c, struct answer *a)
+void graphql_route(struct net *net, const struct call *c, struct response *a)
 {
     struct json *fields = NULL;
     struct err err = ERR_INIT;

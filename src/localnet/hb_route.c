@@ -53,7 +53,7 @@ static void put_results(struct net *net, struct buf *b,
 
 /* ---- posting ------------------------------------------------------------- */
 
-static void refused(const struct err *err, struct answer *a)
+static void refused(const struct err *err, struct response *a)
 {
     if (strstr(err->text, "valid and signed")) {
         answer_text(a, 500, "<html><body>Internal Server Error</body></html>");
@@ -67,7 +67,7 @@ static void refused(const struct err *err, struct answer *a)
 }
 
 static void post(struct net *net, const struct call *c, bool push,
-                 struct answer *a)
+                 struct response *a)
 {
     const char *mode = call_header(c, "push-mode");
     struct err err = ERR_INIT;
@@ -101,7 +101,7 @@ static void post(struct net *net, const struct call *c, bool push,
 
 /* All that the process computed at a slot, or its results alone. */
 static void compute_slot(struct net *net, const struct process *p,
-                         const char *text, bool results, struct answer *a)
+                         const char *text, bool results, struct response *a)
 {
     struct message *m;
     uint64_t slot;
@@ -121,7 +121,7 @@ static void compute_slot(struct net *net, const struct process *p,
 }
 
 static void cached(struct net *net, const struct process *p, const char *key,
-                   bool now, struct answer *a)
+                   bool now, struct response *a)
 {
     if (now)
         units_wait(net, p->message[p->n - 1], WAIT_MS);
@@ -135,10 +135,11 @@ static void cached(struct net *net, const struct process *p, const char *key,
 }
 
 static void schedule(struct net *net, const struct call *c,
-                     const struct process *p, struct answer *a)
+                     const struct process *p, struct response *a)
 {
-    struct page page = { .by_slot = true, .from_start = true, .limit = 100,
-                         .to = UINT64_MAX };
+    struct schedule_page page = {
+        .by_slot = true, .from_start = true, .limit = 100, .to = UINT64_MAX
+    };
     uint64_t from;
 
     /* from is inclusive here */
@@ -150,8 +151,8 @@ static void schedule(struct net *net, const struct call *c,
     units_put_schedule(net, &a->body, p, &page);
 }
 
-static void get(struct net *net, const struct call *c,
-                const struct process *p, const char *what, struct answer *a)
+static void get(struct net *net, const struct call *c, const struct process *p,
+                const char *what, struct response *a)
 {
     const char *rest;
     char slot[24];
@@ -207,7 +208,7 @@ static struct process *parse(struct net *net, const char *path,
 /* Not under the lock, while it waits for the process. */
 static void ask_process(struct net *net, struct process *p,
                         const struct call *c, const char *args,
-                        struct answer *a)
+                        struct response *a)
 {
     if (dry_run_refused(net, UNIT_HB, a))
         return;
@@ -217,7 +218,7 @@ static void ask_process(struct net *net, struct process *p,
 }
 
 void hb_route(struct net *net, const struct call *c, const char *path,
-              struct answer *a)
+              struct response *a)
 {
     struct process *p;
     const char *what, *rest;

@@ -110,7 +110,7 @@ static enum unit unit_of(const char *path, const char **rest)
 
 /* 429 and 500 with the texts that deployed software has; what a proxy on the
  * way says in its place. */
-static bool refuse_now(struct net *net, enum unit u, struct answer *a)
+static bool refuse_now(struct net *net, enum unit u, struct response *a)
 {
     bool many = faults_now(&net->faults, FAULTS_429, u);
     bool broken = !many && faults_now(&net->faults, FAULTS_500, u);
@@ -134,7 +134,7 @@ static bool refuse_now(struct net *net, enum unit u, struct answer *a)
 }
 
 /* A clock that is off shows in every answer (RFC 9110 section 5.6.7). */
-static void report_time(const struct net *net, struct answer *a)
+static void report_time(const struct net *net, struct response *a)
 {
     time_t now = time(NULL) + net->clock_ms / 1000;
     char text[64];
@@ -145,7 +145,7 @@ static void report_time(const struct net *net, struct answer *a)
         answer_header(a, "Date", "%s", text);
 }
 
-static void answer_call(void *self, const struct call *c, struct answer *a)
+static void answer_call(void *self, const struct call *c, struct response *a)
 {
     struct net *net = self;
     const char *rest;

@@ -76,7 +76,7 @@ void parts_free(void)
 }
 
 static void begin_upload(struct net *net, const struct call *c,
-                         struct answer *a)
+                         struct response *a)
 {
     struct stored_parts *p = xcalloc(1, sizeof(*p));
     const char *size = call_query(c, "chunkSize");
@@ -126,7 +126,7 @@ static bool note_part(struct stored_parts *p, uint64_t at, uint64_t n)
 }
 
 static void put_part(struct stored_parts *p, const struct call *c, uint64_t at,
-                     struct answer *a)
+                     struct response *a)
 {
     if (c->body_cut || c->n_body == 0 || c->n_body > p->part_size ||
         at > STORED_MAX || at % p->part_size) {
@@ -146,7 +146,8 @@ static void put_part(struct stored_parts *p, const struct call *c, uint64_t at,
 }
 
 /* The file through the same door as a whole upload. */
-static void assemble(struct net *net, struct stored_parts *p, struct answer *a)
+static void assemble(struct net *net, struct stored_parts *p,
+                     struct response *a)
 {
     struct err err = ERR_INIT;
     struct upload *u;
@@ -181,7 +182,7 @@ static void assemble(struct net *net, struct stored_parts *p, struct answer *a)
 }
 
 static void finish(struct net *net, struct stored_parts *p, bool at_once,
-                   struct answer *a)
+                   struct response *a)
 {
     if (p->stored) {
         receipt_answer(net, p->stored, a);
@@ -203,7 +204,7 @@ static void finish(struct net *net, struct stored_parts *p, bool at_once,
         answer_text(a, 202, "");
 }
 
-static void list(const struct stored_parts *p, struct answer *a)
+static void list(const struct stored_parts *p, struct response *a)
 {
     buf_printf(&a->body, "{\"size\":%" PRIu64 ",\"chunkSize\":%" PRIu64
                ",\"chunks\":[", p->size, p->part_size);
@@ -215,7 +216,7 @@ static void list(const struct stored_parts *p, struct answer *a)
 }
 
 static void status(struct net *net, const struct stored_parts *p,
-                   struct answer *a)
+                   struct response *a)
 {
     const char *word = "ASSEMBLING";
 
@@ -233,7 +234,7 @@ static void status(struct net *net, const struct stored_parts *p,
 }
 
 void parts_route(struct net *net, const struct call *c, const char *path,
-                 struct answer *a)
+                 struct response *a)
 {
     bool post = strcmp(c->method, "POST") == 0;
     const char *slash = strchr(path, '/'), *what = slash ? slash + 1 : "";

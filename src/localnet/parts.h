@@ -6,13 +6,13 @@
 #ifndef APUS_LOCALNET_PARTS_H
 #define APUS_LOCALNET_PARTS_H
 
-struct answer;
+struct response;
 struct call;
 struct net;
 
 /* /v1/chunks/{token}/...; path is behind the token. */
 void parts_route(struct net *net, const struct call *c, const char *path,
-                 struct answer *a);
+                 struct response *a);
 
 /* Forget all; their files too. */
 void parts_free(void);

@@ -20,7 +20,7 @@
 #define OVER_CHARGE 5000000000000000 /* more than any default ceiling */
 #define DEADLINE 200 /* blocks until an item is to be in one */
 
-void receipt_answer(struct net *net, const struct stored *h, struct answer *a)
+void receipt_answer(struct net *net, const struct stored *h, struct response *a)
 {
     bool other = faults_now(&net->faults, FAULTS_OTHER_SIGNER,
                             UNIT_BUNDLER);
@@ -46,7 +46,7 @@ void receipt_answer(struct net *net, const struct stored *h, struct answer *a)
 }
 
 void upload_answer(struct net *net, struct upload *u, struct stored **stored,
-                   struct answer *a)
+                   struct response *a)
 {
     struct err err = ERR_INIT;
     struct stored *h;

@@ -4,7 +4,7 @@
 #ifndef APUS_LOCALNET_RECEIPTS_H
 #define APUS_LOCALNET_RECEIPTS_H
 
-struct answer;
+struct response;
 struct stored;
 struct net;
 struct upload;
@@ -12,9 +12,10 @@ struct upload;
 /* Take a whole upload and answer.  *stored (may be NULL) is the item, if it was
  * taken now or before. */
 void upload_answer(struct net *net, struct upload *u, struct stored **stored,
-                   struct answer *a);
+                   struct response *a);
 
 /* A signed receipt as the body. */
-void receipt_answer(struct net *net, const struct stored *h, struct answer *a);
+void receipt_answer(struct net *net, const struct stored *h,
+                    struct response *a);
 
 #endif

@@ -46,7 +46,7 @@ struct served_request {
 /* A body on its way out. */
 struct out {
     struct server *server;
-    struct answer a; /* its pieces */
+    struct response a; /* its pieces */
     uint64_t size;
     int fd;          /* of the piece that is open, -1: none */
     size_t open;
@@ -54,12 +54,12 @@ struct out {
 
 /* ---- answers ------------------------------------------------------------- */
 
-void answer_type(struct answer *a, const char *type)
+void answer_type(struct response *a, const char *type)
 {
     snprintf(a->type, sizeof(a->type), "%s", type);
 }
 
-void answer_header(struct answer *a, const char *name, const char *fmt, ...)
+void answer_header(struct response *a, const char *name, const char *fmt, ...)
 {
     va_list ap;
     char text[2048];
@@ -74,14 +74,14 @@ void answer_header(struct answer *a, const char *name, const char *fmt, ...)
     buf_printf(&a->head, "%s: %s\n", name, text);
 }
 
-void answer_piece(struct answer *a, void *memory, char *path, uint64_t at,
+void answer_piece(struct response *a, void *memory, char *path, uint64_t at,
                   uint64_t n)
 {
     VEC_MORE(a->piece, a->n_pieces);
     a->piece[a->n_pieces++] = (struct piece){ memory, path, at, n };
 }
 
-void answer_error(struct answer *a, int status, const char *text)
+void answer_error(struct response *a, int status, const char *text)
 {
     a->status = status;
     answer_type(a, "application/json");
@@ -91,7 +91,7 @@ void answer_error(struct answer *a, int status, const char *text)
     buf_puts(&a->body, "}");
 }
 
-void answer_text(struct answer *a, int status, const char *text)
+void answer_text(struct response *a, int status, const char *text)
 {
     a->status = status;
     answer_type(a, "text/plain; charset=utf-8");
@@ -99,7 +99,7 @@ void answer_text(struct answer *a, int status, const char *text)
     buf_puts(&a->body, text);
 }
 
-static void answer_clear(struct answer *a)
+static void answer_clear(struct response *a)
 {
     buf_clear(&a->head);
     buf_clear(&a->body);
@@ -195,7 +195,7 @@ static ssize_t out_read(void *self, uint64_t pos, char *to, size_t max)
 }
 
 /* The answer's contents become the response's. */
-static struct MHD_Response *response_of(struct server *s, struct answer *a)
+static struct MHD_Response *response_of(struct server *s, struct response *a)
 {
     struct out *o = xcalloc(1, sizeof(*o));
     uint64_t size = 0;
@@ -240,7 +240,7 @@ static void add_headers(struct MHD_Response *r, char *lines)
 static enum MHD_Result answer(struct server *s, struct MHD_Connection *c,
                               struct served_request *q)
 {
-    struct answer a = { .status = 200 };
+    struct response a = { .status = 200 };
     struct MHD_Response *r;
     enum MHD_Result result;
     char *head;

@@ -43,7 +43,7 @@ struct piece {
     uint64_t at, n;
 };
 
-struct answer {
+struct response {
     int status;
     char type[200];   /* Content-Type */
     struct buf head;  /* further lines "Name: value\n" */
@@ -52,19 +52,19 @@ struct answer {
     size_t n_pieces;
     enum fault fault;
 };
-void answer_type(struct answer *a, const char *type);
-void answer_header(struct answer *a, const char *name, const char *fmt, ...)
+void answer_type(struct response *a, const char *type);
+void answer_header(struct response *a, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* memory and path become the answer's. */
-void answer_piece(struct answer *a, void *memory, char *path, uint64_t at,
+void answer_piece(struct response *a, void *memory, char *path, uint64_t at,
                   uint64_t n);
 /* {"error":"text"}, as the units of AO say it. */
-void answer_error(struct answer *a, int status, const char *text);
-void answer_text(struct answer *a, int status, const char *text);
+void answer_error(struct response *a, int status, const char *text);
+void answer_text(struct response *a, int status, const char *text);
 
 struct handlers {
     void *self;
-    void (*answer)(void *self, const struct call *c, struct answer *a);
+    void (*answer)(void *self, const struct call *c, struct response *a);
     /* The ceiling of a body in memory. */
     size_t (*body_max)(void *self, const struct call *c);
     /* Called before the body of a POST: what takes it (then handed over in

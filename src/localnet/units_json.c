@@ -92,8 +92,8 @@ void units_put_node(struct net *net, struct buf *b, const struct message *m)
     buf_puts(b, "}");
 }
 
-void units_put_schedule(struct net *net, struct buf *b,
-                        const struct process *p, const struct page *page)
+void units_put_schedule(struct net *net, struct buf *b, const struct process *p,
+                        const struct schedule_page *page)
 {
     uint64_t n = 0;
     bool more = false;

@@ -18,12 +18,12 @@ void units_put_node(struct net *net, struct buf *b, const struct message *m);
 
 /* A part of a schedule: messages whose time, or slot, is over `from` (or all:
  * from_start) and not over `to`, at most limit. */
-struct page {
+struct schedule_page {
     bool by_slot, from_start;
     uint64_t from, to, limit;
 };
-void units_put_schedule(struct net *net, struct buf *b,
-                        const struct process *p, const struct page *page);
+void units_put_schedule(struct net *net, struct buf *b, const struct process *p,
+                        const struct schedule_page *page);
 
 /* {process_id, owner, tags ..} */
 void units_put_process(struct net *net, struct buf *b,

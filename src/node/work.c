@@ -247,7 +247,7 @@ void work_launch_clear(struct launch *l)
 /* ---- how far it is ------------------------------------------------------- */
 
 /* Tells the caller now and then while a worker runs. */
-struct watch {
+struct worker_watch {
     pthread_t thread;
     pthread_mutex_t lock;
     bool stop;
@@ -256,7 +256,7 @@ struct watch {
                                * it */
 };
 
-static void report(const struct watch *w, enum caller_moment moment,
+static void report(const struct worker_watch *w, enum caller_moment moment,
                    const char *path)
 {
     struct caller_work now = w->work;
@@ -270,7 +270,7 @@ static void report(const struct watch *w, enum caller_moment moment,
 static void *watch_run(void *self)
 {
     const struct timespec pause = { .tv_nsec = LOOK_NS };
-    struct watch *w = self;
+    struct worker_watch *w = self;
     bool stop = false;
 
     while (!stop) {
@@ -285,10 +285,10 @@ static void *watch_run(void *self)
 }
 
 /* Run the worker once, and show what it does meanwhile. */
-static int run_worker(const struct launch *l, const struct watch *show,
+static int run_worker(const struct launch *l, const struct worker_watch *show,
                       int *status, struct err *err)
 {
-    struct watch w = *show;
+    struct worker_watch w = *show;
     sigset_t all, before;
     bool watching;
     int rc;
@@ -441,7 +441,7 @@ static uint64_t log_bytes(const struct batch *b)
 /* One start.  A worker that was killed is to be started again. */
 static enum work_end start_once(const struct spool *s, struct batch *b,
                                 const struct launch *l,
-                                const struct watch *w, struct err *err)
+                                const struct worker_watch *w, struct err *err)
 {
     int status;
 
@@ -481,7 +481,7 @@ enum work_end work_here(const struct spool *s, struct batch *b,
                         const struct work_options *o, struct err *err)
 {
     struct batch_info info;
-    struct watch w = { .caller = o->caller };
+    struct worker_watch w = { .caller = o->caller };
     struct work_place place = { .any = false };
     struct launch l;
     uint64_t before;

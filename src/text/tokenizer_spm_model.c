@@ -21,7 +21,7 @@ struct proto {
     size_t n;
 };
 
-struct field {
+struct proto_field {
     uint32_t number;
     uint64_t value;     /* wire types 0, 1 and 5 */
     struct proto bytes; /* wire type 2 */
@@ -63,7 +63,7 @@ static int take_varint(struct proto *m, uint64_t *out)
     return -1;
 }
 
-static int take_fixed(struct proto *m, struct field *f, size_t n)
+static int take_fixed(struct proto *m, struct proto_field *f, size_t n)
 {
     if (m->n < n)
         return -1;
@@ -74,7 +74,7 @@ static int take_fixed(struct proto *m, struct field *f, size_t n)
 }
 
 /* The next field: 1, 0 at the end, -1. */
-static int take_field(struct proto *m, struct field *f, struct err *err)
+static int take_field(struct proto *m, struct proto_field *f, struct err *err)
 {
     uint64_t key, len;
 
@@ -113,7 +113,7 @@ static int take_field(struct proto *m, struct field *f, struct err *err)
 
 static int read_trainer(struct spm_model *s, struct proto m, struct err *err)
 {
-    struct field f;
+    struct proto_field f;
     int rc;
 
     while ((rc = take_field(&m, &f, err)) > 0) {
@@ -142,7 +142,7 @@ static int read_trainer(struct spm_model *s, struct proto m, struct err *err)
 static int read_normalizer(struct spm_model *s, struct proto m,
                            struct err *err)
 {
-    struct field f;
+    struct proto_field f;
     int rc;
 
     while ((rc = take_field(&m, &f, err)) > 0) {
@@ -163,7 +163,7 @@ static int read_normalizer(struct spm_model *s, struct proto m,
 static int read_denormalizer(struct spm_model *s, struct proto m,
                              struct err *err)
 {
-    struct field f;
+    struct proto_field f;
     int rc;
 
     while ((rc = take_field(&m, &f, err)) > 0)
@@ -262,7 +262,7 @@ static int read_piece(struct tok_build *b, struct proto m, struct err *err)
 {
     struct proto text = { (const unsigned char *)"", 0 };
     uint64_t type = PIECE_NORMAL;
-    struct field f;
+    struct proto_field f;
     float score = 0;
     int rc;
 
@@ -280,7 +280,7 @@ static int read_piece(struct tok_build *b, struct proto m, struct err *err)
 static int read_model(struct tok_build *b, struct spm_model *s,
                       struct proto m, struct err *err)
 {
-    struct field f;
+    struct proto_field f;
     int rc;
 
     while ((rc = take_field(&m, &f, err)) > 0) {

@@ -135,7 +135,7 @@ int answers_of_parts(struct answers **out,
 }
 
 static int get_row(struct answers *a, const struct answer_key *k,
-                   struct answer *out, struct err *err)
+                   struct stored_answer *out, struct err *err)
 {
     struct checkpoint_row row;
     struct result_record res;
@@ -251,7 +251,7 @@ int answers_of_output(struct answers **out, const struct part_file *f,
 }
 
 static int get_line(struct answers *a, const struct answer_key *k,
-                    struct answer *out, struct err *err)
+                    struct stored_answer *out, struct err *err)
 {
     const struct output_choice *c;
     uint64_t next;
@@ -303,7 +303,7 @@ const struct answer_key *answers_key(const struct answers *a, size_t i)
     return &a->key[i];
 }
 
-int answers_get(struct answers *a, size_t i, struct answer *out,
+int answers_get(struct answers *a, size_t i, struct stored_answer *out,
                 struct err *err)
 {
     const struct answer_key *k = &a->key[i];

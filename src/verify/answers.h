@@ -29,7 +29,7 @@ struct answer_key {
 };
 
 /* One answer.  Borrowed from the answers until the next is got. */
-struct answer {
+struct stored_answer {
     const char *name;           /* custom_id */
     size_t n_name;
     const unsigned char *token; /* n_tokens u32 */
@@ -57,7 +57,7 @@ void answers_free(struct answers *a); /* NULL is allowed */
 
 size_t answers_count(const struct answers *a);
 const struct answer_key *answers_key(const struct answers *a, size_t i);
-int answers_get(struct answers *a, size_t i, struct answer *out,
+int answers_get(struct answers *a, size_t i, struct stored_answer *out,
                 struct err *err);
 
 /* The model that answered, or NULL if nothing tells it. */

@@ -120,7 +120,7 @@ static size_t find_unused(const struct index *x, enum match_way w, struct id id,
 /* Who is called as the request of k is numbered, or is numbered as it is
  * called. */
 static size_t find_crossed(const struct index *x, const struct answers *a,
-                           size_t i, const struct answer *got)
+                           size_t i, const struct stored_answer *got)
 {
     const struct answer_key *k = answers_key(a, i);
     struct id id;
@@ -140,7 +140,7 @@ static size_t find_crossed(const struct index *x, const struct answers *a,
 
 static size_t find_pair(const struct index *x, const struct answers *a,
                         const struct answers *b, size_t i,
-                        const struct answer *got)
+                        const struct stored_answer *got)
 {
     const struct answer_key *k = answers_key(a, i);
     size_t j = find_unused(x, BY_REQUEST, k->request, k->choice);
@@ -183,7 +183,7 @@ static bool same_bytes(const void *a, size_t n_a, const void *b, size_t n_b)
 
 static void compare_text(struct compare_pair *p)
 {
-    const struct answer *a = p->a, *b = p->b;
+    const struct stored_answer *a = p->a, *b = p->b;
 
     if (!a->text || !b->text || same_bytes(a->text, a->n_text, b->text,
                                            b->n_text))
@@ -195,7 +195,8 @@ static void compare_text(struct compare_pair *p)
 }
 
 /* How they ended: as exactly as both tell. */
-static bool same_end(const struct answer *a, const struct answer *b)
+static bool same_end(const struct stored_answer *a,
+                     const struct stored_answer *b)
 {
     const char *x = a->end && b->end ? a->end : a->finish;
     const char *y = a->end && b->end ? b->end : b->finish;
@@ -224,7 +225,7 @@ static void compare_jobs(struct compare_pair *p)
 
 static void compare_pair(struct compare_pair *p)
 {
-    const struct answer *a = p->a, *b = p->b;
+    const struct stored_answer *a = p->a, *b = p->b;
 
     p->token = first_id(a->token, a->n_tokens, b->token, b->n_tokens);
     if (p->token != COMPARE_NONE) {
@@ -244,7 +245,7 @@ static int visit(struct compare_counts *n, struct index *x, struct answers *a,
                  struct answers *b, size_t i, compare_fn *report, void *self,
                  struct err *err)
 {
-    struct answer one, other;
+    struct stored_answer one, other;
     struct compare_pair p = { .key = answers_key(a, i), .a = &one };
     size_t j;
 
@@ -272,7 +273,7 @@ static int visit_rest(struct compare_counts *n, const struct index *x,
                       struct answers *b, compare_fn *report, void *self,
                       struct err *err)
 {
-    struct answer other;
+    struct stored_answer other;
 
     for (size_t j = 0; j < answers_count(b); j++) {
         struct compare_pair p = { .key = answers_key(b, j), .b = &other };

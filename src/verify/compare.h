@@ -31,7 +31,7 @@ enum {
 /* Two answers that differ, or one that the other side has not. */
 struct compare_pair {
     const struct answer_key *key;  /* of a, or of b if a is NULL */
-    const struct answer *a, *b;
+    const struct stored_answer *a, *b;
     unsigned differs;
     uint64_t token;                /* COMPARE_TOKENS: the first, from 0 .. */
     uint64_t token_a, token_b;     /* .. and what it is */

@@ -26,7 +26,7 @@
 #define DRAW_LOGITS 8192 /* that a thread takes at least */
 
 /* x_L of the rows of a step that drew. */
-struct kept {
+struct cpu_kept {
     struct backend_place *place;
     float *x; /* dim each */
     size_t n;
@@ -59,7 +59,7 @@ struct cpu {
     uint32_t *drawn;           /* the id drawn last, a slot each */
     bool *told;                /* a slot each: its fault is in the result */
     struct merkle *deep;       /* a row each, or NULL */
-    struct kept kept[KEPT];
+    struct cpu_kept kept[KEPT];
     size_t newest;             /* of kept */
     struct backend_draw *draw;
     struct backend_fault *fault;
@@ -134,7 +134,7 @@ static void draw_rows(void *self, size_t from, size_t to, size_t thread)
 static void keep_drawn(struct cpu *c, size_t at)
 {
     const struct backend_draw *d = &c->draw[at];
-    struct kept *k = &c->kept[c->newest];
+    struct cpu_kept *k = &c->kept[c->newest];
     size_t dim = c->model->rec.dim;
 
     if (!d->drew)
@@ -234,7 +234,7 @@ static const float *find_last(const struct cpu *c,
                               const struct backend_place *p)
 {
     for (size_t s = 0; s < KEPT; s++) {
-        const struct kept *k = &c->kept[(c->newest + KEPT - s) % KEPT];
+        const struct cpu_kept *k = &c->kept[(c->newest + KEPT - s) % KEPT];
 
         for (size_t i = 0; i < k->n; i++)
             if (k->place[i].slot == p->slot &&
@@ -317,7 +317,7 @@ static void unload(struct cpu *c)
     for (size_t i = 0; i < KEPT; i++) {
         free(c->kept[i].place);
         free(c->kept[i].x);
-        c->kept[i] = (struct kept){ NULL, NULL, 0 };
+        c->kept[i] = (struct cpu_kept){ NULL, NULL, 0 };
     }
     for (size_t i = 0; c->weight && i < pool_threads(c->threads); i++)
         free(c->weight[i]);

@@ -106,7 +106,7 @@ static const float *find_last(const struct device *d,
 
     for (size_t s = 0; s < PLAN_KEPT; s++) {
         size_t step = (d->newest + PLAN_KEPT - s) % PLAN_KEPT;
-        const struct kept *k = &d->kept[step];
+        const struct cuda_kept *k = &d->kept[step];
 
         for (size_t i = 0; i < k->n; i++)
             if (k->place[i].slot == p->slot &&

@@ -65,7 +65,7 @@ struct cuda_weights {
     cudaError_t failed;  /* a copy, while rows came */
 };
 
-struct kept {
+struct cuda_kept {
     struct backend_place *place;
     size_t n;
 };
@@ -109,7 +109,7 @@ struct device {
     size_t *where;             /* of the step's i-th row among them */
     uint32_t *drawn;           /* the id drawn last, a slot each */
     bool *told;                /* a slot each: its fault is in the result */
-    struct kept kept[PLAN_KEPT];
+    struct cuda_kept kept[PLAN_KEPT];
     size_t newest;             /* of kept */
     /* what is handed out */
     struct backend_draw *draw;

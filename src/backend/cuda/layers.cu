@@ -11,14 +11,14 @@
 #define KEYS_OF_SPLIT 256 /* at least */
 
 /* What the pieces of a layer have in common. */
-struct pass {
+struct layer_pass {
     struct device *d;
     const struct model_record *rec;
     uint32_t layer; /* FAULT_HEAD: the head */
     uint32_t m;     /* rows that are still computed */
 };
 
-static struct fault_sink sink_of(const struct pass *p)
+static struct fault_sink sink_of(const struct layer_pass *p)
 {
     const uint32_t *words = cuda_array<uint32_t>(p->d, PLAN_WORDS);
 
@@ -29,7 +29,7 @@ static struct fault_sink sink_of(const struct pass *p)
 /* ---- rows ---------------------------------------------------------------- */
 
 /* Whether the input of the linear with this operator is A8. */
-static bool is_a8(const struct pass *p, uint32_t op)
+static bool is_a8(const struct layer_pass *p, uint32_t op)
 {
     uint32_t flags = p->rec->flags;
 
@@ -39,7 +39,7 @@ static bool is_a8(const struct pass *p, uint32_t op)
 
 /* Rows of k floats as the input of the next linear, `op`: x itself, or with
  * gains its norm, whose input is op - 1. */
-static cudaError_t enter(const struct pass *p, const float *x, uint32_t k,
+static cudaError_t enter(const struct layer_pass *p, const float *x, uint32_t k,
                          const float *g, uint32_t op)
 {
     struct rows_args a = {};
@@ -59,7 +59,7 @@ static cudaError_t enter(const struct pass *p, const float *x, uint32_t k,
 }
 
 /* Rows of k floats, `stride` apart, become their norm. */
-static cudaError_t norm(const struct pass *p, float *x, uint32_t k,
+static cudaError_t norm(const struct layer_pass *p, float *x, uint32_t k,
                         uint32_t stride, const float *g, uint32_t op,
                         uint32_t m)
 {
@@ -78,7 +78,8 @@ static cudaError_t norm(const struct pass *p, float *x, uint32_t k,
 /* ---- linears ------------------------------------------------------------- */
 
 /* y = w times the input, of n rows; LINEAR_ROWS at a time. */
-static cudaError_t linear(const struct pass *p, const struct cuda_matrix *w,
+static cudaError_t linear(const struct layer_pass *p,
+                          const struct cuda_matrix *w,
                           const struct cuda_matrix *up, const float *bias,
                           float *y, bool add, bool a8)
 {
@@ -115,7 +116,7 @@ static cudaError_t linear(const struct pass *p, const struct cuda_matrix *w,
 }
 
 /* x = x + linear, or x + norm(linear) with gains. */
-static int add(const struct pass *p, const struct cuda_matrix *w,
+static int add(const struct layer_pass *p, const struct cuda_matrix *w,
                const float *gains, uint32_t in, uint32_t out, struct err *err)
 {
     struct device *d = p->d;
@@ -135,14 +136,14 @@ static int add(const struct pass *p, const struct cuda_matrix *w,
 /* ---- attention ----------------------------------------------------------- */
 
 /* Where the blocks of this layer begin, in keys. */
-static size_t pool_at(const struct pass *p)
+static size_t pool_at(const struct layer_pass *p)
 {
     const struct cuda_plan *n = &p->d->plan;
 
     return (size_t)p->layer * n->n_blocks * p->rec->n_kv_heads * n->page;
 }
 
-static cudaError_t heads(const struct pass *p, uint32_t m_q)
+static cudaError_t heads(const struct layer_pass *p, uint32_t m_q)
 {
     const struct device *d = p->d;
     const struct cuda_layer *y = &d->weights.layer[p->layer];
@@ -199,7 +200,8 @@ static uint32_t most_keys(const struct device *d, uint32_t i, uint32_t n,
 }
 
 /* o = attention of the first `alone` rows, one by one. */
-static int attend_alone(const struct pass *p, uint32_t alone, struct err *err)
+static int attend_alone(const struct layer_pass *p, uint32_t alone,
+                        struct err *err)
 {
     const struct device *d = p->d;
     const struct model_layer *l = &d->model->layers[p->layer];
@@ -246,7 +248,7 @@ static int attend_alone(const struct pass *p, uint32_t alone, struct err *err)
 }
 
 /* .. and of the others, in tiles. */
-static int attend_tiles(const struct pass *p, const struct cuda_tiles *t,
+static int attend_tiles(const struct layer_pass *p, const struct cuda_tiles *t,
                         struct err *err)
 {
     const struct device *d = p->d;
@@ -282,7 +284,7 @@ static int attend_tiles(const struct pass *p, const struct cuda_tiles *t,
 }
 
 /* o = attention of every row over what its sequence remembers. */
-static int attend(const struct pass *p, struct err *err)
+static int attend(const struct layer_pass *p, struct err *err)
 {
     const struct device *d = p->d;
     bool last = p->layer + 1 == p->rec->n_layers;
@@ -297,7 +299,7 @@ static int attend(const struct pass *p, struct err *err)
 /* ---- layers -------------------------------------------------------------- */
 
 /* Norms of q and k that are over all heads. */
-static int wide_norms(const struct pass *p, uint32_t m_q, struct err *err)
+static int wide_norms(const struct layer_pass *p, uint32_t m_q, struct err *err)
 {
     const struct cuda_layer *y = &p->d->weights.layer[p->layer];
     uint32_t q = p->rec->n_heads * p->rec->head_dim, width = y->qkv.rows;
@@ -311,7 +313,7 @@ static int wide_norms(const struct pass *p, uint32_t m_q, struct err *err)
 }
 
 /* x = x + o(attention); p->m becomes m_q, the rows that go on. */
-static int attention_part(struct pass *p, uint32_t m_q, struct err *err)
+static int attention_part(struct layer_pass *p, uint32_t m_q, struct err *err)
 {
     struct device *d = p->d;
     const struct cuda_layer *y = &d->weights.layer[p->layer];
@@ -335,7 +337,7 @@ static int attention_part(struct pass *p, uint32_t m_q, struct err *err)
 }
 
 /* x = x + down(silu(gate(h)) * up(h)), or gelu. */
-static int ffn_part(const struct pass *p, struct err *err)
+static int ffn_part(const struct layer_pass *p, struct err *err)
 {
     struct device *d = p->d;
     const struct cuda_layer *y = &d->weights.layer[p->layer];
@@ -360,7 +362,7 @@ static int ffn_part(const struct pass *p, struct err *err)
 static int head(struct device *d, const struct model_record *rec,
                 struct err *err)
 {
-    struct pass p = { d, rec, FAULT_HEAD, (uint32_t)d->n_logits };
+    struct layer_pass p = { d, rec, FAULT_HEAD, (uint32_t)d->n_logits };
     float *logits = cuda_array<float>(d, PLAN_LOGITS);
     struct fault_sink sink = sink_of(&p);
     struct sample_args a = {};
@@ -404,7 +406,7 @@ int forward_launch(struct device *d, struct err *err)
 {
     const struct model_record *rec = &d->model->rec;
     const struct cuda_matrix *w = &d->weights.embed;
-    struct pass p = { d, rec, 0, (uint32_t)d->n };
+    struct layer_pass p = { d, rec, 0, (uint32_t)d->n };
 
     CUDA_TRY(embed_launch(cuda_array<float>(d, PLAN_X), w->w, w->scale,
                           cuda_array<uint32_t>(d, PLAN_WORDS) +
