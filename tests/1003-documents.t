@@ -47,12 +47,14 @@ find contrib -type f -exec grep -Il '^#!/bin/sh' {} + >>"$tmp/files" || :
             for (i = 1; i <= n; i++) {
                 sub(/[.]$/, "", word[i])
                 if (word[i] ~ \
-                    /^([a-z]+\/)*[a-z0-9][a-z_0-9-]*[.]([ch]|t|sh|lua|mjs)$/)
+                    /^([a-z]+\/)*[a-z0-9][a-z_0-9-]*[.]([ch]|t|sh|lua|mjs)$/ ||
+                    word[i] ~ /^([a-z]+\/)*[a-z_0-9]+[.](cuh?|cpp|py)$/ ||
+                    word[i] ~ /^(src|mpi|jobs|kernels|contrib)\/[a-z0-9_\/-]+$/)
                     print file, word[i]
             }
         }' |
-        grep -vE ' (linux/.*|slurm[.]h|program[.]lua|autogen[.]sh)$' |
-        grep -vE ' (dir/chat|src/x/y)[.]lua$'
+        grep -vE ' (linux/.*|slurm[.]h|llama[.]cpp|autogen[.]sh)$' |
+        grep -vE ' (program|dir/chat|src/x/y)[.]lua$'
     # documents name files in `` alone
     for doc in README.md HACKING CONTRIBUTING.md doc/*.md; do
         tr '` ' '\n\n' <"$doc" |
@@ -65,7 +67,7 @@ find src kernels jobs mpi bench tests contrib -type f -o -type d |
     sed 's|.*/||' | sort -u >"$tmp/names"
 while read -r file cited; do
     case $cited in
-    *.a | src/commit.h | *queue.lua | *queue-?.lua) ;; # made
+    *.a | src/commit.h | *queue.lua | *queue-?.lua | *-sim) ;; # made
     */*) [ -e "$cited" ] || [ -e "src/$cited" ] || [ -e "$cited.c" ] ;;
     *) grep -qxF "$cited" "$tmp/names" ;;
     esac || echo "# $file: no \"$cited\""
@@ -99,23 +101,25 @@ if [ -s "$tmp/found" ]; then failed=1; printf 'not '; fi
 echo "ok 5 - a release ships them"
 
 # Words that english readers stumble over: "X is no Y" for "is not a Y", "told",
-# "held against".  "There is no Y" is fine.  Two files have reasons for requests
-# that were refused: they are published, and compared with what was.
+# "held against".  "There is no Y" is fine.  Three files have reasons for
+# requests that were refused: they are published, and compared with what was.
 words='(^|[^a-z])((is|are) no |told([^a-z]|$)|held against)'
 for doc in *.md NEWS HACKING doc/*.md man/*.[15]; do
     sed 's/[Tt]here \(is\|are\) no //g
         s/\(is\|are\) no \(longer\|reason\)//g' "$doc" | grep -nE "$words" |
         sed "s|^|# $doc:|" || :
 done >"$tmp/found"
-find src mpi jobs kernels -name '*.[ch]' ! -path src/queue/ask.c \
-    ! -path src/queue/pull_line.c ! -path 'src/node/rounds.*' | sort |
+find src mpi jobs kernels contrib \( -name '*.[ch]' -o -name '*.cu*' \
+    -o -name '*.lua' \) ! -path src/queue/ask.c ! -path src/queue/pull_line.c \
+    ! -path contrib/ao/queue/50-dapps.lua ! -name 'queue*.lua' \
+    ! -path 'src/node/rounds.*' | sort |
     xargs awk '
         {
             gsub(/\/\*.*\*\//, "")
             sub(/\/\*.*/, "")
             gsub(/[Tt]here (is|are) no /, "")
         }
-        !/^ *\*/ && match($0, /".*"/) {
+        !/^ *(\*|--)/ && match($0, /".*"/) {
             print FILENAME ":" FNR ": " substr($0, RSTART, RLENGTH)
         }' | grep -E "$words" | sed 's/^/# /' >>"$tmp/found" || :
 cat "$tmp/found"
@@ -125,8 +129,8 @@ echo "ok 6 - documents, the manual and messages say what they mean"
 # "| question | `file` | `function` |"
 sed -n 's/^| .* | `\([^`]*\)` | `\([^`]*\)` |$/\1 \2/p' doc/README.md |
     while read -r file function; do
-    grep -q "\<$function\>" "$file" 2>/dev/null ||
-        echo "# doc/README.md: no $function in $file"
+    grep -qE "^[a-z].*[ *]$function[[(]" "$file" 2>/dev/null ||
+        echo "# doc/README.md: no $function is defined in $file"
 done >"$tmp/found"
 cat "$tmp/found"
 if [ -s "$tmp/found" ]; then failed=1; printf 'not '; fi

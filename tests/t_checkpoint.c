@@ -1,5 +1,5 @@
 /*
- * src/store/checkpoint: parts of hand-made rows of every kind go in and come
+ * src/store/checkpoint.h: parts of hand-made rows of every kind go in and come
  * out, in order and out of it; the same bytes twice; heads and rows that do
  * not fit; files that are cut, changed in a byte, or replaced while read.
  *

@@ -1,5 +1,5 @@
 /*
- * src/store/checkpoint on disks that are full, or grow full under HDF5's
+ * src/store/checkpoint.h on disks that are full, or grow full under HDF5's
  * hands, and a writer that is killed, or fails, at each of its own calls:
  * nothing is left that is half, and the next try succeeds.
  */

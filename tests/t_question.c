@@ -1,7 +1,7 @@
 /*
- * src/verify/asked: a result whose parameters, model or node are not those of
- * its message is found out, however its tags are spelled; one that is as the
- * queue has read the message is not.
+ * src/verify/question: finds a result whose parameters, model or node are not
+ * those of its message, however its tags are spelled; accepts one that is as
+ * the queue has read the message.
  */
 #include <config.h>
 

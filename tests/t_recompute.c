@@ -1,6 +1,6 @@
 /*
- * src/verify/replay: records of every end that an answer can have, greedy and
- * sampled, are found the same in both ways and with any number of rows; and
+ * src/verify/recompute: records of every end that an answer can have, greedy
+ * and sampled, are found the same in both ways and with any number of rows; and
  * of each kind of change, with the commitments made to fit it, the position
  * and the part are named.  The model is nano.
  */

@@ -21,7 +21,7 @@ local answers = lib.answers
 -- A node that may speak, or nil when it was refused.
 local function node_of(m, paused)
     if not is_allowed(m.from) then
-        return refuse(m, 403, "this address is no node of the queue")
+        return refuse(m, 403, "this address is not a node of the queue")
     elseif Q.paused == "all" or Q.paused == paused then
         return refuse(m, 503, "the queue is paused")
     end

@@ -48,7 +48,7 @@ end
 
 function action.Claim(m)
     if not is_allowed(m.from) then
-        return refuse(m, 403, "this address is no node of the queue")
+        return refuse(m, 403, "this address is not a node of the queue")
     elseif Q.paused == "all" then
         return refuse(m, 503, "the queue is paused")
     elseif not is_plain(m.tag.challenger or "", 64) then
