@@ -147,13 +147,13 @@ static int check_use(struct audit *a, struct err *err)
 }
 
 static const struct opt audit_opts[] = {
-    { 0, "rate", "R", "the share of answers that is drawn; default 0.01",
+    { 0, "rate", "R", "share of answers to draw; default 0.01",
       offsetof(struct audit, rate_text) },
-    { 0, "cells", "N", "of each drawn answer of level 1, name so many cells",
+    { 0, "cells", "N", "cells to draw of each drawn answer of level 1",
       offsetof(struct audit, cells_text) },
     { 'm', "model", "MODEL", "the model, if it is not in the store",
       offsetof(struct audit, v.model_name) },
-    { 'k', "key", "ADDRESS", "who must have signed it: the node's address",
+    { 'k', "key", "ADDRESS", "required signer: the node's address",
       offsetof(struct audit, v.key_text) },
     { .name = NULL }
 };
@@ -161,10 +161,11 @@ static const struct opt audit_opts[] = {
 static const struct opt_command audit_command = {
     .name = "apus audit",
     .synopsis = "STATEMENT [--rate R] [--cells N] [-m MODEL] [-k ADDRESS]",
-    .about = "Compute answers of a statement again that the block two above"
-             " that of the\nstatement draws: its node could not know them, and"
-             " everybody draws the same.\nOne line a claim; exit status 3 if"
-             " one does not hold, 75 while that block is\nnot there.",
+    .about = "Recompute a sample of a statement's answers, drawn by the block"
+             " two above its\nown: its node could not know the sample, and"
+             " everybody draws the same one.\nPrint one line for each claim."
+             "  Exit status 3 if a claim does not hold, 75 while\nthat block"
+             " does not exist.",
     .opts = audit_opts, .min_args = 1, .max_args = 1,
 };
 

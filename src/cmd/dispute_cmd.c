@@ -98,7 +98,7 @@ static int take_result(struct run *u, const struct lookup_item *i,
                                 u->model_name ? u->model_name
                                               : id_text(p.result.model).s,
                                 NULL, err))
-        err_prefix(err, "to compute again");
+        err_prefix(err, "to recompute the answer");
     else
         rc = challenge_init(&u->g, u->item, &p, u->model, err) ||
              find_earlier(u, err) ? -1 : 0;
@@ -212,11 +212,11 @@ static int list_all(struct run *u)
 }
 
 static const struct opt dispute_opts[] = {
-    { 0, "for", "TIME", "wait for the node so long: 55m, 2h; default: not",
+    { 0, "for", "TIME", "time to wait for the node: 55m, 2h; default: none",
       offsetof(struct run, for_text) },
-    { 0, "dry", NULL, "say what it would pick first, and open nothing",
+    { 0, "dry", NULL, "print the first pick, and open nothing",
       offsetof(struct run, dry) },
-    { 'm', "model", "MODEL", "the model, where it is not found by its id",
+    { 'm', "model", "MODEL", "the model, if it is not in the store",
       offsetof(struct run, model_name) },
     { .name = NULL }
 };
@@ -224,12 +224,12 @@ static const struct opt dispute_opts[] = {
 static const struct opt_command dispute_command = {
     .name = "apus dispute",
     .synopsis = "RESULT|DISPUTE|CASE|list [--for TIME] [--dry] [-m MODEL]",
-    .about = "Dispute a published answer to a request of the queue: compute"
-             " it again, find the\nfirst difference, and pick until the judge"
-             " in the queue has a verdict.  A dispute\nthat was begun goes on."
-             "  `list`: those that this wallet has a part in.  One line\na"
-             " move; exit status 0 the judge agreed, 3 it did not, 75 run it"
-             " again.",
+    .about = "Dispute a published answer to a request of the queue: recompute"
+             " it, find the\nfirst difference, and pick until the judge in the"
+             " queue has a verdict.  Rerun to\nresume a dispute; `list` prints"
+             " those of this wallet.  Print one line for each\nmove.  Exit"
+             " status 0 if the judge agreed, 3 if not, 75 if the dispute is"
+             " open.",
     .opts = dispute_opts, .min_args = 1, .max_args = 1,
 };
 

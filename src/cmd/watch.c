@@ -317,13 +317,14 @@ static int check_use(struct watch *w, struct err *err)
 }
 
 static const struct opt watch_opts[] = {
-    { 0, "rate", "R", "the share of answers that is computed; default 0.01",
+    { 0, "rate", "R", "share of answers to recompute; default 0.01",
       offsetof(struct watch, rate_text) },
-    { 0, "challenge", NULL, "dispute what is wrong, and go on with disputes",
+    { 0, "challenge", NULL, "dispute wrong answers, resume open disputes",
       offsetof(struct watch, challenge) },
-    { 0, "for", "TIME", "for so long: 55m, 2h; default: until it is ended",
+    { 0, "for", "TIME", "time to watch: 55m, 2h; default: until a signal",
       offsetof(struct watch, for_text) },
-    { 0, "once", NULL, "one round, for cron", offsetof(struct watch, once) },
+    { 0, "once", NULL, "watch for one round, for cron",
+      offsetof(struct watch, once) },
     { 'm', "model", "MODEL", "the model, if it is not in the store",
       offsetof(struct watch, v.model_name) },
     { .name = NULL }
@@ -332,11 +333,11 @@ static const struct opt watch_opts[] = {
 static const struct opt_command watch_command = {
     .name = "apus watch",
     .synopsis = "[--rate R] [--challenge] [--for TIME] [--once] [-m MODEL]",
-    .about = "Follow the statements about batches of the queue, and compute"
-             " those of their\nanswers again that a secret of this spool"
-             " draws.  A wrong one is printed, and\nbecomes a case for apus"
-             " dispute.  Exit status 3 if one was found, 75 if\nsomething could"
-             " not be looked at yet.",
+    .about = "Follow the statements about batches of the queue, and recompute"
+             " a sample of\ntheir answers, drawn by a secret of this spool."
+             "  Print each wrong answer, and\nwrite a case for apus dispute."
+             "  Exit status 3 if an answer was wrong, 75 if a\nstatement could"
+             " not be checked yet.",
     .opts = watch_opts,
 };
 

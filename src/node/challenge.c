@@ -39,8 +39,8 @@ int challenge_init(struct challenge *g, struct id item,
     struct id result;
 
     if (p->hashed)
-        return err_set(err, ERR_INPUT, "the answer cannot be computed again:"
-                       " its prompt was published by its hash alone");
+        return err_set(err, ERR_INPUT, "the answer cannot be recomputed: only"
+                       " the hash of its prompt was published");
     if (!id_equal(p->process, g->client->process))
         return err_set(err, ERR_INPUT, "the answer is to a request of the"
                        " queue %s (setting queue)", id_text(p->process).s);
@@ -236,7 +236,7 @@ static int wait_for_node(struct challenge *g, const struct dispute *d,
         return 0;
     if (disputes_end(g->client, d->id, "Overdue", end, &why))
         return why.code == ERR_RETRY ? 0 : err_copy(err, &why);
-    tell(g, "%" PRIu32 "\tchallenger\tsays that the node is silent",
+    tell(g, "%" PRIu32 "\tchallenger\treports a silent node",
          d->judge.number);
     return 1;
 }
@@ -298,7 +298,7 @@ enum challenge_end challenge_play(struct challenge *g, struct err *err)
             return look_back(g, err);
         if (caller_stops(g->caller) ||
             (done == STEP_WAITS && clock_s() >= until)) {
-            err_set(err, ERR_RETRY, "dispute %s: the node has the turn",
+            err_set(err, ERR_RETRY, "dispute %s: it is the node's turn",
                     id_text(g->c.dispute).s);
             return CHALLENGE_OPEN;
         }

@@ -363,8 +363,8 @@ int disputes_pick(struct client *c, const struct dispute *d,
     if (rc < 0)
         return -1;
     if (rc == 0)
-        return err_set(err, ERR_INPUT, "dispute %s: what was shown last, %s,"
-                       " is all as it should be", id_text(d->id).s,
+        return err_set(err, ERR_INPUT, "dispute %s: the last show, %s, has no"
+                       " difference", id_text(d->id).s,
                        judge_show_name(d->judge.show));
     snprintf(what, DISPUTE_WHAT, "picks %s of %s", choice,
              judge_show_name(d->judge.show));

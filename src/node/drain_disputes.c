@@ -49,10 +49,9 @@ static int concede(struct drain *d, const struct dispute *s,
 {
     struct dispute_end end;
 
-    log_error("dispute %s: computed again, the answer to request %s has"
-              " another trace than its checkpoint (apus doctor looks for what"
-              " is wrong with this machine)", id_text(s->id).s,
-              id_text(s->request).s);
+    log_error("dispute %s: the recomputed answer to request %s has another"
+              " trace than its checkpoint (apus doctor checks this machine)",
+              id_text(s->id).s, id_text(s->request).s);
     if (disputes_end(&d->puller.client, s->id, "Concede", &end, err))
         return -1;
     report(d, s->id, "conceded", &end);
@@ -177,7 +176,7 @@ static int look_at(struct drain *d, struct id id, struct err *err)
         rc = answer(d, &s, err);
     else if (disputes_past(&s) &&
              disputes_end(&d->puller.client, id, "Overdue", &end, NULL) == 0)
-        report(d, id, "says that the challenger is silent", &end);
+        report(d, id, "reports a silent challenger", &end);
     dispute_clear(&s);
     return rc;
 }

@@ -71,8 +71,8 @@ static int read_seen(struct watched *w, struct err *err)
     if (file_exists(path))
         rc = file_read(&b, path, err);
     if (rc == 0 && b.len % 32)
-        rc = err_set(err, ERR_INPUT, "\"%s\" is cut: remove it, and statements"
-                     " are looked at again", path);
+        rc = err_set(err, ERR_INPUT, "\"%s\" is truncated: remove it, and"
+                     " statements are checked again", path);
     if (rc == 0 && b.len) {
         w->n = b.len / 32;
         VEC_RESERVE(w->seen, w->cap, w->n);
@@ -106,8 +106,8 @@ int watched_add(struct watched *w, struct id statement, struct err *err)
     int rc;
 
     if (w->n >= WATCHED_MAX)
-        return err_set(err, ERR_INPUT, "\"%s/seen\" has %d statements, no more"
-                       " are kept: move it away", w->dir, WATCHED_MAX);
+        return err_set(err, ERR_INPUT, "\"%s/seen\" has %d statements, which is"
+                       " the maximum: move it away", w->dir, WATCHED_MAX);
     insert(w, statement);
     path = file_join(w->dir, "seen");
     rc = file_write(path, w->seen, w->n * sizeof(*w->seen), err);

@@ -36,20 +36,20 @@ int cuda_plan_check(const struct model_record *rec, struct err *err)
     uint64_t rows = (uint64_t)rec->n_layers * rec->n_kv_heads;
 
     if (rec->flags & MODEL_SOFT_CAPS)
-        return err_set(err, ERR_INPUT, "no kernel for GPUs has the soft caps of"
-                       " this model: kernel = auto computes it on the CPU");
+        return err_set(err, ERR_INPUT, "the GPU kernels do not support soft"
+                       " caps: kernel = auto computes this model on the CPU");
     if (rec->flags & ~(uint32_t)KNOWN_FLAGS)
-        return err_set(err, ERR_INPUT, "no kernel for GPUs knows flags %x of"
-                       " this model: kernel = auto computes it on the CPU",
+        return err_set(err, ERR_INPUT, "the GPU kernels do not support flags %x"
+                       " of this model: kernel = auto computes it on the CPU",
                        rec->flags & ~(uint32_t)KNOWN_FLAGS);
     if (rec->n_layers > MOST_LAYERS)
-        return err_set(err, ERR_INPUT, "%u layers are more than the %d that a"
-                       " GPU takes: kernel = auto computes them on the CPU",
+        return err_set(err, ERR_INPUT, "%u layers exceed the maximum of %d on a"
+                       " GPU: kernel = auto computes them on the CPU",
                        rec->n_layers, MOST_LAYERS);
     if (rows > MOST_LEAVES ||
         (uint64_t)rec->dim * 4 / LEAF_PIECE + 1 > MOST_LEAVES)
-        return err_set(err, ERR_INPUT, "%" PRIu64 " rows of keys a position are"
-                       " more than the %d whose hash a GPU computes:"
+        return err_set(err, ERR_INPUT, "%" PRIu64 " rows of keys a position"
+                       " exceed the maximum of %d that a GPU hashes:"
                        " kernel = auto computes them on the CPU", rows,
                        MOST_LEAVES);
     return 0;
@@ -162,11 +162,11 @@ int cuda_plan_make(struct cuda_plan *p, const struct model_record *rec,
     uint64_t taken;
 
     if (want->taps & BACKEND_TAP_RESIDUAL)
-        return err_set(err, ERR_INPUT, "residual rows of all layers (tensors ="
-                       " hidden) are given by the CPU alone: set kernel =");
+        return err_set(err, ERR_INPUT, "only the CPU gives residual rows of all"
+                       " layers (tensors = hidden): set kernel =");
     if (want->taps & BACKEND_TAP_DEEP)
-        return err_set(err, ERR_INPUT, "commitments to all layers (deep) are"
-                       " made by the CPU alone: set kernel =");
+        return err_set(err, ERR_INPUT, "only the CPU commits to all layers"
+                       " (deep): set kernel =");
     if (cuda_plan_check(rec, err))
         return -1;
     *p = (struct cuda_plan){ .slots = want->slots, .rows = want->rows,

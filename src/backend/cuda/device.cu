@@ -563,8 +563,8 @@ static int find(struct device *d, unsigned local, struct err *err)
     cudaError_t e = cudaGetDeviceCount(&n);
 
     if (e != cudaSuccess || n < 1)
-        return err_set(err, ERR_RETRY, "no GPU can be used here: %s",
-                       e == cudaSuccess ? "there is none"
+        return err_set(err, ERR_RETRY, "cannot use a GPU on this machine: %s",
+                       e == cudaSuccess ? "no device found"
                                         : cudaGetErrorString(e));
     at = (int)(local % (unsigned)n);
     CUDA_TRY(cudaSetDevice(at), err);
@@ -575,8 +575,8 @@ static int find(struct device *d, unsigned local, struct err *err)
     CUDA_TRY(cudaDeviceGetAttribute(&processors,
                                     cudaDevAttrMultiProcessorCount, at), err);
     if (major < LEAST_MAJOR)
-        return err_set(err, ERR_RETRY, "the GPU here has compute capability"
-                       " %d.%d, and %d.0 is the least", major, minor,
+        return err_set(err, ERR_RETRY, "the GPU of this machine has compute"
+                       " capability %d.%d, the minimum is %d.0", major, minor,
                        LEAST_MAJOR);
     d->processors = (uint32_t)processors;
     CUDA_TRY(cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking),

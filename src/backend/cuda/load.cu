@@ -288,7 +288,7 @@ static int put_vectors(struct device *d, const struct model *m,
     }
     free(host);
     if (e != cudaSuccess)
-        return err_set(err, ERR_RETRY, "the GPU takes no vectors: %s",
+        return err_set(err, ERR_RETRY, "cannot copy vectors to the GPU: %s",
                        cudaGetErrorString(e));
     return 0;
 }
@@ -298,8 +298,8 @@ int weights_finish(struct device *d, const struct model *m, struct err *err)
     struct cuda_weights *w = &d->weights;
 
     if (m->streamed && !(w->whole && id_equal(w->id, m->id)))
-        return err_set(err, ERR_FATAL, "the weights of this model went"
-                       " elsewhere");
+        return err_set(err, ERR_FATAL, "the GPU has the weights of another"
+                       " model");
     if (!m->streamed) {
         if (weights_take(d, &m->rec, err))
             return -1;

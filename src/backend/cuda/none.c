@@ -11,6 +11,6 @@ int cuda_open(struct backend **out, unsigned local, struct err *err)
 {
     (void)out;
     (void)local;
-    return err_set(err, ERR_INPUT, "this build has no kernels for GPUs:"
-                   " configure --with-cuda makes them");
+    return err_set(err, ERR_INPUT, "this build has no GPU kernels:"
+                   " configure --with-cuda builds them");
 }
