@@ -20,7 +20,7 @@ struct err;
 struct execution;
 struct buf;
 
-/* Of an answer to a line of a file: what it is, and what is shown of it. */
+/* The line of a file of requests that an answer is to, and its openings. */
 struct execution_file {
     struct judge_file of;
     const unsigned char *line;  /* u64, then the path of its record */

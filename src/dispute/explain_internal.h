@@ -32,7 +32,7 @@ struct explain {
     struct explained out;
 };
 
-/* Let whoever wants to change a number. */
+/* Let the caller's alter function change a number. */
 void explain_changed(struct explain *e, enum entry entry, void *value,
                      size_t n);
 

@@ -111,7 +111,7 @@ void judge_init(struct judge *g, struct id result);
 void judge_init_file(struct judge *g, const struct judge_file *file);
 void judge_clear(struct judge *g);
 
-/* The node shows what is awaited. */
+/* Take the awaited show of the node. */
 int judge_show(struct judge *g, const unsigned char *bytes, size_t n,
                struct err *err);
 

@@ -33,7 +33,7 @@ enum role {
     ROLE_PIECE = 16
 };
 
-/* Gives what is to be opened, for whoever writes a proof: n_data bytes, valid
+/* Return the bytes to open, for a proof being written: n_data bytes, valid
  * until the next call, and the path of their leaf.  NULL: it is not known. */
 typedef const unsigned char *openings_source_fn(void *self, uint32_t role,
                                                 uint64_t index, size_t n_data,

@@ -1,6 +1,6 @@
 /*
- * X1 one element at a time (doc/numerics.md), for whoever looks at one number
- * of a run: what a kernel computes of many, and in the middle of it.  Plain C
+ * X1 one element at a time (doc/numerics.md), for checks of one number of a
+ * run: a single result of a kernel, or a value in the middle of it.  Plain C
  * over kernels/x1.h; a table of kernels gives the same bits.
  *
  * A kv row has 8 + 2 head_dim bytes, as the trace hashes it: s_k and s_v as

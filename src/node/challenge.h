@@ -29,7 +29,7 @@ struct challenge_case {
 };
 #define CHALLENGE_CASE_MAX 4096
 
-/* Parse a case: ERR_INPUT names what is wrong in it. */
+/* Parse a case.  ERR_INPUT names the invalid field. */
 int challenge_case_parse(struct challenge_case *c, const char *text, size_t n,
                          struct err *err);
 
@@ -62,7 +62,7 @@ struct challenge {
     const struct model *model;          /* with its matrices */
     struct execution *x;                /* as far as it is computed .. */
     uint32_t at;                        /* .. with rows of this position */
-    uint32_t told;                      /* moves that were told */
+    uint32_t told;                      /* moves reported so far */
 };
 
 /* Begin with an answer as it was published, under the item's id; its strings

@@ -1,7 +1,7 @@
 /*
  * Disputes at a queue (doc/queue.md, Disputes), for either party: which there
  * are, where one stands, and its next move.  All that a party needs lies in
- * the process, so whoever was ended goes on from there.
+ * the process, so an interrupted side resumes from there.
  */
 #ifndef APUS_NODE_DISPUTES_H
 #define APUS_NODE_DISPUTES_H

@@ -23,7 +23,7 @@ struct settings;
 
 struct drain {
     struct settings *settings;
-    const struct caller *caller; /* its progress is not told */
+    const struct caller *caller; /* its progress is not called */
     const char *commit;      /* that this program was made of */
     uint64_t for_s;          /* rounds for so long; 0: one */
     bool wait;

@@ -23,11 +23,11 @@ struct spool;
 struct work_options {
     struct settings *settings;
     const char *model_path;    /* NULL: the store's */
-    const struct caller *caller; /* its stop is not asked: a signal ends the
-                                  * worker, too */
+    const struct caller *caller; /* its stop is not called: a signal reaches
+                                  * the worker, too */
     bool quiet;                /* the worker is */
-    bool unnamed;              /* nobody named it: starts that got nowhere
-                                * before still count */
+    bool unnamed;              /* not requested by name: earlier idle
+                                * starts count against it */
     bool reports_saved;          /* the caller says that it was saved */
     uint64_t most_tokens;      /* that all of it may give; 0: unknown */
 };
@@ -40,7 +40,7 @@ bool work_is_done(const struct batch *b);
 int work_prepare(const struct spool *s, struct batch *b, struct err *err);
 
 /* Whether another process does the same as this one, since srun or mpirun
- * started several: it is told that this one ends. */
+ * started several: this one reports that it exits. */
 bool work_is_twin(void);
 
 /* How the work on a batch ended. */
@@ -66,7 +66,7 @@ const char *work_no_mpi(void);
 
 /* Processes for a batch on this machine, with the model in this file (NULL:
  * the store's): as the setting says, or one a core, as far as memory and
- * requests allow (jobs/plan.h); one where there is no MPI, which is told. */
+ * requests allow (jobs/plan.h); one without MPI, with a note. */
 unsigned work_ranks(const struct settings *s, const struct batch_info *info,
                     const char *model_path);
 

@@ -1,7 +1,7 @@
 /*
- * Whether a checkpoint is what it claims: its hashes follow from its columns,
+ * Check what a checkpoint claims: its hashes follow from its columns,
  * its requests are those of the batch, and, computed again, its answers are
- * the model's.  Each claim is told with what it was held against.
+ * the model's.  Each claim is reported with what it was compared with.
  */
 #ifndef APUS_VERIFY_CHECK_H
 #define APUS_VERIFY_CHECK_H
@@ -23,8 +23,8 @@ struct request;
 struct result_leaf;
 
 /* One claim.  `file` is the file's name or the item's id, `what` was checked
- * against `against`; `detail` counts what was looked at, or says what is
- * wrong.  An open one was held against nothing, and detail says why. */
+ * against `against`; `detail` counts the things checked, or names the
+ * difference.  An open claim could not be checked, and detail says why. */
 struct check_claim {
     const char *file, *what, *against;
     bool holds, open;
@@ -32,7 +32,7 @@ struct check_claim {
 };
 typedef void check_claim_fn(void *self, const struct check_claim *c);
 
-/* An answer is about to be computed again: the so many-th of so many. */
+/* Report that answer i (from 0) of n is about to be recomputed. */
 typedef void check_progress_fn(void *self, uint64_t i, uint64_t n);
 
 #define CHECK_ALL UINT64_MAX
@@ -104,8 +104,8 @@ int check_output_ids(const char *path,
                      int (*visit)(void *self, struct id id, struct err *err),
                      void *self, struct err *err);
 
-/* What of a job is not as the request with this id asks, of all that needs no
- * model; NULL: nothing.  The choice is not looked at. */
+/* Return the first field of a job that differs from the request with this id,
+ * of those that need no model; NULL if none does.  The choice is ignored. */
 const char *check_job_differs(const struct job_record *j,
                               const struct request *r, struct id id);
 

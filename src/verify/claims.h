@@ -1,8 +1,8 @@
 /*
- * What a signed item from Arweave claims, held against its own bytes, its
+ * Check the claims of a signed item from Arweave against its own bytes, its
  * signer and its statement (doc/proof.md section 5, "A consumer of one
  * answer").  The items are in memory and verified (item_open); nothing here
- * asks the network.  One claim is told for each thing that can be wrong.
+ * asks the network.  One claim is reported for each thing that can be wrong.
  */
 #ifndef APUS_VERIFY_CLAIMS_H
 #define APUS_VERIFY_CLAIMS_H
@@ -36,10 +36,10 @@ struct claims_item {
 /* What the tag Apus says (publish/kinds.h), "" if it has none. */
 void claims_kind(char kind[32], const struct item *it);
 
-/* Tell one claim, and remember if it does not hold.  wrong NULL: it holds. */
+/* Report one claim, and note a failure.  wrong NULL: it holds. */
 void claims_report(struct claims *c, struct id item, const char *what,
                    const char *against, const char *detail, const char *wrong);
-/* Tell of something that was not held against anything, and why. */
+/* Report a claim that could not be checked, and why. */
 void claims_open(struct claims *c, struct id item, const char *what,
                  const char *why);
 

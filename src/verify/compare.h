@@ -1,6 +1,6 @@
 /*
- * Two lists of answers held against each other: which are the same, where the
- * others differ first, and what was asked for otherwise.
+ * Compare two lists of answers: count equal ones, and report the first
+ * difference of the others, in the answer or in its parameters.
  *
  * Answers belong together that are to the same request, by its id; else whose
  * requests have the same custom_id, or where the custom_id of one is the id of

@@ -70,7 +70,7 @@ int lookup_of_queue(struct lookup *l, struct id process, struct buf *ids,
 /* Fetch the message that a result answers, and its source, and tell the
  * claims of question_check (verify/question.h); `m` (may be NULL) makes the ids
  * of the prompt.  A message that is here, verified (`kept`, may be NULL), need
- * not be fetched.  -1 if an item cannot be: no claim was told then. */
+ * not be fetched.  -1 if an item cannot be: no claim was reported then. */
 int lookup_question(struct lookup *l, struct claims *c, struct id item,
                     const struct published *p, const struct prompt_model *m,
                     const struct claims_item *kept, struct err *err);

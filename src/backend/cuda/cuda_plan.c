@@ -156,8 +156,8 @@ static uint64_t most_blocks(const struct cuda_plan *p)
 }
 
 int cuda_plan_make(struct cuda_plan *p, const struct model_record *rec,
-              const struct backend_load *want, uint64_t weights,
-              uint64_t memory, struct err *err)
+                   const struct backend_load *want, uint64_t weights,
+                   uint64_t memory, struct err *err)
 {
     uint64_t taken;
 

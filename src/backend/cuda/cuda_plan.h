@@ -1,7 +1,7 @@
 /*
- * What a model and a step need of a device's memory, before any of it is taken:
- * everything is allocated at the start, so that memory cannot run out later.
- * Arithmetic alone: no device is asked.
+ * Plan a device's memory for a model and its steps, before any of it is
+ * allocated: everything is allocated at the start, so that memory cannot run
+ * out later.  This is arithmetic alone; no device is touched.
  */
 #ifndef APUS_BACKEND_CUDA_CUDA_PLAN_H
 #define APUS_BACKEND_CUDA_CUDA_PLAN_H
@@ -77,18 +77,18 @@ struct cuda_plan {
     uint64_t bytes[PLAN_ARRAYS];
 };
 
-/* Refuse a model that the device has no kernel for: ERR_INPUT names what. */
+/* Refuse a model that no GPU kernel computes: ERR_INPUT names the feature. */
 int cuda_plan_check(const struct model_record *rec, struct err *err);
 
 /* Bytes of a row of so many weights on the device. */
 uint32_t cuda_plan_ldk(uint32_t cols);
 
-/* The plan for this memory: `memory` is all that may be used, `weights` bytes
- * of it by the model.  ERR_INPUT lists what each part
- * needs if there is no room for one sequence of the model's context. */
+/* Plan for `memory` bytes of the device, `weights` of which are the model's.
+ * ERR_INPUT lists the bytes of every part if one sequence of the model's
+ * context does not fit; *p is undefined then. */
 int cuda_plan_make(struct cuda_plan *p, const struct model_record *rec,
-              const struct backend_load *want, uint64_t weights,
-              uint64_t memory, struct err *err);
+                   const struct backend_load *want, uint64_t weights,
+                   uint64_t memory, struct err *err);
 
 #ifdef __cplusplus
 }

@@ -1,7 +1,9 @@
 /*
- * The state of the device backend, for its own files: load.cu has weights and
- * memory, order.cu the
- * order of rows, layers.cu the forward pass, device.cu a step and its life.
+ * The state of the GPU backend, for its own files: load.cu has weights and
+ * memory, order.cu the order of rows, layers.cu the forward pass, device.cu
+ * steps and the backend's life.  The host orders and launches; all arrays of
+ * `at` are the device's, the others pinned or the host's.  Functions return -1
+ * with err set, ERR_RETRY where the device fails.
  */
 #ifndef APUS_BACKEND_CUDA_DEVICE_CUH
 #define APUS_BACKEND_CUDA_DEVICE_CUH
@@ -111,7 +113,7 @@ struct device {
     bool *told;                /* a slot each: its fault is in the result */
     struct cuda_kept kept[PLAN_KEPT];
     size_t newest;             /* of kept */
-    /* what is handed out */
+    /* of the result that collect hands out */
     struct backend_draw *draw;
     struct backend_fault *fault;
     struct backend_digest *digest;
@@ -125,23 +127,25 @@ template <typename T> static inline T *cuda_array(const struct device *d,
     return (T *)d->at[a];
 }
 
-/* Memory for the matrices of such a model; what there was goes first. */
+/* Allocate the matrices of a model of this record, after freeing those of the
+ * last one.  ERR_INPUT if they do not fit. */
 int weights_take(struct device *d, const struct model_record *rec,
                  struct err *err);
-/* Rows [from, to) of a tensor as struct model_sink has them. */
+/* Copy rows [from, to) of a tensor to the device, as struct model_sink hands
+ * them over; m is free for reuse on return. */
 void weights_put(struct device *d, uint32_t tensor, const struct x1_matrix *m,
                  size_t from, size_t to);
-/* What a model has beside its matrices, and these if they are in memory. */
+/* Copy the vectors of a model, and its matrices unless they were streamed. */
 int weights_finish(struct device *d, const struct model *m, struct err *err);
 void weights_drop(struct device *d);
 
-/* The rows of a step into d->row; then their tiles, when their words are
- * there. */
+/* Order the rows of a step in d->row; then, once their words are set, make
+ * their tiles. */
 void order_rows(struct device *d, const struct backend_step *s);
 void order_tiles(struct device *d);
 
-/* The rows of d->row, whose words and angles are on the way: everything up to
- * logits and hashes. */
+/* Launch everything for the rows of d->row up to logits and hashes; their words
+ * and angles are being copied.  Returns before the device is done. */
 int forward_launch(struct device *d, struct err *err);
 
 #endif
