@@ -54,7 +54,7 @@ static int number_in(const char *word, uint32_t first, uint64_t n,
 
 static int wrong(struct err *err)
 {
-    return err_set(err, ERR_INPUT, "nothing that can be picked here");
+    return err_set(err, ERR_INPUT, "invalid pick");
 }
 
 static int wants(struct judge *g, enum show s)

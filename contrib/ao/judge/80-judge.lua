@@ -105,7 +105,7 @@ function judge.pick(state, number, choice)
     local new, words = copy(state), judge.split(choice)
     local c = context(new)
     if not words or not judge.picks[state.show](c, words, new) then
-        return nil, "nothing that can be picked here"
+        return nil, "invalid pick"
     end
     return new
 end

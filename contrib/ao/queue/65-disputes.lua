@@ -250,12 +250,12 @@ local function disputed(m)
     elseif not r then
         return nil, 404, "no such request"
     elseif not a then
-        return nil, 409, "it has no answer"
+        return nil, 409, "the request has no answer"
     elseif m.from == a.node then
         return nil, 403, "the answer is your own"
     elseif not challenger_of(m, r) then
-        return nil, 403, "its requester, nodes, operators and Challengers" ..
-            " may, or who is named in a claim"
+        return nil, 403, "only its requester, nodes, operators," ..
+            " Challengers and the challenger of a claim may dispute it"
     elseif r.kind ~= "claim" and not is_judged(Q.models[r.model]) or
         math.tointeger(tonumber(a.finish)) > 3 then
         return nil, 409, "an answer of this kind, or of its model, is not" ..
@@ -298,7 +298,7 @@ function action.Challenge(m)
     end
     if Q.disputes[id] or
         (r.lost .. " "):find(" " .. lost_by(d) .. " ", 1, true) then
-        return refuse(m, 409, "this answer you have disputed")
+        return refuse(m, 409, "you have disputed this answer")
     elseif lost_enough(r, m.from) then
         return refuse(m, 429, "you have lost " .. MANY.lost ..
             " disputes over results of this file")
@@ -324,15 +324,15 @@ local function dispute_of(m, parties, turn)
     if Q.paused == "all" then
         return refuse(m, 503, "the queue is paused")
     elseif not d then
-        return refuse(m, 404, "no such dispute (any more)")
+        return refuse(m, 404, "no such dispute")
     elseif not (parties.node and m.from == d.node or
         parties.challenger and m.from == d.challenger) then
-        return refuse(m, 403, "this is not yours to say")
+        return refuse(m, 403, "only a party of the dispute may do this")
     elseif not turn then
         return d
     elseif m.tag.number ~= tostring(d.number) or d.at.turn ~= turn then
-        return refuse(m, 409, "at move " .. d.number .. ", who " .. d.at.turn ..
-            " has the turn")
+        return refuse(m, 409, "expected move " .. d.number ..
+            ", by the side that " .. d.at.turn)
     elseif is_over(d) then
         return refuse(m, 409, "the turn is over")
     end
@@ -397,7 +397,7 @@ function action.Pick(m)
     if not d then
         return
     elseif #choice > MAX_PICK then
-        return refuse(m, 422, "nothing that can be picked here")
+        return refuse(m, 422, "invalid pick")
     end
     local state, why = lib.judge.pick(d.at, d.number, choice)
     if not state then
@@ -428,7 +428,7 @@ function action.Overdue(m)
     if Q.paused == "all" then
         return refuse(m, 503, "the queue is paused")
     elseif not d then
-        return refuse(m, 404, "no such dispute (any more)")
+        return refuse(m, 404, "no such dispute")
     elseif not is_over(d) then
         return answer(m, 409, { "Message", "the turn is not over", "Until",
             until_of(d) })
@@ -470,7 +470,7 @@ function action.Dispute(m)
     local id = m.tag.dispute or ""
     local d = Q.disputes[id]
     if not d then
-        return refuse(m, 404, "no such dispute (any more)")
+        return refuse(m, 404, "no such dispute")
     end
     local out = { object("dispute", id, "request", d.request, "index", d.index,
         "result", d.result, "node", d.node, "challenger", d.challenger,
