@@ -104,6 +104,12 @@ for o in $("$apus" settings | sed -n 's/^\([a-z][a-z-]*\) = .*/\1/p'); do
 done
 ok "every setting is in apus.conf.5"
 
+good=yes
+for page in "$man"/apus-*.1; do
+    grep -q '^\.Sh EXAMPLES$' "$page" || { good=no; echo "# $page"; }
+done
+ok "every page of a command has examples"
+
 if command -v mandoc >/dev/null 2>&1; then
     good=yes
     for page in "$man"/*.[15]; do
