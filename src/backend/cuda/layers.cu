@@ -143,13 +143,26 @@ static size_t pool_at(const struct layer_pass *p)
     return (size_t)p->layer * n->n_blocks * p->rec->n_kv_heads * n->page;
 }
 
+/* Keys and values of the pass's layer, for the arguments of any kernel. */
+template <class A>
+static void set_pool(A &a, const struct layer_pass *p)
+{
+    const struct device *d = p->d;
+    size_t at = pool_at(p);
+
+    a.k = cuda_array<int8_t>(d, PLAN_K) + at * d->plan.hdp;
+    a.v = cuda_array<int8_t>(d, PLAN_V) + at * d->plan.hdp;
+    a.s_k = cuda_array<float>(d, PLAN_S_K) + at;
+    a.s_v = cuda_array<float>(d, PLAN_S_V) + at;
+    a.table = cuda_array<int32_t>(d, PLAN_TABLE);
+}
+
 static cudaError_t heads(const struct layer_pass *p, uint32_t m_q)
 {
     const struct device *d = p->d;
     const struct cuda_layer *y = &d->weights.layer[p->layer];
     const struct model_layer *l = &d->model->layers[p->layer];
     bool wide = p->rec->flags & MODEL_WIDE_NORM;
-    size_t at = pool_at(p);
     struct heads_args a = {};
 
     a.x = cuda_array<float>(d, PLAN_QKV);
@@ -160,11 +173,7 @@ static cudaError_t heads(const struct layer_pass *p, uint32_t m_q)
     a.sin = a.cos + d->plan.rows * d->plan.angles;
     a.q = cuda_array<int8_t>(d, PLAN_Q);
     a.step = cuda_array<float>(d, PLAN_STEP);
-    a.k = cuda_array<int8_t>(d, PLAN_K) + at * d->plan.hdp;
-    a.v = cuda_array<int8_t>(d, PLAN_V) + at * d->plan.hdp;
-    a.s_k = cuda_array<float>(d, PLAN_S_K) + at;
-    a.s_v = cuda_array<float>(d, PLAN_S_V) + at;
-    a.table = cuda_array<int32_t>(d, PLAN_TABLE);
+    set_pool(a, p);
     a.ring = cuda_array<uint8_t>(d, PLAN_RING) +
              (size_t)p->layer * (d->plan.ring_row / p->rec->n_layers);
     a.fault = sink_of(p);
@@ -206,16 +215,12 @@ static int attend_alone(const struct layer_pass *p, uint32_t alone,
     const struct device *d = p->d;
     const struct model_layer *l = &d->model->layers[p->layer];
     const uint32_t *words = cuda_array<uint32_t>(d, PLAN_WORDS);
-    size_t rows = d->plan.rows, at = pool_at(p);
+    size_t rows = d->plan.rows;
     size_t q_dim = (size_t)p->rec->n_heads * p->rec->head_dim;
     uint32_t n = (uint32_t)d->plan.attended, splits, most;
     struct attention_args a = {};
 
-    a.k = cuda_array<int8_t>(d, PLAN_K) + at * d->plan.hdp;
-    a.v = cuda_array<int8_t>(d, PLAN_V) + at * d->plan.hdp;
-    a.s_k = cuda_array<float>(d, PLAN_S_K) + at;
-    a.s_v = cuda_array<float>(d, PLAN_S_V) + at;
-    a.table = cuda_array<int32_t>(d, PLAN_TABLE);
+    set_pool(a, p);
     a.c = l->attn_scale;
     a.score = cuda_array<float>(d, PLAN_SCORE);
     a.top = cuda_array<uint32_t>(d, PLAN_TOP);
@@ -254,14 +259,9 @@ static int attend_tiles(const struct layer_pass *p, const struct cuda_tiles *t,
     const struct device *d = p->d;
     const struct model_layer *l = &d->model->layers[p->layer];
     const uint32_t *words = cuda_array<uint32_t>(d, PLAN_WORDS);
-    size_t at = pool_at(p);
     struct prefill_args a = {};
 
-    a.k = cuda_array<int8_t>(d, PLAN_K) + at * d->plan.hdp;
-    a.v = cuda_array<int8_t>(d, PLAN_V) + at * d->plan.hdp;
-    a.s_k = cuda_array<float>(d, PLAN_S_K) + at;
-    a.s_v = cuda_array<float>(d, PLAN_S_V) + at;
-    a.table = cuda_array<int32_t>(d, PLAN_TABLE);
+    set_pool(a, p);
     a.tile = cuda_array<struct prefill_tile>(d, PLAN_TILE) + t->first;
     a.list = cuda_array<uint32_t>(d, PLAN_LIST);
     a.to = words + d->plan.rows;
