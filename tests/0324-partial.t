@@ -39,6 +39,19 @@ drawn() { # tokens of the start that runs, as it tells rank 0 now and then
     sed -n 's/.*"tokens":\([0-9]*\).*/\1/p' "spool/running/$id/progress" \
         2>/dev/null | head -n 1
 }
+# Have $pid save when it has drawn so many tokens; leaves its status in $got.
+save_after() { # TOKENS
+    left=1200
+    while [ $left -gt 0 ] && kill -0 $pid 2>/dev/null; do
+        some=$(drawn)
+        [ "${some:-0}" -lt "$1" ] || break
+        left=$((left - 1))
+        sleep 0.05
+    done
+    kill -USR1 $pid 2>/dev/null || :
+    got=0
+    wait $pid || got=$?
+}
 before=0
 starts=0
 further=0
@@ -46,16 +59,7 @@ while [ ! -d "spool/done/$id" ] && [ $starts -lt 40 ]; do
     rm -f "spool/running/$id/progress" "spool/todo/$id/progress"
     "$worker" --alone --batch=256 -- "${id#b}" >out 2>err </dev/null &
     pid=$!
-    left=1200
-    while [ $left -gt 0 ] && kill -0 $pid 2>/dev/null; do
-        some=$(drawn)
-        [ "${some:-0}" -lt 1500 ] || break
-        left=$((left - 1))
-        sleep 0.05
-    done
-    kill -USR1 $pid 2>/dev/null || :
-    got=0
-    wait $pid || got=$?
+    save_after 1500
     starts=$((starts + 1))
     [ $got -eq 75 ] || break
     log=$(find spool -name 0000.log | sort | tail -n 1)
@@ -92,16 +96,7 @@ gives 0 "the same again, for a disk that gets full" submit long.jsonl -m nano \
     exec "$worker" --alone --batch=256 -- "${id#b}"
 ) >out 2>err </dev/null &
 pid=$!
-left=1200
-while [ $left -gt 0 ] && kill -0 $pid 2>/dev/null; do
-    some=$(drawn)
-    [ "${some:-0}" -lt 2000 ] || break
-    left=$((left - 1))
-    sleep 0.05
-done
-kill -USR1 $pid 2>/dev/null || :
-got=0
-wait $pid || got=$?
+save_after 2000
 [ $got -eq 75 ] && r=0 || r=1
 report $r "a full disk while it saves: exit 75 ($got)"
 has err 'tokens of [0-9]* unfinished answers cannot be kept and will be comp' \
