@@ -99,7 +99,7 @@ struct launcher {
     int (*cancel)(const char *id, struct err *err);
 
     /* The same of n jobs, with one call for each few hundred.  After a failure
-     * some may be told so and others not. */
+     * some may have been asked to save and others not. */
     int (*cancel_all)(const char *const *ids, size_t n, struct err *err);
 
     /* The command in one line, as a person would type it to the same effect,

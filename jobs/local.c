@@ -444,15 +444,15 @@ static void signals_of(sigset_t *set)
     }
 }
 
-/* Until the child has ended; whether a signal was passed on is in *told, and
- * then its boxes are not news.  What mpirun or srun gets before its ranks are
- * there is lost: it is told again and again. */
+/* Wait until the child has ended; *told says whether a signal was passed on,
+ * and then its boxes are not news.  mpirun and srun lose a signal that comes
+ * before their ranks are there, so it is sent again every AGAIN_MS. */
 static int wait_and_pass(pid_t pid, const sigset_t *set, int *wait_status,
                          struct boxes *boxes, bool *told, struct err *err)
 {
     /* SIGCHLD may have gone to another thread: look once a second */
     static const struct timespec a_second = { 1, 0 };
-    uint64_t told_ms = 0;
+    uint64_t sent_ms = 0;
 
     for (;;) {
         pid_t got = waitpid(pid, wait_status, WNOHANG);
@@ -465,10 +465,10 @@ static int wait_and_pass(pid_t pid, const sigset_t *set, int *wait_status,
                              (long)pid);
         signo = sigtimedwait(set, NULL, &a_second);
         if ((signo > 0 && signo != SIGCHLD) ||
-            (*told && clock_ms() - told_ms >= AGAIN_MS)) {
+            (*told && clock_ms() - sent_ms >= AGAIN_MS)) {
             boxes_drop(boxes); /* first: mpirun says at once that it is asked */
             kill(pid, SIGUSR1);
-            told_ms = clock_ms();
+            sent_ms = clock_ms();
             *told = true;
         }
     }

@@ -85,7 +85,7 @@ end
 
 -- No show of a position of this model is above 8 KiB: its rows (32 bytes a
 -- layer), its kv rows in blocks of 64, and the hashes of a layer's kv rows,
--- which stand behind the operator table.
+-- which follow the operator table.
 local function shows_fit(m)
     return m.n_layers <= 255 and m.n_kv_heads <= 192 and
         m.n_layers * m.n_kv_heads <= 16384
