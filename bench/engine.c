@@ -269,7 +269,7 @@ static int check(struct bench *b, struct model_record *rec, struct err *err)
     return 0;
 }
 
-static int run(struct bench *b, struct err *err)
+static int run_bench(struct bench *b, struct err *err)
 {
     struct model_record rec;
     struct guard first, last;
@@ -390,7 +390,7 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i += 2)
         if (option(&b, argv[i], argv[i + 1]))
             return 2;
-    if (run(&b, &err)) {
+    if (run_bench(&b, &err)) {
         fprintf(stderr, "bench/engine: %s\n", err.text);
         return 1;
     }

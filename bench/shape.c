@@ -74,7 +74,7 @@ static uint32_t next(struct place *p)
     return p->seed;
 }
 
-static void *put(struct place *p, size_t n)
+static void *take_aligned(struct place *p, size_t n)
 {
     void *out = p->base ? p->base + p->at : NULL;
 
@@ -85,7 +85,7 @@ static void *put(struct place *p, size_t n)
 /* n values around `middle`, off by at most 1/8. */
 static const float *vector(struct place *p, size_t n, float middle)
 {
-    float *v = put(p, n * sizeof(*v));
+    float *v = take_aligned(p, n * sizeof(*v));
 
     for (size_t i = 0; v && i < n; i++)
         v[i] = middle + ((float)(next(p) >> 8) * 0x1p-24f - 0.5f) * 0.25f;
@@ -95,8 +95,8 @@ static const float *vector(struct place *p, size_t n, float middle)
 static void matrix(struct place *p, struct x1_matrix *m, size_t rows,
                    size_t cols)
 {
-    float *scale = put(p, rows * sizeof(*scale));
-    int8_t *w = put(p, rows * cols);
+    float *scale = take_aligned(p, rows * sizeof(*scale));
+    int8_t *w = take_aligned(p, rows * cols);
 
     m->rows = (uint32_t)rows;
     m->cols = (uint32_t)cols;
@@ -156,7 +156,7 @@ static void all(struct place *p, struct model *m)
     m->head = m->embed;
     if (!(r->flags & MODEL_TIED))
         matrix(p, &m->head, r->n_vocab, r->dim);
-    f = put(p, half * model_tables(r) * sizeof(*f));
+    f = take_aligned(p, half * model_tables(r) * sizeof(*f));
     for (size_t i = 0; f && i < half; i++)
         f[i] = (float)(1.0 / pow(10000.0, 2.0 * (double)i / r->head_dim));
     if (f && model_tables(r) > 1)

@@ -26,7 +26,7 @@
 #define STEP_SPECIAL 0xfffffff0u
 
 /* A number of the environment: false if it is none. */
-static bool get(uint64_t *out, const char *name)
+static bool get_variable(uint64_t *out, const char *name)
 {
     const char *text = getenv(name);
 
@@ -38,7 +38,7 @@ static bool is_task(void)
 {
     uint64_t step = 0;
 
-    return get(&step, "SLURM_STEP_ID") && step < STEP_SPECIAL;
+    return get_variable(&step, "SLURM_STEP_ID") && step < STEP_SPECIAL;
 }
 
 unsigned allocation_twin(unsigned *n)
@@ -51,8 +51,9 @@ unsigned allocation_twin(unsigned *n)
     uint64_t rank = 0, size = 0;
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if ((i == 0 && !is_task()) || !get(&rank, names[i][0]) ||
-            !get(&size, names[i][1]) || rank >= size || size > UINT32_MAX)
+        if ((i == 0 && !is_task()) || !get_variable(&rank, names[i][0]) ||
+            !get_variable(&size, names[i][1]) || rank >= size ||
+            size > UINT32_MAX)
             continue;
         *n = (unsigned)size;
         return (unsigned)rank;
@@ -120,7 +121,7 @@ static void set_name(struct allocation *a)
     uint64_t task;
 
     if (array && strcmp(array, a->job) == 0 &&
-        get(&task, "SLURM_ARRAY_TASK_ID"))
+        get_variable(&task, "SLURM_ARRAY_TASK_ID"))
         snprintf(a->name, sizeof(a->name), "%s_%" PRIu64, a->job, task);
     else
         snprintf(a->name, sizeof(a->name), "%s", a->job);

@@ -61,7 +61,7 @@ static bool is_of_saving(const char *line, size_t n)
 }
 
 /* What cannot be written is not said; there is no other place for it. */
-static void put(const char *data, size_t n)
+static void put_stderr(const char *data, size_t n)
 {
     while (n > 0) {
         ssize_t done = write(STDERR_FILENO, data, n);
@@ -84,7 +84,7 @@ static void put_line(const struct boxes *b)
 
     memcpy(line, clear, n);
     memcpy(line + n, b->line, b->n);
-    put(line, n + b->n);
+    put_stderr(line, n + b->n);
 }
 
 static void end_line(struct boxes *b)

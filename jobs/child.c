@@ -128,7 +128,7 @@ struct failure {
     bool dir; /* chdir() failed */
 };
 
-static void put(int fd, const void *what, size_t n)
+static void put_pipe(int fd, const void *what, size_t n)
 {
     ssize_t put;
 
@@ -175,7 +175,7 @@ static void become(const struct child *c, pid_t parent, int fd)
     }
     if (look("/proc/self/stat", &hello.start, &session) != 1)
         hello.start = 0;
-    put(fd, &hello, sizeof(hello));
+    put_pipe(fd, &hello, sizeof(hello));
     failure.dir = c->dir && chdir(c->dir);
     if (!failure.dir && redirect(c) == 0) {
         default_signals();
@@ -184,7 +184,7 @@ static void become(const struct child *c, pid_t parent, int fd)
         execvp(c->argv[0], (char *const *)c->argv);
     }
     failure.why = errno;
-    put(fd, &failure, sizeof(failure));
+    put_pipe(fd, &failure, sizeof(failure));
     _exit(127);
 }
 
@@ -336,11 +336,11 @@ static int run_started(int *status, struct buf *to[2], int fds[2], pid_t pid,
 }
 
 /* What is to be done between start and end of a program with its outputs. */
-static int run(int *status, struct buf *out, struct buf *errs,
-               const struct child *how, unsigned timeout_ms,
-               int (*start)(pid_t *pid, const struct child *c,
-                            struct err *err),
-               struct err *err)
+static int run_child(int *status, struct buf *out, struct buf *errs,
+                     const struct child *how, unsigned timeout_ms,
+                     int (*start)(pid_t *pid, const struct child *c,
+                                  struct err *err),
+                     struct err *err)
 {
     int o[2] = { -1, -1 }, e[2] = { -1, -1 }, rc;
     struct child c = *how;
@@ -386,7 +386,7 @@ int child_run(int *status, struct buf *out, struct buf *errs,
 {
     struct child c = { .argv = argv, .env = env };
 
-    return run(status, out, errs, &c, timeout_ms, start_child, err);
+    return run_child(status, out, errs, &c, timeout_ms, start_child, err);
 }
 
 /* A session and signals of its own. */
@@ -447,7 +447,7 @@ int child_filter(int *status, struct buf *out, struct buf *errs, int in,
 {
     struct child c = { .argv = argv, .in = in };
 
-    return run(status, out, errs, &c, timeout_ms, spawn, err);
+    return run_child(status, out, errs, &c, timeout_ms, spawn, err);
 }
 
 /* ---- our own programs --------------------------------------------------- */

@@ -142,8 +142,9 @@ static int answer_fails(const struct slurm_answer *a, struct err *err)
 }
 
 /* Run a program; false with the answer set if it did not end by itself. */
-static bool run(struct slurm_answer *a, int *status, struct buf *errs,
-                const char *const *argv, unsigned s)
+static bool run_for_answer(struct slurm_answer *a, int *status,
+                           struct buf *errs, const char *const *argv,
+                           unsigned s)
 {
     struct err e = ERR_INIT;
     char **env = child_env_new(CHILD_ENV_JOB, NULL);
@@ -172,7 +173,7 @@ static void ask_helper(struct slurm_answer *a, const char *const *words)
     words_add(&w, words[0]);
     words_printf(&w, "--timeout=%u", s);
     words_add_all(&w, words + 1);
-    if (run(a, &status, &errs, w.v, s + GRACE_S)) {
+    if (run_for_answer(a, &status, &errs, w.v, s + GRACE_S)) {
         if (status > 1 || a->out.full ||
             slurm_parse_reply(&a->reply, a->out.data, a->out.len, NULL))
             set_error(a, ANSWER_UNUSABLE, "apus-slurm cannot be used here");
@@ -196,7 +197,7 @@ static void ask_program(struct slurm_answer *a, const char *const *words)
 
     buf_init(&errs, ERRORS_MAX);
     buf_reset(&a->out);
-    if (run(a, &status, &errs, words, slurm_timeout_s())) {
+    if (run_for_answer(a, &status, &errs, words, slurm_timeout_s())) {
         if (a->out.full)
             set_error(a, ANSWER_SILENT, "an answer that is too long");
         else if (status == 0)

@@ -609,7 +609,7 @@ static int park(struct compute *c, struct err *err)
     return publish(c, err);
 }
 
-static void *run(void *self)
+static void *run_evaluator(void *self)
 {
     struct compute *c = self;
     struct err err = ERR_INIT, unused = ERR_INIT;
@@ -708,7 +708,7 @@ int compute_new(struct compute **out, const struct compute_options *o,
         clear(c);
         return -1;
     }
-    rc = pthread_create(&c->thread, NULL, run, c);
+    rc = pthread_create(&c->thread, NULL, run_evaluator, c);
     if (rc) {
         errno = rc;
         clear(c);

@@ -20,7 +20,7 @@ struct sealer {
     struct err err;
 };
 
-static void *run(void *self)
+static void *run_sealer(void *self)
 {
     struct sealer *s = self;
     struct err err = ERR_INIT;
@@ -43,7 +43,7 @@ int sealer_new(struct sealer **out, const struct sealer_options *o,
 
     s->o = *o;
     pthread_mutex_init(&s->lock, NULL);
-    rc = pthread_create(&s->thread, NULL, run, s);
+    rc = pthread_create(&s->thread, NULL, run_sealer, s);
     if (rc) {
         errno = rc;
         free(s);

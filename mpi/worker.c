@@ -196,7 +196,7 @@ static int answer(struct worker_run *w, const struct batch *b,
 }
 
 /* The checkpoint is there: the batch is done, its logs may go. */
-static int finish(struct worker_run *w, struct batch *b, struct err *err)
+static int finish_batch(struct worker_run *w, struct batch *b, struct err *err)
 {
     if (spool_leave(w->spool, b, SPOOL_DONE, err) ||
         seal_tidy(b->path, err))
@@ -239,7 +239,7 @@ static int go_on(struct worker_run *w, struct batch *b,
     heartbeat_start(&heartbeat, b->path);
     rc = start_batch(w, b, info, &heartbeat, err);
     heartbeat_stop(&heartbeat);
-    return rc ? rc : finish(w, b, err);
+    return rc ? rc : finish_batch(w, b, err);
 }
 
 /* Another time the disk may have room, the file system be there again. */

@@ -69,7 +69,7 @@ static struct json *parse(const char *text, size_t n)
 static int n_put;
 
 /* Append a message: {from, tags, data} without its braces. */
-static void put(struct buf *out, const char *from, const char *rest)
+static void append_message(struct buf *out, const char *from, const char *rest)
 {
     buf_printf(out, "%s{\"id\":\"m%05d____________________________________A\","
                "\"from\":\"%s\",%s}", n_put ? ",\n" : "[\n", n_put, from,
@@ -79,12 +79,13 @@ static void put(struct buf *out, const char *from, const char *rest)
 
 static void put_pull(struct buf *out)
 {
-    put(out, NODE, "\"tags\":{\"Action\":\"Pull\",\"Models\":\"" MODEL "\"}");
+    append_message(out, NODE,
+                   "\"tags\":{\"Action\":\"Pull\",\"Models\":\"" MODEL "\"}");
 }
 
 static void put_infer(struct buf *out, const char *rest)
 {
-    put(out, DAPP, rest);
+    append_message(out, DAPP, rest);
     if (n_put % 6 == 0)
         put_pull(out);
 }
@@ -222,12 +223,15 @@ static int write_messages(const char *path, const char *seed, const char *n)
 
     buf_init(&out, FILE_MAX);
     read_file(&file, path);
-    put(&out, OWNER, "\"tags\":{\"Action\":\"Allow\",\"Node\":\"" NODE "\","
-        "\"Max\":\"50000\"}");
-    put(&out, OWNER, "\"tags\":{\"Action\":\"Set\",\"Max-Requester\":"
-        "\"50000\"}");
-    put(&out, OWNER, "\"tags\":{\"Action\":\"Register-Model\",\"Model\":\""
-        MODEL "\",\"Name\":\"nano\",\"Source\":\"" MODEL "\"}");
+    append_message(&out, OWNER,
+                   "\"tags\":{\"Action\":\"Allow\",\"Node\":\"" NODE "\","
+                   "\"Max\":\"50000\"}");
+    append_message(&out, OWNER,
+                   "\"tags\":{\"Action\":\"Set\",\"Max-Requester\":"
+                   "\"50000\"}");
+    append_message(&out, OWNER,
+                   "\"tags\":{\"Action\":\"Register-Model\",\"Model\":\"" MODEL
+                   "\",\"Name\":\"nano\",\"Source\":\"" MODEL "\"}");
     for (char *line = file.data; line && *line;) {
         char *end = strchr(line, '\n');
 
@@ -398,8 +402,8 @@ struct count {
 };
 
 /* One message: what the queue made of it, what we do. */
-static void compare(struct count *c, const struct json *m,
-                    const struct json *result, const struct lines *l)
+static void compare_outcome(struct count *c, const struct json *m,
+                            const struct json *result, const struct lines *l)
 {
     const char *id = json_string(json_get(m, "id")), *why;
     const char *from = json_string(json_get(m, "from"));
@@ -494,7 +498,7 @@ static int compare_all(const char *messages, const char *results)
     }
     for (i = 0, m = json_first(root); m; m = json_next(m), i++)
         if (is_infer(m))
-            compare(&c, m, result[i], &l);
+            compare_outcome(&c, m, result[i], &l);
     ok(c.wrong == 0, "%u lines the same, %u messages refused alike, %u"
        " differ", c.same, c.refused, c.wrong);
     ok(c.same >= 40 && c.refused >= 40, "enough of both");

@@ -27,8 +27,8 @@ struct float_model {
     double embedding, residual, attention, logits; /* factors */
 };
 
-static int get(struct safetensors *s, float *out, size_t n, const char *fmt,
-               int layer)
+static int get_weights(struct safetensors *s, float *out, size_t n,
+                       const char *fmt, int layer)
 {
     char *name = layer < 0 ? xstrdup(fmt)
                            : xasprintf("model.layers.%d.%s", layer, fmt);
@@ -42,15 +42,16 @@ static int get(struct safetensors *s, float *out, size_t n, const char *fmt,
 
 static int get_layer(struct safetensors *s, struct float_layer *l, int i)
 {
-    return get(s, l->norm, D, "input_layernorm.weight", i) ||
-           get(s, l->wq, D * D, "self_attn.q_proj.weight", i) ||
-           get(s, l->wk, HKV * HD * D, "self_attn.k_proj.weight", i) ||
-           get(s, l->wv, HKV * HD * D, "self_attn.v_proj.weight", i) ||
-           get(s, l->wo, D * D, "self_attn.o_proj.weight", i) ||
-           get(s, l->ffn_norm, D, "post_attention_layernorm.weight", i) ||
-           get(s, l->gate, FFN * D, "mlp.gate_proj.weight", i) ||
-           get(s, l->up, FFN * D, "mlp.up_proj.weight", i) ||
-           get(s, l->down, D * FFN, "mlp.down_proj.weight", i);
+    return get_weights(s, l->norm, D, "input_layernorm.weight", i) ||
+           get_weights(s, l->wq, D * D, "self_attn.q_proj.weight", i) ||
+           get_weights(s, l->wk, HKV * HD * D, "self_attn.k_proj.weight", i) ||
+           get_weights(s, l->wv, HKV * HD * D, "self_attn.v_proj.weight", i) ||
+           get_weights(s, l->wo, D * D, "self_attn.o_proj.weight", i) ||
+           get_weights(s, l->ffn_norm, D, "post_attention_layernorm.weight",
+                       i) ||
+           get_weights(s, l->gate, FFN * D, "mlp.gate_proj.weight", i) ||
+           get_weights(s, l->up, FFN * D, "mlp.up_proj.weight", i) ||
+           get_weights(s, l->down, D * FFN, "mlp.down_proj.weight", i);
 }
 
 struct float_model *float_model_new(const char *dir)
@@ -60,8 +61,9 @@ struct float_model *float_model_new(const char *dir)
     struct err err = ERR_INIT;
     int bad = safetensors_open(&s, dir, &err);
 
-    bad = bad || get(s, m->embed, V * D, "model.embed_tokens.weight", -1) ||
-          get(s, m->norm, D, "model.norm.weight", -1);
+    bad = bad ||
+          get_weights(s, m->embed, V * D, "model.embed_tokens.weight", -1) ||
+          get_weights(s, m->norm, D, "model.norm.weight", -1);
     for (int i = 0; i < L && !bad; i++)
         bad = get_layer(s, &m->layer[i], i);
     safetensors_close(s);

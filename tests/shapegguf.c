@@ -28,8 +28,8 @@ static uint64_t next(void)
 }
 
 /* Gains of 1; or blocks of random bytes under a scale of 2^-11. */
-static void put(struct gguf_out *o, const char *name, uint64_t cols,
-                uint64_t rows)
+static void put_shape_tensor(struct gguf_out *o, const char *name,
+                             uint64_t cols, uint64_t rows)
 {
     size_t n = (size_t)(rows ? rows * (cols / BLOCK) * BLOCK_BYTES : cols * 4);
     unsigned char *data = xcalloc(n, 1);
@@ -61,7 +61,7 @@ static void put_layer(struct gguf_out *o, unsigned layer)
     for (size_t i = 0; i < sizeof(part) / sizeof(part[0]); i++) {
         char *name = xasprintf("blk.%u.%s.weight", layer, part[i].name);
 
-        put(o, name, part[i].cols, part[i].rows);
+        put_shape_tensor(o, name, part[i].cols, part[i].rows);
         free(name);
     }
 }
@@ -99,8 +99,8 @@ int main(int argc, char **argv)
     gguf_put_u32(&o, "llama.attention.head_count_kv", KV_HEADS);
     gguf_put_f32(&o, "llama.rope.freq_base", 10000);
     gguf_put_f32(&o, "llama.attention.layer_norm_rms_epsilon", 1e-5f);
-    put(&o, "token_embd.weight", DIM, vocab);
-    put(&o, "output_norm.weight", DIM, 0);
+    put_shape_tensor(&o, "token_embd.weight", DIM, vocab);
+    put_shape_tensor(&o, "output_norm.weight", DIM, 0);
     for (unsigned l = 0; l < layers; l++)
         put_layer(&o, l);
     gguf_out_write(&o, argv[4]);

@@ -259,7 +259,7 @@ static const char *base_config(void)
            "\"max_position_embeddings\":16,\"rms_norm_eps\":1e-5";
 }
 
-static void put(const char *dir, const char *name, const char *text)
+static void put_model_file(const char *dir, const char *name, const char *text)
 {
     char *path = file_join(dir, name);
 
@@ -296,7 +296,7 @@ static char *make_dir(const char *more, const struct st_file *f)
     free(rm);
     file_mkdirs(dir, NULL);
     config = xasprintf("%s%s}", base_config(), more);
-    put(dir, "config.json", config);
+    put_model_file(dir, "config.json", config);
     if (f)
         st_write(f, path);
     free(config);
@@ -703,14 +703,17 @@ static void try_templates(void)
     base_tensors(&f, "F32", 8);
     dir = make_dir("", &f);
     ok(has_template(dir, ""), "no template");
-    put(dir, "tokenizer_config.json", "{\"chat_template\":[{\"name\":\"x\","
+    put_model_file(
+        dir, "tokenizer_config.json",
+        "{\"chat_template\":[{\"name\":\"x\","
         "\"template\":\"no\"},{\"name\":\"default\",\"template\":\"yes\"}]}");
     ok(has_template(dir, "yes"), "the default of a list");
-    put(dir, "tokenizer_config.json", "{\"chat_template\":\"{{a}}\"}");
+    put_model_file(dir, "tokenizer_config.json",
+                   "{\"chat_template\":\"{{a}}\"}");
     ok(has_template(dir, "{{a}}"), "a template in the config");
-    put(dir, "chat_template.jinja", "file\n");
+    put_model_file(dir, "chat_template.jinja", "file\n");
     ok(has_template(dir, "file\n"), "a template file holds before it");
-    put(dir, "tokenizer_config.json", "{");
+    put_model_file(dir, "tokenizer_config.json", "{");
     ok(refused_with(dir, "tokenizer_config.json"), "a broken config");
     free(dir);
     st_clear(&f);
@@ -744,10 +747,11 @@ static void try_smoothing(void)
     st_add(&f, "model.layers.0.self_attn.v_proj.bias", "BF16", 8, 0);
     memcpy(st_data(&f, "model.layers.0.self_attn.k_proj.bias") + 2, &big, 2);
     dir = make_dir("", &f);
-    put(dir, "config.json", "{\"model_type\":\"qwen2\",\"hidden_size\":8,"
-        "\"intermediate_size\":6,\"num_hidden_layers\":1,"
-        "\"num_attention_heads\":2,\"vocab_size\":5,"
-        "\"max_position_embeddings\":16,\"rms_norm_eps\":1e-5}");
+    put_model_file(dir, "config.json",
+                   "{\"model_type\":\"qwen2\",\"hidden_size\":8,"
+                   "\"intermediate_size\":6,\"num_hidden_layers\":1,"
+                   "\"num_attention_heads\":2,\"vocab_size\":5,"
+                   "\"max_position_embeddings\":16,\"rms_norm_eps\":1e-5}");
     a = model_from_hf(dir, NULL);
     b = model_from_hf(dir, &smoothed);
     if (ok(a && b && !id_equal(a->id, b->id), "smoothing changes a model")) {

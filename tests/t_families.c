@@ -37,8 +37,9 @@ static char *make_dir(const char *name, const char *config)
 
 /* A tensor of safetensors in F32, its rows from these tensors of m, times
  * `factor`. */
-static void put(struct st_file *f, const char *name, const struct import *m,
-                const uint32_t *tensor, size_t n, float factor)
+static void put_joined(struct st_file *f, const char *name,
+                       const struct import *m, const uint32_t *tensor, size_t n,
+                       float factor)
 {
     struct st_tensor *t = &f->t[f->n++];
     struct tensor_record e;
@@ -70,7 +71,7 @@ static void put(struct st_file *f, const char *name, const struct import *m,
 static void put_one(struct st_file *f, const char *name,
                     const struct import *m, uint32_t tensor, float factor)
 {
-    put(f, name, m, &tensor, 1, factor);
+    put_joined(f, name, m, &tensor, 1, factor);
 }
 
 /* The tensors of m as those of a model with fused rows. */
@@ -103,10 +104,10 @@ static void write_fused(const struct import *m, const char *dir)
         }
         snprintf(name, sizeof(name),
                  "model.layers.%u.self_attn.qkv_proj.weight", l);
-        put(&f, name, m, qkv, 3, 1);
+        put_joined(&f, name, m, qkv, 3, 1);
         snprintf(name, sizeof(name), "model.layers.%u.mlp.gate_up_proj.weight",
                  l);
-        put(&f, name, m, gate_up, 2, 1);
+        put_joined(&f, name, m, gate_up, 2, 1);
     }
     st_write(&f, path);
     st_clear(&f);
@@ -333,8 +334,8 @@ static void on_logits(void *self, void *user, uint32_t position,
     r->n++;
 }
 
-static bool compute(const struct model *m, const uint32_t *token,
-                    struct run *r)
+static bool compute_model(const struct model *m, const uint32_t *token,
+                          struct run *r)
 {
     struct engine_options o = { .max_sequences = 1, .draw_all = true };
     struct observer obs = { .logits = on_logits };
@@ -403,7 +404,7 @@ static void try_float(void)
     if (ok(f && m, "stories260K with Granite's factors")) {
         float_model_factors(f, 3, 0.7, 0.5, 2.5);
         float_model_run(f, token, TOKENS, want);
-        ok(compute(m, token, &r), "is computed");
+        ok(compute_model(m, token, &r), "is computed");
         ok(r.n == TOKENS && r.most > 2 && r.kl / TOKENS < 2e-3,
            "mean KL to f64: %.1e", r.kl / TOKENS);
     }

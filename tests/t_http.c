@@ -242,7 +242,7 @@ static struct http_answer a;
 static struct err err;
 
 /* One GET of a path; the client and its answer are the file's. */
-static int get(const char *path, uint64_t max)
+static int fetch_answer(const char *path, uint64_t max)
 {
     char *url = xasprintf("%s%s", base, path);
     struct http_request r = { .method = "GET", .url = url, .max_body = max };
@@ -337,28 +337,34 @@ static void test_get(void)
 {
     char text[32];
 
-    ok(!get("/alphabet", 26) && a.status == 200 && body_is(alphabet) &&
-       strcmp(a.reason, "OK") == 0, "GET");
+    ok(!fetch_answer("/alphabet", 26) && a.status == 200 && body_is(alphabet) &&
+           strcmp(a.reason, "OK") == 0,
+       "GET");
     ok(http_header(&a, "X-way", text, sizeof(text)) &&
        strcmp(text, "this") == 0, "a header of the answer");
     ok(strcmp(encoding_seen, "identity") == 0, "no encoding is asked for");
-    ok(refused(get("/alphabet", 25), ERR_INPUT), "over the ceiling: %s",
-       err.text);
-    ok(!get("/nothing", 3) && a.status == 404 && body_is("what?"),
+    ok(refused(fetch_answer("/alphabet", 25), ERR_INPUT),
+       "over the ceiling: %s", err.text);
+    ok(!fetch_answer("/nothing", 3) && a.status == 404 && body_is("what?"),
        "404 is an answer, whose body may be longer");
-    ok(!get("/body/chunks", 100) && body_is("abcdefgh") &&
-       !http_header(&a, "x-late", text, sizeof(text)), "chunks, no trailers");
-    ok(!get("/body/gzip", 100) && body_is("abc"), "contents are not decoded");
-    ok(refused(get("/body/endless", 100000), ERR_INPUT), "endless: %s",
+    ok(!fetch_answer("/body/chunks", 100) && body_is("abcdefgh") &&
+           !http_header(&a, "x-late", text, sizeof(text)),
+       "chunks, no trailers");
+    ok(!fetch_answer("/body/gzip", 100) && body_is("abc"),
+       "contents are not decoded");
+    ok(refused(fetch_answer("/body/endless", 100000), ERR_INPUT), "endless: %s",
        err.text);
-    ok(!get("/body/endless-error", 100) && a.status == 400 &&
-       a.body.len == 65536, "an endless text of an error is cut");
-    ok(refused(get("/body/large", 1000), ERR_INPUT),
+    ok(!fetch_answer("/body/endless-error", 100) && a.status == 400 &&
+           a.body.len == 65536,
+       "an endless text of an error is cut");
+    ok(refused(fetch_answer("/body/large", 1000), ERR_INPUT),
        "what says that it is too large is not read: %s", err.text);
-    ok(refused(get("/body/short", 1000), ERR_RETRY), "short: %s", err.text);
-    ok(refused(get("/body/short-chunks", 1000), ERR_RETRY),
+    ok(refused(fetch_answer("/body/short", 1000), ERR_RETRY), "short: %s",
+       err.text);
+    ok(refused(fetch_answer("/body/short-chunks", 1000), ERR_RETRY),
        "short in chunks: %s", err.text);
-    ok(refused(get("/body/old", 1000), ERR_RETRY), "no HTTP: %s", err.text);
+    ok(refused(fetch_answer("/body/old", 1000), ERR_RETRY), "no HTTP: %s",
+       err.text);
 }
 
 static void test_range(void)
@@ -387,19 +393,21 @@ static void test_range(void)
 
 static void test_redirects(void)
 {
-    ok(!get("/to/3", 100) && body_is(alphabet), "three redirects");
-    ok(refused(get("/to/4", 100), ERR_INPUT), "four: %s", err.text);
-    ok(refused(get("/to/loop", 100), ERR_INPUT), "a loop: %s", err.text);
-    ok(refused(get("/to/tls", 100), ERR_INPUT), "another scheme: %s",
+    ok(!fetch_answer("/to/3", 100) && body_is(alphabet), "three redirects");
+    ok(refused(fetch_answer("/to/4", 100), ERR_INPUT), "four: %s", err.text);
+    ok(refused(fetch_answer("/to/loop", 100), ERR_INPUT), "a loop: %s",
        err.text);
-    ok(refused(get("/to/file", 100), ERR_INPUT), "a file: %s", err.text);
-    ok(refused(get("/to/away", 100), ERR_INPUT), "from loopback away: %s",
+    ok(refused(fetch_answer("/to/tls", 100), ERR_INPUT), "another scheme: %s",
        err.text);
-    ok(refused(get("/to/user", 100), ERR_INPUT), "with a user: %s",
+    ok(refused(fetch_answer("/to/file", 100), ERR_INPUT), "a file: %s",
        err.text);
-    ok(refused(get("/to/nowhere", 100), ERR_INPUT), "to nowhere: %s",
+    ok(refused(fetch_answer("/to/away", 100), ERR_INPUT),
+       "from loopback away: %s", err.text);
+    ok(refused(fetch_answer("/to/user", 100), ERR_INPUT), "with a user: %s",
        err.text);
-    ok(!get("/to/neighbour", 100) && body_is(alphabet),
+    ok(refused(fetch_answer("/to/nowhere", 100), ERR_INPUT), "to nowhere: %s",
+       err.text);
+    ok(!fetch_answer("/to/neighbour", 100) && body_is(alphabet),
        "to another port of this machine");
     ok(!get_range("/to/2", 3, 5) && body_is("defgh"), "with a range");
 }
@@ -408,14 +416,15 @@ static void test_heads(void)
 {
     char text[32];
 
-    ok(refused(get("/head/flood", 100), ERR_INPUT), "a flood of headers: %s",
+    ok(refused(fetch_answer("/head/flood", 100), ERR_INPUT),
+       "a flood of headers: %s", err.text);
+    ok(fetch_answer("/head/huge", 100) && a.status == 0, "a huge header: %s",
        err.text);
-    ok(get("/head/huge", 100) && a.status == 0, "a huge header: %s",
-       err.text);
-    ok(refused(get("/head/continue", 100), ERR_INPUT),
+    ok(refused(fetch_answer("/head/continue", 100), ERR_INPUT),
        "100 Continue without end: %s", err.text);
-    ok(!get("/head/early", 100) && a.status == 200 &&
-       strcmp(a.reason, "Fine  Thanks") == 0, "the last head counts");
+    ok(!fetch_answer("/head/early", 100) && a.status == 200 &&
+           strcmp(a.reason, "Fine  Thanks") == 0,
+       "the last head counts");
     ok(!http_header(&a, "x-a", text, sizeof(text)), "not the one before");
     ok(http_header(&a, "x-b", text, sizeof(text)) &&
        strcmp(text, "two words") == 0, "a value is trimmed");
@@ -607,23 +616,26 @@ static void test_time(void)
     struct http *old = h;
 
     ok(!http_new(&h, &l, &err), "a client that is impatient");
-    ok(refused(get("/body/stalled", 1000), ERR_RETRY) &&
-       strstr(err.text, "nothing came"), "a stalled body: %s", err.text);
-    ok(refused(get("/body/silent", 1000), ERR_RETRY) &&
-       strstr(err.text, "nothing came"), "no answer: %s", err.text);
+    ok(refused(fetch_answer("/body/stalled", 1000), ERR_RETRY) &&
+           strstr(err.text, "nothing came"),
+       "a stalled body: %s", err.text);
+    ok(refused(fetch_answer("/body/silent", 1000), ERR_RETRY) &&
+           strstr(err.text, "nothing came"),
+       "no answer: %s", err.text);
     http_free(h);
     l.total_s = 1;
     l.stall_s = 30;
     ok(!http_new(&h, &l, &err), "another");
-    ok(refused(get("/body/drip", 1000), ERR_RETRY),
+    ok(refused(fetch_answer("/body/drip", 1000), ERR_RETRY),
        "a drip that never ends: %s", err.text);
     stopped = true;
     ok(post_again("/again/503", &s, stop_now) == -1 &&
        err.code == ERR_RETRY && strcmp(err.text, "interrupted") == 0,
        "told to stop between attempts");
     http_stop(h, stop_now);
-    ok(refused(get("/body/silent", 1000), ERR_RETRY) &&
-       strcmp(err.text, "interrupted") == 0, "and within one");
+    ok(refused(fetch_answer("/body/silent", 1000), ERR_RETRY) &&
+           strcmp(err.text, "interrupted") == 0,
+       "and within one");
     http_free(h);
     h = old;
 }
@@ -632,14 +644,15 @@ static void test_connections(struct pretend *p)
 {
     unsigned n = pretend_connections(p), k;
 
-    ok(!get("/once", 10), "a first exchange: %s", err.text);
+    ok(!fetch_answer("/once", 10), "a first exchange: %s", err.text);
     n = pretend_connections(p);
     for (k = 0; k < 20; k++)
-        if (get("/alphabet", 26))
+        if (fetch_answer("/alphabet", 26))
             break;
     ok(k == 20 && pretend_connections(p) == n,
        "a connection is used again: %s", err.text);
-    ok(!get("/once", 10) && body_is("ok") && pretend_connections(p) == n + 1,
+    ok(!fetch_answer("/once", 10) && body_is("ok") &&
+           pretend_connections(p) == n + 1,
        "one that is dead is replaced");
 }
 
@@ -657,7 +670,8 @@ static void test_nobody(void)
        "a URL that is none");
     setenv("http_proxy", "http://192.0.2.1:9", 1);
     setenv("all_proxy", "http://192.0.2.1:9", 1);
-    ok(!get("/alphabet", 26) && body_is(alphabet), "no proxy for loopback");
+    ok(!fetch_answer("/alphabet", 26) && body_is(alphabet),
+       "no proxy for loopback");
     unsetenv("http_proxy");
     unsetenv("all_proxy");
     free(url);

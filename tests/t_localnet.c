@@ -242,7 +242,7 @@ static struct evaluator *evaluator;
 static struct buf reply;
 
 /* An Eval by the owner: 0, 1 if it failed; what was printed is in reply. */
-static int run(const char *lua, bool keep)
+static int eval_lua(const char *lua, bool keep)
 {
     static uint64_t nonce;
     const struct item_tag action = { "Action", "Eval", 6, 4 };
@@ -268,7 +268,7 @@ static int run(const char *lua, bool keep)
 
 static bool says(const char *lua, const char *what)
 {
-    return run(lua, false) == 0 && strstr(reply.data + 4, what);
+    return eval_lua(lua, false) == 0 && strstr(reply.data + 4, what);
 }
 
 static void test_evaluator(struct evaluators *c)
@@ -278,28 +278,32 @@ static void test_evaluator(struct evaluators *c)
 
     buf_init(&reply, EVALUATOR_REPLY_MAX);
     ok(evaluator_new(&evaluator, c, &err) == 0, "an evaluator");
-    ok(run("N = 0", true) == 0 &&
-       run("return 1", true) == 0, "it evaluates");
+    ok(eval_lua("N = 0", true) == 0 && eval_lua("return 1", true) == 0,
+       "it evaluates");
     for (int i = 0; i < 100; i++) {
-        good = good && run("N = (N or 0) + 1 return N", true) == 0;
+        good = good && eval_lua("N = (N or 0) + 1 return N", true) == 0;
         if (i % 7 == 3)
-            good = good && run("N = 1000 error('no')", true) == 1;
+            good = good && eval_lua("N = 1000 error('no')", true) == 1;
         if (i % 11 == 3)
-            good = good && run("N = 1000", false) == 0;
+            good = good && eval_lua("N = 1000", false) == 0;
     }
     ok(good && says("return 'N' .. N", "N100"),
        "failures and dry runs between a hundred leave no trace");
-    ok(run("N = 0 string.rep('x', 1 << 30)", true) == 1 &&
-       strstr(reply.data + 4, "not enough memory"), "too much memory");
-    ok(run("N = 0 local t = {} while true do"
-           " t[#t + 1] = #t .. string.rep('x', 1 << 22) end",
-           true) == 1, "too much, in pieces");
+    ok(eval_lua("N = 0 string.rep('x', 1 << 30)", true) == 1 &&
+           strstr(reply.data + 4, "not enough memory"),
+       "too much memory");
+    ok(eval_lua("N = 0 local t = {} while true do"
+                " t[#t + 1] = #t .. string.rep('x', 1 << 22) end",
+                true) == 1,
+       "too much, in pieces");
     ok(says("return 'N' .. N", "N100"), "the state is as it was");
-    ok(run("return io", true) == 0 && run("return os.execute", true) == 0 &&
-       says("return tostring(io) .. tostring(os.execute) .. "
-            "tostring(package.loadlib) .. tostring(debug.setmetatable)",
-            "nilnilnilnil"), "nothing reaches out of it");
-    ok(run("return load(string.dump(function() end))()", true) == 1,
+    ok(eval_lua("return io", true) == 0 &&
+           eval_lua("return os.execute", true) == 0 &&
+           says("return tostring(io) .. tostring(os.execute) .. "
+                "tostring(package.loadlib) .. tostring(debug.setmetatable)",
+                "nilnilnilnil"),
+       "nothing reaches out of it");
+    ok(eval_lua("return load(string.dump(function() end))()", true) == 1,
        "nor in as machine code");
     evaluator_free(evaluator);
     buf_clear(&reply);

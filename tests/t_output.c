@@ -33,7 +33,7 @@ static const char *at(const char *name)
     return path;
 }
 
-static int put(const char *path, const char *text)
+static int put_output_text(const char *path, const char *text)
 {
     struct file_out *f;
 
@@ -73,11 +73,12 @@ static void test_links(void)
     char *file;
 
     mkdir(at("d"), 0777);
-    ok(put(at("file"), "one") == 0 && holds(at("file"), "one"), "a file");
+    ok(put_output_text(at("file"), "one") == 0 && holds(at("file"), "one"),
+       "a file");
     ok(symlink("../file", at("d/to-file")) == 0 &&
            symlink("d/to-file", at("chain")) == 0 &&
-           put(at("chain"), "two") == 0 && holds(at("file"), "two") &&
-           type_of(at("chain")) == S_IFLNK &&
+           put_output_text(at("chain"), "two") == 0 &&
+           holds(at("file"), "two") && type_of(at("chain")) == S_IFLNK &&
            type_of(at("d/to-file")) == S_IFLNK &&
            type_of(at("file")) == S_IFREG,
        "the target of a chain of links is written");
@@ -85,18 +86,23 @@ static void test_links(void)
            file_out_put(f, "half", 4, &err) == 0 && holds(at("file"), "two"),
        "whole or not at all");
     file_out_abort(f);
-    ok(symlink("new", at("dangling")) == 0 && put(at("dangling"), "x") == 0 &&
-           holds(at("new"), "x") && type_of(at("dangling")) == S_IFLNK,
+    ok(symlink("new", at("dangling")) == 0 &&
+           put_output_text(at("dangling"), "x") == 0 && holds(at("new"), "x") &&
+           type_of(at("dangling")) == S_IFLNK,
        "a link to nothing yet makes its target");
     ok(output_file(&file, at("chain"), &err) == 1 &&
            strcmp(strrchr(file, '/'), "/file") == 0, "and names it");
     free(file);
-    ok(symlink("loop", at("loop")) == 0 && put(at("loop"), "x") == -1 &&
-           type_of(at("loop")) == S_IFLNK, "a loop: %s", err.text);
-    ok(put(at("d"), "x") == -1 && output_check(at("d"), &err) == -1 &&
-           type_of(at("d")) == S_IFDIR, "a directory: %s", err.text);
-    ok(put(tap_missing("x"), "x") == -1 &&
-           output_check(tap_missing("x"), &err) == -1, "%s", err.text);
+    ok(symlink("loop", at("loop")) == 0 &&
+           put_output_text(at("loop"), "x") == -1 &&
+           type_of(at("loop")) == S_IFLNK,
+       "a loop: %s", err.text);
+    ok(put_output_text(at("d"), "x") == -1 &&
+           output_check(at("d"), &err) == -1 && type_of(at("d")) == S_IFDIR,
+       "a directory: %s", err.text);
+    ok(put_output_text(tap_missing("x"), "x") == -1 &&
+           output_check(tap_missing("x"), &err) == -1,
+       "%s", err.text);
     ok(output_check(at("file"), &err) == 0 && holds(at("file"), "two") &&
            output_check(at("other"), &err) == 0 && type_of(at("other")) == -1,
        "checking changes nothing");
@@ -151,7 +157,7 @@ static void test_fifo(void)
     ok(output_check(fifo, &err) == 0 && output_file(&file, fifo, &err) == 0,
        "a pipe without a reader may be one later");
     pthread_create(&reader, NULL, read_fifo, fifo);
-    ok(put(fifo, big) == 0, "a pipe");
+    ok(put_output_text(fifo, big) == 0, "a pipe");
     pthread_join(reader, NULL);
     ok(n_got == 300000 && memcmp(got, big, n_got) == 0 &&
            type_of(fifo) == S_IFIFO, "is written through");
@@ -169,12 +175,16 @@ static void test_fifo(void)
 
 static void test_devices(void)
 {
-    ok(put("/dev/null", "x") == 0 && type_of("/dev/null") == S_IFCHR,
+    ok(put_output_text("/dev/null", "x") == 0 &&
+           type_of("/dev/null") == S_IFCHR,
        "/dev/null");
-    ok(put("/dev/full", "x") == -1 && type_of("/dev/full") == S_IFCHR,
+    ok(put_output_text("/dev/full", "x") == -1 &&
+           type_of("/dev/full") == S_IFCHR,
        "/dev/full: %s", err.text);
-    ok(symlink("/dev/null", at("null")) == 0 && put(at("null"), "x") == 0 &&
-           type_of(at("null")) == S_IFLNK, "a link to a device");
+    ok(symlink("/dev/null", at("null")) == 0 &&
+           put_output_text(at("null"), "x") == 0 &&
+           type_of(at("null")) == S_IFLNK,
+       "a link to a device");
     unlink(at("null"));
 }
 
@@ -190,14 +200,16 @@ static void test_socket(void)
         skip("a socket", "none can be made here");
         return;
     }
-    ok(put(at("socket"), "hello") == 0 && type_of(at("socket")) == S_IFSOCK,
+    ok(put_output_text(at("socket"), "hello") == 0 &&
+           type_of(at("socket")) == S_IFSOCK,
        "a socket %s", err.text);
     fd = accept(listening, NULL, NULL);
     ok(read(fd, text, sizeof(text)) == 5 && strcmp(text, "hello") == 0,
        "is written through");
     close(fd);
     close(listening);
-    ok(put(at("socket"), "x") == -1 && type_of(at("socket")) == S_IFSOCK,
+    ok(put_output_text(at("socket"), "x") == -1 &&
+           type_of(at("socket")) == S_IFSOCK,
        "that nobody listens to: %s", err.text);
     unlink(at("socket"));
 }
@@ -212,7 +224,7 @@ static int put_stdout(const char *path, int fd, const char *text)
     fflush(stdout);
     saved = dup(STDOUT_FILENO);
     dup2(fd, STDOUT_FILENO);
-    rc = put(path, text);
+    rc = put_output_text(path, text);
     dup2(saved, STDOUT_FILENO);
     close(saved);
     return rc;
@@ -234,10 +246,11 @@ static void test_stdout(void)
        "a link to it");
     ok(holds(at("log"), "before xxxxy"), "the file is appended to");
     snprintf(name, sizeof(name), "/dev/fd/%d", fd);
-    ok(put(name, "z") == 0 && holds(at("log"), "before xxxxyz") &&
-           !output_is_stdout(name), "another descriptor");
+    ok(put_output_text(name, "z") == 0 && holds(at("log"), "before xxxxyz") &&
+           !output_is_stdout(name),
+       "another descriptor");
     close(fd);
-    ok(put(name, "z") == -1, "one that is not open: %s", err.text);
+    ok(put_output_text(name, "z") == -1, "one that is not open: %s", err.text);
     fd = open(at("log"), O_RDONLY);
     ok(put_stdout("-", fd, "x") == -1 && strstr(err.text, "for writing"),
        "one for reading: %s", err.text);

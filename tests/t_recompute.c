@@ -155,7 +155,7 @@ static void on_finished(void *self, const struct answer *a)
     k->r.level = f->deep;
 }
 
-static void run(struct kept *k, const struct sequence *s, bool deep)
+static void run_first(struct kept *k, const struct sequence *s, bool deep)
 {
     struct first_run f = { .k = k, .s = s, .deep = deep };
     struct observer obs = { .self = &f, .residual = on_residual,
@@ -271,7 +271,7 @@ static void same_end(const char *what, const struct sequence *s,
 {
     static struct kept k;
 
-    run(&k, s, false);
+    run_first(&k, s, false);
     ok(k.r.finish == (uint32_t)want && is_same(&k), "%s: %zu positions, %zu"
        " ids", what, k.n_leaves, k.n_output);
 }
@@ -345,7 +345,7 @@ static void test_faults(void)
 
     memcpy(head, embed, sizeof(head));
     m->head.scale = head;
-    run(&k, &s, false);
+    run_first(&k, &s, false);
     id = not_in(&sum, k.output, k.n_output);
     kept = embed[id];
     embed[id] = 0x1p39f;
@@ -361,7 +361,7 @@ static void test_faults(void)
     m->head.scale = tied;
     kept = norm[3];
     norm[3] = 0x1p39f;
-    run(&k, &s, false);
+    run_first(&k, &s, false);
     ok(k.r.finish == RESULT_RANGE && k.n_leaves == sum.n - 1 && is_same(&k),
        "the last layer leaves the range only where a token is drawn");
     norm[3] = kept;
@@ -537,7 +537,7 @@ static void test_stop(void)
 
     s.stops = stops;
     s.n_stops = 1;
-    run(&kept, &s, false);
+    run_first(&kept, &s, false);
     at = (uint32_t)kept.n_leaves - 1;
     k = fresh(&kept);
     k->n_leaves--;
@@ -563,7 +563,7 @@ static void test_fault_changes(void)
     struct kept *k;
 
     embed[sum.id[4]] = 0x1p39f;
-    run(&kept, &s, false);
+    run_first(&kept, &s, false);
     k = fresh(&kept);
     k->r.error_op++;
     differs(k, 4, "error", "another operator");
@@ -770,15 +770,15 @@ int main(void)
     s = sampled(&story, 12, 1);
     s.sampling.temperature = 3000000;
     s.sampling.top_p = 1000000;
-    run(&base, &s, false);
-    run(&deep, &s, true);
+    run_first(&base, &s, false);
+    run_first(&deep, &s, true);
     ok(is_same(&deep), "a deep trace");
     first = (uint32_t)story.n - 1;
     test_leaves();
     test_job();
     test_texts();
     s = greedy(&sum, 30);
-    run(&other, &s, false);
+    run_first(&other, &s, false);
     first = (uint32_t)sum.n - 1;
     test_finish();
     test_stop();

@@ -67,7 +67,8 @@ static void test_published(void)
 }
 
 /* Take an exact copy, so that nothing lies behind the end. */
-static int get(struct record *r, const void *data, size_t n, struct err *err)
+static int get_record(struct record *r, const void *data, size_t n,
+                      struct err *err)
 {
     unsigned char *copy = malloc(n ? n : 1);
     int rc;
@@ -82,7 +83,7 @@ static void refused(struct buf *b, size_t n, const char *why)
 {
     struct err err = ERR_INIT;
     struct record r = { .n_prompt = 77 };
-    int rc = get(&r, b->data, n, &err);
+    int rc = get_record(&r, b->data, n, &err);
 
     ok(rc == -1 && err.code == ERR_INPUT && strstr(err.text, why) &&
            r.n_prompt == 77,
@@ -138,7 +139,7 @@ static void test_lengths(void)
         memcpy(b.data + bad[i].at, keep, 8);
     }
     for (size_t n = 0; n < b.len; n++)
-        good = get(&r, b.data, n, &err) == -1 && good;
+        good = get_record(&r, b.data, n, &err) == -1 && good;
     ok(good, "cut at every length it is refused");
     buf_putc(&b, 0);
     refused(&b, b.len, "1 bytes follow the record");

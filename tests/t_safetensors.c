@@ -19,8 +19,8 @@ static char *scratch(const char *name)
     return dir;
 }
 
-static void put(const char *dir, const char *name, const void *data,
-                size_t n)
+static void put_safetensors(const char *dir, const char *name, const void *data,
+                            size_t n)
 {
     char *path = file_join(dir, name);
 
@@ -117,7 +117,7 @@ static void try_every_half(void)
 
 static void index_of(const char *dir, const char *text)
 {
-    put(dir, "model.safetensors.index.json", text, strlen(text));
+    put_safetensors(dir, "model.safetensors.index.json", text, strlen(text));
 }
 
 static int fails(const char *dir, const char *text)
@@ -257,15 +257,15 @@ static void try_files(void)
     for (size_t n = 0; n < b.len; n += n < 16 ? 1 : 7) {
         struct safetensors *s;
 
-        put(dir, "model.safetensors", b.data, n);
+        put_safetensors(dir, "model.safetensors", b.data, n);
         cut &= safetensors_open(&s, dir, NULL) == -1;
     }
     ok(cut, "a file that is cut is refused");
     buf_putc(&b, 0);
-    put(dir, "model.safetensors", b.data, b.len);
+    put_safetensors(dir, "model.safetensors", b.data, b.len);
     ok(fails(dir, "of 17 bytes"), "as is one with a byte more");
     set_u64(b.data, UINT64_MAX - 7);
-    put(dir, "model.safetensors", b.data, b.len);
+    put_safetensors(dir, "model.safetensors", b.data, b.len);
     ok(fails(dir, "its header would have"), "and one with an absurd header");
     buf_clear(&b);
     st_clear(&f);

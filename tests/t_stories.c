@@ -114,7 +114,7 @@ static void put_ids(struct golden *g, const struct json *list)
     }
 }
 
-static void run(const struct model *m, struct golden *g)
+static void run_story(const struct model *m, struct golden *g)
 {
     struct observer obs = { .logits = on_logits };
     struct engine_options o = { .max_sequences = 1, .draw_all = true };
@@ -160,7 +160,7 @@ static void one_golden(const struct model *m, struct float_model *f,
     float_model_run(f, g.token, g.n, g.f64);
     ok(difference(&g) < 1e-4, "f64 engine and golden logits differ by %.1e",
        difference(&g));
-    run(m, &g);
+    run_story(m, &g);
     json_f64(json_get(v, "min_top1_margin"), &least);
     ok(least > MARGIN ? g.differ == 0 : g.widest < CLOSE,
        "%zu greedy tokens, least margin %.4f: %zu differ, margin at most "

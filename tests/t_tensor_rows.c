@@ -60,7 +60,8 @@ static void feed_logits(struct tensor_rows *t, uint32_t p)
 }
 
 /* Steps of `chunk` positions; some come behind the answer's end. */
-static bool compute(struct tensor_rows *t, uint32_t chunk, uint32_t n_logits)
+static bool compute_tensor_rows(struct tensor_rows *t, uint32_t chunk,
+                                uint32_t n_logits)
 {
     *t = (struct tensor_rows){
         .hidden = hidden[0][0][0], .logits = logits[0][0],
@@ -94,8 +95,9 @@ static void test_same(void)
 
     make();
     for (uint32_t chunk = 1; chunk < 9; chunk++)
-        ok(compute(&t, chunk, 9) && !t.hidden_wrong.some &&
-               !t.logits_wrong.some, "chunks of %u: the same", chunk);
+        ok(compute_tensor_rows(&t, chunk, 9) && !t.hidden_wrong.some &&
+               !t.logits_wrong.some,
+           "chunks of %u: the same", chunk);
     t = (struct tensor_rows){ .n_prompt = PROMPT, .n_output = OUTPUT };
     feed(&t, 0, 0);
     feed_logits(&t, PROMPT);
@@ -113,7 +115,8 @@ static void test_hidden(void)
         for (uint32_t l = 0; l <= LAYERS; l++) {
             for (uint32_t i = 0; i < DIM * 4; i++) {
                 hidden[p][l][i / 4][i % 4] ^= 1;
-                good &= compute(&t, 1 + p, 9) && !t.logits_wrong.some &&
+                good &= compute_tensor_rows(&t, 1 + p, 9) &&
+                        !t.logits_wrong.some &&
                         is(&t.hidden_wrong, p, l, i / 4);
                 hidden[p][l][i / 4][i % 4] ^= 1;
             }
@@ -121,24 +124,24 @@ static void test_hidden(void)
     }
     ok(good, "any byte of a hidden state");
     hidden[1][LAYERS][2][0] = 5;
-    ok(compute(&t, 2, 9) && is(&t.hidden_wrong, 1, LAYERS, 2) &&
+    ok(compute_tensor_rows(&t, 2, 9) && is(&t.hidden_wrong, 1, LAYERS, 2) &&
            t.hidden_wrong.theirs == 5 && t.hidden_wrong.mine == 0,
        "x_L is zeros where no token is drawn");
     hidden[1][LAYERS][2][0] = 0;
     hidden[4][0][1][0] ^= 1;
     hidden[3][1][2][3] ^= 1;
-    ok(compute(&t, 8, 9) && is(&t.hidden_wrong, 3, 1, 2),
+    ok(compute_tensor_rows(&t, 8, 9) && is(&t.hidden_wrong, 3, 1, 2),
        "of two positions the lower");
     hidden[4][0][1][0] ^= 1;
     hidden[3][2][0][0] ^= 1;
-    ok(compute(&t, 8, 9) && is(&t.hidden_wrong, 3, 1, 2),
+    ok(compute_tensor_rows(&t, 8, 9) && is(&t.hidden_wrong, 3, 1, 2),
        "of two layers the lower");
     hidden[3][1][0][3] ^= 1;
-    ok(compute(&t, 8, 9) && is(&t.hidden_wrong, 3, 1, 0) &&
+    ok(compute_tensor_rows(&t, 8, 9) && is(&t.hidden_wrong, 3, 1, 0) &&
            t.hidden_wrong.mine == f32_bits(value(3, 1, 0)),
        "of two elements the first, with its bits");
     make();
-    compute(&t, 1, 9);
+    compute_tensor_rows(&t, 1, 9);
     t.n_hidden = 0;
     ok(!tensor_rows_end(&t), "rows that did not come are missed");
 }
@@ -151,17 +154,17 @@ static void test_logits(void)
     for (uint32_t k = 0; k < OUTPUT; k++) {
         for (uint32_t i = 0; i < VOCAB * 4; i++) {
             logits[k][i / 4][i % 4] ^= 0x80;
-            good &= compute(&t, 1 + k, 9) && !t.hidden_wrong.some &&
+            good &= compute_tensor_rows(&t, 1 + k, 9) && !t.hidden_wrong.some &&
                     is(&t.logits_wrong, PROMPT - 1 + k, k, i / 4);
             logits[k][i / 4][i % 4] ^= 0x80;
         }
     }
     ok(good, "any byte of logits");
-    compute(&t, 1, OUTPUT - 1);
+    compute_tensor_rows(&t, 1, OUTPUT - 1);
     ok(is(&t.logits_wrong, PROMPT + OUTPUT - 2, OUTPUT - 1, 0) &&
            t.logits_wrong.mine == 0, "what did not come is zeros");
     memset(logits[OUTPUT - 1], 0, sizeof(logits[0]));
-    compute(&t, 1, OUTPUT - 1);
+    compute_tensor_rows(&t, 1, OUTPUT - 1);
     ok(!t.logits_wrong.some, "as in the file, then");
     make();
 }

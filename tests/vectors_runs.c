@@ -196,8 +196,9 @@ static void set_eos(struct model *m, const struct json *run)
 }
 
 /* Run these to the end; chunk 0: the engine's own. */
-static bool compute(const struct model *m, const struct x1_kernels *k,
-                    struct run *run, size_t n, size_t chunk, bool alone)
+static bool compute_sequences(const struct model *m, const struct x1_kernels *k,
+                              struct run *run, size_t n, size_t chunk,
+                              bool alone)
 {
     struct observer obs = { .residual = on_residual, .logits = on_logits,
                             .finished = on_finished };
@@ -258,14 +259,14 @@ static void run_model(struct tally *t, const char *file, struct model *m,
             continue;
         }
         set_eos(m, v);
-        if (!compute(m, k, &run[n], 1, 0, true))
+        if (!compute_sequences(m, k, &run[n], 1, 0, true))
             run[n].wrong = true;
         check_residual(&run[n]);
         tally_add(t, run[n].finished && !run[n].wrong, file, "run", "alone",
                   n);
     }
     for (size_t c = 0; c < sizeof(chunks) / sizeof(*chunks); c++) {
-        if (n == 0 || !compute(m, k, run, n, chunks[c], false)) {
+        if (n == 0 || !compute_sequences(m, k, run, n, chunks[c], false)) {
             tally_add(t, 0, file, "batch", "engine", chunks[c]);
             continue;
         }

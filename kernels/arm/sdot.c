@@ -200,8 +200,8 @@ struct mul_target {
 
 /* The outputs of block nb, of one row whose sums are c[0] and, for A14,
  * c[1]. */
-static void finish(const struct mul_target *t, int32_t (*c)[16], size_t row,
-                   size_t nb)
+static void finish_block(const struct mul_target *t, int32_t (*c)[16],
+                         size_t row, size_t nb)
 {
     size_t n = nb * PACK_OUTS, left = t->w->rows - n;
     float *y = t->y + row * t->stride + n, step = t->in->scale[row];
@@ -233,7 +233,7 @@ static void multiply(const struct mul_target *t, size_t from, size_t to)
                 c, (const int8_t *)t->in->q + i * slices * k,
                 pack_block(t->w, nb, kt), k / CHUNK);
             for (size_t r = 0; r < n; r++)
-                finish(t, c + r * slices, i + r, nb);
+                finish_block(t, c + r * slices, i + r, nb);
         }
     }
 }

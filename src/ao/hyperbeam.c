@@ -149,8 +149,8 @@ static int post(struct ao *ao, struct ao_post *p, struct err *err)
 /* ---- the schedule -------------------------------------------------------- */
 
 /* GET of a path. */
-static enum ao_said get(struct ao *ao, struct http_answer *a, const char *path,
-                        struct err *err)
+static enum ao_said fetch_path(struct ao *ao, struct http_answer *a,
+                               const char *path, struct err *err)
 {
     char *url = http_url_join(ao->node, path);
     struct err own = ERR_INIT;
@@ -176,7 +176,7 @@ static enum ao_said current(struct ao *ao, uint64_t *slot,
 {
     char *path = xasprintf("%s/slot/current", process), text[64] = "";
     struct http_answer a;
-    enum ao_said said = get(ao, &a, path, err);
+    enum ao_said said = fetch_path(ao, &a, path, err);
     bool here = said == AO_SAID_DONE;
 
     if (here && a.body.len > 0 && a.body.len < sizeof(text) - 1)
@@ -241,7 +241,7 @@ static enum ao_said look_in_schedule(struct ao *ao, uint64_t *slot,
                            to);
     struct json *root = NULL;
     struct http_answer a;
-    enum ao_said said = get(ao, &a, path, err);
+    enum ao_said said = fetch_path(ao, &a, path, err);
 
     if (said == AO_SAID_DONE &&
         json_parse(&root, a.body.len ? a.body.data : "", a.body.len, err))
@@ -302,7 +302,7 @@ static enum ao_said result(struct ao *ao, struct ao_result *r,
     if (said != AO_SAID_DONE)
         return said;
     path = xasprintf("%s~process@1.0/compute?slot=%" PRIu64, process, slot);
-    said = get(ao, &a, path, err);
+    said = fetch_path(ao, &a, path, err);
     if (said == AO_SAID_DONE &&
         ao_result_parse_node(r, a.body.len ? a.body.data : "", a.body.len,
                              err)) {

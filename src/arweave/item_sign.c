@@ -58,10 +58,10 @@ static int put_head(struct buf *out, const struct item_spec *spec,
 
 /* Sign the head at out->data + at and this hash of data; out->len is its
  * end. */
-static int finish(struct buf *out, size_t at, size_t tags,
-                  const struct item_spec *spec, struct digest384 *data,
-                  uint64_t size, const struct key *key, struct id *id,
-                  struct err *err)
+static int sign_head(struct buf *out, size_t at, size_t tags,
+                     const struct item_spec *spec, struct digest384 *data,
+                     uint64_t size, const struct key *key, struct id *id,
+                     struct err *err)
 {
     unsigned char *head = (unsigned char *)out->data + at;
     unsigned char acc[DEEPHASH_SIZE], sig[KEY_BYTES];
@@ -102,7 +102,7 @@ int item_sign(struct buf *out, const struct item_spec *spec, const void *data,
         return undo(out, before);
     d = digest384_new();
     digest384_put(d, data, n);
-    if (finish(out, before, tags, spec, d, n, key, id, err))
+    if (sign_head(out, before, tags, spec, d, n, key, id, err))
         return undo(out, before);
     buf_put(out, data, n);
     return 0;
@@ -146,7 +146,7 @@ int item_sign_stream(struct buf *head, const struct item_spec *spec,
         digest384_end(d, NULL);
         return undo(head, before);
     }
-    if (finish(head, before, tags, spec, d, size, key, id, err))
+    if (sign_head(head, before, tags, spec, d, size, key, id, err))
         return undo(head, before);
     return 0;
 }

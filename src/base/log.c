@@ -62,7 +62,7 @@ int log_level_parse(const char *name, enum log_level *level)
 
 /* One line in one call, so that the lines of many ranks and threads do not
  * run into each other. */
-static void put(enum log_level level, const char *fmt, va_list ap)
+static void put_log_line(enum log_level level, const char *fmt, va_list ap)
 {
     char line[LINE_SIZE + 1]; /* and the newline */
     size_t n;
@@ -84,7 +84,7 @@ void log_error(const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    put(LOG_LEVEL_ERROR, fmt, ap);
+    put_log_line(LOG_LEVEL_ERROR, fmt, ap);
     va_end(ap);
 }
 
@@ -93,7 +93,7 @@ void log_warning(const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    put(LOG_LEVEL_WARNING, fmt, ap);
+    put_log_line(LOG_LEVEL_WARNING, fmt, ap);
     va_end(ap);
 }
 
@@ -102,7 +102,7 @@ void log_info(const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    put(LOG_LEVEL_INFO, fmt, ap);
+    put_log_line(LOG_LEVEL_INFO, fmt, ap);
     va_end(ap);
 }
 
@@ -111,7 +111,7 @@ void log_debug(const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    put(LOG_LEVEL_DEBUG, fmt, ap);
+    put_log_line(LOG_LEVEL_DEBUG, fmt, ap);
     va_end(ap);
 }
 

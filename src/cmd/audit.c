@@ -83,8 +83,8 @@ static void print_cells(const struct audit *a, const struct published *p)
     }
 }
 
-static int compute(void *self, struct id item, const struct published *p,
-                   struct err *err)
+static int compute_audited(void *self, struct id item,
+                           const struct published *p, struct err *err)
 {
     struct audit *a = self;
 
@@ -100,8 +100,10 @@ static int compute(void *self, struct id item, const struct published *p,
 static int audit_statement(struct audit *a, const struct lookup_item *i,
                            struct err *err)
 {
-    struct lookup_visit visit = { .draws = draws, .compute = compute,
-                                  .model = look_model, .self = a };
+    struct lookup_visit visit = { .draws = draws,
+                                  .compute = compute_audited,
+                                  .model = look_model,
+                                  .self = a };
     struct look *l = &a->look;
     struct published_statement s;
 

@@ -482,7 +482,7 @@ static int check_use(struct clean *c, size_t n_names, struct err *err)
     return 0;
 }
 
-static int finish(struct clean *c, const char **names, size_t n)
+static int run_clean(struct clean *c, const char **names, size_t n)
 {
     struct err err = ERR_INIT;
     int status;
@@ -530,7 +530,7 @@ int cmd_clean(struct settings *s, int argc, char **argv)
         status = CMD_MISUSED;
     }
     if (status == CMD_GO)
-        status = finish(&c, args, n_args);
+        status = run_clean(&c, args, n_args);
     free(args);
     return status;
 }
@@ -559,7 +559,7 @@ int cmd_rm(struct settings *s, int argc, char **argv)
     int status = cmd_begin(&rm_command, s, argc, argv, &c, args, &n_args);
 
     if (status == CMD_GO)
-        status = finish(&c, args, n_args);
+        status = run_clean(&c, args, n_args);
     free(args);
     return status;
 }

@@ -233,7 +233,7 @@ static const struct opt_command dispute_command = {
     .opts = dispute_opts, .min_args = 1, .max_args = 1,
 };
 
-static int run(struct run *u, const char *what)
+static int run_dispute(struct run *u, const char *what)
 {
     const struct caller caller = { .stop = cmd_interrupted,
                                    .note = log_note };
@@ -262,7 +262,7 @@ int dispute_play(struct settings *s, const char *what, uint64_t for_s)
     struct run u = { .v = { .settings = s } };
 
     u.g.for_s = for_s;
-    return run(&u, what);
+    return run_dispute(&u, what);
 }
 
 int cmd_dispute(struct settings *s, int argc, char **argv)
@@ -280,5 +280,5 @@ int cmd_dispute(struct settings *s, int argc, char **argv)
         return CMD_MISUSED;
     }
     cmd_catch_signals();
-    return run(&u, args[0]);
+    return run_dispute(&u, args[0]);
 }

@@ -149,8 +149,8 @@ static const char *next_url(const char *list, char *url, size_t n)
 }
 
 /* GET base/path: 0 and the answer if it is 200. */
-static int get(const char *base, const char *path, struct http_answer *a,
-               struct err *err)
+static int get_url(const char *base, const char *path, struct http_answer *a,
+                   struct err *err)
 {
     struct http_request r = { .method = "GET", .max_body = ANSWER_MAX };
     char *url = http_url_join(base, path);
@@ -180,7 +180,7 @@ void doctor_gateways(struct doctor *d)
         struct err err = ERR_INIT;
 
         n++;
-        if (get(url, "info", &a, &err)) {
+        if (get_url(url, "info", &a, &err)) {
             doctor_bad(d, "gateway", "is this machine on the network, and the"
                        " URL right? set gateways", "%s", err.text);
             continue;
@@ -219,7 +219,7 @@ void doctor_clock(struct doctor *d)
     while ((at = next_url(at, url, sizeof(url))) != NULL) {
         int rc;
 
-        if (get(url, "info", &a, NULL))
+        if (get_url(url, "info", &a, NULL))
             continue;
         rc = clock_ahead(&a, time(NULL), &ahead);
         http_answer_clear(&a);

@@ -62,7 +62,7 @@ static int print_judged(const struct judge *g)
     return g->verdict == JUDGE_FAULT ? CMD_NO : CMD_DONE;
 }
 
-static int judge(const char *path, struct err *err)
+static int judge_played(const char *path, struct err *err)
 {
     struct judge g;
     struct buf file;
@@ -98,7 +98,7 @@ int cmd_judge(struct settings *s, int argc, char **argv)
     int status = cmd_begin(&judge_command, s, argc, argv, NULL, args, &n_args);
 
     if (status == CMD_GO) {
-        status = judge(args[0], &err);
+        status = judge_played(args[0], &err);
         if (status < 0)
             status = cmd_fail(&err);
     }

@@ -53,7 +53,7 @@ static void forget_settings(void)
     }
 }
 
-static int put(int fd, const char *text, size_t n)
+static int write_stream(int fd, const char *text, size_t n)
 {
     while (n > 0) {
         ssize_t done = write(fd, text, n);
@@ -71,8 +71,8 @@ static int put(int fd, const char *text, size_t n)
 /* Without exit(): libhdf5 and what a file left of it have no say any more. */
 __attribute__((noreturn)) static void fail(const struct err *err)
 {
-    put(STDERR_FILENO, err->text, strlen(err->text));
-    put(STDERR_FILENO, "\n", 1);
+    write_stream(STDERR_FILENO, err->text, strlen(err->text));
+    write_stream(STDERR_FILENO, "\n", 1);
     _exit(err->code == ERR_INPUT ? LAYOUT_EXIT_INPUT : 1);
 }
 
@@ -93,7 +93,7 @@ static int print_index(const char *name, struct err *err)
     layout_print_places(&out, place);
     if (buf_check(&out, "the index of a part", err))
         return -1;
-    if (put(STDOUT_FILENO, out.data, out.len))
+    if (write_stream(STDOUT_FILENO, out.data, out.len))
         return err_errno(err, ERR_RETRY, "cannot write the index");
     return 0;
 }

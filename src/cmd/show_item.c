@@ -143,8 +143,8 @@ static void show_other(const struct claims_item *it)
         show_text(it->data, it->n);
 }
 
-static int get(const struct settings *s, const char *what, int is_file,
-               struct lookup_item *i, struct err *err)
+static int get_shown(const struct settings *s, const char *what, int is_file,
+                     struct lookup_item *i, struct err *err)
 {
     const struct caller caller = { .note = log_note };
     struct lookup *l = NULL;
@@ -177,7 +177,7 @@ int show_item(const struct settings *s, const char *what, int is_file,
     int rc;
 
     lookup_item_init(&i, LOOKUP_BUNDLE_MAX);
-    rc = get(s, what, is_file, &i, err);
+    rc = get_shown(s, what, is_file, &i, err);
     if (rc == 0) {
         if (item_is_odd(&i.it.head, odd, sizeof(odd)))
             log_warning("item \"%s\": %s", what, odd);

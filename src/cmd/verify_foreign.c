@@ -149,8 +149,8 @@ static void report_results(struct foreign *f)
 }
 
 /* Of a part that is not the only one: fetch what was published. */
-static enum verdict compare(void *self, const struct result_leaf *leaf,
-                            size_t n, struct err *err)
+static enum verdict compare_leaves(void *self, const struct result_leaf *leaf,
+                                   size_t n, struct err *err)
 {
     struct foreign *f = self;
     struct lookup_visit visit = { .answer = mark, .self = f };
@@ -180,7 +180,7 @@ static enum verdict check_part_of(struct foreign *f, struct err *err)
     report(f, "its batch", "the statement", same ? "the same" : "another batch",
            same);
     if (v->all) {
-        f->against.compare = compare;
+        f->against.compare = compare_leaves;
         f->against.self = f;
     }
     v->o.statement = &f->against;

@@ -105,7 +105,7 @@ static bool is_worked(struct wait_view *l, struct wait_for *w,
 }
 
 /* All batches of it were looked for just now. */
-static void judge(struct wait_view *l, struct wait_for *w)
+static void judge_batches(struct wait_view *l, struct wait_for *w)
 {
     char error[STATUS_TEXT] = "", text[80];
     const struct batch *idle = NULL;
@@ -157,7 +157,7 @@ static void look_at(struct wait_view *l, struct wait_for *w)
                 w->end = WAIT_FAILED;
             return;
         }
-    judge(l, w);
+    judge_batches(l, w);
 }
 
 static bool any_in_todo(const struct wait_for *list, size_t n)
@@ -230,7 +230,7 @@ static int write_output(const struct wait_for *w, struct export_counts *sum,
     return rc;
 }
 
-static int finish(const struct wait_for *w, bool strict)
+static int finish_wait(const struct wait_for *w, bool strict)
 {
     struct export_counts sum = { .damage = ERR_INIT };
     struct err err = ERR_INIT;
@@ -281,7 +281,7 @@ int wait_all(const struct settings *s, const struct spool *spool,
                      list[i].what);
             status = worse(status, CMD_SAVED);
         } else {
-            status = worse(status, finish(&list[i], strict));
+            status = worse(status, finish_wait(&list[i], strict));
         }
         named_clear(&list[i].named);
     }

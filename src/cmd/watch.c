@@ -114,8 +114,8 @@ static int open_model(struct watch *w, struct id model, struct err *err)
     return -1;
 }
 
-static int compute(void *self, struct id item, const struct published *p,
-                   struct err *err)
+static int compute_watched(void *self, struct id item,
+                           const struct published *p, struct err *err)
 {
     struct watch *w = self;
     bool failed = w->look.claims.failed;
@@ -138,7 +138,8 @@ static int compute(void *self, struct id item, const struct published *p,
 static int watch_batch(struct watch *w, const struct lookup_item *i,
                        struct err *err)
 {
-    struct lookup_visit visit = { .draws = draws, .compute = compute,
+    struct lookup_visit visit = { .draws = draws,
+                                  .compute = compute_watched,
                                   .self = w };
     struct look *l = &w->look;
     struct published_statement s;

@@ -143,7 +143,7 @@ static int compute_position(struct execution *x, uint32_t t, float **row,
     return 0;
 }
 
-static int compute(struct execution *x, struct err *err)
+static int compute_positions(struct execution *x, struct err *err)
 {
     const struct model_record *rec = &x->in.model->rec;
     float *scratch = xcalloc((size_t)rec->n_layers + 1,
@@ -221,7 +221,7 @@ int execution_new(struct execution **out, const struct execution_input *in,
     if (alloc(x, err) || explain_new(&x->e, in->model, k, err))
         goto fail;
     explain_alter(x->e, alter, self);
-    if (compute(x, err))
+    if (compute_positions(x, err))
         goto fail;
     *out = x;
     return 0;

@@ -46,8 +46,8 @@ int openings_init(struct openings *o, const unsigned char *proof, size_t n,
     return 0;
 }
 
-static void put(struct openings *o, uint32_t role, uint64_t index,
-                size_t n_path, const void *data, size_t n_data)
+static void put_opening(struct openings *o, uint32_t role, uint64_t index,
+                        size_t n_path, const void *data, size_t n_data)
 {
     char *count = o->out->data + OPENINGS_HEAD - 4;
 
@@ -74,7 +74,7 @@ static const unsigned char *next(struct openings *o, uint32_t role,
         at = o->source(o->self, role, index, n_data, o->path, n_path);
         *n_path = bare ? 0 : *n_path;
         if (at)
-            put(o, role, index, *n_path, at, n_data);
+            put_opening(o, role, index, *n_path, at, n_data);
         return at;
     }
     if (o->left == 0 || left < OPENING_HEAD)

@@ -180,7 +180,7 @@ static void work(struct vm *vm, int fd)
 
 /* A worker that became the sleeper ends the old one, its parent, which only
  * waits for it.  The maker is never the parent of a worker. */
-static void compute(int fd)
+static void compute_messages(int fd)
 {
     struct err err = ERR_INIT;
     struct vm *vm;
@@ -262,7 +262,7 @@ static void make_evaluators(int from)
     while ((fd = receive_fd(from)) >= 0) {
         if (fork() == 0) {
             close(from);
-            compute(fd);
+            compute_messages(fd);
         }
         close(fd);
     }

@@ -151,8 +151,9 @@ static void schedule(struct net *net, const struct call *c,
     units_put_schedule(net, &a->body, p, &page);
 }
 
-static void get(struct net *net, const struct call *c, const struct process *p,
-                const char *what, struct response *a)
+static void get_process(struct net *net, const struct call *c,
+                        const struct process *p, const char *what,
+                        struct response *a)
 {
     const char *rest;
     char slot[24];
@@ -236,7 +237,7 @@ void hb_route(struct net *net, const struct call *c, const char *path,
     else if (p && (rest = after(what, "as=execution/compute")))
         ask_process(net, p, c, rest, a);
     else if (p)
-        get(net, c, p, what, a);
+        get_process(net, c, p, what, a);
     else
         answer_error(a, 404, "not found");
     pthread_mutex_unlock(&net->lock);

@@ -186,7 +186,7 @@ static const struct opt_command run_command = {
     .opts = run_opts,
 };
 
-static int run(struct settings *s, int argc, char **argv)
+static int run_localnet(struct settings *s, int argc, char **argv)
 {
     struct buf about;
     const char **args = xcalloc((size_t)argc, sizeof(*args));
@@ -326,7 +326,8 @@ int main(int argc, char **argv)
     }
     if (settings_new(&s, program_settings, &err))
         return misused(&err);
-    status = verb ? verb->run(s, argc - 1, argv + 1) : run(s, argc, argv);
+    status =
+        verb ? verb->run(s, argc - 1, argv + 1) : run_localnet(s, argc, argv);
     settings_free(s);
     return status;
 }

@@ -25,8 +25,9 @@
 #define AO { "Data-Protocol", "ao" }, { "Variant", "ao.TN.1" }
 
 /* Sign it and take it; being there already is as good. */
-static int put(struct net *net, const struct item_text_tag *tag, size_t n_tags,
-               const char *data, struct id *id, struct err *err)
+static int put_signed_item(struct net *net, const struct item_text_tag *tag,
+                           size_t n_tags, const char *data, struct id *id,
+                           struct err *err)
 {
     const struct item_spec spec = { .tag = tag, .n_tags = n_tags };
     struct upload *u = NULL;
@@ -88,7 +89,8 @@ static int say_location(struct net *net, struct err *err)
     snprintf(now, sizeof(now), "%" PRIu64, net_now_ms(net));
     pthread_mutex_unlock(&net->lock);
     return said ? 0
-                : put(net, tag, sizeof(tag) / sizeof(tag[0]), url, &id, err);
+                : put_signed_item(net, tag, sizeof(tag) / sizeof(tag[0]), url,
+                                  &id, err);
 }
 
 int ours_put(struct net *net, struct id *module, struct err *err)
@@ -100,8 +102,9 @@ int ours_put(struct net *net, struct id *module, struct err *err)
         { "Content-Type", "text/plain" }
     };
 
-    if (put(net, tag, sizeof(tag) / sizeof(tag[0]),
-            "AOS in Lua 5.3, as apus localnet computes it", module, err))
+    if (put_signed_item(net, tag, sizeof(tag) / sizeof(tag[0]),
+                        "AOS in Lua 5.3, as apus localnet computes it", module,
+                        err))
         return -1;
     return say_location(net, err);
 }

@@ -181,8 +181,8 @@ static void assemble(struct net *net, struct stored_parts *p,
     upload_free(u);
 }
 
-static void finish(struct net *net, struct stored_parts *p, bool at_once,
-                   struct response *a)
+static void finish_parts(struct net *net, struct stored_parts *p, bool at_once,
+                         struct response *a)
 {
     if (p->stored) {
         receipt_answer(net, p->stored, a);
@@ -252,9 +252,9 @@ void parts_route(struct net *net, const struct call *c, const char *path,
     if (!p)
         answer_text(a, 404, "Multipart upload not found");
     else if (post && strcmp(what, "finalize") == 0)
-        finish(net, p, false, a);
+        finish_parts(net, p, false, a);
     else if (post && strcmp(what, "-1") == 0)
-        finish(net, p, true, a);
+        finish_parts(net, p, true, a);
     else if (post && route_number(what, &at))
         put_part(p, c, at, a);
     else if (!post && strcmp(what, "-1") == 0)

@@ -144,7 +144,7 @@ static void sleep_until(struct net *net, uint64_t ms)
     clock_wait(&net->ao->changed, &net->lock, ms > now ? ms - now : 0);
 }
 
-static void *run(void *self)
+static void *run_units(void *self)
 {
     struct net *net = self;
     struct ao_units *ao = net->ao;
@@ -236,7 +236,7 @@ int units_dry_run(struct net *net, const struct dry_run *d, struct buf *json,
 
 int units_start(struct net *net, struct err *err)
 {
-    if (pthread_create(&net->ao->thread, NULL, run, net))
+    if (pthread_create(&net->ao->thread, NULL, run_units, net))
         return err_set(err, ERR_FATAL, "cannot start a thread");
     net->ao->running = true;
     return 0;

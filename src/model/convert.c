@@ -65,8 +65,8 @@ static size_t tallest(const struct model_record *r)
 }
 
 /* Numbers [from, from + n) of tensor i into c->x. */
-static int get(struct conversion *c, uint32_t i, uint64_t from, size_t n,
-               struct err *err)
+static int get_numbers(struct conversion *c, uint32_t i, uint64_t from,
+                       size_t n, struct err *err)
 {
     return import_read(c->source, i, from, n, c->x, err);
 }
@@ -98,11 +98,11 @@ static int head_sizes(struct conversion *c, uint32_t layer, uint32_t head,
         float b = 0;
         double size;
 
-        if (has_bias && get(c, bk, row, 1, err))
+        if (has_bias && get_numbers(c, bk, row, 1, err))
             return -1;
         if (has_bias)
             b = c->x[0];
-        if (get(c, wk, row * r->dim, r->dim, err))
+        if (get_numbers(c, wk, row * r->dim, r->dim, err))
             return -1;
         size = smooth_size(c->x, c->gain, r->dim, b);
         if (i < half || size > m[i - half])
@@ -118,7 +118,7 @@ static int norm_powers(struct conversion *c, uint32_t layer, double *m,
     const struct model_record *r = &c->source->rec;
     uint32_t half = r->head_dim / 2;
 
-    if (get(c, tensor_of(c, layer, LAYER_K_NORM), 0, r->head_dim, err))
+    if (get_numbers(c, tensor_of(c, layer, LAYER_K_NORM), 0, r->head_dim, err))
         return -1;
     for (uint32_t i = 0; i < r->head_dim; i++) {
         double size = c->x[i] < 0 ? -c->x[i] : c->x[i];
@@ -142,7 +142,7 @@ static int layer_powers(struct conversion *c, uint32_t layer,
         return 0;
     if (r->flags & MODEL_QK_NORM)
         return norm_powers(c, layer, m, err);
-    if (get(c, tensor_of(c, layer, LAYER_ATTN_NORM), 0, r->dim, err))
+    if (get_numbers(c, tensor_of(c, layer, LAYER_ATTN_NORM), 0, r->dim, err))
         return -1;
     for (uint32_t i = 0; i < r->dim; i++)
         c->gain[i] = r->flags & MODEL_NORM_AFTER ? 1 : c->x[i];
@@ -242,7 +242,7 @@ static int get_folded(struct conversion *c, uint32_t i, struct err *err)
     if (i >= TENSOR_LAYERS)
         norm = i - part + (part < LAYER_FFN_NORM ? LAYER_ATTN_NORM
                                                  : LAYER_FFN_NORM);
-    if (get(c, norm, 0, dim, err))
+    if (get_numbers(c, norm, 0, dim, err))
         return -1;
     memcpy(c->folded, c->x, dim * sizeof(*c->folded));
     return 0;
@@ -255,7 +255,7 @@ static int get_written(struct conversion *c, uint32_t i, uint32_t n,
     size_t b = c->rotation.block;
 
     for (size_t k = 0; n % b == 0 && k < b; k++) {
-        if (get(c, i, (n + k) * cols, cols, err))
+        if (get_numbers(c, i, (n + k) * cols, cols, err))
             return -1;
         memcpy(c->block + k * cols, c->x, cols * sizeof(*c->x));
     }
@@ -273,7 +273,7 @@ static int get_row(struct conversion *c, uint32_t i, uint32_t n, uint32_t cols,
 
     if (c->rotate && is_writer(c, i))
         return get_written(c, i, n, cols, err);
-    if (get(c, from, (uint64_t)n * cols, cols, err))
+    if (get_numbers(c, from, (uint64_t)n * cols, cols, err))
         return -1;
     smooth_scale(c->x, cols, power_at(c, i, n));
     if (c->rotate)
@@ -291,7 +291,7 @@ static int put_vector(struct conversion *c, uint32_t i, struct err *err)
 
     if (i == TENSOR_INV_FREQ)
         memcpy(c->x, c->source->inv_freq, n * sizeof(*c->x));
-    else if (get(c, i, 0, n, err))
+    else if (get_numbers(c, i, 0, n, err))
         return -1;
     for (size_t k = 0; c->rotate && is_folded(c, i) && k < n; k++)
         c->x[k] = 1;

@@ -527,8 +527,8 @@ static int library_failure(struct exchange *x, CURLcode code,
 }
 
 /* What is to be said of an exchange that the library has ended. */
-static int judge(struct exchange *x, CURLcode code, const char *text,
-                 struct err *err)
+static int judge_exchange(struct exchange *x, CURLcode code, const char *text,
+                          struct err *err)
 {
     const struct http_request *r = x->r;
 
@@ -566,7 +566,7 @@ static int perform(struct exchange *x, struct err *err)
     x->moved_ms = clock_ms();
     if (set == CURLE_OK)
         set = curl_easy_perform(x->h->curl);
-    rc = judge(x, set, text, err);
+    rc = judge_exchange(x, set, text, err);
     /* `text` and `list` end here. */
     curl_easy_setopt(x->h->curl, CURLOPT_ERRORBUFFER, NULL);
     curl_easy_setopt(x->h->curl, CURLOPT_HTTPHEADER, NULL);

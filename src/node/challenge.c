@@ -66,7 +66,8 @@ void challenge_clear(struct challenge *g)
 }
 
 /* Compute it, with the rows of the position that the judge has come to. */
-static int compute(struct challenge *g, const struct judge *j, struct err *err)
+static int compute_answer(struct challenge *g, const struct judge *j,
+                          struct err *err)
 {
     uint32_t at = j->show >= SHOW_LEAF ? j->leaf.position : 0;
 
@@ -96,7 +97,7 @@ int challenge_first(struct challenge *g, char *choice, struct err *err)
         rc = err_set(err, ERR_INPUT, "the answer cannot be disputed: %s",
                      j.text);
     if (rc == 0)
-        rc = compute(g, &j, err);
+        rc = compute_answer(g, &j, err);
     if (rc == 0)
         rc = prover_pick(choice, g->x, &j, err);
     judge_clear(&j);
@@ -203,7 +204,7 @@ static int move(struct challenge *g, const struct dispute *d,
     char what[DISPUTE_WHAT];
     int rc;
 
-    if (compute(g, &d->judge, err))
+    if (compute_answer(g, &d->judge, err))
         return -1;
     rc = d->judge.turn == JUDGE_PICKS
              ? disputes_pick(g->client, d, g->x, what, end, err)

@@ -109,9 +109,9 @@ static int compute_once(struct drain *d, const struct dispute *s,
 
 /* Make the move that the judge awaits.  A machine that errs now and then is no
  * reason to concede: another trace has to come twice. */
-static int compute(struct drain *d, const struct dispute *s,
-                   const struct answered *a, const struct model *m,
-                   struct err *err)
+static int compute_move(struct drain *d, const struct dispute *s,
+                        const struct answered *a, const struct model *m,
+                        struct err *err)
 {
     char what[DISPUTE_WHAT];
     struct id trace, before;
@@ -156,7 +156,8 @@ static int answer(struct drain *d, const struct dispute *s, struct err *err)
                             id_text(a.r.model).s, NULL, err);
     if (rc == 0) {
         rc = s->judge.turn == JUDGE_SHOWS && s->judge.show <= SHOW_AFTER
-                 ? show_records(d, s, &a, m, err) : compute(d, s, &a, m, err);
+                 ? show_records(d, s, &a, m, err)
+                 : compute_move(d, s, &a, m, err);
         model_close(m);
     }
     answered_clear(&a);

@@ -19,7 +19,7 @@ static size_t piece(size_t left)
     return left < PIECE ? left : PIECE;
 }
 
-static void put(struct merkle *m, const unsigned char *leaf, size_t n)
+static void put_blob_leaf(struct merkle *m, const unsigned char *leaf, size_t n)
 {
     struct id h;
 
@@ -37,7 +37,7 @@ void blob_u32(struct id *out, const uint32_t *v, size_t n)
     for (size_t i = 0; i < n; i += PIECE) {
         for (size_t j = 0; j < piece(n - i); j++)
             set_u32(leaf + 1 + 4 * j, v[i + j]);
-        put(&m, leaf, piece(n - i));
+        put_blob_leaf(&m, leaf, piece(n - i));
     }
     merkle_root(&m, out);
 }
@@ -52,7 +52,7 @@ void blob_f32(struct id *out, const float *v, size_t n)
     for (size_t i = 0; i < n; i += PIECE) {
         for (size_t j = 0; j < piece(n - i); j++)
             set_u32(leaf + 1 + 4 * j, f32_bits(v[i + j]));
-        put(&m, leaf, piece(n - i));
+        put_blob_leaf(&m, leaf, piece(n - i));
     }
     merkle_root(&m, out);
 }

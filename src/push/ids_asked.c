@@ -21,7 +21,7 @@ struct ids_asked {
     size_t n, capacity;
 };
 
-static int compare(const void *a, const void *b)
+static int compare_asked(const void *a, const void *b)
 {
     return memcmp(a, b, sizeof(struct id));
 }
@@ -66,7 +66,7 @@ int ids_asked_open(struct ids_asked **out, const char *batch_path,
         rc = add_line(x, f, info, text, n, err);
     }
     if (rc == 0 && x->n > 0)
-        qsort(x->id, x->n, sizeof(*x->id), compare);
+        qsort(x->id, x->n, sizeof(*x->id), compare_asked);
     request_file_close(f);
     free(path);
     if (rc)
@@ -86,6 +86,6 @@ void ids_asked_close(struct ids_asked *x)
 
 bool ids_asked_has(const struct ids_asked *x, struct id request)
 {
-    return x->n > 0 &&
-           bsearch(&request, x->id, x->n, sizeof(*x->id), compare) != NULL;
+    return x->n > 0 && bsearch(&request, x->id, x->n, sizeof(*x->id),
+                               compare_asked) != NULL;
 }

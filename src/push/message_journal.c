@@ -60,9 +60,10 @@ static int take_count(const struct kept_message *x, size_t i,
 }
 
 /* *refused: it was looked at and did nothing. */
-static int judge(const struct message_journal *a, const struct kept_message *x,
-                 const struct ao_result *r, const struct ao_out **out,
-                 uint64_t *count, bool *refused, struct err *err)
+static int judge_result(const struct message_journal *a,
+                        const struct kept_message *x, const struct ao_result *r,
+                        const struct ao_out **out, uint64_t *count,
+                        bool *refused, struct err *err)
 {
     struct client t = { .ao = a->ao };
 
@@ -158,7 +159,7 @@ static enum said send_message(const struct message_journal *a,
     memset(&r, 0, sizeof(r));
     if (ao_result(a->ao, &r, *x->process, it.id, a->wait_s, err))
         return err->code == ERR_INPUT ? SAID_LOST : SAID_FAILED;
-    rc = judge(a, x, &r, &out, count, refused, err);
+    rc = judge_result(a, x, &r, &out, count, refused, err);
     if (rc == 0)
         rc = keep_answer(x, answer, it.id, count, out->data, err);
     ao_result_clear(&r);

@@ -181,8 +181,8 @@ static int refused(const struct http_answer *a, const char *url,
 }
 
 /* One exchange: a range, or all of it where n is 0. */
-static int get(struct growing *g, const char *url, uint64_t n,
-               struct err *err)
+static int download_range(struct growing *g, const char *url, uint64_t n,
+                          struct err *err)
 {
     struct http_request r = { .method = "GET", .url = url, .sink = write_bytes,
                               .sink_self = g,
@@ -247,10 +247,10 @@ static int grow(struct growing *g, const char *url, bool ranges,
     while (ranges && g->have < g->size) {
         uint64_t n = g->size - g->have;
 
-        if (get(g, url, n < PIECE ? n : PIECE, err))
+        if (download_range(g, url, n < PIECE ? n : PIECE, err))
             return -1;
     }
-    if (!ranges && get(g, url, 0, err))
+    if (!ranges && download_range(g, url, 0, err))
         return -1;
     if (g->size && g->have != g->size)
         return err_set(err, ERR_RETRY, "\"%s\" gave %" PRIu64 " of %" PRIu64

@@ -140,10 +140,10 @@ static bool is_permanent(const struct push *p, const struct depth *d,
     return d->word == GATEWAY_MUTE && status == BUNDLER_PERMANENT;
 }
 
-static int judge(struct push *p, const struct batch *b,
-                 const struct push_upload *u, enum bundler_status status,
-                 const struct id *root, struct depth *d, enum push_state *state,
-                 struct err *err)
+static int judge_upload(struct push *p, const struct batch *b,
+                        const struct push_upload *u, enum bundler_status status,
+                        const struct id *root, struct depth *d,
+                        enum push_state *state, struct err *err)
 {
     if (look_how_deep(p, d, u, root, err))
         return -1;
@@ -176,11 +176,12 @@ static int ask_about(struct push *p, const struct batch *b,
         return err_prefix(err, "%s", u->name);
     if (status == BUNDLER_PERMANENT || status == BUNDLER_PENDING ||
         (status == BUNDLER_NEW && has_root))
-        return judge(p, b, u, status, has_root ? &root : NULL, d, state, err);
+        return judge_upload(p, b, u, status, has_root ? &root : NULL, d, state,
+                            err);
     /* this bundler has not seen it: gateways alone know */
     if (status == BUNDLER_UNKNOWN &&
         push_send_is_others(p->send, b->path, u))
-        return judge(p, b, u, status, NULL, d, state, err);
+        return judge_upload(p, b, u, status, NULL, d, state, err);
     if (*state == PUSH_CONFIRMED)
         *state = PUSH_WAITING;
     if (status == BUNDLER_NEW)

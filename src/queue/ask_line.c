@@ -22,7 +22,8 @@
 
 /* ---- stop strings -------------------------------------------------------- */
 
-static int compare(const char *a, size_t n_a, const char *b, size_t n_b)
+static int compare_stop_texts(const char *a, size_t n_a, const char *b,
+                              size_t n_b)
 {
     int c = memcmp(a, b, n_a < n_b ? n_a : n_b);
 
@@ -36,8 +37,9 @@ int ask_add_stop(struct ask *a, const char *text, size_t n)
 
     if (n < 1 || n > sizeof(a->stop[0].text))
         return -1;
-    while (at < a->n_stops && (c = compare(a->stop[at].text, a->stop[at].n,
-                                           text, n)) < 0)
+    while (at < a->n_stops &&
+           (c = compare_stop_texts(a->stop[at].text, a->stop[at].n, text, n)) <
+               0)
         at++;
     if (at < a->n_stops && c == 0)
         return 0;

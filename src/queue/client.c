@@ -143,9 +143,9 @@ static const struct ao_out *find_answer(const struct client *t,
     return NULL;
 }
 
-static int judge(struct client *t, const struct ao_result *r,
-                 const char *action, bool dry, const struct ao_out **out,
-                 struct err *err)
+static int judge_reply(struct client *t, const struct ao_result *r,
+                       const char *action, bool dry, const struct ao_out **out,
+                       struct err *err)
 {
     uint64_t code = 200;
 
@@ -174,7 +174,7 @@ int client_judge(struct client *t, const struct ao_result *r,
                  const char *action, const struct ao_out **out,
                  struct err *err)
 {
-    return judge(t, r, action, false, out, err);
+    return judge_reply(t, r, action, false, out, err);
 }
 
 /* To our queue. */
@@ -196,7 +196,7 @@ int client_say(struct client *t, const struct ao_message *m, const char *action,
     memset(r, 0, sizeof(*r));
     t->code = 0;
     if (ao_say(t->ao, r, &to, t->wait_s, &t->sent, err) == 0)
-        rc = judge(t, r, action, false, out, err);
+        rc = judge_reply(t, r, action, false, out, err);
     if (rc < 0)
         ao_result_clear(r);
     return rc;
@@ -212,7 +212,7 @@ int client_ask(struct client *t, const struct ao_message *m, const char *action,
     t->code = 0;
     if (ao_ask(t->ao, r, &to, &t->refused, err))
         return -1;
-    rc = judge(t, r, action, true, out, err);
+    rc = judge_reply(t, r, action, true, out, err);
     if (rc < 0)
         ao_result_clear(r);
     return rc;

@@ -64,7 +64,8 @@ int dapp_sign(struct client *t, struct buf *item, struct id *id,
 }
 
 /* The queue answers an Infer at once only if it refuses it. */
-static int judge(struct client *t, const struct ao_result *r, struct err *err)
+static int judge_infer(struct client *t, const struct ao_result *r,
+                       struct err *err)
 {
     const struct ao_out *out = NULL;
 
@@ -93,7 +94,7 @@ int dapp_send(struct client *t, const void *item, size_t n, struct err *err)
         (rc = ao_send(t->ao, item, n, err)) == 0 &&
         (rc = ao_result(t->ao, &r, t->process, head->id, t->wait_s, err)) ==
             0)
-        rc = judge(t, &r, err);
+        rc = judge_infer(t, &r, err);
     ao_result_clear(&r);
     free(head);
     return rc;

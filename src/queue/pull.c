@@ -329,7 +329,7 @@ static enum lease_end check_lease(struct pulling *x, struct err *err)
 }
 
 /* Make a batch of what was collected. */
-static enum pull_end finish(struct pulling *x, struct err *why)
+static enum pull_end make_pulled_batch(struct pulling *x, struct err *why)
 {
     enum pull_end end;
 
@@ -354,7 +354,7 @@ static enum pull_end do_pull(struct pulling *x, struct err *err)
     enum received received;
     enum pull_end end = collect(x, &received, &why)
                             ? end_badly(x, received, &why)
-                            : finish(x, &why);
+                            : make_pulled_batch(x, &why);
 
     if (end == PULL_FAILED)
         err_copy(err, &why);

@@ -400,9 +400,10 @@ static void by_owner(struct owner_verdict *v, const char *batch_path,
     by_touch(v, batch_path, name, &c->time, stale_s);
 }
 
-static struct owner_verdict judge(const struct claim *c, bool read,
-                                  const char *batch_path, slurm_over_fn *over,
-                                  void *self, unsigned stale_s)
+static struct owner_verdict judge_claim(const struct claim *c, bool read,
+                                        const char *batch_path,
+                                        slurm_over_fn *over, void *self,
+                                        unsigned stale_s)
 {
     struct owner_verdict v = { .life = OWNER_UNKNOWN };
     char name[OWNER_NAME];
@@ -427,7 +428,7 @@ enum owner_life claim_judge(const struct claim *c, bool read,
                             const char *batch_path, slurm_over_fn *over,
                             void *self, unsigned stale_s)
 {
-    return judge(c, read, batch_path, over, self, stale_s).life;
+    return judge_claim(c, read, batch_path, over, self, stale_s).life;
 }
 
 bool claim_is_passing(const struct claim *c, bool read, const char *batch_path)
@@ -462,7 +463,7 @@ bool owner_free_at(char *out, size_t n, const struct batch *b, bool silent)
     struct claim c;
     int rc = claim_last(&c, b->path, NULL);
     struct owner_verdict v =
-        judge(&c, rc == 0, b->path, NULL, NULL, OWNER_STALE_S);
+        judge_claim(&c, rc == 0, b->path, NULL, NULL, OWNER_STALE_S);
 
     out[0] = '\0';
     if (!v.by_touch || v.life == OWNER_DEAD ||

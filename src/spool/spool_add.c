@@ -501,8 +501,8 @@ static int copy(struct adding *a, struct err *err)
 }
 
 /* What was copied and synced: to todo. */
-static int put(struct adding *a, bool sync_later, struct batch *b,
-               bool *existed, struct err *err)
+static int move_to_todo(struct adding *a, bool sync_later, struct batch *b,
+                        bool *existed, struct err *err)
 {
     enum spool_state state = SPOOL_TODO;
     int rc = place(a, sync_later, &state, err);
@@ -523,7 +523,9 @@ static int add_batch(struct adding *a, struct batch *b, bool *existed,
 
     spool_remove_leftovers(a->tmp);
     rc = copy(a, err) || adding_sync(&a, 1, err) ||
-         put(a, false, b, existed, err) ? -1 : 0;
+                 move_to_todo(a, false, b, existed, err)
+             ? -1
+             : 0;
     end_adding(a);
     return rc;
 }
@@ -608,7 +610,7 @@ int adding_new(struct adding **out, const struct spool *s, const char *file,
 int adding_publish(struct adding *a, struct batch *b, bool *existed,
                    struct err *err)
 {
-    return put(a, true, b, existed, err);
+    return move_to_todo(a, true, b, existed, err);
 }
 
 void adding_free(struct adding *a)

@@ -121,8 +121,8 @@ static int flush_column(struct writer *w, struct checkpoint_column *c,
 }
 
 /* Put n rows; data NULL: zeros. */
-static int put(struct writer *w, enum layout_set i, const void *data,
-               uint64_t n, struct err *err)
+static int put_set_rows(struct writer *w, enum layout_set i, const void *data,
+                        uint64_t n, struct err *err)
 {
     struct checkpoint_column *c = &w->column[i];
     const unsigned char *p = data;
@@ -161,7 +161,7 @@ static int put_u64(struct writer *w, enum layout_set i, uint64_t v,
     unsigned char bytes[8];
 
     set_u64(bytes, v);
-    return put(w, i, bytes, 1, err);
+    return put_set_rows(w, i, bytes, 1, err);
 }
 
 /* ---- rows ----------------------------------------------------------------*/
@@ -186,12 +186,12 @@ static int put_columns(struct writer *w, const struct checkpoint_row *row,
     merkle_leaf(&w->results, row->record.result, RECORD_RESULT);
     for (int i = SET_ID; i <= SET_IGNORE_EOS; i++) {
         layout_cell(cell, i, row->line, &job, &res);
-        if (put(w, i, cell, 1, err))
+        if (put_set_rows(w, i, cell, 1, err))
             return -1;
     }
-    return put(w, SET_TRACE, res.trace.b, 1, err) ||
-                   put(w, SET_JOB, row->record.job, 1, err) ||
-                   put(w, SET_RESULT, row->record.result, 1, err)
+    return put_set_rows(w, SET_TRACE, res.trace.b, 1, err) ||
+                   put_set_rows(w, SET_JOB, row->record.job, 1, err) ||
+                   put_set_rows(w, SET_RESULT, row->record.result, 1, err)
                ? -1
                : 0;
 }
@@ -208,7 +208,7 @@ static int put_stops(struct writer *w, const struct record *r, struct err *err)
         if (n < 1 || n > JOB_MAX_STOP || n > left - 4 ||
             n_stops == JOB_MAX_STOPS)
             return err_set(err, ERR_INPUT, "stop string %d is none", n_stops);
-        if (put(w, SET_STOP_UTF8, at + 4, n, err) ||
+        if (put_set_rows(w, SET_STOP_UTF8, at + 4, n, err) ||
             put_u64(w, SET_STOP_FROM, position(w, SET_STOP_UTF8), err))
             return -1;
         at += 4 + n;
@@ -222,7 +222,7 @@ static int put_ragged(struct writer *w, enum layout_set start,
                       enum layout_set value, const void *data, size_t n,
                       struct err *err)
 {
-    if (put(w, value, data, n, err))
+    if (put_set_rows(w, value, data, n, err))
         return -1;
     return put_u64(w, start, position(w, value), err);
 }
@@ -231,8 +231,8 @@ static int put_pieces(struct writer *w, const struct topk *t, struct err *err)
 {
     uint64_t before = position(w, SET_PIECE_UTF8);
 
-    if (put(w, SET_PIECE_UTF8, t->utf8, t->piece_bytes, err) ||
-        put(w, SET_PIECE_TOKEN, t->piece, t->n_pieces, err))
+    if (put_set_rows(w, SET_PIECE_UTF8, t->utf8, t->piece_bytes, err) ||
+        put_set_rows(w, SET_PIECE_TOKEN, t->piece, t->n_pieces, err))
         return -1;
     for (size_t i = 0; i < t->n_pieces; i++)
         if (put_u64(w, SET_PIECE_FROM, before + get_u64(t->end + 8 * i), err))
@@ -249,10 +249,10 @@ static int put_topk(struct writer *w, const struct topk *t, size_t n_output,
         return err_set(err, ERR_INPUT, "the likeliest tokens are of %zu"
                        " output tokens, %zu of each, not of %zu, %u", t->n,
                        t->k, n_output, (unsigned)w->head->topk);
-    if (put(w, SET_TOPK_LOG_SUM, t->log_sum, t->n, err) ||
-        put(w, SET_TOPK_LOGIT, t->logit, t->n, err) ||
-        put(w, SET_TOPK_TOKEN, t->token, t->n, err) ||
-        put(w, SET_TOPK_TOP, t->top, t->n, err) ||
+    if (put_set_rows(w, SET_TOPK_LOG_SUM, t->log_sum, t->n, err) ||
+        put_set_rows(w, SET_TOPK_LOGIT, t->logit, t->n, err) ||
+        put_set_rows(w, SET_TOPK_TOKEN, t->token, t->n, err) ||
+        put_set_rows(w, SET_TOPK_TOP, t->top, t->n, err) ||
         put_u64(w, SET_TOPK_START, position(w, SET_TOPK_LOG_SUM), err))
         return -1;
     return put_pieces(w, t, err);
@@ -288,7 +288,7 @@ static int put_custom_id(struct writer *w, const struct checkpoint_row *row,
                        " its head says, or no text", w->path);
     if (n)
         memcpy(cell, row->custom_id, n);
-    return put(w, SET_CUSTOM_ID, cell, 1, err);
+    return put_set_rows(w, SET_CUSTOM_ID, cell, 1, err);
 }
 
 static int put_row(struct writer *w, const struct checkpoint_row *row,
@@ -314,7 +314,7 @@ static int put_row(struct writer *w, const struct checkpoint_row *row,
         return -1;
     if (!w->head->with_last)
         return 0;
-    return put(w, SET_LAST, row->last, 1, err);
+    return put_set_rows(w, SET_LAST, row->last, 1, err);
 }
 
 static int put_rows(struct writer *w, checkpoint_row_fn *give, void *self,
@@ -676,7 +676,7 @@ static bool close_file(struct writer *w)
 }
 
 /* Put the root in, close, give back the reserve, sync. */
-static int finish(struct writer *w, struct err *err)
+static int finish_file(struct writer *w, struct err *err)
 {
     int rc;
 
@@ -746,9 +746,8 @@ static int write_all(struct writer *w, checkpoint_row_fn *give, void *self,
         (w->text = layout_text_type(w->head->custom_id_size)) < 0)
         return err_set(err, ERR_FATAL, "HDF5 makes no types");
     if (plan(w, &nbytes, err) || create(w, err) || reserve(w, nbytes, err) ||
-        describe(w, err) || make_sets(w, err) ||
-        put_rows(w, give, self, err) || finish(w, err) || look_back(w, err) ||
-        publish(w, err)) {
+        describe(w, err) || make_sets(w, err) || put_rows(w, give, self, err) ||
+        finish_file(w, err) || look_back(w, err) || publish(w, err)) {
         if (w->made)
             unlink(w->aside);
         return -1;

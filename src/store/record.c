@@ -24,7 +24,7 @@ _Static_assert(RECORD_JOB == JOB_RECORD_SIZE, "a job");
 _Static_assert(RECORD_LEAF == TRACE_LEAF_SIZE, "a leaf");
 _Static_assert(RECORD_RESULT == RESULT_RECORD_SIZE, "a result");
 
-static void put(struct buf *out, const void *data, size_t n)
+static void put_sized(struct buf *out, const void *data, size_t n)
 {
     buf_put_u64(out, n);
     buf_put(out, data, n);
@@ -39,13 +39,13 @@ void record_put(struct buf *out, const struct record *r)
 
     /* at once: growing would hold a large record twice */
     buf_reserve(out, n, "a record", NULL);
-    put(out, r->job, RECORD_JOB);
-    put(out, r->prompt, r->n_prompt * 4);
-    put(out, r->stops, r->stops_size);
-    put(out, r->leaf, n_leaves * RECORD_LEAF);
-    put(out, r->output, r->n_output * 4);
-    put(out, r->text, r->text_size);
-    put(out, r->result, RECORD_RESULT);
+    put_sized(out, r->job, RECORD_JOB);
+    put_sized(out, r->prompt, r->n_prompt * 4);
+    put_sized(out, r->stops, r->stops_size);
+    put_sized(out, r->leaf, n_leaves * RECORD_LEAF);
+    put_sized(out, r->output, r->n_output * 4);
+    put_sized(out, r->text, r->text_size);
+    put_sized(out, r->result, RECORD_RESULT);
 }
 
 /* ---- reading -------------------------------------------------------------*/

@@ -68,8 +68,8 @@ static int divisible(struct jinja_run *r, struct jinja_value v,
 }
 
 /* Tests of two values. */
-static int compare(struct jinja_run *r, int number, struct jinja_value v,
-                   struct jinja_value with, bool *out)
+static int compare_values(struct jinja_run *r, int number, struct jinja_value v,
+                          struct jinja_value with, bool *out)
 {
     struct jinja_value yes;
 
@@ -131,8 +131,8 @@ int jinja_test(struct jinja_run *r, int number, struct jinja_value v,
     case TEST_NE:
     case TEST_IN:
     case TEST_DIVISIBLEBY:
-        return compare(r, number, v,
-                       jinja_argument(args, 0, "", jinja_undefined), out);
+        return compare_values(
+            r, number, v, jinja_argument(args, 0, "", jinja_undefined), out);
     case TEST_EVEN:
     case TEST_ODD:
         if (divisible(r, v, jinja_int(2), out))

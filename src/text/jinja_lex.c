@@ -60,8 +60,8 @@ static void skip(struct lexer *l, size_t n)
             l->line++;
 }
 
-static int put(struct lexer *l, enum jinja_token_kind kind, const char *s,
-               size_t n)
+static int push_token(struct lexer *l, enum jinja_token_kind kind,
+                      const char *s, size_t n)
 {
     struct jinja_token *more;
 
@@ -148,7 +148,7 @@ static int string(struct lexer *l)
     copy = jinja_alloc(l->arena, b.len + 1);
     if (b.len)
         memcpy(copy, b.data, b.len);
-    rc = put(l, TOKEN_STRING, copy, b.len);
+    rc = push_token(l, TOKEN_STRING, copy, b.len);
     buf_clear(&b);
     skip(l, end + 1 - l->at);
     return rc;
@@ -167,7 +167,8 @@ static int lex_number(struct lexer *l)
             end++;
     if (end - l->at > 18)
         return fail(l, "a number of more than 18 digits");
-    if (put(l, fraction ? TOKEN_FLOAT : TOKEN_INT, l->s + l->at, end - l->at))
+    if (push_token(l, fraction ? TOKEN_FLOAT : TOKEN_INT, l->s + l->at,
+                   end - l->at))
         return -1;
     skip(l, end - l->at);
     return 0;
@@ -179,7 +180,7 @@ static int name(struct lexer *l)
 
     while (end < l->n && (begins_name(l->s[end]) || is_digit(l->s[end])))
         end++;
-    if (put(l, TOKEN_NAME, l->s + l->at, end - l->at))
+    if (push_token(l, TOKEN_NAME, l->s + l->at, end - l->at))
         return -1;
     skip(l, end - l->at);
     return 0;
@@ -195,7 +196,7 @@ static int sign(struct lexer *l)
             n = 2;
     if (!strchr("+-*/%~=<>!()[]{}|.,:", l->s[l->at]) || !l->s[l->at])
         return fail(l, "a character that belongs nowhere");
-    if (put(l, TOKEN_SIGN, l->s + l->at, n))
+    if (push_token(l, TOKEN_SIGN, l->s + l->at, n))
         return -1;
     skip(l, n);
     return 0;
@@ -292,10 +293,10 @@ static int tag(struct lexer *l, char *mark)
         skip(l, 1);
     if (kind == '#')
         return comment(l, mark);
-    if (put(l, kind == '{' ? TOKEN_PRINT : TOKEN_TAG, "", 0) ||
+    if (push_token(l, kind == '{' ? TOKEN_PRINT : TOKEN_TAG, "", 0) ||
         inside(l, kind == '{' ? "}}" : "%}", mark))
         return -1;
-    return put(l, kind == '{' ? TOKEN_PRINT_END : TOKEN_TAG_END, "", 0);
+    return push_token(l, kind == '{' ? TOKEN_PRINT_END : TOKEN_TAG_END, "", 0);
 }
 
 static int lex(struct lexer *l)
@@ -312,11 +313,11 @@ static int lex(struct lexer *l)
                                 l->s[end + 1] == '#')))
             end++;
         to = text_end(l, end);
-        if (to > l->at && put(l, TOKEN_TEXT, l->s + l->at, to - l->at))
+        if (to > l->at && push_token(l, TOKEN_TEXT, l->s + l->at, to - l->at))
             return -1;
         skip(l, end - l->at);
         if (l->at >= l->n)
-            return put(l, TOKEN_END, "", 0);
+            return push_token(l, TOKEN_END, "", 0);
         is_block = l->s[l->at + 1] != '{';
         if (tag(l, &mark))
             return -1;

@@ -192,8 +192,8 @@ static size_t contraction(const struct scanner *c, size_t at)
 }
 
 /* End of the run of at most `max` characters of `kind` that begins at `at`. */
-static size_t run(const struct scanner *c, size_t at, unsigned kind,
-                  uint32_t max)
+static size_t run_end(const struct scanner *c, size_t at, unsigned kind,
+                      uint32_t max)
 {
     size_t len;
 
@@ -265,15 +265,15 @@ static size_t small_word(const struct scanner *c, size_t at)
     for (; (is = class_at(c, at, &len)) & UPPER; at += len)
         if (is & LOWER)
             last = at + len;
-    return is & LOWER ? run(c, at, LOWER, UINT32_MAX) : last;
+    return is & LOWER ? run_end(c, at, LOWER, UINT32_MAX) : last;
 }
 
 /* End of at least one capital and small letters, or `at`. */
 static size_t capital_word(const struct scanner *c, size_t at)
 {
-    size_t end = run(c, at, UPPER, UINT32_MAX);
+    size_t end = run_end(c, at, UPPER, UINT32_MAX);
 
-    return end > at ? run(c, end, LOWER, UINT32_MAX) : at;
+    return end > at ? run_end(c, end, LOWER, UINT32_MAX) : at;
 }
 
 /* End of a word, after one character that is neither letter, number nor end of
@@ -307,7 +307,7 @@ static size_t cased_end(const struct scanner *c, size_t at)
     if (end > at)
         return end;
     if (is & NUMBER)
-        return run(c, at, NUMBER, c->pattern->digits);
+        return run_end(c, at, NUMBER, c->pattern->digits);
     return others_or_space(c, at, len);
 }
 
@@ -325,14 +325,14 @@ static size_t piece_end(const struct scanner *c, size_t at)
         return at + 1 + end;
     after = class_at(c, at + len, &next);
     if (is & LETTER)
-        return run(c, at, LETTER, UINT32_MAX);
+        return run_end(c, at, LETTER, UINT32_MAX);
     if ((after & LETTER) &&
         (space || (p->after_any && !(is & (NUMBER | LINE_END)))))
-        return run(c, at + len, LETTER, UINT32_MAX);
+        return run_end(c, at + len, LETTER, UINT32_MAX);
     if (is & NUMBER)
-        return run(c, at, NUMBER, p->digits);
+        return run_end(c, at, NUMBER, p->digits);
     if (space && p->after_space && (after & NUMBER))
-        return run(c, at + len, NUMBER, p->digits);
+        return run_end(c, at + len, NUMBER, p->digits);
     return others_or_space(c, at, len);
 }
 

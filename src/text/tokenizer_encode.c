@@ -104,8 +104,8 @@ static int steps_run(struct encoding *e, const char *s, size_t n, bool first,
 }
 
 /* A run without special tokens; s may be empty. */
-static int run(struct encoding *e, const char *s, size_t n, bool first,
-               struct err *err)
+static int encode_run(struct encoding *e, const char *s, size_t n, bool first,
+                      struct err *err)
 {
     if (n == 0)
         return 0;
@@ -206,7 +206,7 @@ static int between(struct encoding *e, const char *s, size_t n, bool first,
                    bool normalized, struct err *err)
 {
     int rc = normalized ? piece_run(e, s, n, first, err)
-                        : run(e, s, n, first, err);
+                        : encode_run(e, s, n, first, err);
 
     return rc == 0 && e->why.code ? err_copy(err, &e->why) : rc;
 }

@@ -378,8 +378,8 @@ static void check_job(struct check *c, const struct checkpoint_row *row,
 }
 
 /* Row i and what else the part has of it. */
-static int compute(struct check *c, const struct checkpoint_row *row,
-                   uint64_t i, struct err *err)
+static int recompute_row(struct check *c, const struct checkpoint_row *row,
+                         uint64_t i, struct err *err)
 {
     struct recompute_tensors also = { row->last, &row->topk, NULL, NULL };
     struct checkpoint_rows hidden, logits;
@@ -436,7 +436,7 @@ static int compute_rows(struct check *c, struct err *err)
                 return -1;
             check_job(c, &row, &res, c->again.text, c->again.n);
         }
-        if (compute(c, &row, i, err))
+        if (recompute_row(c, &row, i, err))
             return -1;
         end_row(c, row.line, res.choice, ", computed again",
                 c->o->model->id);

@@ -262,8 +262,9 @@ void check_reason(struct reason *r, const char *code, const char *message)
 }
 
 /* What is wrong with a reason, or NULL. */
-static int judge(struct check *c, struct batch_refusals *f, uint32_t line,
-                 const struct reason *why, const char **wrong, struct err *err)
+static int judge_refusal(struct check *c, struct batch_refusals *f,
+                         uint32_t line, const struct reason *why,
+                         const char **wrong, struct err *err)
 {
     struct err e = ERR_INIT;
     struct reason want;
@@ -309,7 +310,7 @@ static int check_refusal(struct check *c, struct batch_refusals *f,
         wrong = "the line is blank: it is not a request";
     else if (c->line[line].got)
         wrong = "the request has an answer";
-    else if (judge(c, f, line, why, &wrong, err))
+    else if (judge_refusal(c, f, line, why, &wrong, err))
         return -1;
     if (line < c->n_lines)
         c->line[line].refused = true;

@@ -66,8 +66,8 @@ static void wrong(struct outputs *o, const char *against, const char *fmt, ...)
 }
 
 /* Compare the line with o->want. */
-static int compare(struct outputs *o, const struct output_line *got,
-                   const char *against, struct err *err)
+static int compare_answer(struct outputs *o, const struct output_line *got,
+                          const char *against, struct err *err)
 {
     char where[200];
     int rc;
@@ -184,8 +184,8 @@ static void format_number(char out[16], uint32_t n)
 }
 
 /* Every choice of the request: 1 if all came out as the line says. */
-static int compute(struct outputs *o, const struct output_line *got,
-                   const struct prompt *p, struct err *err)
+static int compute_choices(struct outputs *o, const struct output_line *got,
+                           const struct prompt *p, struct err *err)
 {
     char theirs[16], mine[16];
 
@@ -219,12 +219,12 @@ static int check_answer(struct outputs *o, const struct output_line *got,
                         const struct request *r, const struct prompt *p,
                         struct err *err)
 {
-    int rc = compute(o, got, p, err);
+    int rc = compute_choices(o, got, p, err);
 
     if (rc <= 0)
         return rc;
     put_line(o, got, r, p);
-    return compare(o, got, o->c.o->model->id, err);
+    return compare_answer(o, got, o->c.o->model->id, err);
 }
 
 /* A reason that cannot be seen here: all but it is as it must be. */
@@ -232,7 +232,7 @@ static int check_open(struct outputs *o, const struct output_line *got,
                       const struct request *r, struct err *err)
 {
     put_error(o, got, name_of(o, got, r), got->code, got->message);
-    return compare(o, got, "its request", err);
+    return compare_answer(o, got, "its request", err);
 }
 
 /* A line and the request that it answers. */
@@ -264,7 +264,7 @@ static int check_pair(struct outputs *o, const struct output_line *got,
 
         check_reason(&reason, "invalid_request", why.text);
         put_error(o, got, name, reason.code, reason.message);
-        rc = compare(o, got, "its request", err);
+        rc = compare_answer(o, got, "its request", err);
     } else if (!got->code && !m) {
         wrong(o, "its request", "it names no model");
     } else if (got->code && (!m || strcmp(got->code, "given_up") == 0)) {

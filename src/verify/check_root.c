@@ -52,8 +52,8 @@ static void contradiction(char why[160], const struct check_statement *s,
         snprintf(why, 160, "they have another root");
 }
 
-static int compare(struct check *c, struct result_leaf *leaf, size_t n,
-                   struct err *err)
+static int compare_results(struct check *c, struct result_leaf *leaf, size_t n,
+                           struct err *err)
 {
     const struct check_statement *s = c->o->statement;
     char why[160], text[200];
@@ -88,7 +88,7 @@ int check_root(struct check *c, struct err *err)
 
     if (mem_big(&leaf, n, sizeof(struct result_leaf), "results", err))
         return -1;
-    rc = read_leaves(c, leaf, err) || compare(c, leaf, n, err) ? -1 : 0;
+    rc = read_leaves(c, leaf, err) || compare_results(c, leaf, n, err) ? -1 : 0;
     free(leaf);
     return rc;
 }

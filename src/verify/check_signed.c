@@ -41,9 +41,10 @@ void check_leaf(struct check *c, const struct result_record *res)
 }
 
 /* What of the statement is not so; NULL: nothing. */
-static const char *compare(struct check *c, const struct seal_info *info,
-                           const struct published_statement *s,
-                           struct id signer)
+static const char *compare_statement(struct check *c,
+                                     const struct seal_info *info,
+                                     const struct published_statement *s,
+                                     struct id signer)
 {
     struct id root;
 
@@ -83,7 +84,7 @@ int check_signed(struct check *c, const char *batch_path,
     lookup_item_init(&i, PUBLISHED_MAX);
     if (lookup_file(path, &i, &why) == LOOKUP_GOOD &&
         published_statement_read(&s, i.it.data, i.it.n, &why) == 0)
-        wrong = compare(c, info, &s, i.it.head.address);
+        wrong = compare_statement(c, info, &s, i.it.head.address);
     if (why.code && why.code != ERR_INPUT) {
         rc = err_set(err, why.code, "%s", why.text);
     } else {

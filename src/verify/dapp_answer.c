@@ -32,8 +32,9 @@ static void note_claim(void *self, const struct check_claim *c)
 }
 
 /* What the queue said of it, held against what is signed. */
-static int compare(const struct published *p, struct id process,
-                   const struct dapp_status *s, struct id id, struct err *err)
+static int compare_status(const struct published *p, struct id process,
+                          const struct dapp_status *s, struct id id,
+                          struct err *err)
 {
     struct id result;
 
@@ -71,7 +72,7 @@ int dapp_answer_check(struct id process, const struct dapp_status *s,
     if (rc || c.failed)
         rc = err_set(err, ERR_INPUT, "%s", f.text);
     else
-        rc = compare(&p, process, s, id, err);
+        rc = compare_status(&p, process, s, id, err);
     if (rc == 0) {
         buf_put(text, p.text.len ? p.text.data : "", p.text.len);
         rc = buf_check(text, "the answer", err);

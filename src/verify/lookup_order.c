@@ -58,7 +58,8 @@ bool lookup_order_put(struct lookup_order *o, uint64_t i,
     return true;
 }
 
-static int compare(const struct lookup_place *a, const struct lookup_place *b)
+static int compare_places(const struct lookup_place *a,
+                          const struct lookup_place *b)
 {
     int c = id_compare(a->request, b->request);
 
@@ -70,7 +71,7 @@ static int report_pair(const struct lookup_order *o, uint64_t i, bool report,
                        struct claims *c, struct id statement)
 {
     const struct lookup_place *p = o->place + i;
-    int order = compare(p - 1, p);
+    int order = compare_places(p - 1, p);
     char text[160];
 
     if (order < 0)

@@ -593,7 +593,7 @@ static int make_engine(struct recompute *r, struct err *err)
 
 /* Steps until the answer ends, differs, or has all of the record's positions
  * and goes on.  A fault is met one position after the last leaf. */
-static int compute(struct recompute *r, struct err *err)
+static int compute_steps(struct recompute *r, struct err *err)
 {
     uint64_t n = r->rec->n_leaves + (r->res.finish == FINISH_RANGE);
     bool busy;
@@ -638,7 +638,7 @@ static int recompute_checked(struct recompute *r, struct err *err)
     check_job(r);
     if (r->differs)
         return 0;
-    return compute(r, err);
+    return compute_steps(r, err);
 }
 
 int recompute_record(struct recompute *r, const struct record *rec,

@@ -18,8 +18,10 @@ static bool is_before(const struct tensor_element *a,
 }
 
 /* x NULL: zeros. */
-static void compare(struct tensor_element *first, struct tensor_element at,
-                    const unsigned char *theirs, const float *x, size_t n)
+static void compare_numbers(struct tensor_element *first,
+                            struct tensor_element at,
+                            const unsigned char *theirs, const float *x,
+                            size_t n)
 {
     at.some = true;
     if (!is_before(&at, first))
@@ -42,9 +44,10 @@ static void compare_hidden(struct tensor_rows *t, uint32_t position,
 {
     size_t row = (size_t)position * (t->n_layers + 1) + layer;
 
-    compare(&t->hidden_wrong, (struct tensor_element){
-        .position = position, .row = layer
-    }, t->hidden + 4 * row * t->dim, x, t->dim);
+    compare_numbers(
+        &t->hidden_wrong,
+        (struct tensor_element){ .position = position, .row = layer },
+        t->hidden + 4 * row * t->dim, x, t->dim);
 }
 
 void tensor_rows_residual(struct tensor_rows *t, uint32_t position,
@@ -66,9 +69,12 @@ void tensor_rows_undrawn(struct tensor_rows *t, uint32_t position)
 static void compare_logits(struct tensor_rows *t, size_t i, const float *x)
 {
     for (size_t k = t->n_logits; k <= i && k < t->n_output; k++)
-        compare(&t->logits_wrong, (struct tensor_element){
-            .position = (uint32_t)(t->n_prompt - 1 + k), .row = (uint32_t)k
-        }, t->logits + 4 * k * t->n_vocab, k == i ? x : NULL, t->n_vocab);
+        compare_numbers(&t->logits_wrong,
+                        (struct tensor_element){
+                            .position = (uint32_t)(t->n_prompt - 1 + k),
+                            .row = (uint32_t)k },
+                        t->logits + 4 * k * t->n_vocab, k == i ? x : NULL,
+                        t->n_vocab);
     if (t->n_logits <= i)
         t->n_logits = i + 1;
 }

@@ -35,7 +35,7 @@ static void must(bool good)
         abort();
 }
 
-static void put(const char *path, const uint8_t *data, size_t size)
+static void write_program(const char *path, const uint8_t *data, size_t size)
 {
     FILE *f = fopen(path, "w");
 
@@ -107,7 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         set_u32(p + 12, (uint32_t)((size - 1 - HEAD) / ENTRY));
     }
     snprintf(path, sizeof(path), "%s/ids", dir);
-    put(path, p, size - 1);
+    write_program(path, p, size - 1);
     read_jobs(path, p, size - 1);
     read_ids(p, size - 1, (size - 1) / 32 + (data[0] >> 7));
     unlink(path);

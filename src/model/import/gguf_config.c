@@ -101,7 +101,8 @@ struct keys {
     const char *architecture;
 };
 
-static const struct gguf_value *get(const struct keys *k, const char *name)
+static const struct gguf_value *get_arch_value(const struct keys *k,
+                                               const char *name)
 {
     char key[MAX_KEY];
 
@@ -120,7 +121,7 @@ static int refuse_key(const struct keys *k, const char *name, const char *why,
 static int get_number(const struct keys *k, const char *name, double *out,
                       struct err *err)
 {
-    const struct gguf_value *v = get(k, name);
+    const struct gguf_value *v = get_arch_value(k, name);
     struct gguf_items it;
     double x = 0, next;
 
@@ -171,7 +172,7 @@ static int real(const struct keys *k, const char *name, double least,
         return -1;
     if (!(x >= least))
         return refuse_key(k, name, "is out of range", err);
-    if (get(k, name))
+    if (get_arch_value(k, name))
         *out = x;
     return 0;
 }
@@ -354,7 +355,7 @@ static int refuse_scaling(const struct keys *k, const struct gguf_value *v,
 static int read_scaling(const struct keys *k, struct hf_rope *rope,
                         struct err *err)
 {
-    const struct gguf_value *v = get(k, "rope.scaling.type");
+    const struct gguf_value *v = get_arch_value(k, "rope.scaling.type");
     double linear = 1, attention = 1;
 
     if (real(k, "rope.scale_linear", 1, &linear, err) ||
@@ -383,7 +384,7 @@ static int read_scaling(const struct keys *k, struct hf_rope *rope,
         rope->type = HF_ROPE_YARN;
     else
         return refuse_scaling(k, v, err);
-    if (!get(k, "rope.scaling.factor"))
+    if (!get_arch_value(k, "rope.scaling.factor"))
         return refuse_key(k, "rope.scaling.type", "comes without a factor",
                           err);
     return 0;
@@ -487,7 +488,9 @@ int gguf_config(struct gguf_config *c, const struct gguf *g, struct err *err)
     c->fused_qkv = a->fused && gguf_find(g, "blk.0.attn_qkv.weight");
     c->folds = a->folds;
     c->no_rope = a->no_rope;
-    c->every = a->window || get(&k, "attention.sliding_window") ? a->every : 0;
+    c->every = a->window || get_arch_value(&k, "attention.sliding_window")
+                   ? a->every
+                   : 0;
     if (check_keys(&k, a, err) || read_sizes(&k, c, a, err) ||
         read_rope(&k, c, err))
         return -1;

@@ -29,7 +29,8 @@ struct arrays {
     unsigned char *type;
 };
 
-static const struct gguf_value *get(const struct gguf *g, const char *key)
+static const struct gguf_value *get_tokenizer_value(const struct gguf *g,
+                                                    const char *key)
 {
     char full[64] = "tokenizer.ggml.";
 
@@ -42,7 +43,7 @@ static int truth(const struct gguf *g, const char *key)
 {
     bool b;
 
-    return gguf_bool(g, get(g, key), &b) ? -1 : b;
+    return gguf_bool(g, get_tokenizer_value(g, key), &b) ? -1 : b;
 }
 
 /* An array of texts; none where the key is missing. */
@@ -50,7 +51,7 @@ static int read_texts(const struct gguf *g, const char *key,
                       struct tokenizer_text **out, size_t *n,
                       struct err *err)
 {
-    const struct gguf_value *v = get(g, key);
+    const struct gguf_value *v = get_tokenizer_value(g, key);
     struct gguf_items it;
 
     *n = 0;
@@ -70,7 +71,7 @@ static int read_texts(const struct gguf *g, const char *key,
 static int read_scores(const struct gguf *g, struct arrays *a, size_t n,
                        struct err *err)
 {
-    const struct gguf_value *v = get(g, "scores");
+    const struct gguf_value *v = get_tokenizer_value(g, "scores");
     struct gguf_items it;
     double x;
 
@@ -89,7 +90,7 @@ static int read_scores(const struct gguf *g, struct arrays *a, size_t n,
 static int read_types(const struct gguf *g, struct arrays *a, size_t n,
                       struct err *err)
 {
-    const struct gguf_value *v = get(g, "token_type");
+    const struct gguf_value *v = get_tokenizer_value(g, "token_type");
     struct gguf_items it;
     double x;
 
@@ -116,11 +117,12 @@ static int read_tokenizer(struct import *m, const struct gguf *g,
     struct arrays a = { NULL, NULL, NULL, NULL };
     int rc = -1;
 
-    if (gguf_string(g, get(g, "model"), &t.model.s, &t.model.n) ||
-        gguf_says(g, get(g, "model"), "none") ||
-        gguf_says(g, get(g, "model"), "no_vocab"))
+    if (gguf_string(g, get_tokenizer_value(g, "model"), &t.model.s,
+                    &t.model.n) ||
+        gguf_says(g, get_tokenizer_value(g, "model"), "none") ||
+        gguf_says(g, get_tokenizer_value(g, "model"), "no_vocab"))
         return 0;
-    gguf_string(g, get(g, "pre"), &t.pre.s, &t.pre.n);
+    gguf_string(g, get_tokenizer_value(g, "pre"), &t.pre.s, &t.pre.n);
     t.add_bos = truth(g, "add_bos_token");
     if (t.add_bos > 0 && m->rec.bos == MODEL_NONE)
         return err_set(err, ERR_INPUT, "tokenizer.ggml.add_bos_token is true,"
@@ -191,7 +193,7 @@ static bool read_id(struct import *m, const struct gguf *g, const char *key,
 {
     uint64_t n;
 
-    if (gguf_u64(g, get(g, key), &n) || n == UINT32_MAX)
+    if (gguf_u64(g, get_tokenizer_value(g, key), &n) || n == UINT32_MAX)
         return false;
     if (n >= m->rec.n_vocab) {
         buf_printf(&m->notes, "tokenizer.ggml.%s is %" PRIu64 ", not below %u:"
