@@ -1,12 +1,14 @@
 /*
  * A model in memory with weights from a seed.  Two passes over the same
- * list of tensors: one adds up the bytes, one places and fills them.
+ * list of tensors: one adds up the bytes, one places and fills them.  With a
+ * sink, matrices take no place: some rows at a time are filled and passed on.
  */
 #include <config.h>
 
 #include "bench/shape.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -15,6 +17,7 @@
 #include "model/model_layout.h"
 
 #define OTHER_WINDOW 9 /* of every second layer, where layers differ */
+#define PIECE ((size_t)1 << 20) /* bytes of rows that go to a sink at once */
 
 static const struct {
     const char *name;
@@ -27,10 +30,17 @@ static const struct {
     { "smollm-135m", 30, 576, 9, 3, 64, 1536, 49152, 8192, MODEL_TIED },
     { "tinyllama-1.1b", 22, 2048, 32, 4, 64, 5632, 32000, 2048, 0 },
     { "llama-3.2-1b", 16, 2048, 32, 8, 64, 8192, 128256, 131072, MODEL_TIED },
-    { "1b", 16, 2048, 32, 8, 64, 8192, 128256, 131072, MODEL_TIED },
     { "llama-3-8b", 32, 4096, 32, 8, 128, 14336, 128256, 8192, 0 },
     { "qwen2.5-7b", 28, 3584, 28, 4, 128, 18944, 152064, 32768,
       MODEL_QKV_BIAS },
+};
+
+static const struct {
+    const char *name, *means;
+} second_names[] = {
+    { "1b", "llama-3.2-1b" },
+    { "smollm", "smollm-135m" },
+    { "tinyllama", "tinyllama-1.1b" },
 };
 
 const char *shape_name(size_t i)
@@ -40,6 +50,9 @@ const char *shape_name(size_t i)
 
 int shape_find(struct model_record *rec, const char *name)
 {
+    for (size_t i = 0; i < sizeof(second_names) / sizeof(*second_names); i++)
+        if (strcmp(name, second_names[i].name) == 0)
+            name = second_names[i].means;
     for (size_t i = 0; shape_name(i); i++) {
         if (strcmp(name, shapes[i].name) != 0)
             continue;
@@ -64,6 +77,7 @@ struct place {
     unsigned char *base;
     size_t at;
     uint32_t seed;
+    const struct model_sink *sink; /* takes matrices, or NULL */
 };
 
 static uint32_t next(struct place *p)
@@ -92,24 +106,66 @@ static const float *vector(struct place *p, size_t n, float middle)
     return v;
 }
 
-static void matrix(struct place *p, struct x1_matrix *m, size_t rows,
-                   size_t cols)
+static void fill_scales(struct place *p, float *scale, size_t rows,
+                        size_t cols)
 {
-    float *scale = take_aligned(p, rows * sizeof(*scale));
-    int8_t *w = take_aligned(p, rows * cols);
-
-    m->rows = (uint32_t)rows;
-    m->cols = (uint32_t)cols;
-    m->scale = scale;
-    m->w = w;
-    for (size_t i = 0; scale && i < rows; i++)
+    for (size_t i = 0; i < rows; i++)
         scale[i] = (1.0f + (float)(next(p) >> 8) * 0x1p-24f) /
                    (64.0f * sqrtf((float)cols));
-    for (size_t i = 0; w && i < rows * cols; i++)
+}
+
+static void fill_rows(struct place *p, int8_t *w, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
         w[i] = (int8_t)((int)(next(p) >> 24) % 127 - 63);
 }
 
-static void one_layer(struct place *p, struct model_layer *l,
+/* The same numbers, a piece at a time. */
+static void pass_on(struct place *p, uint32_t tensor, size_t rows, size_t cols)
+{
+    size_t step = PIECE / cols / X1_GROUP * X1_GROUP;
+    float *scale = xcalloc(rows, sizeof(*scale));
+    int8_t *w;
+    struct x1_matrix m;
+
+    step = step ? step : X1_GROUP;
+    w = xcalloc(step, cols);
+    m = (struct x1_matrix){ (uint32_t)rows, (uint32_t)cols, scale, w };
+    fill_scales(p, scale, rows, cols);
+    for (size_t at = 0; at < rows; at += step) {
+        size_t end = rows - at < step ? rows : at + step;
+
+        fill_rows(p, w, (end - at) * cols);
+        p->sink->rows(p->sink->self, tensor, &m, at, end);
+    }
+    free(scale);
+    free(w);
+}
+
+static void matrix(struct place *p, struct x1_matrix *m, uint32_t tensor,
+                   size_t rows, size_t cols)
+{
+    float *scale;
+    int8_t *w;
+
+    *m = (struct x1_matrix){ (uint32_t)rows, (uint32_t)cols, NULL, NULL };
+    if (p->sink) {
+        if (p->base)
+            pass_on(p, tensor, rows, cols);
+        return;
+    }
+    scale = take_aligned(p, rows * sizeof(*scale));
+    w = take_aligned(p, rows * cols);
+    if (scale)
+        fill_scales(p, scale, rows, cols);
+    if (w)
+        fill_rows(p, w, rows * cols);
+    m->scale = scale;
+    m->w = w;
+}
+
+/* `at` is the number of the layer's first tensor. */
+static void one_layer(struct place *p, struct model_layer *l, uint32_t at,
                       const struct model_record *r)
 {
     size_t q = (size_t)r->n_heads * r->head_dim;
@@ -124,10 +180,10 @@ static void one_layer(struct place *p, struct model_layer *l,
         l->attn_after = vector(p, r->dim, 1);
         l->ffn_after = vector(p, r->dim, 1);
     }
-    matrix(p, &l->wq, q, r->dim);
-    matrix(p, &l->wk, kv, r->dim);
-    matrix(p, &l->wv, kv, r->dim);
-    matrix(p, &l->wo, r->dim, q);
+    matrix(p, &l->wq, at + LAYER_WQ, q, r->dim);
+    matrix(p, &l->wk, at + LAYER_WK, kv, r->dim);
+    matrix(p, &l->wv, at + LAYER_WV, kv, r->dim);
+    matrix(p, &l->wo, at + LAYER_WO, r->dim, q);
     if (r->flags & MODEL_QKV_BIAS) {
         l->bq = vector(p, q, 0);
         l->bk = vector(p, kv, 0);
@@ -139,11 +195,11 @@ static void one_layer(struct place *p, struct model_layer *l,
         l->q_norm = vector(p, wide ? q : r->head_dim, 1);
         l->k_norm = vector(p, wide ? kv : r->head_dim, 1);
     }
-    matrix(p, &l->gate, experts * r->ffn_dim, r->dim);
-    matrix(p, &l->up, experts * r->ffn_dim, r->dim);
-    matrix(p, &l->down, experts * r->dim, r->ffn_dim);
+    matrix(p, &l->gate, at + LAYER_GATE, experts * r->ffn_dim, r->dim);
+    matrix(p, &l->up, at + LAYER_UP, experts * r->ffn_dim, r->dim);
+    matrix(p, &l->down, at + LAYER_DOWN, experts * r->dim, r->ffn_dim);
     if (r->flags & MODEL_EXPERTS)
-        matrix(p, &l->router, experts, r->dim);
+        matrix(p, &l->router, at + LAYER_ROUTER, experts, r->dim);
 }
 
 static void all(struct place *p, struct model *m)
@@ -152,10 +208,10 @@ static void all(struct place *p, struct model *m)
     size_t half = r->head_dim / 2;
     float *f;
 
-    matrix(p, &m->embed, r->n_vocab, r->dim);
+    matrix(p, &m->embed, TENSOR_EMBED, r->n_vocab, r->dim);
     m->head = m->embed;
     if (!(r->flags & MODEL_TIED))
-        matrix(p, &m->head, r->n_vocab, r->dim);
+        matrix(p, &m->head, TENSOR_HEAD, r->n_vocab, r->dim);
     f = take_aligned(p, half * model_tables(r) * sizeof(*f));
     for (size_t i = 0; f && i < half; i++)
         f[i] = (float)(1.0 / pow(10000.0, 2.0 * (double)i / r->head_dim));
@@ -176,15 +232,32 @@ static void all(struct place *p, struct model *m)
             m->layers[l].attn_scale *= 2;
             m->layers[l].inv_freq = f ? f + half : NULL;
         }
-        one_layer(p, &m->layers[l], r);
+        one_layer(p, &m->layers[l], model_tensor_at(r, l, 0), r);
     }
 }
 
-int shape_build(struct model **out, const struct model_record *rec,
-                struct err *err)
+/* Both passes.  p.sink takes the matrices, if there is one. */
+static int fill(struct model *m, struct place p, struct err *err)
+{
+    all(&p, m);
+    if (mem_big(&m->data, p.at, 1, "weights", err))
+        return -1;
+    if (p.sink && p.sink->begin(p.sink->self, &m->rec, err))
+        return -1;
+    m->size = p.at;
+    m->streamed = p.sink != NULL;
+    p.base = m->data;
+    p.at = 0;
+    all(&p, m);
+    if (p.sink)
+        p.sink->end(p.sink->self, &m->id);
+    return 0;
+}
+
+int shape_build_into(struct model **out, const struct model_record *rec,
+                     const struct model_sink *sink, struct err *err)
 {
     struct model *m = xcalloc(1, sizeof(*m));
-    struct place p = { NULL, 0, 1 };
 
     m->rec = *rec;
     m->rec.numerics = X1_VERSION;
@@ -192,22 +265,42 @@ int shape_build(struct model **out, const struct model_record *rec,
     m->rec.attn_scale = (float)(1.0 / sqrt((double)rec->head_dim));
     m->rec.n_tensors = model_tensor_at(rec, rec->n_layers, 0);
     m->layers = xcalloc(rec->n_layers, sizeof(*m->layers));
-    all(&p, m);
-    if (mem_big(&m->data, p.at, 1, "weights", err)) {
+    if (fill(m, (struct place){ NULL, 0, 1, sink }, err)) {
         model_close(m);
         return -1;
     }
-    m->size = p.at;
-    p.base = m->data;
-    p.at = 0;
-    all(&p, m);
     *out = m;
     return 0;
 }
 
+int shape_build(struct model **out, const struct model_record *rec,
+                struct err *err)
+{
+    return shape_build_into(out, rec, NULL, err);
+}
+
+static uint64_t tensor_bytes(const struct model *m, uint32_t i)
+{
+    struct tensor_record t;
+
+    model_expect(&m->rec, i, &t);
+    return model_tensor_size(&t);
+}
+
+uint64_t shape_bytes(const struct model *m)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < m->rec.n_tensors; i++)
+        if (i != TENSOR_HEAD || !(m->rec.flags & MODEL_TIED))
+            sum += tensor_bytes(m, i);
+    return sum;
+}
+
 uint64_t shape_read_bytes(const struct model *m)
 {
-    uint64_t embed = (uint64_t)m->embed.rows * (m->embed.cols + 4);
+    uint64_t all = shape_bytes(m);
 
-    return m->rec.flags & MODEL_TIED ? m->size : m->size - embed;
+    return m->rec.flags & MODEL_TIED ? all
+                                     : all - tensor_bytes(m, TENSOR_EMBED);
 }
