@@ -1,29 +1,7 @@
 /*
  * bench/engine: how fast the engine answers, for a shape built in memory.
- * Prints `key value` lines; each rate is the median of --rounds rounds.
- *
- *   guard_first_..     what the machine can do (bench/guard.h), before
- *   prefill_tok_s      prompt tokens a second, up to the step in which the
- *                      last sequence has its first token
- *   decode_tok_s       tokens a second in the steps after that one, all
- *                      sequences together; 0 if there are none
- *   total_tok_s        prompts and answers, over the whole time
- *   decode_ms          time of such a step
- *   weight_bytes       weights that one step reads
- *   peak_rss_bytes     of this process (getrusage), without the guard
- *   roof_decode_tok_s  batch * guard_first_dram / weight_bytes: decoding cannot
- *                      read its weights faster, unless they stay in the cache
- *   decode_of_roof     decode_tok_s / roof_decode_tok_s
- *   guard_last_..      the machine afterwards
- *
- * With --mix yes the requests are four times the batch, with prompts of 1 to
- * 2 * prompt - 1 tokens and answers of 1 to 2 * generate - 1, from a fixed
- * seed; as one ends the next takes its place, and only total_tok_s counts.
- *
- * With --commit yes every position is committed to as well, in every second
- * round, and two lines follow:
- *   commit_us          what a position costs more, in microseconds
- *   commit_share       of the time of a round without them
+ * Prints `key value` lines, which --help describes; each rate is the median of
+ * --rounds rounds.
  */
 #include <config.h>
 
@@ -44,13 +22,20 @@
 #include "model/model.h"
 
 #define MAX_ROUNDS 99
-#define MIXES 4 /* requests a place in the batch */
+#define VARIED 4 /* requests a place in the batch */
+
+/* --mix: every second request draws, as this says. */
+enum mix { MIX_DEFAULT, MIX_YES, MIX_NO };
+#define MIX_TEMPERATURE 800000
+#define MIX_TOP_P 950000
 
 struct bench {
     const char *shape, *kernel;
     size_t batch, prompt, generate, rounds, threads;
-    uint32_t temperature; /* millionths */
-    bool mix, commit;
+    uint32_t temperature; /* millionths, of all requests without the mix */
+    uint32_t activations; /* flag of the model: 0, MODEL_A8, MODEL_A8R */
+    enum mix mix;
+    bool varied, commit;
 
     struct backend *backend;
     struct model *model;
@@ -59,6 +44,7 @@ struct bench {
     bool *has_first;      /* a request each */
     size_t first, tokens; /* requests that have their first; drawn in all */
     size_t positions;     /* committed to */
+    uint64_t kv_bytes;    /* most that any round had */
 };
 
 /* What a round took. */
@@ -103,11 +89,22 @@ static void on_position(void *self, void *user, const struct position *p)
     b->positions++;
 }
 
-/* 1 to 2 * mean - 1, or the mean without --mix. */
+/* 1 to 2 * mean - 1, or the mean without --varied. */
 static size_t length(const struct bench *b, size_t mean, uint32_t *seed)
 {
     *seed = *seed * 1664525u + 1013904223u;
-    return b->mix ? 1 + (*seed >> 8) % (2 * mean - 1) : mean;
+    return b->varied ? 1 + (*seed >> 8) % (2 * mean - 1) : mean;
+}
+
+static void set_sampling(const struct bench *b, struct sampling *s, size_t i)
+{
+    s->temperature = b->temperature;
+    s->top_p = 1000000;
+    s->seed = i;
+    if (b->mix != MIX_YES || i % 2 == 0)
+        return;
+    s->temperature = MIX_TEMPERATURE;
+    s->top_p = MIX_TOP_P;
 }
 
 /* Requests with prompts of their own. */
@@ -127,9 +124,7 @@ static struct request *make(const struct bench *b, struct round *r,
         s->n_prompt = length(b, b->prompt, &seed);
         s->max_tokens = (uint32_t)length(b, b->generate, &seed);
         s->ignore_eos = true;
-        s->sampling.temperature = b->temperature;
-        s->sampling.top_p = 1000000;
-        s->sampling.seed = i;
+        set_sampling(b, &s->sampling, i);
         s->user = &list[i];
         commit_init(&list[i].commit, b->model);
         r->in += s->n_prompt;
@@ -169,6 +164,7 @@ static int run_round(struct bench *b, bool commit, struct round *r,
                             .position = commit ? on_position : NULL };
     struct engine_options o = { .max_sequences = b->batch };
     uint32_t *ids = xcalloc(2 * b->prompt + b->n, sizeof(*ids));
+    struct engine_stats stats;
     struct request *list;
     struct engine *e;
     int rc;
@@ -182,6 +178,9 @@ static int run_round(struct bench *b, bool commit, struct round *r,
     b->has_first = xcalloc(b->n, sizeof(bool));
     b->first = b->tokens = b->positions = 0;
     rc = steps(b, e, list, r, err);
+    engine_stats(e, &stats);
+    if (b->kv_bytes < stats.kv_bytes)
+        b->kv_bytes = stats.kv_bytes;
     engine_free(e);
     for (size_t i = 0; i < b->n; i++)
         commit_clear(&list[i].commit);
@@ -195,24 +194,37 @@ static int run_round(struct bench *b, bool commit, struct round *r,
 
 enum { PREFILL, DECODE, TOTAL, STEP, COMMIT, SHARE, N_FIGURES };
 
+static void print_head(const struct bench *b)
+{
+    const char *a = b->activations == MODEL_A8    ? "A8"
+                    : b->activations == MODEL_A8R ? "A8R"
+                                                  : "A14";
+
+    printf("kernel %s\nthreads %zu\n", b->backend->name, b->threads);
+    printf("shape %s\nactivations %s\nbatch %zu\nprompt_tokens %zu\n"
+           "generate_tokens %zu\n", b->shape, a, b->batch, b->prompt,
+           b->generate);
+    printf("mix %s\n", b->mix == MIX_YES ? "yes" : "no");
+    if (b->mix == MIX_NO)
+        printf("temperature %.6g\n", (double)b->temperature * 1e-6);
+    printf("varied %s\n", b->varied ? "yes" : "no");
+}
+
 static void print(const struct bench *b, const double *f, double dram,
                   uint64_t rss)
 {
-    uint64_t weights = shape_read_bytes(b->model);
-    double roof = dram * 1e9 / (double)weights * (double)b->batch;
+    uint64_t read = shape_read_bytes(b->model), all = shape_bytes(b->model);
+    double roof = dram * 1e9 / (double)read * (double)b->batch;
 
-    printf("kernel %s\nthreads %zu\n", b->backend->name, b->threads);
-    printf("shape %s\nbatch %zu\nprompt_tokens %zu\ngenerate_tokens %zu\n",
-           b->shape, b->batch, b->prompt, b->generate);
-    printf("temperature %.6g\nmix %s\n", (double)b->temperature * 1e-6,
-           b->mix ? "yes" : "no");
-    if (!b->mix)
+    print_head(b);
+    if (!b->varied)
         printf("prefill_tok_s %.1f\ndecode_tok_s %.1f\ndecode_ms %.3f\n",
                f[PREFILL], f[DECODE], f[STEP]);
     printf("total_tok_s %.1f\n", f[TOTAL]);
-    printf("weight_bytes %" PRIu64 "\npeak_rss_bytes %" PRIu64 "\n", weights,
-           rss);
-    if (!b->mix)
+    printf("weight_bytes %" PRIu64 "\nkv_bytes %" PRIu64 "\n"
+           "peak_rss_bytes %" PRIu64 "\npeak_of_need %.3f\n", read,
+           b->kv_bytes, rss, (double)rss / (double)(all + b->kv_bytes));
+    if (!b->varied)
         printf("roof_decode_tok_s %.1f\ndecode_of_roof %.3f\n", roof,
                f[DECODE] / roof);
     if (b->commit)
@@ -253,7 +265,7 @@ static int no_shape(const struct bench *b, struct err *err)
         strcat(names, " ");
         strcat(names, shape_name(i));
     }
-    return err_set(err, ERR_INPUT, "no shape \"%s\"; there are%s", b->shape,
+    return err_set(err, ERR_INPUT, "no shape \"%s\"; shapes are%s", b->shape,
                    names);
 }
 
@@ -263,7 +275,8 @@ static int check(struct bench *b, struct model_record *rec, struct err *err)
 
     if (shape_find(rec, b->shape))
         return no_shape(b, err);
-    if ((b->mix ? 2 * most : most) > rec->context)
+    rec->flags |= b->activations;
+    if ((b->varied ? 2 * most : most) > rec->context)
         return err_set(err, ERR_INPUT, "prompt and answer are over the"
                        " shape's context of %u", rec->context);
     return 0;
@@ -278,9 +291,9 @@ static int run_bench(struct bench *b, struct err *err)
 
     if (check(b, &rec, err) ||
         backend_open(&b->backend, b->kernel, b->threads, err) ||
-        shape_build(&b->model, &rec, err))
+        shape_build_into(&b->model, &rec, b->backend->sink, err))
         return -1;
-    b->n = b->batch * (b->mix ? MIXES : 1);
+    b->n = b->batch * (b->varied ? VARIED : 1);
     if (guard_measure(&first, b->threads, err))
         return -1;
     guard_print(&first, "guard_first");
@@ -299,11 +312,68 @@ static int run_bench(struct bench *b, struct err *err)
 /* ---- options ------------------------------------------------------------- */
 
 static const char usage[] =
-    "usage: bench/engine [--shape NAME] [--batch N] [--prompt N] "
-    "[--generate N]\n"
-    "       [--temperature T] [--mix yes|no] [--commit yes|no] "
-    "[--kernel NAME]\n"
-    "       [--threads N] [--rounds N]\n";
+    "usage: bench/engine [--OPTION VALUE]...; bench/engine --help\n";
+
+static const char help[] =
+"Measures the engine on a model with random weights, built in memory.\n"
+"\n"
+"  --shape NAME       nano; shapes are listed below\n"
+"  --batch N          1: sequences in flight\n"
+"  --prompt N         64: tokens of each prompt\n"
+"  --generate N       128: tokens of each answer; no end of text ends one\n"
+"  --threads N        1\n"
+"  --kernel NAME      auto, or a level: reference, avx2, avxvnni, vnni, ..\n"
+"  --rounds N         3: each rate is the median of so many rounds\n"
+"  --mix yes|no       yes: half of the requests are greedy, half draw with\n"
+"                     temperature 0.8 and top_p 0.95; no: all are greedy\n"
+"  --temperature T    no mix: all requests draw with T; 0 is greedy\n"
+"  --varied yes|no    no; yes: prompts of 1 to 2 * prompt - 1 tokens and\n"
+"                     answers of 1 to 2 * generate - 1, four requests a place\n"
+"                     in the batch; the next takes the place of one that ends\n"
+"  --commit yes|no    no; yes: a second run in each round commits to every\n"
+"                     position\n"
+"  --activations A    A14, A8 or A8R: inputs of the linears\n"
+"\n"
+"Figures, one `key value` a line:\n"
+"\n"
+"  guard_first_..     what the machine can do (10^9 operations or bytes a\n"
+"                     second), before; compare runs by their guards\n"
+"  prefill_tok_s      prompt tokens a second, up to the step in which the\n"
+"                     last sequence has its first token\n"
+"  decode_tok_s       tokens a second in the steps after that one, all\n"
+"                     sequences together; 0 if there are none\n"
+"  decode_ms          time of such a step\n"
+"  total_tok_s        prompts and answers, over the whole time\n"
+"  weight_bytes       weights that one step reads\n"
+"  kv_bytes           the KV cache at its largest\n"
+"  peak_rss_bytes     of this process, without the guard\n"
+"  peak_of_need       that, over all weights and the KV cache\n"
+"  roof_decode_tok_s  batch * guard_first_dram / weight_bytes: decoding\n"
+"                     cannot read weights faster, unless a cache holds them\n"
+"  decode_of_roof     decode_tok_s / roof_decode_tok_s\n"
+"  commit_us          what a commitment costs, a position, in microseconds\n"
+"  commit_share       what all cost, as a share of a round without them\n"
+"  guard_last_..      the machine afterwards\n"
+"\n"
+"Example, for the figures of bench/RESULTS.md:\n"
+"\n"
+"  bench/engine --shape tinyllama --batch 16 --threads 2\n"
+"\n"
+"Shapes (smollm, tinyllama and 1b are short names):\n";
+
+static void print_help(void)
+{
+    fputs(usage, stdout);
+    fputs(help, stdout);
+    for (size_t i = 0; shape_name(i); i++) {
+        struct model_record rec;
+
+        shape_find(&rec, shape_name(i));
+        printf("  %-15s %2u layers, width %4u, ffn %5u, %6u token ids,"
+               " context %6u\n", shape_name(i), rec.n_layers, rec.dim,
+               rec.ffn_dim, rec.n_vocab, rec.context);
+    }
+}
 
 static int size_option(size_t *out, const char *name, const char *text,
                        size_t most)
@@ -343,6 +413,32 @@ static int temperature_option(uint32_t *out, const char *text)
     return 0;
 }
 
+static int activations_option(uint32_t *out, const char *text)
+{
+    if (strcmp(text, "A14") == 0)
+        *out = 0;
+    else if (strcmp(text, "A8") == 0)
+        *out = MODEL_A8;
+    else if (strcmp(text, "A8R") == 0)
+        *out = MODEL_A8R;
+    else {
+        fprintf(stderr, "bench/engine: --activations %s: A14, A8 or A8R"
+                " expected\n", text);
+        return -1;
+    }
+    return 0;
+}
+
+static int mix_option(enum mix *out, const char *name, const char *text)
+{
+    bool yes;
+
+    if (flag_option(&yes, name, text))
+        return -1;
+    *out = yes ? MIX_YES : MIX_NO;
+    return 0;
+}
+
 static int option(struct bench *b, const char *name, const char *value)
 {
     const struct {
@@ -366,13 +462,30 @@ static int option(struct bench *b, const char *name, const char *value)
     else if (strcmp(name, "--temperature") == 0)
         return temperature_option(&b->temperature, value);
     else if (strcmp(name, "--mix") == 0)
-        return flag_option(&b->mix, name, value);
+        return mix_option(&b->mix, name, value);
+    else if (strcmp(name, "--varied") == 0)
+        return flag_option(&b->varied, name, value);
+    else if (strcmp(name, "--activations") == 0)
+        return activations_option(&b->activations, value);
     else if (strcmp(name, "--commit") == 0)
         return flag_option(&b->commit, name, value);
     else {
-        fputs(usage, stderr);
+        fprintf(stderr, "bench/engine: unknown option %s\n%s", name, usage);
         return -1;
     }
+    return 0;
+}
+
+/* A temperature is that of all requests. */
+static int settle_mix(struct bench *b, bool temperature)
+{
+    if (temperature && b->mix == MIX_YES) {
+        fputs("bench/engine: --mix yes sets the temperature of each request:"
+              " leave out --temperature\n", stderr);
+        return -1;
+    }
+    if (b->mix == MIX_DEFAULT)
+        b->mix = temperature ? MIX_NO : MIX_YES;
     return 0;
 }
 
@@ -383,13 +496,23 @@ int main(int argc, char **argv)
                        .threads = 1 };
     struct err err = ERR_INIT;
 
+    bool temperature = false;
+
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        print_help();
+        return 0;
+    }
     if (argc % 2 == 0) {
         fputs(usage, stderr);
         return 2;
     }
-    for (int i = 1; i < argc; i += 2)
+    for (int i = 1; i < argc; i += 2) {
         if (option(&b, argv[i], argv[i + 1]))
             return 2;
+        temperature |= strcmp(argv[i], "--temperature") == 0;
+    }
+    if (settle_mix(&b, temperature))
+        return 2;
     if (run_bench(&b, &err)) {
         fprintf(stderr, "bench/engine: %s\n", err.text);
         return 1;
