@@ -253,8 +253,10 @@ void engine_each(const struct engine *e, engine_sequence_fn *each, void *self)
         const struct running *r = e->running[i];
         bool drawn = r->out.n > r->s.n_forced;
 
+        /* the last one of an answer that ended is drawn again: with it there
+         * would be nothing left to draw */
         each(self, r->s.user, drawn ? r->out.id : r->s.forced,
-             drawn ? r->out.n : r->s.n_forced);
+             drawn ? r->out.n - r->over : r->s.n_forced);
     }
 }
 

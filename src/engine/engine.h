@@ -150,7 +150,9 @@ size_t engine_capacity(const struct engine *e);
 int engine_add(struct engine *e, const struct sequence *s, struct err *err);
 
 /* The answer so far of each sequence in flight, in the order they were added:
- * its n known ids, forced ones among them, borrowed during the call. */
+ * its n known ids, forced ones among them, borrowed during the call; fewer than
+ * max_tokens, so that they can be forced.  One that ended and awaits its
+ * digests is without the last. */
 typedef void engine_sequence_fn(void *self, void *user, const uint32_t *token,
                                 size_t n);
 void engine_each(const struct engine *e, engine_sequence_fn *each,
