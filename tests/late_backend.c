@@ -30,6 +30,7 @@ struct late {
     struct backend *inner;
     const struct model *model;
     size_t ahead, delay;
+    uint32_t join;           /* blocks of `inner` that are one here */
     struct kept kept[STEPS]; /* by step, modulo */
     uint64_t n_steps, n_collected;
 };
@@ -98,19 +99,45 @@ static int late_load(struct backend *b, const struct model *m,
     for (size_t i = 0; i < STEPS; i++)
         kept_clear(&l->kept[i]);
     plan->ahead = l->ahead;
+    plan->block_positions *= l->join;
+    plan->block_bytes *= l->join;
+    if (plan->n_blocks != UINT64_MAX)
+        plan->n_blocks /= l->join;
     return 0;
+}
+
+/* The step with each changed entry as those of `inner`, which are freed by the
+ * caller. */
+static struct backend_entry *split(struct backend_step *s, uint32_t join)
+{
+    struct backend_entry *e = xcalloc(s->n_entries * join + 1, sizeof(*e));
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n_entries; i++)
+        for (uint32_t j = 0; j < join; j++)
+            e[n++] = (struct backend_entry){ s->entry[i].slot,
+                                             s->entry[i].index * join + j,
+                                             s->entry[i].block * join + j };
+    s->entry = e;
+    s->n_entries = n;
+    return e;
 }
 
 static int late_step(struct backend *b, const struct backend_step *s,
                      struct err *err)
 {
     struct late *l = (struct late *)b;
+    struct backend_step inner = *s;
+    struct backend_entry *entry;
     struct backend_result r;
+    int rc;
 
     if (l->n_steps - l->n_collected > l->ahead)
         abort(); /* more steps than the plan allows */
-    if (l->inner->ops->step(l->inner, s, err) ||
-        l->inner->ops->collect(l->inner, &r, err))
+    entry = split(&inner, l->join);
+    rc = l->inner->ops->step(l->inner, &inner, err);
+    free(entry);
+    if (rc || l->inner->ops->collect(l->inner, &r, err))
         return -1;
     keep(&l->kept[l->n_steps++ % STEPS], &r, &l->model->rec);
     return 0;
@@ -140,9 +167,13 @@ static int late_collect(struct backend *b, struct backend_result *r,
 static int late_copy(struct backend *b, uint32_t from, uint32_t to,
                      struct err *err)
 {
-    struct backend *inner = ((struct late *)b)->inner;
+    const struct late *l = (struct late *)b;
+    int rc = 0;
 
-    return inner->ops->copy(inner, from, to, err);
+    for (uint32_t j = 0; j < l->join && rc == 0; j++)
+        rc = l->inner->ops->copy(l->inner, from * l->join + j,
+                                 to * l->join + j, err);
+    return rc;
 }
 
 static void late_close(struct backend *b)
@@ -165,11 +196,18 @@ static const struct backend_ops ops = {
 
 struct backend *late_backend(struct backend *inner, size_t ahead, size_t delay)
 {
+    return joined_backend(inner, ahead, delay, 1);
+}
+
+struct backend *joined_backend(struct backend *inner, size_t ahead,
+                               size_t delay, uint32_t join)
+{
     struct late *l = xcalloc(1, sizeof(*l));
 
     l->base = (struct backend){ &ops, inner->name, inner->sink };
     l->inner = inner;
     l->ahead = ahead;
     l->delay = delay;
+    l->join = join;
     return &l->base;
 }

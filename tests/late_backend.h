@@ -7,6 +7,7 @@
 #define APUS_TESTS_LATE_BACKEND_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct backend;
 
@@ -14,5 +15,9 @@ struct backend;
  * come `delay` steps, at most 2, after they could. */
 struct backend *late_backend(struct backend *inner, size_t ahead,
                              size_t delay);
+
+/* The same, and `join` blocks of `inner`, at least 1, are one block. */
+struct backend *joined_backend(struct backend *inner, size_t ahead,
+                               size_t delay, uint32_t join);
 
 #endif
