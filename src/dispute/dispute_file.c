@@ -1,5 +1,5 @@
 /*
- * "apusdis1" and the result, or "apusdis2" and what is known of a file of
+ * "apusdis1" and the result, or "apusdis2" and the description of a file of
  * requests; then moves: kind u32, length u32, bytes.
  */
 #include <config.h>
@@ -65,7 +65,7 @@ static int play_move(struct judge *g, uint32_t move,
     }
 }
 
-/* The bytes of a head, 0 if it is none. */
+/* Read the head into *g.  Return its size, 0 if the file begins with none. */
 static size_t begin(struct judge *g, const unsigned char *file, size_t n)
 {
     if (n >= HEAD && n <= DISPUTE_FILE_MAX && memcmp(file, MAGIC, 8) == 0) {

@@ -1,5 +1,6 @@
 /*
- * The same integers as engine/sampler.c, which never makes the order.
+ * Uses the same integers as engine/sampler.c, which never builds the whole
+ * order.
  */
 #include <config.h>
 

@@ -1,7 +1,7 @@
 /*
- * One answer computed again with all that a party of its dispute opens: leaves,
- * kv rows, residual rows, and any operator table.  A position at a time, by
- * explain.h.
+ * One answer, recomputed with everything that a party of its dispute opens:
+ * leaves, kv rows, residual rows, and any operator table.  It is computed one
+ * position at a time, by explain.h.
  */
 #ifndef APUS_DISPUTE_EXECUTION_H
 #define APUS_DISPUTE_EXECUTION_H
@@ -20,7 +20,7 @@ struct err;
 struct execution;
 struct buf;
 
-/* The line of a file of requests that an answer is to, and its openings. */
+/* The line of a request file that the answer belongs to, and its openings. */
 struct execution_file {
     struct judge_file of;
     const unsigned char *line;  /* u64, then the path of its record */
@@ -28,7 +28,7 @@ struct execution_file {
     size_t n_line, n_after;
 };
 
-/* What is known of an answer; borrowed as long as the execution is used. */
+/* The inputs of an answer; borrowed for the lifetime of the execution. */
 struct execution_input {
     const struct model *model;   /* with its matrices */
     const uint32_t *prompt, *output;
@@ -53,30 +53,31 @@ struct execution {
     uint32_t position, layer;
 };
 
-/* Compute it: n_out output ids, the last of which is not fed.  alter (may be
- * NULL) changes numbers, for tests that lie.  ERR_FATAL without memory,
- * ERR_INPUT where the job record is of another model or prompt. */
+/* Compute an answer: n_out output ids, of which the last is not fed back.
+ * alter (may be NULL) changes numbers: fault injection for tests.  ERR_FATAL if
+ * out of memory, ERR_INPUT if the job record names another model or prompt. */
 int execution_new(struct execution **out, const struct execution_input *in,
                   size_t n_out, const struct x1_kernels *k,
                   explain_alter_fn *alter, void *self, struct err *err);
 void execution_free(struct execution *x);
 
-/* The result record of what came out, instead of one that was given: finish and
- * text are whoever answers' to say. */
+/* Make the result record from the computed ids, instead of a given one.  The
+ * caller sets finish and text. */
 void execution_seal(struct execution *x, struct result_record *r);
 
-/* Bytes of a kv row, and of all of a position. */
+/* Return the size in bytes of one kv row, and of all kv rows of a position. */
 size_t execution_row_bytes(const struct execution *x);
 size_t execution_rows_bytes(const struct execution *x);
 
-/* A residual row that is kept: layer 0 is the embedding. */
+/* Return a kept residual row; layer 0 is the embedding. */
 const float *execution_x(const struct execution *x, uint32_t position,
                          uint32_t layer);
 
-/* A token is drawn at a position. */
+/* Return whether a token is drawn at this position. */
 bool execution_draws(const struct execution *x, uint32_t position);
 
-/* Explain a layer, or the head, at a position whose rows are kept: x->now. */
+/* Explain a layer, or the head, at a position whose rows are kept.  The table
+ * is x->now. */
 int execution_explain(struct execution *x, uint32_t position, uint32_t layer,
                       struct err *err);
 

@@ -1,6 +1,6 @@
 /*
- * doc/numerics.md, "A layer", with everything kept.  Vectors come from the
- * table of kernels; scalars that a kernel does not give out, from terms.h.
+ * Implements doc/numerics.md, "A layer", and keeps every number.  Vectors come
+ * from the kernel table; scalars that no kernel returns come from terms.h.
  */
 #include <config.h>
 
@@ -169,7 +169,7 @@ int explain_rows(struct explain *e, unsigned char *out, uint32_t layer,
 
 /* ---- attention ----------------------------------------------------------- */
 
-/* Blocks and scratch for so many positions. */
+/* Reserve blocks and scratch memory for this many positions. */
 static int reserve(struct explain *e, size_t positions, struct err *err)
 {
     size_t want = (positions + X1_BLOCK - 1) / X1_BLOCK;
@@ -193,7 +193,8 @@ static int reserve(struct explain *e, size_t positions, struct err *err)
     return 0;
 }
 
-/* What attention of a head passes through: its entry of `heads`. */
+/* Record the intermediate values of one head's attention: its entry of
+ * `heads`. */
 static void attended(struct explain *e, size_t head, const int16_t *r,
                      int32_t er, const unsigned char *rows, size_t stride,
                      size_t from, size_t to)
@@ -226,7 +227,7 @@ static void attended(struct explain *e, size_t head, const int16_t *r,
     set_u64(out + 24, (uint64_t)z);
 }
 
-/* The heads that share KV head g. */
+/* Attend with the query heads that share KV head g. */
 static void attend_group(struct explain *e, size_t g,
                          const unsigned char *rows, size_t stride,
                          size_t from, size_t to)
@@ -284,7 +285,7 @@ static int attend(struct explain *e, const unsigned char *rows, size_t stride,
 
 /* ---- a layer ------------------------------------------------------------- */
 
-/* y = x + wo o, and what the layer adds up to: y + down(silu(swiglu) * up). */
+/* Compute y = x + wo o, and the layer's output y + down(silu(swiglu) * up). */
 static int feed_forward(struct explain *e, const struct model_layer *w,
                         const float *x, struct err *err)
 {
@@ -345,7 +346,7 @@ void explain_embed(struct explain *e, float *x, uint32_t token,
 {
     const struct x1_matrix *m = &e->m->embed;
 
-    /* who answered may have published an id that no token has */
+    /* the node may have published an id that no token has */
     for (size_t i = 0; i < m->cols; i++)
         x[i] = token < m->rows ? (float)m->w[(size_t)token * m->cols + i] *
                                      m->scale[token] : 0.0f;

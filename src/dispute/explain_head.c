@@ -2,9 +2,10 @@
  * The head: norm, logits, and the draw with the sums that decide it
  * (doc/numerics.md, Sampling).
  *
- * Where a draw is cut by top_k, `wk` and `idk` are weight and id of the last
- * token that stays in the order (weight down, id up); where it is not, 0 and
- * the last id, which keeps all.  wp and idp are those of top_p among them.
+ * If top_k cuts a draw, `wk` and `idk` are the weight and id of the last kept
+ * token in the order (weight descending, id ascending); otherwise they are 0
+ * and the last id, which keeps every token.  wp and idp say the same for top_p
+ * among the kept ones.
  */
 #include <config.h>
 
@@ -34,7 +35,7 @@ static int compare_weighed(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* Where top_k and top_p cut, and the sums of what stays. */
+/* Find where top_k and top_p cut, and the sums of what remains. */
 static void find_cuts(struct explain *e, const struct sampling *s)
 {
     uint32_t n = e->m->rec.n_vocab;
@@ -64,7 +65,7 @@ static void find_cuts(struct explain *e, const struct sampling *s)
     free(w);
 }
 
-/* The token of a draw, and what ids before it weigh. */
+/* Draw the token, and sum the weights of the ids before it. */
 static uint32_t draw(struct explain *e, const struct sampling *s)
 {
     uint32_t n = e->m->rec.n_vocab, id = 0;

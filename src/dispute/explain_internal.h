@@ -1,5 +1,5 @@
 /*
- * What explain.c and explain_head.c have in common.
+ * Shared by explain.c and explain_head.c.
  */
 #ifndef APUS_DISPUTE_EXPLAIN_INTERNAL_H
 #define APUS_DISPUTE_EXPLAIN_INTERNAL_H
@@ -38,7 +38,8 @@ void explain_changed(struct explain *e, enum entry entry, void *value,
 
 void explain_scalar(struct explain *e, enum entry entry, uint64_t value);
 
-/* A vector of floats is complete. */
+/* A vector of floats is complete: let the alter function change it, and keep
+ * it. */
 void explain_floats(struct explain *e, enum entry entry);
 
 /* The norm of a row of dim floats with gains g: entries from `first` (an

@@ -1,6 +1,6 @@
 /*
- * What the node shows, checked against what it showed before.  Picks are
- * judge_pick.c, records judge_records.c, statements statements.c.
+ * Checks what the node shows against what it showed before.  judge_pick.c has
+ * the picks, judge_records.c the records, statements.c the statements.
  */
 #include <config.h>
 
@@ -156,8 +156,8 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Chunks, blocks and leaves: what is picked from the list before narrows it
- * down; g->list.first is then the number of the first thing in it. */
+/* Take chunks, blocks or leaves.  Each pick from the list before narrows the
+ * range; g->list.first is the number of the first element in it. */
 static int show_trace(struct judge *g, const unsigned char *bytes, size_t n,
                       struct err *err)
 {
@@ -337,7 +337,8 @@ static int show_piece(struct judge *g, const unsigned char *bytes, size_t n,
     return 0;
 }
 
-/* Sums are below 2^53 in size; those of one block make what was picked. */
+/* Check that each sum is below 2^53 in size, and that the sums of a block add
+ * up to the picked one. */
 static int check_sums(const struct judge *g, const unsigned char *bytes,
                       size_t count, size_t width, struct err *err)
 {

@@ -1,11 +1,11 @@
 /*
  * The judge of a dispute about one answer (doc/dispute.md): from the hash of
  * its result record, move by move, to one statement that a proof decides.  It
- * keeps what the node showed and nothing else; it has no clock, money, names
- * or signatures.
+ * keeps only what the node showed; clock, money, names and signatures are left
+ * to the queue.
  *
- * The node shows, the challenger picks, either proves.  What does not fit is
- * refused with ERR_INPUT and a reason, and the state is as it was.
+ * The node shows, the challenger picks, either proves.  An invalid move is
+ * refused with ERR_INPUT and a reason, and leaves the state unchanged.
  */
 #ifndef APUS_DISPUTE_JUDGE_H
 #define APUS_DISPUTE_JUDGE_H
@@ -55,13 +55,13 @@ enum show {
 enum judge_turn { JUDGE_SHOWS, JUDGE_PICKS, JUDGE_PROVES, JUDGE_OVER };
 enum judge_verdict { JUDGE_HOLDS, JUDGE_FAULT, JUDGE_UNJUDGED };
 
-/* What is to be proven: the fields of a proof's head. */
+/* The statement to prove: the fields of a proof's head. */
 struct statement_place {
     uint32_t code, position, layer, head, index, part;
 };
 
-/* A result that was answered with a file of requests: what was asked and what
- * was answered, of which this is result `index`. */
+/* A result that belongs to a request file: the file that was asked, the file's
+ * results, and the index of this result among them. */
 struct judge_file {
     struct id root;   /* over the result records of the file */
     struct id model;
@@ -102,12 +102,13 @@ struct judge {
     char text[160];          /* the verdict in a sentence */
 };
 
-/* A dispute about the result of this hash: the records are awaited. */
+/* Begin a dispute about the result with this hash.  The judge awaits the
+ * records. */
 void judge_init(struct judge *g, struct id result);
 
-/* The same about a result of a file, known by its index.  The challenger may
- * also pick `order`: the request ids of it and of the result after it have to
- * ascend.  Of the last result that cannot be picked. */
+/* Begin a dispute about a result of a file, given by its index.  The challenger
+ * may also pick `order`, unless it is the last result: its request id must be
+ * below that of the next result. */
 void judge_init_file(struct judge *g, const struct judge_file *file);
 void judge_clear(struct judge *g);
 
@@ -115,24 +116,27 @@ void judge_clear(struct judge *g);
 int judge_show(struct judge *g, const unsigned char *bytes, size_t n,
                struct err *err);
 
-/* The challenger picks: words and numbers, as doc/dispute.md has them. */
+/* Take the challenger's pick: words and numbers, as doc/dispute.md defines
+ * them. */
 int judge_pick(struct judge *g, const char *choice, struct err *err);
 
-/* Either proves the statement at g->place: the verdict, in any case. */
+/* Take a proof of the statement at g->place, from either party.  If it is well
+ * formed, the verdict follows. */
 int judge_prove(struct judge *g, const unsigned char *bytes, size_t n,
                 struct err *err);
 
 /* A name of a show, as in messages and files. */
 const char *judge_show_name(enum show s);
 
-/* How many partial sums an entry has at this place, and bytes of each; where
- * they begin: groups of keys are numbered from position 0. */
+/* Return the number of partial sums of an entry at this place.  *width is the
+ * size of each in bytes and *first the number of the first: groups of keys are
+ * numbered from position 0. */
 uint32_t judge_n_sums(const struct judge *g, uint32_t *first, size_t *width);
 
-/* A token is drawn at the shown leaf. */
+/* Return whether a token is drawn at the shown leaf. */
 bool judge_draws(const struct judge *g);
 
-/* What the table that was shown has of an entry. */
+/* Return the value of an entry in the shown table. */
 uint64_t judge_scalar(const struct judge *g, enum entry e);
 const unsigned char *judge_root(const struct judge *g, enum entry e);
 

@@ -1,5 +1,5 @@
 /*
- * What the files of the judge have in common.
+ * Shared by the files of the judge.
  */
 #ifndef APUS_DISPUTE_JUDGE_INTERNAL_H
 #define APUS_DISPUTE_JUDGE_INTERNAL_H
@@ -11,27 +11,31 @@
 /* The verdict, with the name of the statement that decided. */
 int judge_decide(struct judge *g, enum judge_verdict v, uint32_t statement);
 
-/* The three records of an answer, the first of which is known to be right. */
+/* Take the three records of an answer; the hash of the first is already
+ * verified. */
 int judge_take_records(struct judge *g, const unsigned char *bytes,
                        struct err *err);
 
-/* The first show about a result of a file, and the one after `order`. */
+/* Take the first show about a result of a file, and the show after `order`. */
 int judge_show_line(struct judge *g, const unsigned char *bytes, size_t n,
                     struct err *err);
 int judge_show_after(struct judge *g, const unsigned char *bytes, size_t n,
                      struct err *err);
 
-/* The judge knows all of this model: its architecture, numerics and flags. */
+/* Return whether the judge supports this model's architecture, numerics and
+ * flags. */
 bool judge_can_judge(const struct model_record *m);
 
-/* Statement 0: the records contradict each other or themselves. */
+/* Statement 0: return whether the records agree with each other and with
+ * themselves. */
 bool judge_records_good(const struct judge *g);
 
 /* Take the next list: numbers [first, first + n) of `width` bytes each. */
 void judge_shown(struct shown *s, uint32_t first, uint32_t n,
                  const unsigned char *bytes, size_t width);
 
-/* Keys that the position attends to: from the first, to the position. */
+/* Return the first key that the position attends to; the last is the position
+ * itself. */
 uint32_t judge_first_key(const struct judge *g);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * What the challenger picks: the next thing that the node has to show, or the
- * statement that is to be proven.  A pick has one to four words.
+ * Reads the challenger's picks.  A pick names what the node must show next, or
+ * the statement to prove.  It has one to four words.
  */
 #include <config.h>
 
@@ -104,7 +104,7 @@ static int pick_record(struct judge *g, const struct pick_words *w,
     return wrong(err);
 }
 
-/* One of a list of hashes: it is the root of what comes next. */
+/* Pick one of a list of hashes: the root of what the node shows next. */
 static int pick_hash(struct judge *g, struct shown *s,
                      const struct pick_words *w, uint32_t *i, struct err *err)
 {
@@ -147,7 +147,7 @@ static int pick_field(struct judge *g, const struct pick_words *w,
 
 /* ---- layers and operators ------------------------------------------------ */
 
-/* The vector of an entry under this root comes next. */
+/* Pick the vector of an entry, which the node shows next. */
 static int pick_vector(struct judge *g, enum entry e,
                        const unsigned char *root)
 {
@@ -180,7 +180,7 @@ static int pick_layer(struct judge *g, const struct pick_words *w,
     return wants(g, SHOW_OPERATORS);
 }
 
-/* A block of kv rows, or a row: its layer comes next. */
+/* Pick a block of kv rows, or a row, whose layer the node shows next. */
 static int pick_row(struct judge *g, const struct pick_words *w,
                     struct err *err)
 {
@@ -193,7 +193,8 @@ static int pick_row(struct judge *g, const struct pick_words *w,
     return wants(g, (enum show)(g->show + 1));
 }
 
-/* Partial sums of an entry, or the statement of a pick without them. */
+/* Ask for the partial sums of an entry, or go to the statement of a pick that
+ * needs none. */
 static int follow(struct judge *g, enum entry e, const char *field,
                   enum way way, uint32_t head, uint32_t index,
                   struct err *err)
@@ -214,7 +215,8 @@ static int follow(struct judge *g, enum entry e, const char *field,
                         ? SHOW_SUM_BLOCKS : SHOW_SUMS);
 }
 
-/* The length of the row behind an exponent, or of what a maximum is over. */
+/* Return the length of the row that an exponent belongs to, or that a maximum
+ * ranges over. */
 static size_t row_length(const struct judge *g, enum entry e)
 {
     switch (e) {
@@ -331,7 +333,7 @@ static int pick_sum(struct judge *g, const struct pick_words *w,
     if (g->show == SHOW_SUMS)
         return proves(g, ways_statement(g->entry, field, WAY_TERM),
                       g->place.head, g->place.index, i);
-    /* what the block's terms have to make stays alone */
+    /* keep only the sum that the terms of the block must add up to */
     memmove(g->sums.bytes.data, g->sums.bytes.data + width * i, width);
     g->sums.first = i;
     g->sums_blocked = true;

@@ -1,6 +1,6 @@
 /*
- * The records, of an answer alone or of one of a file; statement 0, and what a
- * judge can judge at all.
+ * The records of an answer, alone or in a file; statement 0; and which models
+ * the judge supports.
  */
 #include <config.h>
 
@@ -40,8 +40,8 @@ int judge_decide(struct judge *g, enum judge_verdict v, uint32_t statement)
     return 0;
 }
 
-/* No show is above JUDGE_SHOW_MAX: rows, kv rows in blocks, and the hashes of a
- * layer's kv rows behind the operator table. */
+/* Return whether no show exceeds JUDGE_SHOW_MAX: rows, kv rows in blocks, and
+ * the operator table with the hashes of a layer's kv rows. */
 static bool shows_fit(const struct model_record *m)
 {
     return m->n_layers <= 255 && m->n_kv_heads <= 192 &&

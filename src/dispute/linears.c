@@ -1,5 +1,5 @@
 /*
- * doc/numerics.md, "A layer".
+ * The table follows doc/numerics.md, "A layer".
  */
 #include <config.h>
 

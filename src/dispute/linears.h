@@ -1,6 +1,6 @@
 /*
- * Which linear makes a vector of the operator table: its matrix, bias, input
- * and residual.
+ * Maps a vector of the operator table to the linear that makes it: matrix,
+ * bias, input and residual.
  */
 #ifndef APUS_DISPUTE_LINEARS_H
 #define APUS_DISPUTE_LINEARS_H
@@ -16,10 +16,10 @@ struct linear_entry {
     enum entry residual;    /* ENTRIES none; ENTRY_X: the row x_l */
 };
 
-/* NULL if no linear makes it. */
+/* Return the linear that makes an entry, or NULL if none does. */
 const struct linear_entry *linears_of(enum entry e);
 
-/* The tensor of `local` in a layer, or of the head. */
+/* Return the tensor number of `local` in a layer, or in the head. */
 uint32_t linears_tensor(uint32_t layer, uint32_t local);
 
 #endif

@@ -60,7 +60,7 @@ static void put_opening(struct openings *o, uint32_t role, uint64_t index,
     buf_put(o->out, data, n_data);
 }
 
-/* Data of the next opening, or NULL; its path is in o->path. */
+/* Return the data of the next opening, or NULL; its path is in o->path. */
 static const unsigned char *next(struct openings *o, uint32_t role,
                                  uint64_t index, size_t n_data, bool bare,
                                  size_t *n_path)

@@ -1,8 +1,9 @@
 /*
  * The proof file `apusprf1` (doc/dispute.md, "The proof file"): a head that
- * says what is proven, then openings in the order in which a statement asks
- * for them.  Who reads it says which one comes next, of how many leaves its
- * tree is and how many bytes its leaf has: nothing of that is believed.
+ * says what is proven, then openings in the order in which a statement asks for
+ * them.  The reader states which opening comes next, how many leaves its tree
+ * has and how large its leaf is; the file's own claims about that are not
+ * trusted.
  */
 #ifndef APUS_DISPUTE_OPENINGS_H
 #define APUS_DISPUTE_OPENINGS_H
@@ -34,7 +35,7 @@ enum role {
 };
 
 /* Return the bytes to open, for a proof being written: n_data bytes, valid
- * until the next call, and the path of their leaf.  NULL: it is not known. */
+ * until the next call, and the path of their leaf.  NULL: unknown. */
 typedef const unsigned char *openings_source_fn(void *self, uint32_t role,
                                                 uint64_t index, size_t n_data,
                                                 unsigned char *path,
@@ -50,26 +51,27 @@ struct openings {
     unsigned char path[64 * 32];
 };
 
-/* Read the head of a proof: -1 if it is not of this place, or is none. */
+/* Read the head of a proof.  Return -1 if it is malformed or proves another
+ * place. */
 int openings_init(struct openings *o, const unsigned char *proof, size_t n,
                   const struct statement_place *place);
 
-/* The next opening, of leaf `index` of n_leaves: its data, n_data bytes
- * (never NULL), and the root that its path leads to.  After a refusal zeros,
- * up to 4 KiB, and a root of nothing. */
+/* Return the data (n_data bytes, never NULL) of the next opening, of leaf
+ * `index` of n_leaves, and the root that its path leads to.  After a refusal:
+ * zeros, up to 4 KiB, and a root that matches nothing. */
 const unsigned char *openings_next(struct openings *o, uint32_t role,
                                    uint64_t index, uint64_t n_leaves,
                                    size_t n_data, struct id *root);
 
-/* Data alone, which comes without a path. */
+/* Return the data of an opening that has no path. */
 const unsigned char *openings_bare(struct openings *o, uint32_t role,
                                    uint64_t index, size_t n_data);
 
-/* Everything was read and nothing was refused. */
+/* Return whether every opening was read and none was refused. */
 bool openings_done(const struct openings *o);
 
-/* Write a proof of this place to `out`: what openings_next asks for comes from
- * the source and is put there. */
+/* Write a proof of this place to `out`: openings_next gets what it asks for
+ * from the source and appends it. */
 void openings_write(struct openings *o, struct buf *out,
                     const struct statement_place *place,
                     openings_source_fn *source, void *self);

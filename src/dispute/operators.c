@@ -1,6 +1,6 @@
 /*
- * One row an entry: what it is called, how many bytes it has in the table, and
- * for a vector how long it is and what its elements are.
+ * One row per entry: its name, its size in the table and, for a vector, its
+ * length and the kind of its elements.
  */
 #include <config.h>
 
@@ -11,7 +11,7 @@
 
 #include "proof/model_record.h"
 
-/* Flags of a model that tables do not know. */
+/* Model flags that operator tables do not support. */
 static const struct {
     uint32_t flag;
     const char *name;
@@ -36,10 +36,10 @@ const char *operators_unknown(const struct model_record *rec)
     return rec->flags & ~known ? "flags of a later version" : NULL;
 }
 
-/* How many elements a vector has. */
+/* The number of elements of a vector. */
 enum length { NONE, DIM, QUERIES, KEYS, HEADS, FFN, VOCAB };
 
-/* .. and of which kind: integers of a quantised row have one byte in A8. */
+/* The kind of its elements; integers of a quantised row have one byte in A8. */
 enum kind { SCALAR, FLOATS, ATTENDED, ROW, DOWN_ROW };
 
 static const struct {
@@ -115,7 +115,7 @@ enum entry operators_entry(enum operators table, size_t i)
     case OPERATORS_OF_HEAD:
         return i <= ENTRY_BEFORE - ENTRY_EF ? (enum entry)(ENTRY_EF + i)
                                             : ENTRIES;
-    default: /* without q, and what would follow from it */
+    default: /* without q, and without what depends on it */
         if (i <= ENTRY_A)
             return (enum entry)i;
         return i <= ENTRY_A + 2 ? (enum entry)(i + 1) : ENTRIES;

@@ -1,13 +1,13 @@
 /*
- * The operator table of a position: every scalar of a layer or of the head,
- * and the root of every vector, in the order in which they are computed
- * (doc/dispute.md, "The operator table").  What is where follows from the
- * model record alone.
+ * The operator table of a position: every scalar of a layer or of the head, and
+ * the root of every vector, in the order in which they are computed
+ * (doc/dispute.md, "The operator table").  The model record alone determines
+ * the layout.
  *
  * A vector enters as blob(its bytes), little-endian.  Scalars have 4 or 8
  * bytes.  An exponent e belongs to a row that is quantised as A14; for an A8
- * row its place has the bits of s.  A witness w is the index of an element
- * that has the size which made the exponent.
+ * row the entry holds the bits of s.  A witness w is the index of an element
+ * whose size determines the exponent.
  */
 #ifndef APUS_DISPUTE_OPERATORS_H
 #define APUS_DISPUTE_OPERATORS_H
@@ -22,7 +22,7 @@ struct model_record;
 #define OPERATORS_MAX 768          /* bytes of a table at most */
 #define OPERATORS_ATTENDED 32      /* bytes of an entry of `heads` */
 
-/* Entries.  ENTRY_X, what a layer adds up to, is in the layer table. */
+/* Entries.  ENTRY_X, the output of a layer, is in the layer table. */
 enum entry {
     ENTRY_EX, ENTRY_WX, ENTRY_S, ENTRY_INV, ENTRY_EA, ENTRY_WA, ENTRY_A,
     ENTRY_Q, ENTRY_K, ENTRY_V, ENTRY_R, ENTRY_HEADS, ENTRY_O, ENTRY_EO,
@@ -37,42 +37,43 @@ enum entry {
     ENTRY_X, ENTRY_KV, ENTRIES
 };
 
-/* What such a model has that no table has an entry for, in the plural: "norms
- * after a sublayer"; NULL if tables have all of it. */
+/* Return the feature of a model that tables have no entry for, as a plural noun
+ * ("norms after a sublayer"); NULL if tables cover the whole model. */
 const char *operators_unknown(const struct model_record *rec);
 
-/* A layer at a position where the last one has something to draw from, or any
- * but the last; the last one elsewhere, which ends with its keys and values;
- * and the head. */
+/* The kinds of tables: a whole layer (any layer but the last, and the last one
+ * at a position that draws); the last layer at other positions, which ends with
+ * its keys and values; and the head. */
 enum operators { OPERATORS_LAYER, OPERATORS_KEYS, OPERATORS_OF_HEAD };
 
-/* The table of a layer (or OPERATORS_HEAD) at a position that draws or does
- * not. */
+/* Return the kind of table for a layer (or OPERATORS_HEAD) at a position that
+ * draws or does not. */
 enum operators operators_of(const struct model_record *rec, uint32_t layer,
                             bool draws);
 
-/* The i-th entry of a table, ENTRIES past its last. */
+/* Return the i-th entry of a table, ENTRIES past the last one. */
 enum entry operators_entry(enum operators table, size_t i);
 
-/* The name of an entry, as picks have it: "ex", "heads". */
+/* Return the name of an entry as picks spell it: "ex", "heads". */
 const char *operators_name(enum entry e);
 
-/* An entry of a table by its name, ENTRIES if there is none. */
+/* Return the entry of a table with this name, ENTRIES if none has it. */
 enum entry operators_find(enum operators table, const char *name);
 
-/* Bytes of a table, and where in it an entry begins. */
+/* Return the size of a table in bytes, and the offset of an entry in it. */
 size_t operators_size(enum operators table);
 size_t operators_offset(enum operators table, enum entry e);
 
-/* Bytes of an entry in its table: 4, 8, or 32 for the root of a vector. */
+/* Return the size of an entry in its table: 4, 8, or 32 for the root of a
+ * vector. */
 size_t operators_bytes(enum entry e);
 bool operators_is_vector(enum entry e);
 
-/* Elements of a vector and bytes of one of them. */
+/* Return the number of elements of a vector, and the size of one element. */
 size_t operators_elements(const struct model_record *rec, enum entry e);
 size_t operators_width(const struct model_record *rec, enum entry e);
 
-/* The row behind an exponent is A8 in this model. */
+/* Return whether the row that an exponent belongs to is A8 in this model. */
 bool operators_a8(const struct model_record *rec, enum entry exponent);
 
 #endif

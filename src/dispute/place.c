@@ -1,6 +1,6 @@
 /*
- * Lists are picked from by what their numbers count: blocks of 4096, 64 and 1
- * leaves, of 64 pieces and one, of 128 sums.
+ * The numbers of a list count blocks: of 4096, 64 and 1 leaves, of 64 pieces
+ * and 1, of 128 sums.
  */
 #include <config.h>
 
@@ -34,7 +34,7 @@ int place_init(struct place *p, const char *text, struct err *err)
                    "ENTRY/ELEMENT/TERM", text);
 }
 
-/* The number that a word begins with, divided. */
+/* Divide the number at the start of a word. */
 static int divide_number(char *choice, const char *word, uint64_t times,
                          uint64_t divisor, struct err *err)
 {
@@ -58,7 +58,7 @@ static int word(char *choice, const char *text)
     return text != NULL;
 }
 
-/* A term of the sums that are shown. */
+/* Pick a term of the shown sums. */
 static int pick_sum(char *choice, const char *term, const struct judge *g,
                     struct err *err)
 {

@@ -1,5 +1,5 @@
 /*
- * A place in a run as people write it (man apus-prove), and the picks that lead
+ * A place in a run in text form (man apus-prove), and the picks that lead
  * there: POSITION[/LAYER[/ENTRY[/ELEMENT[/TERM]]]].
  */
 #ifndef APUS_DISPUTE_PLACE_H
@@ -18,11 +18,12 @@ struct place {
     const char *word[PLACE_WORDS]; /* NULL from where it ends */
 };
 
-/* ERR_INPUT if it has another form. */
+/* Parse a place.  ERR_INPUT if it is malformed. */
 int place_init(struct place *p, const char *text, struct err *err);
 
-/* The next pick on the way, of at most JUDGE_PICK_MAX characters: 1, or 0 if
- * the judge has come to the place; -1, ERR_INPUT, if it does not lead on. */
+/* Write the next pick towards the place, at most JUDGE_PICK_MAX characters, and
+ * return 1.  Return 0 if the judge has reached it; -1, ERR_INPUT, if no pick
+ * leads there. */
 int place_pick(char *choice, const struct place *p, const struct judge *g,
                struct err *err);
 

@@ -1,6 +1,5 @@
 /*
- * Only vectors of floats have an element that can be changed by 1 and be what
- * a computation might have given.
+ * Only vectors of floats have elements that stay plausible when 1 is added.
  */
 #include <config.h>
 

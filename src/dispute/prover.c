@@ -1,5 +1,5 @@
 /*
- * Shows, and where the openings of a proof come from: statements ask for them
+ * Makes shows, and supplies the openings of a proof, which statements request
  * one by one (openings.h).
  */
 #include <config.h>
@@ -124,7 +124,7 @@ const unsigned char *prover_head(struct execution *x, uint32_t head)
     return x->now->vector[ENTRY_HEADS] + OPERATORS_ATTENDED * head;
 }
 
-/* The vector that is being looked at: x_(l+1) where a layer's x was picked. */
+/* Return the picked vector: x_(l+1) if the x of a layer was picked. */
 static const unsigned char *shown_vector(struct execution *x,
                                          const struct judge *g,
                                          unsigned char **own)
@@ -243,8 +243,8 @@ static void show_sums(struct buf *out, struct execution *x,
     free(sums);
 }
 
-/* Rows of the position are there, and its table is explained where one is
- * looked at. */
+/* Make sure that the rows of the position are kept and, if `table`, that its
+ * operator table is explained. */
 static int prepare(struct execution *x, const struct judge *g, bool table,
                    struct err *err)
 {
@@ -311,8 +311,8 @@ int prover_show(struct buf *out, struct execution *x, const struct judge *g,
 
 /* ---- proofs -------------------------------------------------------------- */
 
-/* Where openings come from, and what the last ones were of: a tensor, a row of
- * it, a position. */
+/* Supplies openings, and remembers what the last ones belonged to: a tensor, a
+ * row of it, a position. */
 struct piece_source {
     struct execution *x;
     const struct judge *g;

@@ -1,7 +1,7 @@
 /*
- * What a party sends in a dispute, from an execution: the show that the judge
- * awaits, and the proof of the statement that it came to.  Either party can
- * make a proof whose inputs it has.
+ * Makes what a party sends in a dispute, from an execution: the show that the
+ * judge awaits, and the proof of the statement that the dispute has come to.
+ * Either party can make a proof if it has the inputs.
  */
 #ifndef APUS_DISPUTE_PROVER_H
 #define APUS_DISPUTE_PROVER_H
@@ -11,7 +11,7 @@ struct err;
 struct execution;
 struct judge;
 
-/* Append what is to be shown now.  ERR_INPUT where residual rows of the
+/* Append the show that the judge awaits.  ERR_INPUT if the residual rows of the
  * position were not kept. */
 int prover_show(struct buf *out, struct execution *x, const struct judge *g,
                 struct err *err);
@@ -20,9 +20,9 @@ int prover_show(struct buf *out, struct execution *x, const struct judge *g,
 int prover_prove(struct buf *out, struct execution *x, const struct judge *g,
                  struct err *err);
 
-/* The challenger's next pick: the first place where what was shown last is
- * not what its own execution has.  1 with a pick of at most JUDGE_PICK_MAX
- * characters, 0 if all is the same there, or -1. */
+/* Write the challenger's next pick, at most JUDGE_PICK_MAX characters: the
+ * first place where the last show differs from its own execution.  Return 1
+ * with a pick, 0 if nothing differs, or -1. */
 int prover_pick(char *choice, struct execution *x, const struct judge *g,
                 struct err *err);
 

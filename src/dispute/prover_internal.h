@@ -1,5 +1,5 @@
 /*
- * What the files of the prover have in common.
+ * Shared by the files of the prover.
  */
 #ifndef APUS_DISPUTE_PROVER_INTERNAL_H
 #define APUS_DISPUTE_PROVER_INTERNAL_H
@@ -27,7 +27,8 @@ struct hashes hashes_of_rows(const struct execution *x, uint32_t position);
 /* Roots of aligned blocks of `size` of them. */
 struct hashes hashes_of_blocks(const struct hashes *h, size_t size);
 
-/* Bytes of the vector of an entry at the picked place; explained before. */
+/* Return the bytes of an entry's vector at the picked place, which must be
+ * explained already. */
 const unsigned char *prover_vector(struct execution *x, const struct judge *g,
                                    enum entry e, unsigned char **own);
 
@@ -35,7 +36,7 @@ const unsigned char *prover_vector(struct execution *x, const struct judge *g,
 void prover_sums(struct execution *x, const struct judge *g,
                  unsigned char *out);
 
-/* What the head's entry of `heads` has. */
+/* Return the entry of `heads` for this head. */
 const unsigned char *prover_head(struct execution *x, uint32_t head);
 
 #endif

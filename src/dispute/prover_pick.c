@@ -1,6 +1,6 @@
 /*
- * The challenger: the first place where what was shown is not what it has
- * itself, in the order in which things are computed.
+ * The challenger's picks: the first place, in order of computation, where the
+ * show differs from its own execution.
  */
 #include <config.h>
 
@@ -30,8 +30,8 @@ format_choice(char *choice, const char *fmt, ...)
     return 1;
 }
 
-/* What this execution would have shown, in `own`; then the first of n things
- * of `width` bytes that differs, n if none does. */
+/* Write what this execution would have shown to `own`, and find the first of n
+ * elements of `width` bytes that differs, n if none does. */
 static int own_show(struct buf *own, struct execution *x,
                     const struct judge *g, struct err *err)
 {
@@ -106,7 +106,7 @@ static int pick_field(char *choice, const struct execution *x,
 
 /* ---- lists --------------------------------------------------------------- */
 
-/* What was shown last, of things that picks number from s->first. */
+/* Pick from the last list, whose elements are numbered from s->first. */
 static int pick_list(char *choice, struct execution *x, const struct judge *g,
                      const struct shown *s, size_t width, struct err *err)
 {
@@ -146,8 +146,8 @@ static int pick_layer(char *choice, struct execution *x, const struct judge *g,
 
 /* ---- operators ----------------------------------------------------------- */
 
-/* The size of element w of the row behind an exponent, as the exponent or the
- * bits of s that it makes. */
+/* Return the size of element w of the row that an exponent belongs to, as the
+ * exponent or the bits of s that follow from it. */
 static uint32_t size_of(struct execution *x, const struct judge *g,
                         enum entry e, uint64_t w)
 {
@@ -261,8 +261,8 @@ static int pick_operator(char *choice, struct execution *x,
 
 /* ---- elements ------------------------------------------------------------ */
 
-/* The score, or the exponent of s_v, of a key that the shown head could
- * mean. */
+/* Return whether a key has the score, or the exponent of s_v, that the shown
+ * head claims. */
 static bool key_has(struct execution *x, const struct judge *g, uint32_t head,
                     uint32_t key, bool score, uint32_t bits)
 {
@@ -284,7 +284,7 @@ static bool key_has(struct execution *x, const struct judge *g, uint32_t head,
                                 g->m.attn_scale, row, hd) + 0.0f) == bits;
 }
 
-/* One of `heads` that differs: 0 if it only names other witnesses. */
+/* Pick an entry of `heads` that differs; 0 if it only names other witnesses. */
 static int pick_head(char *choice, struct execution *x, const struct judge *g,
                      uint32_t head, const unsigned char *shown)
 {

@@ -1,6 +1,6 @@
 /*
- * Partial sums as a show has them: of a dot 1024 products each, of a norm 256
- * squares, of attention 16 keys, of a draw 256 logits.
+ * Partial sums as shows contain them: 1024 products of a dot each, 256 squares
+ * of a norm, 16 keys of attention, 256 logits of a draw.
  */
 #include <config.h>
 
@@ -119,7 +119,7 @@ static void keys(struct execution *x, const struct judge *g,
     }
 }
 
-/* By the cuts and the drawn id that were shown. */
+/* Sum a draw, using the shown cuts and the shown id. */
 static void draws(struct execution *x, const struct judge *g,
                   unsigned char *out)
 {

@@ -1,5 +1,5 @@
 /*
- * From a proof to a verdict, and what the statements read of it.
+ * Turns a proof into a verdict, and reads the proof for the statements.
  */
 #include <config.h>
 

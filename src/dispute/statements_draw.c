@@ -1,7 +1,7 @@
 /*
- * Statement 16: a draw.  A term is four sums over 256 logits: how many top_k
- * keeps, what they weigh, what top_p keeps of them weighs, and what of that
- * has an id below the drawn one.
+ * Statement 16: a draw.  A term is four sums over 256 logits: the number of
+ * tokens that top_k keeps, their weight, the weight of those that top_p keeps,
+ * and the part of it with ids below the drawn one.
  */
 #include <config.h>
 
@@ -13,7 +13,7 @@
 #include "dispute/statements_internal.h"
 #include "kernels/x1.h"
 
-/* What the table claims of a draw. */
+/* The table's claims about a draw. */
 struct draw_claims {
     float max, t;
     uint32_t wk, idk, wp, idp;
@@ -50,7 +50,7 @@ static uint32_t weight(struct proof *p, const struct draw_claims *c,
     return x1_draw_weight(l, c->max, c->t);
 }
 
-/* The weight of one id; not one of the vocabulary is a fault. */
+/* Return the weight of one id; an id outside the vocabulary is a fault. */
 static uint32_t weight_of(struct proof *p, const struct draw_claims *c,
                           uint32_t id)
 {
@@ -97,7 +97,7 @@ static bool term_good(struct proof *p, const struct draw_claims *c)
     return true;
 }
 
-/* Where top_k and top_p end. */
+/* Check the cuts of top_k and top_p. */
 static bool cuts_good(struct proof *p, const struct draw_claims *c,
                       int64_t n_kept)
 {

@@ -140,7 +140,7 @@ static void queries(struct proof *p, int16_t *r)
         r[i] = (int16_t)(bytes[2 * i] | bytes[2 * i + 1] << 8);
 }
 
-/* The kv row of a position whose leaf has this root of them. */
+/* Open the kv row of a position, given the root of kv rows in its leaf. */
 static const unsigned char *row_under(struct proof *p, struct id rows)
 {
     const struct judge *g = p->g;
@@ -158,7 +158,7 @@ static const unsigned char *row_under(struct proof *p, struct id rows)
     return p->fault || p->o.refused ? NULL : row;
 }
 
-/* .. and of a position whose leaf is opened. */
+/* Open the leaf of a position, then its kv row. */
 static const unsigned char *row_at(struct proof *p, uint32_t position)
 {
     struct id root;
@@ -171,7 +171,7 @@ static const unsigned char *row_at(struct proof *p, uint32_t position)
     return row_under(p, id_at(leaf + 16));
 }
 
-/* The witness is a key that the position attends to. */
+/* Return whether the witness is a key that the position attends to. */
 static bool attends(struct proof *p, uint32_t key)
 {
     if (key >= judge_first_key(p->g) && key <= p->g->leaf.position)
@@ -220,7 +220,7 @@ bool proof_value_maximum(struct proof *p)
     return g->place.index == JUDGE_NONE ? ev == claimed : ev <= claimed;
 }
 
-/* What a group of keys adds to Z, or to element i of the mix; in *sum. */
+/* Add a group of keys' share of Z, or of element i of the mix, to *sum. */
 static void group(struct proof *p, const struct attended *a, bool mix,
                   int64_t *sum)
 {

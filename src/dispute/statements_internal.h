@@ -1,10 +1,9 @@
 /*
- * What the files of the statements have in common: a proof that is being read,
- * and numbers of it.
+ * Shared by the files of the statements: a proof being read, and its numbers.
  *
- * `fault` is set where a number that the node committed cannot be: then it has
- * lost, and zeros stand for the number, so that the rest of the proof is read
- * all the same.
+ * `fault` is set when the node committed to an impossible number.  The node has
+ * then lost; zeros replace the number, so that the remaining proof can still be
+ * read.
  */
 #ifndef APUS_DISPUTE_STATEMENTS_INTERNAL_H
 #define APUS_DISPUTE_STATEMENTS_INTERNAL_H
@@ -21,19 +20,19 @@ struct proof {
     bool fault;
 };
 
-/* A committed f32; out of the limit it is a fault. */
+/* Return a committed f32; a value beyond the limit is a fault. */
 float proof_float(struct proof *p, uint32_t bits, float limit);
 
-/* Element i of n f32 under a root, in an opening of its piece. */
+/* Return element i of n f32 under a root, from an opening of its piece. */
 float proof_element(struct proof *p, uint32_t role, struct id root, size_t n,
                     size_t i, float limit);
 
-/* Bytes [from, to) of a blob of n, in openings of their pieces. */
+/* Read bytes [from, to) of a blob of n bytes, from openings of their pieces. */
 void proof_bytes(struct proof *p, uint32_t role, struct id root, size_t n,
                  size_t from, size_t to, unsigned char *out);
 
-/* Floats [from, from + n) of a vector of the model: its tensor record, then its
- * pieces. */
+/* Read floats [from, from + n) of a vector of the model: its tensor record,
+ * then its pieces. */
 void proof_values(struct proof *p, uint32_t tensor, size_t from, size_t n,
                   float *out);
 
@@ -44,20 +43,23 @@ struct id proof_tensor(struct proof *p, uint32_t tensor);
 float proof_scale(struct proof *p, uint32_t tensor, size_t i,
                   struct id *weights);
 
-/* Element j of the row that an exponent is of, before it was quantised. */
+/* Return element j of the row that an exponent belongs to, before
+ * quantisation. */
 float proof_source(struct proof *p, enum entry exponent, size_t j);
 
-/* Root of a vector of the table, or of the row x that the table is of. */
+/* Return the root of a vector of the table, or of the row x that the table
+ * starts from. */
 struct id proof_root(const struct proof *p, enum entry e);
 
-/* A14 exponent of the table: within what can be. */
+/* Return an A14 exponent of the table; one outside the possible range is a
+ * fault. */
 int32_t proof_exponent(const struct proof *p, enum entry e);
 int32_t proof_clamp(uint32_t e, int32_t low);
 
-/* The exponent of the row that an entry is quantised from, or was. */
+/* Return the exponent entry that belongs to a quantised row. */
 enum entry proof_exponent_of(enum entry row);
 
-/* Write the proof of g->place, of what a source gives. */
+/* Write the proof of g->place with the openings that a source supplies. */
 int judge_openings(const struct judge *g, openings_source_fn *source,
                    void *self, struct buf *out, struct err *err);
 

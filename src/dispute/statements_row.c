@@ -45,8 +45,8 @@ static bool ends_text(const struct model_record *m, uint32_t id)
     return false;
 }
 
-/* Output id i is the one drawn there, and ends the answer if and only if it is
- * the last one.  Stop strings are statement 17's. */
+/* Return whether output id i is the id drawn there, and ends the answer if and
+ * only if it is the last one.  Stop strings are left to statement 17. */
 static bool output_good(struct proof *p, uint32_t i)
 {
     const struct judge *g = p->g;
@@ -82,7 +82,7 @@ bool proof_token(struct proof *p)
     return g->leaf.token == leaf_at(p, t - 1).next;
 }
 
-/* 1024 weights of a row, or what is left of them. */
+/* Read the next 1024 weights of a row, or the remaining ones. */
 static size_t weights(struct proof *p, struct id root, size_t cols,
                       uint32_t part, unsigned char *out)
 {

@@ -1,5 +1,5 @@
 /*
- * Each function is a line or two of doc/numerics.md.
+ * Each function implements a line or two of doc/numerics.md.
  */
 #include <config.h>
 

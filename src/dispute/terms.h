@@ -1,7 +1,7 @@
 /*
- * X1 one element at a time (doc/numerics.md), for checks of one number of a
- * run: a single result of a kernel, or a value in the middle of it.  Plain C
- * over kernels/x1.h; a table of kernels gives the same bits.
+ * X1 one element at a time (doc/numerics.md), for checking one number of a run:
+ * a single result of a kernel, or an intermediate value.  Plain C over
+ * kernels/x1.h; every kernel table gives the same bits.
  *
  * A kv row has 8 + 2 head_dim bytes, as the trace hashes it: s_k and s_v as
  * f32, then K and V, int8 each.
@@ -17,39 +17,41 @@
 #define TERMS_ROW_MAX (8 + 2 * TERMS_HEAD_DIM)
 #define TERMS_KEYS 16       /* of a partial sum over keys, at multiples of 16 */
 
-/* The size of a number reaches 2^40, or it is none. */
+/* Return whether |v| is 2^40 or more, or v is NaN. */
 bool terms_out_of_range(float v);
 
-/* The A14 exponent of a row whose greatest size is that of v, and the integer
- * of v in a row of exponent e. */
+/* Return the A14 exponent of a row whose largest magnitude is |v|, and the
+ * integer of v in a row of exponent e. */
 int32_t terms_exponent(float v);
 int32_t terms_a14(float v, int32_t e);
 
-/* The A8 scale of a row whose greatest size is that of `most`, and the integer
- * of v in that row. */
+/* Return the A8 scale of a row whose largest magnitude is |most|, and the
+ * integer of v in that row. */
 float terms_a8_scale(float most);
 int32_t terms_a8(float v, float most);
 
-/* The element of greatest size, of equal ones the first. */
+/* Return the index of the element of largest magnitude, the first of equal
+ * ones. */
 size_t terms_greatest(const float *x, size_t n);
 
 /* Sum of squares of n elements in A14 of exponent e, and 1/rms from it. */
 int64_t terms_squares(const float *x, size_t n, int32_t e);
 float terms_inv(int64_t squares, int32_t e, size_t n, float eps);
 
-/* A linear from its exact sum; step is that of the row. */
+/* Return an output of a linear from its exact sum; step is the row's scale. */
 float terms_linear(int64_t acc, float s_w, float step);
 float terms_step(int32_t e);
 
 /* silu(g) * u */
 float terms_gated(float g, float u);
 
-/* A head of q or k: its norm, where g is not NULL, and rope.  false if a number
- * that is quantised on the way is out of range. */
+/* Apply the norm (if g is not NULL) and rope to a head of q or k.  Return false
+ * if a number that is quantised on the way is out of range. */
 bool terms_turn(float *x, size_t hd, const float *g, float eps,
                 const float *inv_freq, uint32_t position);
 
-/* The kv row of a KV head after rope; false if a number is out of range. */
+/* Write the kv row of a KV head after rope; return false if a number is out of
+ * range. */
 bool terms_row(unsigned char *out, const float *k, const float *v, size_t hd);
 
 /* The score of a kv row for a query r of exponent er, c being the model's
@@ -62,7 +64,7 @@ int32_t terms_value_exponent(float s_v);
 int32_t terms_z(float score, float m);
 int32_t terms_u(float score, float m, float s_v, int32_t ev);
 
-/* An output of attention from its exact sums. */
+/* Return an output of attention from its exact sums. */
 float terms_mixed(int64_t num, int64_t z, int32_t ev);
 
 #endif

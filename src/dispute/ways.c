@@ -1,5 +1,5 @@
 /*
- * One row a way.
+ * One row per way.
  */
 #include <config.h>
 

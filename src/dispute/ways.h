@@ -1,7 +1,6 @@
 /*
- * Which statement follows from what the challenger picks: a function of the
- * entry and of the kind of pick, in one table (doc/dispute.md, "Ways").  The
- * node never chooses.
+ * Maps a pick to the statement to prove: one table, by entry and kind of pick
+ * (doc/dispute.md, "Ways").  The node never chooses.
  */
 #ifndef APUS_DISPUTE_WAYS_H
 #define APUS_DISPUTE_WAYS_H
@@ -10,7 +9,7 @@
 
 #include "dispute/operators.h"
 
-/* Kinds of picks, by what they say of an entry. */
+/* Kinds of picks: what the challenger claims about an entry. */
 enum way {
     WAY_WITNESS, /* a maximum's witness does not have its size */
     WAY_EXCEEDS, /* an element is greater than the maximum */
@@ -24,11 +23,11 @@ enum way {
 #define WAYS_NONE 0xff
 #define WAYS_SUMS 0xfe /* partial sums are shown first */
 
-/* The statement of a pick, WAYS_SUMS, or WAYS_NONE.  `field` is one of an entry
- * of `heads`: "er", "m", "ev", "Z"; else NULL. */
+/* Return the statement of a pick, WAYS_SUMS, or WAYS_NONE.  `field` names a
+ * field of `heads`: "er", "m", "ev", "Z"; otherwise it is NULL. */
 unsigned ways_statement(enum entry e, const char *field, enum way way);
 
-/* The n-th row of the table, 0 past the last: for the vectors. */
+/* Read the n-th row of the table; return 0 past the last.  For the vectors. */
 int ways_row(size_t n, enum entry *e, const char **field, enum way *way,
              unsigned *statement);
 const char *ways_name(enum way way);
