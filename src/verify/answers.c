@@ -177,7 +177,8 @@ static void drop_line(struct answers *a)
     a->has_got = false;
 }
 
-/* The line from this byte on, without its end, which *next is behind. */
+/* Read the line at this offset, without its newline; *next is the offset after
+ * it. */
 static int read_line(struct answers *a, uint64_t at, uint64_t *next,
                      struct err *err)
 {

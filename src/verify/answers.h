@@ -1,7 +1,7 @@
 /*
- * Answers that somebody has, from a checkpoint or from an output file, as a
- * list: which requests they answer, and each one when it is asked for.
- * Whether they are right is not judged here.
+ * A list of answers from a checkpoint or an output file: the requests that they
+ * answer, and each answer on demand.  Nothing here checks whether they are
+ * right.
  */
 #ifndef APUS_VERIFY_ANSWERS_H
 #define APUS_VERIFY_ANSWERS_H
@@ -17,7 +17,7 @@ struct answers;
 struct err;
 struct part_file;
 
-/* What an answer may be known by. */
+/* The keys that identify an answer. */
 struct answer_key {
     struct id request;
     struct id name;         /* digest of its custom_id */
@@ -28,7 +28,7 @@ struct answer_key {
     uint64_t at;
 };
 
-/* One answer.  Borrowed from the answers until the next is got. */
+/* One answer.  Borrowed from the list until the next one is read. */
 struct stored_answer {
     const char *name;           /* custom_id */
     size_t n_name;
@@ -45,12 +45,12 @@ struct stored_answer {
     size_t n_prompt, stops_size;
 };
 
-/* The parts of a checkpoint, in their order; they stay the caller's, and open
- * as long as the answers. */
+/* Open the parts of a checkpoint, in order.  They remain the caller's, and must
+ * stay open as long as the list. */
 int answers_of_parts(struct answers **out,
                      const struct part_file *const *part, size_t n,
                      struct err *err);
-/* The lines of an output file. */
+/* Open the lines of an output file. */
 int answers_of_output(struct answers **out, const struct part_file *f,
                       struct err *err);
 void answers_free(struct answers *a); /* NULL is allowed */
@@ -60,7 +60,7 @@ const struct answer_key *answers_key(const struct answers *a, size_t i);
 int answers_get(struct answers *a, size_t i, struct stored_answer *out,
                 struct err *err);
 
-/* The model that answered, or NULL if nothing tells it. */
+/* Return the model that answered, or NULL if unknown. */
 const struct id *answers_model(const struct answers *a);
 
 #endif

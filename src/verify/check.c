@@ -1,6 +1,6 @@
 /*
- * The claims of a checkpoint, one after the other.  Everything is read, in
- * pieces; what is computed again is drawn before.
+ * Checks the claims of a checkpoint, one after another.  It reads everything,
+ * in pieces, and draws the answers to recompute beforehand.
  */
 #include <config.h>
 
@@ -92,14 +92,14 @@ void check_name_wrong(struct check *c, const char *what, const char *against,
     c->o->claim(c->o->self, &cl);
 }
 
-/* Keep the first of what is wrong with a row. */
+/* Keep the first thing that is wrong with a row. */
 static void wrong(struct check *c, const char *text)
 {
     if (!c->row[0])
         snprintf(c->row, sizeof(c->row), "%.390s", text);
 }
 
-/* Name the row if anything is wrong with it. */
+/* Report the row if anything is wrong with it. */
 static void end_row(struct check *c, uint32_t line, uint32_t choice,
                     const char *how, const char *against)
 {
@@ -122,7 +122,8 @@ const char *check_name(const char *path)
 
 /* ---- what takes no model ------------------------------------------------- */
 
-/* A row of /last that no leaf commits to is zeros, as it is sealed. */
+/* Return whether the row of /last is zeros, as it must be if no leaf commits to
+ * it. */
 static bool is_blank(const struct check *c, const struct checkpoint_row *row)
 {
     size_t n = (size_t)c->head->dim * 4;
@@ -133,13 +134,14 @@ static bool is_blank(const struct check *c, const struct checkpoint_row *row)
     return true;
 }
 
-/* x_L of the last position is what its leaf has committed to. */
+/* Return whether x_L of the last position matches the commitment in its
+ * leaf. */
 static bool last_fits(const struct check *c, const struct checkpoint_row *row)
 {
     if (!c->head->with_last)
         return true;
     if (c->head->without_leaves)
-        return true; /* what it would be compared with is not there */
+        return true; /* the leaf that would commit to it is missing */
     switch (record_last(&row->record, row->last, c->head->dim)) {
     case RECORD_LAST_NONE:
         return is_blank(c, row);
@@ -164,7 +166,8 @@ int check_seek(struct check_along *a, uint32_t line, struct err *err)
     return 0;
 }
 
-/* What a row says that its request is called, which is in no hash. */
+/* Return whether the row has the custom_id of its request, which no hash
+ * covers. */
 static bool is_called(const struct check *c, const struct checkpoint_row *row,
                       const char *custom_id)
 {
@@ -175,7 +178,7 @@ static bool is_called(const struct check *c, const struct checkpoint_row *row,
             (n == 0 || memcmp(custom_id, row->custom_id, n) == 0));
 }
 
-/* The id and the job of a row are those of its line. */
+/* Check that the id and the job of a row follow from its line. */
 static int check_request(struct check *c, const struct checkpoint_row *row,
                          const struct result_record *res, struct err *err)
 {
@@ -205,7 +208,7 @@ static int check_request(struct check *c, const struct checkpoint_row *row,
     return 0;
 }
 
-/* Whether the line of a row asks for it, and has it once. */
+/* Check that the line of a row asks for this choice, and gets it only once. */
 static void count_row(struct check *c, uint32_t line, uint32_t choice)
 {
     struct check_line *l;
@@ -252,8 +255,8 @@ static int check_row(struct check *c, const struct checkpoint_row *row,
     return check_request(c, row, res, err);
 }
 
-/* A row whose columns contradict each other, or a record: what it is said to
- * be the answer to is all that is known. */
+/* Report a row whose columns contradict each other or a record.  Only its
+ * claimed request is known. */
 static int contradicts(struct check *c, uint64_t i, const char *why,
                        struct err *err)
 {
@@ -275,7 +278,7 @@ static int look_at_row(struct check *c, uint64_t i, struct err *err)
     struct checkpoint_row row;
     struct result_record res;
 
-    /* a column that contradicts a record is a claim that fails */
+    /* a column that contradicts a record is a failed claim */
     if (checkpoint_row(c->part, i, &row, &why)) {
         if (why.code == ERR_INPUT)
             return contradicts(c, i, why.text, err);
@@ -327,7 +330,7 @@ static int check_rows(struct check *c, struct err *err)
 
 /* ---- computing again ----------------------------------------------------- */
 
-/* So many of the rows to come are drawn, each as likely as the other. */
+/* Draw to_draw of the remaining rows, each with equal probability. */
 bool check_draw(struct check *c)
 {
     uint64_t r = 0;
@@ -337,7 +340,7 @@ bool check_draw(struct check *c)
         return false;
     if (c->to_draw <= c->to_see) {
         if (getrandom(&r, sizeof(r), 0) != (ssize_t)sizeof(r))
-            r = 0; /* without chance: the first ones */
+            r = 0; /* no random numbers: take the first ones */
         if (r % (c->to_see + 1) >= c->to_draw)
             return false;
     }
@@ -345,7 +348,7 @@ bool check_draw(struct check *c)
     return true;
 }
 
-/* The job record follows from the request. */
+/* Check that the job record follows from the request. */
 static void check_job(struct check *c, const struct checkpoint_row *row,
                       const struct result_record *res, const char *text,
                       size_t n)
@@ -377,7 +380,7 @@ static void check_job(struct check *c, const struct checkpoint_row *row,
     request_clear(&r);
 }
 
-/* Row i and what else the part has of it. */
+/* Recompute row i, and compare everything that the part stores about it. */
 static int recompute_row(struct check *c, const struct checkpoint_row *row,
                          uint64_t i, struct err *err)
 {
@@ -444,7 +447,7 @@ static int compute_rows(struct check *c, struct err *err)
     return 0;
 }
 
-/* A backend gives hidden states only where it was told so. */
+/* Ask the backend for hidden states, which it offers only on request. */
 static int want_hidden(struct check *c, struct err *err)
 {
     if (!c->head->n_hidden || c->with_hidden)
@@ -485,7 +488,7 @@ int check_recompute(struct check *c, struct err *err)
     return recompute_new(&c->recompute, c->o->model, c->o->backend, &ro, err);
 }
 
-/* What the file says of itself, against the batch that it lies in. */
+/* Check the file's own header against the batch that contains it. */
 static void check_place(struct check *c)
 {
     const struct checkpoint_head *h = c->head;
@@ -528,7 +531,7 @@ static void check_shape(struct check *c)
     check_report(c, "the shape of the model", c->o->model->id, detail);
 }
 
-/* The index beside the part. */
+/* Check the index beside the part. */
 static int check_index(struct check *c, const char *path, struct err *err)
 {
     char *name = xasprintf("%.*sidx", (int)strlen(path) - 2, path);
@@ -553,7 +556,7 @@ static int check_index(struct check *c, const char *path, struct err *err)
     return rc;
 }
 
-/* Of a file that was opened: c->head and c->part are there. */
+/* Check an opened file: c->head and c->part are set. */
 static int check_opened(struct check *c, const char *path, struct err *err)
 {
     bool before = c->failed;
@@ -573,14 +576,15 @@ static int check_opened(struct check *c, const char *path, struct err *err)
         rc = check_index(c, path, err);
     if (rc == 0 && c->o->statement && !c->failed)
         rc = check_root(c, err);
-    /* what contradicts itself need not, and may not be able to be, computed */
+    /* a part that contradicts itself may be impossible to recompute, and need
+     * not be */
     if (rc == 0 && c->recompute && !c->failed)
         rc = check_computed(c, err);
     c->failed = c->failed || before;
     return rc;
 }
 
-/* A file that cannot be opened as what it is to be is a claim that fails. */
+/* A file that cannot be opened as a part is a failed claim. */
 int check_file(struct check *c, const struct part_file *f, struct err *err)
 {
     const char *path = part_file_path(f);

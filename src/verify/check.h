@@ -1,7 +1,7 @@
 /*
- * Check what a checkpoint claims: its hashes follow from its columns,
- * its requests are those of the batch, and, computed again, its answers are
- * the model's.  Each claim is reported with what it was compared with.
+ * Check the claims of a checkpoint: its hashes follow from its columns, its
+ * requests are those of the batch and its answers, recomputed, are the model's.
+ * Each claim is reported together with what it was compared against.
  */
 #ifndef APUS_VERIFY_CHECK_H
 #define APUS_VERIFY_CHECK_H
@@ -42,9 +42,9 @@ struct check_statement {
     char id[44];                 /* of its item, as text */
     struct id root;              /* of all results of the batch */
     uint32_t count, n_files;
-    /* Compare the results of a part that is one of several files, ascending
-     * by request id and choice; one that is not under the root was reported.
-     * NULL: that stays open. */
+    /* Compare the results of a part that is one of several files, ascending by
+     * request id and choice.  The function reports results that are not under
+     * the root.  NULL: the claim stays open. */
     enum verdict (*compare)(void *self, const struct result_leaf *leaf,
                             size_t n, struct err *err);
     void *self;
@@ -65,16 +65,16 @@ struct check_options {
     const struct check_statement *statement; /* of a part, or NULL */
 };
 
-/* A part by itself. */
+/* Check a part by itself. */
 enum verdict check_part(const struct part_file *f,
                         const struct check_options *o, struct err *err);
 
-/* A sealed batch: its files, each part, that every request has an answer or a
- * reason. */
+/* Check a sealed batch: its files, each part, and that every request has an
+ * answer or a reason. */
 enum verdict check_batch(const char *batch_path,
                          const struct check_options *o, struct err *err);
 
-/* The requests that an output file answers. */
+/* The requests that belong to an output file. */
 struct check_requests {
     const char *path;
     const char *ids;       /* a file of the id of each line, 32 bytes (zeros
@@ -83,15 +83,16 @@ struct check_requests {
     const struct id *model; /* by which they have their ids; NULL: unknown */
 };
 
-/* An output file of `apus run` or `apus export` against its requests: each
- * line (o->recompute of them) is made anew, with o->model, and compared.
- * Without a model only lines that need none.  ERR_INPUT if r->model is not
- * known, unless the requests have ids that do not depend on it. */
+/* Check an output file of `apus run` or `apus export` against its requests:
+ * recompute lines (o->recompute of them) with o->model, and compare.  Without a
+ * model, check only lines that need none.  ERR_INPUT if r->model is unknown,
+ * unless the ids of the requests do not depend on it. */
 enum verdict check_output(const char *path, const struct check_requests *r,
                           const struct check_options *o, struct err *err);
 
-/* What an output file says of itself: the id of its first request, and its
- * model.  A file without any is none, or all of it are errors. */
+/* What an output file says about itself: the id of its first request, and its
+ * model.  Without a model it is not an output file, or all its lines are
+ * errors. */
 struct check_output_head {
     bool has_request, has_model;
     struct id request, model;
@@ -105,14 +106,16 @@ int check_output_ids(const char *path,
                      void *self, struct err *err);
 
 /* Return the first field of a job that differs from the request with this id,
- * of those that need no model; NULL if none does.  The choice is ignored. */
+ * among fields that need no model; NULL if none does.  The choice is
+ * ignored. */
 const char *check_job_differs(const struct job_record *j,
                               const struct request *r, struct id id);
 
-/* Whether a file of requests from AO has one with this id: 1, 0, or -1. */
+/* Return 1 if a file of requests from AO has one with this id, 0 if not, or
+ * -1. */
 int check_requests_have(const char *requests, struct id id, struct err *err);
 
-/* The model that the answers of a part were computed with, and its batch. */
+/* Read the model that answered a part, and its batch. */
 int check_part_ids(struct id *model, struct id *batch,
                    const struct part_file *f, struct err *err);
 

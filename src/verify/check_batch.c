@@ -1,7 +1,7 @@
 /*
- * The claims of a sealed batch: its requests, its parts, and the files around
- * them.  Nobody signed any of these files: what there is of answers and of
- * lines is counted, and what a file says of them compared with that.
+ * Checks the claims of a sealed batch: its requests, its parts, and the files
+ * around them.  None of these files is signed, so this counts the answers and
+ * lines that are there and compares each file's claims with the counts.
  */
 #include <config.h>
 
@@ -32,9 +32,9 @@
 
 /* ---- requests.jsonl and batch.json --------------------------------------- */
 
-/* What the worker makes of a line before it computes: 0, or -1 with what it
- * writes as the reason (ERR_INPUT).  Without the model, what only that can
- * tell is not looked at. */
+/* Read a line as the worker does before it computes: 0, or -1 with the reason
+ * that it writes (ERR_INPUT).  Without the model, checks that need it are
+ * skipped. */
 static int read_request(struct request *r, const struct check *c,
                         const struct check_along *along, struct err *err)
 {
@@ -85,7 +85,8 @@ static int count_lines(struct check *c, struct request_file *f, struct err *err)
     return request_file_next(f, &text, &n, err);
 }
 
-/* Open them once more: they are those that were counted. */
+/* Open the requests once more, and check that they are the ones counted
+ * before. */
 static int open_again(struct request_file **out, const struct check *c,
                       struct err *err)
 {
@@ -181,7 +182,7 @@ static int check_part_file(struct check *c, const char *path, struct err *err)
     return rc;
 }
 
-/* Every part that is here or that checkpoint.json names. */
+/* Check every part that exists or that checkpoint.json names. */
 static int check_parts(struct check *c, const char *batch_path,
                        const struct seal_info *info, struct err *err)
 {
@@ -218,8 +219,7 @@ static int check_parts(struct check *c, const char *batch_path,
     return rc;
 }
 
-/* How many answers there are to draw from: those of every part that is here
- * and can be read. */
+/* Count the answers to draw from: those of every readable part. */
 static void plan_parts(struct check *c, const char *batch_path)
 {
     uint64_t n_rows = 0;
@@ -241,7 +241,7 @@ static void plan_parts(struct check *c, const char *batch_path)
 
 /* ---- what has no answer -------------------------------------------------- */
 
-/* refused.jsonl along the requests. */
+/* refused.jsonl, read in step with the requests. */
 struct batch_refusals {
     struct refused *file;
     struct check_along along;
@@ -261,7 +261,7 @@ void check_reason(struct reason *r, const char *code, const char *message)
     buf_clear(&b);
 }
 
-/* What is wrong with a reason, or NULL. */
+/* Find what is wrong with a reason; *wrong is NULL if nothing is. */
 static int judge_refusal(struct check *c, struct batch_refusals *f,
                          uint32_t line, const struct reason *why,
                          const char **wrong, struct err *err)
@@ -407,8 +407,8 @@ static int check_refused(struct check *c, const char *batch_path,
     return 0;
 }
 
-/* Every line has all its answers, or a reason: those without are named, and
- * those with a reason told. */
+/* Check that every line has all its answers, or a reason.  Name the lines that
+ * have neither, and list those with a reason. */
 static void check_answers(struct check *c)
 {
     uint64_t n_refused = 0;
@@ -440,7 +440,7 @@ static void check_answers(struct check *c)
     c->row[0] = '\0';
 }
 
-/* As many were computed as were asked for. */
+/* Check that as many answers were recomputed as requested. */
 static void check_drawn(struct check *c)
 {
     if (!c->o->recompute || c->o->trace || c->failed ||
@@ -452,8 +452,8 @@ static void check_drawn(struct check *c)
     check_report(c, "answers computed again", c->o->model->id, "");
 }
 
-/* A number of answers is a promise: a batch that has fewer does not keep it,
- * however good they are. */
+/* Refuse a batch that has fewer answers than the user asked to recompute, even
+ * if all of them are right. */
 static int check_enough(const struct check *c, struct err *err)
 {
     uint64_t n = c->o->recompute;

@@ -1,5 +1,5 @@
 /*
- * What the files of check share.
+ * Shared by the files of check.
  */
 #ifndef APUS_VERIFY_CHECK_INTERNAL_H
 #define APUS_VERIFY_CHECK_INTERNAL_H
@@ -37,7 +37,7 @@ struct check_along {
     size_t n;
 };
 
-/* What is being checked. */
+/* The state of a check. */
 struct check {
     const struct check_options *o;
     const char *file;         /* its name, for claims */
@@ -73,16 +73,16 @@ struct check {
     unsigned n_named;         /* of the whole check */
 };
 
-/* Report a claim about c->file: it holds unless c->wrong says why not, which
- * is cleared. */
+/* Report a claim about c->file: it holds unless c->wrong says why not.  Clears
+ * c->wrong. */
 void check_report(struct check *c, const char *what, const char *against,
                   const char *detail);
 
-/* Report something that was compared with nothing, and why. */
+/* Report a claim that could not be checked, and why. */
 void check_report_open(struct check *c, const char *what, const char *why);
 
-/* Report one of several things that a claim is about as wrong.  The first
- * CHECK_NAMED of a check get a line each, all are counted for .. */
+/* Report one of the things that a claim covers as wrong.  The first CHECK_NAMED
+ * of a check get a line each; all are counted for .. */
 void check_name_wrong(struct check *c, const char *what, const char *against,
                       const char *text);
 /* .. the claim: it holds if none was wrong.  `of` is the number of things. */
@@ -92,36 +92,38 @@ void check_report_some(struct check *c, const char *what,
 /* The last part of a path, borrowed. */
 const char *check_name(const char *path);
 
-/* Read on to this line (from 0), or stay at it.  ERR_INPUT if it was passed
- * or is not there. */
+/* Read forward to this line (from 0).  ERR_INPUT if it was passed already or
+ * does not exist. */
 int check_seek(struct check_along *a, uint32_t line, struct err *err);
 
-/* Whether the leaves of a record have its ids: 0, or -1 and why not. */
+/* Check that the leaves of a record have its ids: 0, or -1 with the difference
+ * in `why`. */
 int check_trace(const struct record *r, char *why, size_t size);
 
-/* Make c->recompute if anything is to be computed. */
+/* Make c->recompute if any answer will be recomputed. */
 int check_recompute(struct check *c, struct err *err);
 
-/* Draw from so many answers. */
+/* Prepare to draw from this many answers. */
 void check_plan(struct check *c, uint64_t n_rows);
 
-/* Whether the next of these is drawn. */
+/* Return whether the next of them is drawn. */
 bool check_draw(struct check *c);
 
-/* A reason as it is read from refused.jsonl: cut, scrubbed, cut. */
+/* Make a reason as it is read back from refused.jsonl: cut, scrubbed, cut. */
 void check_reason(struct reason *r, const char *code, const char *message);
 
-/* One part; what does not hold is a claim, -1 is what stops the check. */
+/* Check one part.  A mismatch is reported as a claim; -1 is an error that stops
+ * the check. */
 int check_file(struct check *c, const struct part_file *f, struct err *err);
 
 /* Compare the results of c->part with the statement in its options. */
 int check_root(struct check *c, struct err *err);
 
-/* What check_part and check_batch return. */
+/* Return the result of check_part and check_batch. */
 enum verdict check_result(const struct check *c, int rc, struct err *err);
 
-/* Whether a batch has the statement that its node signed when it was pushed;
- * keep an answer for its root; and compare it with what was counted. */
+/* Return whether a batch has the statement that its node signed when pushing;
+ * keep an answer for its root; compare the statement with the counts. */
 bool check_has_statement(const char *batch_path);
 void check_leaf(struct check *c, const struct result_record *res);
 int check_signed(struct check *c, const char *batch_path,

@@ -1,6 +1,6 @@
 /*
- * What of a job follows from its request, and what of a trace from the ids of
- * its answer alone.
+ * Checks the fields of a job that follow from its request, and those of a trace
+ * that follow from the ids of its answer.
  */
 #include <config.h>
 
@@ -29,7 +29,7 @@ static bool same_stops(const struct job_record *j, const struct request *r)
            want.n_stops == j->n_stops && id_equal(want.stops, j->stops);
 }
 
-/* A prompt that was given as ids; a text is the tokenizer's. */
+/* Compare a prompt that was given as ids; a text needs the tokenizer. */
 static bool same_prompt(const struct job_record *j, const struct request *r)
 {
     struct job_record want = { .n_prompt = 0 };
@@ -64,7 +64,7 @@ const char *check_job_differs(const struct job_record *j,
     return NULL;
 }
 
-/* Id i of prompt and output, in this order; TRACE_NONE past their end. */
+/* Return id i of the prompt followed by the output; TRACE_NONE past the end. */
 static uint32_t token_at(const struct record *r, size_t i)
 {
     if (i < r->n_prompt)

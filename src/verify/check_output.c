@@ -1,7 +1,7 @@
 /*
- * The claims of an output file: each line is the one that its request gives,
- * computed again.  Such a file has no hashes; what it is compared with is
- * made anew, from the request to the last byte.
+ * Checks the claims of an output file: each line equals the recomputed one.
+ * Such a file has no hashes, so each line is made anew, from the request to the
+ * last byte.
  */
 #include <config.h>
 
@@ -51,7 +51,7 @@ struct outputs {
     uint64_t lines_before; /* .. in the file that the requests are a part of */
 };
 
-/* Name the line as wrong. */
+/* Report the line as wrong. */
 __attribute__((format(printf, 3, 4)))
 static void wrong(struct outputs *o, const char *against, const char *fmt, ...)
 {
@@ -83,10 +83,10 @@ static int compare_answer(struct outputs *o, const struct output_line *got,
     return rc < 0 ? -1 : 0;
 }
 
-/* The line that an error should have: that of the requests, or of the file that
- * they are a part of.  An earlier version did not say it, or, where it split
- * the file, counted from the first line of the part: that of an error before
- * this one, or one that begins behind that. */
+/* Return the line number that an error should have: in the requests, or in the
+ * file that they are a part of.  Earlier versions left it out or, after
+ * splitting the file, counted from the first line of the part: the part of the
+ * error before this one, or one that begins after it. */
 static uint64_t error_line(struct outputs *o, const struct output_line *got)
 {
     uint64_t line = o->request, before;
@@ -103,7 +103,7 @@ static uint64_t error_line(struct outputs *o, const struct output_line *got)
     return got->line == line + o->lines_before ? got->line : line - before;
 }
 
-/* The line of an error. */
+/* Write the line of an error. */
 static void put_error(struct outputs *o, const struct output_line *got,
                       const char *name, const char *code, const char *message)
 {
@@ -111,7 +111,7 @@ static void put_error(struct outputs *o, const struct output_line *got,
                      error_line(o, got));
 }
 
-/* The custom_id that a line should have; a part may be without any. */
+/* Return the custom_id that a line should have; parts may lack them. */
 static const char *name_of(const struct outputs *o,
                            const struct output_line *got,
                            const struct request *r)
@@ -121,7 +121,7 @@ static const char *name_of(const struct outputs *o,
     return known ? r->custom_id : NULL;
 }
 
-/* A choice that is not an answer makes an error of the line. */
+/* Write an error line if a choice failed. */
 static bool put_failed(struct outputs *o, const struct output_line *got,
                        const char *name, const struct prompt *p, size_t n)
 {
@@ -140,7 +140,7 @@ static bool put_failed(struct outputs *o, const struct output_line *got,
     return false;
 }
 
-/* The whole line from what was computed. */
+/* Write the whole line from the recomputed choices. */
 static void put_line(struct outputs *o, const struct output_line *got,
                      const struct request *r, const struct prompt *p)
 {
@@ -183,7 +183,7 @@ static void format_number(char out[16], uint32_t n)
         snprintf(out, 16, "%" PRIu32, n);
 }
 
-/* Every choice of the request: 1 if all came out as the line says. */
+/* Recompute every choice of the request: 1 if all are as the line says. */
 static int compute_choices(struct outputs *o, const struct output_line *got,
                            const struct prompt *p, struct err *err)
 {
@@ -214,7 +214,7 @@ static int compute_choices(struct outputs *o, const struct output_line *got,
     return 1;
 }
 
-/* A request that the model takes. */
+/* Check the answer to a request that the model accepts. */
 static int check_answer(struct outputs *o, const struct output_line *got,
                         const struct request *r, const struct prompt *p,
                         struct err *err)
@@ -227,7 +227,7 @@ static int check_answer(struct outputs *o, const struct output_line *got,
     return compare_answer(o, got, o->c.o->model->id, err);
 }
 
-/* A reason that cannot be seen here: all but it is as it must be. */
+/* Check everything but the reason, which cannot be known here. */
 static int check_open(struct outputs *o, const struct output_line *got,
                       const struct request *r, struct err *err)
 {
@@ -235,7 +235,7 @@ static int check_open(struct outputs *o, const struct output_line *got,
     return compare_answer(o, got, "its request", err);
 }
 
-/* A line and the request that it answers. */
+/* Check a line against the request that it answers. */
 static int check_pair(struct outputs *o, const struct output_line *got,
                       const char *text, size_t n, struct err *err)
 {
@@ -257,7 +257,7 @@ static int check_pair(struct outputs *o, const struct output_line *got,
         o->n_old++;
         rc = check_open(o, got, &r, err);
     } else if (rc) {
-        /* earlier versions kept no name of what is not JSON */
+        /* earlier versions dropped the custom_id of invalid JSON */
         const char *name = r.kept_id && !got->has_custom_id ? NULL
                                                             : r.custom_id;
         struct reason reason;
@@ -278,9 +278,9 @@ static int check_pair(struct outputs *o, const struct output_line *got,
     return rc;
 }
 
-/* The request that a line answers: 1; 0 if there is none, which is wrong; -1.
- * The parts of a file that an earlier version split give equal lines one id:
- * its second answer is that of the next equal line. */
+/* Find the request that a line answers: 1; 0 if none does, which is reported;
+ * or -1.  Parts of a file that an earlier version split give equal lines the
+ * same id: a second answer then belongs to the next equal line. */
 static int find_request(struct outputs *o, struct request_line **out,
                         struct id id, struct err *err)
 {
@@ -353,8 +353,8 @@ static int check_lines(struct outputs *o, struct request_file *f,
 
 /* ---- the file ------------------------------------------------------------ */
 
-/* What can be known from lines that were found among the requests: which ids
- * they have, and whether the file knows of the requests at all. */
+/* What the lines found among the requests reveal: which ids they use, and
+ * whether the file belongs to these requests at all. */
 struct first_look {
     bool any, found, has_name; /* any: it answers something */
 };
@@ -397,7 +397,7 @@ static int look_at_lines(struct first_look *l, struct outputs *o,
     }
 }
 
-/* Open the requests by the ids that the file has. */
+/* Open the requests with the kind of ids that the file uses. */
 static int open_requests(struct outputs *o, const char *path,
                          const struct check_requests *r, struct err *err)
 {
@@ -467,7 +467,7 @@ static void report_lines(struct outputs *o)
                           "it has none: it is of a part by itself");
 }
 
-/* Every request has its line. */
+/* Report whether every request has its line. */
 static void report_requests(struct outputs *o)
 {
     uint64_t n_missing = 0;

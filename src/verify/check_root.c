@@ -1,7 +1,7 @@
 /*
- * The results of a part, against the root that a statement has signed.  The
- * SHA-256 of a part says which file it is, not that the tree of the batch was
- * made of its results.
+ * Checks the results of a part against the root in a signed statement.  The
+ * SHA-256 of a part identifies the file; it does not show that the tree of the
+ * batch was made of its results.
  */
 #include <config.h>
 
@@ -35,7 +35,7 @@ static int read_leaves(struct check *c, struct result_leaf *leaf,
     return 0;
 }
 
-/* What the part by itself contradicts; "" if nothing. */
+/* Find how the part contradicts the statement by itself; "" if it does not. */
 static void contradiction(char why[160], const struct check_statement *s,
                           struct result_leaf *leaf, size_t n)
 {

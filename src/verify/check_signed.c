@@ -1,6 +1,6 @@
 /*
- * A batch that was pushed has the statement that its node signed: the one file
- * beside its parts that nobody else can have made.
+ * Checks the statement that a pushed batch has from its node: the only file
+ * beside the parts that nobody else can make.
  */
 #include <config.h>
 
@@ -40,7 +40,7 @@ void check_leaf(struct check *c, const struct result_record *res)
     result_leaf(&c->leaf[c->n_leaves++], res);
 }
 
-/* What of the statement is not so; NULL: nothing. */
+/* Return how the statement contradicts the batch, or NULL. */
 static const char *compare_statement(struct check *c,
                                      const struct seal_info *info,
                                      const struct published_statement *s,

@@ -1,6 +1,6 @@
 /*
- * Each claim is one comparison, or a few of one kind; the first difference is
- * told.
+ * Each claim is one comparison, or several of one kind; it reports the first
+ * difference.
  */
 #include <config.h>
 
@@ -78,7 +78,7 @@ static void check_signer(struct claims *c, const struct item *it)
     claims_open(c, it->id, "its owner", text);
 }
 
-/* A tag is there once and has this value. */
+/* Return whether a tag appears exactly once, with this value. */
 static bool tag_is(const struct item *it, const char *name, struct id want)
 {
     struct id id;
@@ -175,7 +175,8 @@ int claims_result(struct claims *c, const struct claims_item *it,
 
 /* ---- statements ---------------------------------------------------------- */
 
-/* A batch of a file has no process: zeros, or no tag. */
+/* Return whether the process tag fits: a batch of a file has no process, so
+ * zeros or no tag. */
 static bool process_fits(const struct item *it, const struct statement *s)
 {
     static const struct id none;

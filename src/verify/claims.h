@@ -33,39 +33,42 @@ struct claims_item {
     size_t n;
 };
 
-/* What the tag Apus says (publish/kinds.h), "" if it has none. */
+/* Copy the value of the tag Apus (publish/kinds.h), "" if it is missing. */
 void claims_kind(char kind[32], const struct item *it);
 
-/* Report one claim, and note a failure.  wrong NULL: it holds. */
+/* Report one claim, and record a failure.  wrong NULL: the claim holds. */
 void claims_report(struct claims *c, struct id item, const char *what,
                    const char *against, const char *detail, const char *wrong);
 /* Report a claim that could not be checked, and why. */
 void claims_open(struct claims *c, struct id item, const char *what,
                  const char *why);
 
-/* All that a result says of itself.  0 and *p, whatever was wrong in it, if
- * it could be read as one; -1 if not, which is a claim that fails, too. */
+/* Check what a result says about itself.  Return 0 and set *p if the item
+ * parses as a result, even if claims failed; -1 if it does not parse, which is
+ * a failed claim, too. */
 int claims_result(struct claims *c, const struct claims_item *it,
                   struct published *p);
 
-/* All that a statement says of itself; the same. */
+/* Check what a statement says about itself, in the same way. */
 int claims_statement(struct claims *c, const struct claims_item *it,
                      struct published_statement *p);
 
-/* Whether a result is one of the batch that a statement is about, signed by
- * the same; why not in `wrong` (the first thing), or NULL. */
+/* Compare a result with the statement of its batch, signed by the same key.
+ * Return the first contradiction, written to `wrong`, or NULL if the result
+ * belongs to the batch. */
 const char *claims_not_in(const struct published *p,
                           const struct claims_item *result,
                           const struct published_statement *s,
                           const struct claims_item *statement);
 
-/* Why two statements about one batch contradict each other (the first thing),
- * or NULL.  Their files may differ: the same answers can lie in other parts. */
+/* Return the first contradiction between two statements about one batch, or
+ * NULL.  Their files may differ: the same answers can be split into other
+ * parts. */
 const char *claims_other_batch(const struct published_statement *other,
                                const struct published_statement *s);
 
-/* Its answer computed again, whose model `r` has.  ERR_INPUT if that
- * cannot be done: the prompt was published by its hash. */
+/* Recompute the answer with the model of `r`.  ERR_INPUT if that is impossible
+ * because only the hash of the prompt was published. */
 int claims_compute(struct claims *c, struct id item, const struct published *p,
                    struct recompute *r, const char *model, struct err *err);
 

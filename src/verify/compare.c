@@ -1,5 +1,5 @@
 /*
- * Pairs of answers, and their first difference.
+ * Pairs answers, and finds their first difference.
  */
 #include <config.h>
 
@@ -19,7 +19,7 @@
 
 /* ---- who belongs together ------------------------------------------------ */
 
-/* One way to know an answer: 32 bytes and the choice. */
+/* One key of an answer: 32 bytes and the choice. */
 struct index_entry {
     struct id id;
     uint32_t choice;
@@ -90,7 +90,7 @@ static void index_clear(struct index *x)
     free(x->taken);
 }
 
-/* The first with this id that is not taken. */
+/* Return the first answer with this id that is not paired yet. */
 static size_t find_unused(const struct index *x, enum match_way w, struct id id,
                           uint32_t choice)
 {
@@ -117,8 +117,8 @@ static size_t find_unused(const struct index *x, enum match_way w, struct id id,
     return NOBODY;
 }
 
-/* Who is called as the request of k is numbered, or is numbered as it is
- * called. */
+/* Find an answer whose custom_id is the request id of k, or whose request id is
+ * the custom_id of k. */
 static size_t find_crossed(const struct index *x, const struct answers *a,
                            size_t i, const struct stored_answer *got)
 {
@@ -159,7 +159,7 @@ static size_t find_pair(const struct index *x, const struct answers *a,
 
 /* ---- what differs -------------------------------------------------------- */
 
-/* The first of two lists of u32 that differs, or COMPARE_NONE. */
+/* Return the first index where two lists of u32 differ, or COMPARE_NONE. */
 static uint64_t first_id(const unsigned char *a, size_t n_a,
                          const unsigned char *b, size_t n_b)
 {
@@ -194,7 +194,7 @@ static void compare_text(struct compare_pair *p)
         p->text++;
 }
 
-/* How they ended: as exactly as both tell. */
+/* Compare how the answers ended, as precisely as both of them record it. */
 static bool same_end(const struct stored_answer *a,
                      const struct stored_answer *b)
 {

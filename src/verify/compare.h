@@ -2,10 +2,10 @@
  * Compare two lists of answers: count equal ones, and report the first
  * difference of the others, in the answer or in its parameters.
  *
- * Answers belong together that are to the same request, by its id; else whose
- * requests have the same custom_id, or where the custom_id of one is the id of
- * the other (store/rebuild.h makes such); else, where one of them has no name,
- * that are of the same line.  In any case of the same choice.
+ * Two answers form a pair if they have the same request id; otherwise the same
+ * custom_id, or the custom_id of one is the id of the other (store/rebuild.h
+ * makes such); otherwise, if one has no custom_id, the same line.  The choice
+ * must be the same in any case.
  */
 #ifndef APUS_VERIFY_COMPARE_H
 #define APUS_VERIFY_COMPARE_H
@@ -18,7 +18,7 @@
 
 struct err;
 
-/* What differs. */
+/* Kinds of differences. */
 enum {
     COMPARE_TOKENS = 1, COMPARE_TEXT = 2, COMPARE_FINISH = 4,
     COMPARE_PROMPT = 8, COMPARE_STOPS = 16, COMPARE_MAX_TOKENS = 32,
@@ -28,7 +28,7 @@ enum {
 #define COMPARE_ANSWER (COMPARE_TOKENS | COMPARE_TEXT | COMPARE_FINISH)
 #define COMPARE_NONE UINT64_MAX /* no token: it ends before */
 
-/* Two answers that differ, or one that the other side has not. */
+/* Two answers that differ, or one that the other side lacks. */
 struct compare_pair {
     const struct answer_key *key;  /* of a, or of b if a is NULL */
     const struct stored_answer *a, *b;
@@ -46,8 +46,8 @@ struct compare_counts {
     bool other_model;
 };
 
-/* Tell every pair that is not the same, in the order of a, then of b.  What is
- * only compared if both tell it: parameters. */
+/* Report every pair that differs, in the order of a, then of b.  Parameters are
+ * compared only if both sides record them. */
 typedef int compare_fn(void *self, const struct compare_pair *p,
                        struct err *err);
 int compare_answers(struct compare_counts *n, struct answers *a,

@@ -1,5 +1,5 @@
 /*
- * Answers from the side of who asks.
+ * Fetches and checks answers for the requester.
  */
 #include <config.h>
 
@@ -31,7 +31,7 @@ static void note_claim(void *self, const struct check_claim *c)
         snprintf(f->text, sizeof(f->text), "%s: %s", c->what, c->detail);
 }
 
-/* What the queue said of it, held against what is signed. */
+/* Compare what the queue said about a request with the signed result. */
 static int compare_status(const struct published *p, struct id process,
                           const struct dapp_status *s, struct id id,
                           struct err *err)
@@ -81,7 +81,7 @@ int dapp_answer_check(struct id process, const struct dapp_status *s,
     return rc;
 }
 
-/* Whether an item that was checked answers what its message asks. */
+/* Check that a verified item answers its message. */
 static int check_question(struct lookup *l, const struct claims_item *it,
                           const char *kept, struct err *unseen, struct err *err)
 {

@@ -98,7 +98,8 @@ int lookup_get(struct lookup *l, struct id id, struct lookup_item *i,
     return 0;
 }
 
-/* What bytes are that are not item, for those that may be taken for one. */
+/* Name the kind of bytes that are not an item but are easily mistaken for
+ * one. */
 static bool is_other(char what[BUNDLE_NAME], const struct buf *raw)
 {
     struct json *root = NULL;
@@ -113,7 +114,7 @@ static bool is_other(char what[BUNDLE_NAME], const struct buf *raw)
         bundle_name(what, n_items);
         return true;
     }
-    /* an item may begin like JSON, but is none */
+    /* an item may begin like JSON without being JSON */
     if (raw->data[0] != '{' || raw->len > TX_JSON_MAX ||
         json_parse(&root, raw->data, raw->len, NULL))
         return false;
@@ -123,7 +124,7 @@ static bool is_other(char what[BUNDLE_NAME], const struct buf *raw)
     return true;
 }
 
-/* The bytes of a file, and the head of the item that they are. */
+/* Read a file, and the head of the item in it. */
 static int read_item(const char *path, struct lookup_item *i, struct err *err)
 {
     char what[BUNDLE_NAME];
@@ -189,7 +190,7 @@ int lookup_blocks(struct lookup *l, struct id item, uint64_t n,
 
 /* ---- statements ---------------------------------------------------------- */
 
-/* A statement of that owner, and of that batch; why not. */
+/* Return why this is not a statement of that owner and batch, or NULL. */
 static const char *not_wanted(const struct lookup_item *i, struct id owner,
                               const struct id *batch,
                               struct published_statement *s)

@@ -1,8 +1,7 @@
 /*
- * Where published items are: fetched by id or read from a file, verified in
- * any case; statements and bundles found by owner and tags.  What an index
- * names is a hint (arweave/graphql.h): what is not what was looked for is
- * passed over.
+ * Finds published items: fetched by id or read from a file, and always
+ * verified; statements and bundles by owner and tags.  An index only gives
+ * hints (arweave/graphql.h): items that do not match the query are skipped.
  */
 #ifndef APUS_VERIFY_LOOKUP_H
 #define APUS_VERIFY_LOOKUP_H
@@ -26,9 +25,8 @@ struct settings;
 
 #define LOOKUP_BUNDLE_MAX ((size_t)256 << 20)
 
-/* Of the settings `gateways` and those of net/http.  The caller
- * (copied; NULL: nobody) hears of gateways that fail and of items that are
- * passed over. */
+/* Make a lookup from the setting `gateways` and those of net/http.  The caller
+ * (copied; may be NULL) is notified of failing gateways and skipped items. */
 int lookup_new(struct lookup **out, const struct settings *s,
                const struct caller *caller, struct err *err);
 void lookup_free(struct lookup *l);
@@ -43,7 +41,7 @@ void lookup_item_clear(struct lookup_item *i);
 
 int lookup_get(struct lookup *l, struct id id, struct lookup_item *i,
                struct err *err);
-/* What a raw item in a file is; err has the reason unless it is good. */
+/* What a file holds; err has the reason unless it is a good item. */
 enum lookup_found {
     LOOKUP_ERROR = -1, /* unreadable, something else (a bundle, a transaction),
                           or signed in a way that is not checked */
@@ -53,9 +51,9 @@ enum lookup_found {
 enum lookup_found lookup_file(const char *path, struct lookup_item *i,
                               struct err *err);
 
-/* Every statement that this owner signed, about this batch (NULL: any),
- * newest first, until `visit` returns other than 0; that is returned, or 0 at
- * the end.  A statement that could not be fetched is passed over. */
+/* Visit every statement that this owner signed about this batch (NULL: any),
+ * newest first, until `visit` returns a value other than 0.  Return that value,
+ * or 0 at the end.  Statements that cannot be fetched are skipped. */
 typedef int lookup_statement_fn(void *self, const struct lookup_item *i,
                                 const struct published_statement *s,
                                 struct err *err);
@@ -63,60 +61,63 @@ int lookup_statements(struct lookup *l, struct id owner, const struct id *batch,
                       lookup_statement_fn *visit, void *self, struct err *err);
 
 /* Append the ids (32 bytes each) of at most `max` statements about batches of a
- * queue, as the gateways name them, newest first: whoever signed them. */
+ * queue, as gateways list them, newest first, by any signer. */
 int lookup_of_queue(struct lookup *l, struct id process, struct buf *ids,
                     size_t max, struct err *err);
 
-/* Fetch the message that a result answers, and its source, and tell the
+/* Fetch the message that a result answers, and its source, and report the
  * claims of question_check (verify/question.h); `m` (may be NULL) makes the ids
- * of the prompt.  A message that is here, verified (`kept`, may be NULL), need
- * not be fetched.  -1 if an item cannot be: no claim was reported then. */
+ * of the prompt.  A verified message in memory (`kept`, may be NULL) is used
+ * instead of fetching it. -1 if an item cannot be fetched; no claim is reported
+ * then. */
 int lookup_question(struct lookup *l, struct claims *c, struct id item,
                     const struct published *p, const struct prompt_model *m,
                     const struct claims_item *kept, struct err *err);
 
-/* The transaction that has an item, its block, and the block so many after it:
- * 1 and *at, *later; 0 and which is not there yet in err; -1. */
+/* Find the transaction that contains an item, its block, and the block n after
+ * it.  Return 1 and set *at and *later; 0 if one does not exist yet, named in
+ * err; or -1. */
 int lookup_blocks(struct lookup *l, struct id item, uint64_t n,
                   struct gateway_block *at, struct gateway_block *later,
                   struct err *err);
 
-/* Tell whether all that the signer of a statement has signed about its batch
- * says the same of it: two that differ are a fault by themselves. */
+/* Report whether all statements that the signer made about the batch agree: two
+ * that differ prove a fault by themselves. */
 int lookup_others(struct lookup *l, struct claims *c,
                   const struct lookup_item *statement,
                   const struct published_statement *s, struct err *err);
 
-/* Where a result names no process: tell a claim that fails if its request is
- * an item on Arweave.  A line of a file has an id that is none.  0 if there is
- * no such item, or none that can be fetched. */
+/* For a result that names no process: report a failed claim if its request is
+ * an item on Arweave, since the id of a line of a file is not one.  Return 0 if
+ * no such item exists or can be fetched. */
 int lookup_hidden(struct lookup *l, struct claims *c, struct id item,
                   const struct published *p);
 
-/* At most so many wrong answers of a batch are named; all are counted. */
+/* Maximum number of wrong answers of a batch that are named; all are
+ * counted. */
 #define LOOKUP_NAMED 20
 
-/* What the caller adds to the answers of a batch.  Each function may be
- * NULL; -1 ends the whole. */
+/* Callbacks for the answers of a batch.  Each may be NULL; -1 ends the
+ * lookup. */
 struct lookup_visit {
     uint64_t n_compute; /* answers, drawn at random, that compute() gets .. */
     bool (*draws)(void *self, const struct published *p); /* .. or these */
     int (*compute)(void *self, struct id item, const struct published *p,
                    struct err *err);
-    /* Every answer under the root, once; not the wrong ones. */
+    /* Called once for every correct answer under the root. */
     int (*answer)(void *self, const struct published *p, struct err *err);
-    /* The model that turns the prompts of messages into ids, into *m. */
+    /* Set *m to the model that turns prompts of messages into ids. */
     int (*model)(void *self, struct id id, const struct prompt_model **m,
                  struct err *err);
     void *self;
 };
 
-/* Check all answers of a batch as they lie on Arweave: every result in the
- * bundles that the signer of the statement has tagged with the batch, against
- * the statement, against each other (ascending by request id and choice, each
- * pair once, one model) and, in a batch from AO, against the messages they
- * answer.  Tell one claim for each bundle, each wrong answer up to
- * LOOKUP_NAMED, and for the whole; open ones say how many messages were not
+/* Check all answers of a batch on Arweave: every result in the bundles that the
+ * signer of the statement tagged with the batch.  They are compared with the
+ * statement, with each other (ascending by request id and choice, each pair
+ * once, one model) and, for a batch from AO, with the messages that they
+ * answer.  Report one claim for each bundle, for each wrong answer up to
+ * LOOKUP_NAMED, and for the batch; open ones say how many messages were not
  * compared.  ERR_RETRY if answers are missing and all others hold. */
 int lookup_batch(struct lookup *l, struct claims *c,
                  const struct lookup_item *statement,

@@ -1,6 +1,6 @@
 /*
- * All answers of a batch from its bundles.  A bundle is one signed item; the
- * items in it are signed too and need nothing of it.
+ * Reads all answers of a batch from its bundles.  A bundle is one signed item;
+ * the items in it have signatures of their own and do not depend on it.
  */
 #include <config.h>
 
@@ -39,7 +39,7 @@ struct collect {
     uint64_t n_named;         /* wrong answers that were told */
 };
 
-/* Mark so many places, each as likely as the other. */
+/* Mark this many places, each with equal probability. */
 static int draw(unsigned char **out, uint64_t n, uint64_t want,
                 struct err *err)
 {
@@ -52,7 +52,7 @@ static int draw(unsigned char **out, uint64_t n, uint64_t want,
     for (uint64_t i = 0, left = n; want && i < n; i++, left--) {
         uint64_t r = 0;
 
-        /* without chance: the first ones */
+        /* no random numbers: take the first ones */
         if (want < left &&
             getrandom(&r, sizeof(r), 0) != (ssize_t)sizeof(r))
             r = 0;
@@ -97,7 +97,7 @@ static const char *another_model(struct collect *w, const struct published *p)
                : "it is of another model than those before it";
 }
 
-/* Compare with the message, if there is one. */
+/* Compare an answer with its message, if it has one. */
 static int check_message(struct collect *w, struct id item,
                          const struct published *p, struct lookup_wrong *wrong,
                          struct err *err)
@@ -119,7 +119,8 @@ static int check_message(struct collect *w, struct id item,
     return 0;
 }
 
-/* *wrong says what is; -1 is for what stops the whole. */
+/* Check one result.  *wrong says what is wrong with it; -1 is an error that
+ * stops the lookup. */
 static int check_result(struct collect *w, const struct claims_item *it,
                         struct lookup_wrong *wrong, struct err *err)
 {
@@ -141,13 +142,13 @@ static int check_result(struct collect *w, const struct claims_item *it,
         say_wrong(wrong, "its batch", "the statement", out);
         goto out;
     }
-    /* the same answer in two bundles is not a second one */
+    /* the same answer in two bundles counts once */
     if (!lookup_order_put(&w->order, p.index, &p.result))
         goto out;
     rc = w->v->answer ? w->v->answer(w->v->self, &p, err) : 0;
     if (rc == 0)
         rc = check_message(w, *id, &p, wrong, err);
-    /* what contradicts itself need not be computed */
+    /* a result that contradicts itself need not be recomputed */
     if (rc == 0 && !wrong->found && is_to_compute(w, &p))
         rc = w->v->compute(w->v->self, *id, &p, err);
 out:
@@ -272,7 +273,7 @@ static int collect(struct collect *w, const struct buf *ids, struct err *err)
     return rc;
 }
 
-/* What only all answers together can say. */
+/* Report the claims about all answers together. */
 static void report_whole(struct collect *w)
 {
     const struct id *id = &w->statement->it.head.id;
@@ -285,7 +286,7 @@ static void report_whole(struct collect *w)
     claims_report(w->c, *id, "its count", "the answers found",
                   "every answer, each once",
                   w->order.n_seen == w->order.n ? NULL : text);
-    /* the path of any answer leads to the root; here is none */
+    /* no path of an answer leads to the root: compare it with an empty one */
     merkle_blob(&nothing, NULL, 0);
     if (w->order.n == 0 && !id_equal(w->s->s.root, nothing))
         claims_report(w->c, *id, "its batch root", "its count", "",

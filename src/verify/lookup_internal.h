@@ -1,5 +1,5 @@
 /*
- * What the files of lookup share.
+ * Shared by the files of lookup.
  */
 #ifndef APUS_VERIFY_LOOKUP_INTERNAL_H
 #define APUS_VERIFY_LOOKUP_INTERNAL_H
@@ -17,14 +17,14 @@ struct lookup {
     struct caller caller;
 };
 
-/* Tell that an item which was named is not used. */
+/* Notify the caller that an item is skipped, and why. */
 void lookup_note(struct lookup *l, struct id id, const char *why);
 
-/* Whether failures of gateways are noted; they are, until this says no. */
+/* Turn notifications about failing gateways off or on; they are on at first. */
 void lookup_mute(struct lookup *l, bool mute);
 
-/* Append the ids of what an owner has tagged with `Apus: kind`, and with a
- * batch if it is not NULL. */
+/* Append the ids of items that an owner tagged with `Apus: kind` and, unless it
+ * is NULL, with this batch. */
 int lookup_ids(struct lookup *l, struct id owner, const char *kind,
                const struct id *batch, struct buf *ids, size_t max,
                struct err *err);
@@ -41,11 +41,12 @@ struct lookup_order {
 int lookup_order_init(struct lookup_order *o, uint64_t n, struct err *err);
 void lookup_order_clear(struct lookup_order *o);
 
-/* Put an answer at its place; whether it is the first there. */
+/* Store an answer at its place; return whether it is the first there. */
 bool lookup_order_put(struct lookup_order *o, uint64_t i,
                       const struct result_record *r);
 
-/* Tell whether they ascend by request id, then choice, each pair once. */
+/* Report whether the answers ascend by request id, then choice, each pair
+ * once. */
 void lookup_order_report(const struct lookup_order *o, struct claims *c,
                          struct id statement);
 
@@ -73,12 +74,12 @@ struct lookup_wrong {
 /* A check_claim_fn of that struct. */
 void lookup_keep_wrong(void *self, const struct check_claim *c);
 
-/* Compare an answer with its message, unless messages cannot be had. */
+/* Compare an answer with its message, unless messages are unavailable. */
 void lookup_messages_check(struct lookup_messages *m, struct id item,
                            const struct published *p,
                            struct lookup_wrong *wrong);
 
-/* Tell how many were compared, and what stayed open. */
+/* Report how many were compared, and what stayed open. */
 void lookup_messages_report(const struct lookup_messages *m, struct claims *c,
                             struct id statement);
 

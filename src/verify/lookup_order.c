@@ -1,6 +1,6 @@
 /*
- * The places of a batch: which have an answer, and whether the answers stand
- * in the one order that proof.md section 5 allows.
+ * Tracks the places of a batch: which have an answer, and whether the answers
+ * are in the only order that proof.md section 5 allows.
  */
 #include <config.h>
 
@@ -66,7 +66,7 @@ static int compare_places(const struct lookup_place *a,
     return c ? c : (a->choice > b->choice) - (a->choice < b->choice);
 }
 
-/* Places i - 1 and i; 0 if they ascend. */
+/* Compare places i - 1 and i; return 0 if they ascend. */
 static int report_pair(const struct lookup_order *o, uint64_t i, bool report,
                        struct claims *c, struct id statement)
 {

@@ -1,6 +1,6 @@
 /*
- * The messages that the answers of a batch from AO are about: fetched, compared
- * with the answers, and counted.
+ * Fetches the messages that a batch from AO answers, compares them with the
+ * answers, and counts them.
  */
 #include <config.h>
 
@@ -16,8 +16,8 @@
 #include "queue/ask_item.h"
 #include "verify/question.h"
 
-/* After so many messages that no gateway has, and none that one has, no other
- * is asked for: the answers may be to the lines of a file. */
+/* After this many missing messages, and none found, stop asking: the answers
+ * may belong to the lines of a file. */
 #define MAX_MISSING 20
 
 int lookup_question(struct lookup *l, struct claims *c, struct id item,
@@ -78,7 +78,7 @@ void lookup_keep_wrong(void *self, const struct check_claim *c)
     snprintf(w->detail, sizeof(w->detail), "%s", c->detail);
 }
 
-/* One answer, its claims on their way into the counts. */
+/* One answer, whose claims are being counted. */
 struct hearing {
     struct lookup_messages *m;
     struct lookup_wrong *wrong;
@@ -116,7 +116,7 @@ void lookup_messages_check(struct lookup_messages *m, struct id item,
         m->n_missing++;
         return;
     }
-    /* what is missing is counted, and told once */
+    /* missing messages are counted, and reported once */
     lookup_mute(m->l, true);
     if (lookup_question(m->l, &c, item, p, m->model, NULL, &why) == 0) {
         m->n_fetched++;

@@ -1,6 +1,6 @@
 /*
- * Output lines: the little that must be known to compute an answer again, and
- * the comparison with the whole line that comes out.
+ * Reads the fields of an output line that are needed to recompute its answer,
+ * and compares the whole line with the recomputed one.
  */
 #include <config.h>
 
@@ -20,7 +20,7 @@
 
 /* ---- reading ------------------------------------------------------------- */
 
-/* The 32 bytes of a string that begins so. */
+/* Parse the 32-byte id of a string with this prefix. */
 static int get_id(struct id *id, const struct json *v, const char *prefix)
 {
     const char *text = json_string(v);
@@ -115,7 +115,7 @@ void output_line_clear(struct output_line *o)
 
 /* ---- comparing ----------------------------------------------------------- */
 
-/* Where a comparison is: the names of members and numbers of elements. */
+/* The position of a comparison: names of members and numbers of elements. */
 struct path {
     char *text;
     size_t n, size;
@@ -130,7 +130,8 @@ static void enter(struct path *p, const char *key, size_t i)
     p->n += (size_t)n < p->size - p->n ? (size_t)n : p->size - p->n - 1;
 }
 
-/* Whether they have the same value; the path stays where they have not. */
+/* Return whether two values are equal; otherwise the path says where they
+ * differ. */
 static bool same(const struct json *a, const struct json *b, struct path *p);
 
 static bool same_members(const struct json *a, const struct json *b,

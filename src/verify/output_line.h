@@ -1,7 +1,7 @@
 /*
- * A line of an output file (store/answer.h) read back: which request it
- * answers and with what.  Everything in it may be a lie; a line that was made
- * anew is compared with it.
+ * A line of an output file (store/answer.h), read back: the request that it
+ * answers, and the answer.  Nothing in it is trusted; it is compared with a
+ * line that is made anew.
  */
 #ifndef APUS_VERIFY_OUTPUT_LINE_H
 #define APUS_VERIFY_OUTPUT_LINE_H
@@ -37,16 +37,16 @@ struct output_line {
     size_t n_choices;          /* 0 of an error */
 };
 
-/* Read a line without its newline.  ERR_INPUT, and nothing to clear, unless
- * it has the id of a request and either choices with their tokens or an
- * error. */
+/* Read a line without its newline.  It must have the id of a request and either
+ * choices with their tokens or an error; otherwise ERR_INPUT, and nothing to
+ * clear. */
 int output_line_read(struct output_line *o, const char *text, size_t n,
                      struct err *err);
 void output_line_clear(struct output_line *o);
 
-/* Compare it with the line that it should be: 0 the same values, in any order
- * of members; 1, and where the first difference is in `where`.  ERR_INPUT if
- * `want` is not JSON. */
+/* Compare a line with the expected one: 0 if they have the same values, in any
+ * order of members; 1 if not, with the place of the first difference in
+ * `where`.  ERR_INPUT if `want` is not JSON. */
 int output_line_compare(const struct output_line *o, const char *want,
                         size_t n, char *where, size_t size, struct err *err);
 

@@ -1,7 +1,6 @@
 /*
- * A message against the result that says it answers it.  It is not judged here
- * whether a queue would have taken it for other reasons: its limits, its
- * price, who sent it.
+ * Compares a message with the result that claims to answer it.  Whether a queue
+ * would have accepted the message (limits, price, sender) is not checked here.
  */
 #include <config.h>
 
@@ -23,7 +22,8 @@
 #include "store/request.h"
 #include "verify/claims.h"
 
-/* A name is known to the queue alone. */
+/* Compare the model, unless the message gives a name, which only the queue can
+ * resolve. */
 static void check_model(struct claims *c, struct id result,
                         const struct published *p, const struct ask *a)
 {
@@ -44,7 +44,7 @@ static void check_model(struct claims *c, struct id result,
     }
 }
 
-/* Only a message that names a node says anything about it. */
+/* Compare the node, if the message names one. */
 static void check_node(struct claims *c, struct id result,
                        const struct published *p, const struct ask *a)
 {
@@ -83,7 +83,7 @@ static void check_prompt(struct claims *c, struct id result,
                   err.code ? err.text : NULL);
 }
 
-/* What is asked, as a line and as a request. */
+/* Turn the message into a request line and a request. */
 static int read_request(struct ask *a, struct request *r,
                         const struct claims_item *message,
                         const struct claims_item *source, struct err *err)

@@ -1,8 +1,8 @@
 /*
- * The outputs are known, so prompt and outputs are one prefill with a draw at
- * every place where the answer had one: last layers, faults and draws are
- * those of the first run (numerics.md).  What is compared first is what comes
- * first, so a wrong number is named where it was made and not where it shows.
+ * The outputs are known, so prompt and outputs are one prefill that draws
+ * wherever the answer did: last layers, faults and draws are those of the first
+ * run (numerics.md).  Comparisons follow the order of computation, so a wrong
+ * number is named where it was made and not where it shows.
  */
 #include <config.h>
 
@@ -64,7 +64,7 @@ struct recompute {
 
 /* ---- what differs ------------------------------------------------------- */
 
-/* The first difference stays. */
+/* Record a difference; the first one stays. */
 __attribute__((format(printf, 4, 5)))
 static void differ(struct recompute *r, uint32_t position, const char *part,
                    const char *fmt, ...)
@@ -81,7 +81,7 @@ static void differ(struct recompute *r, uint32_t position, const char *part,
     va_end(ap);
 }
 
-/* A number, of which the highest has a name: no token, the head. */
+/* Write a number; the highest one has a name: no token, the head. */
 static void name(char out[16], uint32_t n, const char *highest)
 {
     if (n == UINT32_MAX)
@@ -122,7 +122,7 @@ static const char *end_name(uint32_t finish)
     }
 }
 
-/* The last position that was told. */
+/* Return the last reported position. */
 static uint32_t latest(const struct recompute *r)
 {
     return r->n ? (uint32_t)(r->n - 1) : 0;
@@ -135,7 +135,7 @@ static bool same_hash(const unsigned char *a, const unsigned char *b)
     return memcmp(a, b, DIGEST_SIZE) == 0;
 }
 
-/* The fields of a leaf in the order in which they are computed. */
+/* Compare the fields of a leaf in the order of computation. */
 static void compare_leaf(struct recompute *r, const struct trace_leaf *mine,
                          const struct trace_leaf *theirs)
 {
@@ -161,7 +161,7 @@ static void compare_leaf(struct recompute *r, const struct trace_leaf *mine,
         differ_id(r, at, "next", "the id drawn", theirs->next, mine->next);
 }
 
-/* The rows of a position, as they are in the file. */
+/* Compare the rows of a position with those in the file. */
 static void compare_hidden(struct recompute *r, const struct position *p)
 {
     const struct tensor_element *e = &r->rows.hidden_wrong;
@@ -185,7 +185,7 @@ static void compare_logits(struct recompute *r, uint32_t position)
                e->theirs, e->mine);
 }
 
-/* The id drawn here is the output's, too. */
+/* Compare the id drawn here with the output. */
 static void compare_output(struct recompute *r, const struct position *p)
 {
     size_t i = p->position + 1 - r->s.n_prompt;
@@ -200,7 +200,7 @@ static void compare_output(struct recompute *r, const struct position *p)
                   p->next);
 }
 
-/* theirs is NULL where the record has no leaves. */
+/* Report a position; theirs is NULL if the record has no leaves. */
 static void report(struct recompute *r, const struct trace_leaf *mine,
                    const struct trace_leaf *theirs)
 {
@@ -238,7 +238,7 @@ static void on_position(void *self, void *user, const struct position *p)
     commit_position(&r->c, p);
     r->n++;
     leaf = (unsigned char *)r->c.leaves.data + at;
-    /* one was packed just now, the other record_check has seen */
+    /* one was packed just now, record_check has verified the other */
     rc = trace_leaf_unpack(&mine, leaf) ||
          (r->rec->leaf && trace_leaf_unpack(&theirs, r->rec->leaf + at));
     assert(rc == 0);
@@ -299,7 +299,7 @@ static void compare_text(struct recompute *r, const struct buf *text)
                same);
 }
 
-/* The last position's row is the latest that was drawn from, or none. */
+/* Compare the last row: the latest one that was drawn from, if any. */
 static void compare_last(struct recompute *r, const float *last)
 {
     size_t dim = r->m->model->rec.dim;
@@ -318,7 +318,7 @@ static void compare_last(struct recompute *r, const float *last)
     }
 }
 
-/* The first step whose numbers are others, n if there is none. */
+/* Return the first step whose numbers differ, n if none does. */
 static size_t first_step(const struct topk *a, const struct topk *b)
 {
     size_t i = 0, k = a->k;
@@ -334,7 +334,7 @@ static size_t first_step(const struct topk *a, const struct topk *b)
     return i;
 }
 
-/* Our likeliest tokens, written as a log has them. */
+/* Compare our likeliest tokens, written as in a log. */
 static void compare_likely(struct recompute *r, const struct answer *a)
 {
     struct buf mine, theirs;
@@ -363,7 +363,8 @@ static void compare_likely(struct recompute *r, const struct answer *a)
     buf_clear(&theirs);
 }
 
-/* What never came is zeros, and all hidden states come. */
+/* Compare rows that were never computed: they must be zeros, and no hidden
+ * state may be missing. */
 static void compare_rows(struct recompute *r)
 {
     bool all = tensor_rows_end(&r->rows);
@@ -373,7 +374,7 @@ static void compare_rows(struct recompute *r)
         differ(r, latest(r), "hidden", "its hidden states were not computed");
 }
 
-/* What is left: the result record from the bytes that were made here. */
+/* Compare the result record with the one made from our bytes. */
 static void compare_result(struct recompute *r, const struct answer *a,
                            const struct buf *text)
 {
@@ -445,8 +446,8 @@ static void on_finished(void *self, const struct answer *a)
 
 /* ---- what is computed --------------------------------------------------- */
 
-/* Values that a request can have had (proof.md section 3): without them there
- * is nothing to be computed. */
+/* Check that the job has values that a request can have (proof.md section 3);
+ * otherwise nothing can be computed. */
 static void check_job(struct recompute *r)
 {
     const struct job_record *j = &r->job;
@@ -470,7 +471,7 @@ static void check_job(struct recompute *r)
         }
 }
 
-/* Whether this is a record for our model and this version's numbers. */
+/* Check that the record is for our model and this version's numerics. */
 static int can_compute(const struct recompute *r, struct err *err)
 {
     const struct model *m = r->m->model;
@@ -488,7 +489,8 @@ static int can_compute(const struct recompute *r, struct err *err)
     return 0;
 }
 
-/* A request alone is never refused by the engine: its ceiling is ours. */
+/* Check the ceiling of the KV cache here: the engine never refuses a single
+ * request. */
 static int check_kv(const struct recompute *r, struct err *err)
 {
     uint64_t bytes = engine_kv_bytes(r->engine, r->rec->n_leaves + 1);
@@ -501,9 +503,9 @@ static int check_kv(const struct recompute *r, struct err *err)
     return 0;
 }
 
-/* How many output ids are fed as if drawn.  The last one of an answer never
- * was; if it left the range, it is drawn again and then fed.  Ids past the
- * context, or past one that no draw can give, are not reached. */
+/* Count the output ids that are fed as if drawn.  The last id of an answer was
+ * never fed; if the answer left the range, it is drawn again and then fed.  Ids
+ * past the context, or past one that no draw can give, are not reached. */
 static size_t count_forced(const struct recompute *r)
 {
     const struct model_record *rec = &r->m->model->rec;
@@ -533,7 +535,7 @@ static void take_stops(struct recompute *r)
     r->s.n_stops = r->job.n_stops;
 }
 
-/* The sequence of a record that has been checked. */
+/* Make the sequence of a checked record. */
 static int make_sequence(struct recompute *r, struct err *err)
 {
     const struct job_record *j = &r->job;
@@ -591,8 +593,8 @@ static int make_engine(struct recompute *r, struct err *err)
                       &o, &obs, err);
 }
 
-/* Steps until the answer ends, differs, or has all of the record's positions
- * and goes on.  A fault is met one position after the last leaf. */
+/* Step until the answer ends, differs, or continues past the record's
+ * positions.  A fault shows one position after the last leaf. */
 static int compute_steps(struct recompute *r, struct err *err)
 {
     uint64_t n = r->rec->n_leaves + (r->res.finish == FINISH_RANGE);
@@ -630,7 +632,7 @@ static int recompute_checked(struct recompute *r, struct err *err)
     int unread = job_record_unpack(&r->job, r->rec->job) ||
                  result_record_unpack(&r->res, r->rec->result);
 
-    assert(!unread); /* record_check has seen them */
+    assert(!unread); /* record_check has verified them */
     (void)unread;
     set_rows(r);
     if (can_compute(r, err) || check_kv(r, err) || make_sequence(r, err))
@@ -664,7 +666,7 @@ int recompute_record(struct recompute *r, const struct record *rec,
         differ(r, 0, "record", "%s", wrong.text);
     else
         rc = recompute_checked(r, err);
-    engine_reset(r->engine); /* one that differs is still there */
+    engine_reset(r->engine); /* one that differs is still in the engine */
     commit_clear(&r->c);
     logprobs_free(r->logprobs);
     free(r->id);

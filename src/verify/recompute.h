@@ -1,7 +1,7 @@
 /*
- * A finished request computed again from its record and compared with it,
- * position by position and at the end (doc/proof.md section 7).  Nothing of
- * whoever answered is needed but the record; nothing here is printed.
+ * Recomputes a finished request from its record and compares the two, position
+ * by position and at the end (doc/proof.md section 7).  It needs nothing else
+ * from the node that answered, and prints nothing.
  */
 #ifndef APUS_VERIFY_RECOMPUTE_H
 #define APUS_VERIFY_RECOMPUTE_H
@@ -17,7 +17,7 @@ struct record;
 struct recompute;
 struct topk;
 
-/* A position as it was computed, and whether the record has the same. */
+/* A recomputed position, and whether the record agrees. */
 struct recompute_step {
     uint32_t position, token;
     uint32_t next;     /* the id drawn here, UINT32_MAX if none */
@@ -32,26 +32,22 @@ struct recompute_options {
                           offer residual rows */
     bool one_by_one;   /* as the answer was made: each token is drawn before
                           the next position is computed; slow */
-    /* Each position in order, to the first that differs; may be NULL. */
+    /* Called for each position in order, up to the first that differs; may be
+     * NULL. */
     void (*step)(void *user, const struct recompute_step *s);
     void *user;
 };
 
-/* What came out: the same, or the first difference.  Its part is one of
- *   record           the record contradicts itself (record_check)
- *   job, prompt      values that no answer can have been made from
- *   order, token, kv, deep, fin, next   that field of the position's leaf
- *   output           the output id drawn at the position
- *   finish           the answer ends otherwise, or elsewhere
- *   error            the place of `activation out of range`
- *   text             the output text
- *   last             the last residual row
- *   topk             the likeliest tokens of a step, their logits or bytes
- *   hidden, logits   a row of the position
- *   trace            its root, where the record has no leaves
- *   result           anything else of the result record
- * and position the one where it shows: the last one computed for what is
- * compared at the end, 0 where there is none. */
+/* The outcome: no difference, or the first one.  Its part is one of record the
+ * record contradicts itself (record_check) job, prompt values that no answer
+ * can have order, token, kv, deep, fin, next that field of the position's leaf
+ * output the output id drawn at the position finish the answer ends otherwise,
+ * or elsewhere error the place of `activation out of range` text the output
+ * text last the last residual row topk the likeliest tokens of a step, their
+ * logits or bytes hidden, logits a row of the position trace its root, where
+ * the record has no leaves result anything else of the result record and
+ * position the one where it shows: the last one computed for what is compared
+ * at the end, 0 where there is none. */
 struct recompute_verdict {
     bool same;
     uint32_t position;
@@ -60,8 +56,8 @@ struct recompute_verdict {
     uint64_t positions; /* computed and compared */
 };
 
-/* What a checkpoint can have of an answer besides its record.  What is NULL is
- * not compared. */
+/* What a checkpoint can store about an answer besides its record.  NULL members
+ * are not compared. */
 struct recompute_tensors {
     const unsigned char *last;   /* x_L of the last position, dim f32
                                     little-endian, as all here; zeros if
@@ -72,19 +68,19 @@ struct recompute_tensors {
     const unsigned char *logits; /* n_vocab of each output token */
 };
 
-/* Model (with its tokenizer) and backend are borrowed; the backend is this
- * struct's alone until recompute_free. */
+/* Model (with its tokenizer) and backend are borrowed; until recompute_free
+ * nothing else may use the backend. */
 int recompute_new(struct recompute **out, const struct prompt_model *m,
                   struct backend *b, const struct recompute_options *o,
                   struct err *err);
 void recompute_free(struct recompute *r);
 
-/* Compute a record's request and compare.  One without leaves (rec->leaf
- * NULL, n_leaves as in its result) is compared in its output ids and, at the
- * end, by the root of its trace.  `also` may be NULL.  0: computed, and *v says
- * what came out.  -1, and *v as it was: it could not be, with ERR_INPUT for
- * another model, other numerics, unknown flags or a KV cache over the
- * ceiling. */
+/* Compute the request of a record, and compare.  A record without leaves
+ * (rec->leaf NULL, n_leaves as in its result) is compared by its output ids
+ * and, at the end, by the root of its trace.  `also` may be NULL.  Return 0 if
+ * it was computed; *v has the outcome.  Return -1 and leave *v unchanged if it
+ * was not: ERR_INPUT for another model, other numerics, unknown flags, or a KV
+ * cache over the ceiling. */
 int recompute_record(struct recompute *r, const struct record *rec,
                      const struct recompute_tensors *also,
                      struct recompute_verdict *v, struct err *err);

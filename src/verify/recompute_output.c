@@ -1,6 +1,6 @@
 /*
- * Prompt and forced ids are one prefill with a draw at every place where the
- * answer had one, as in recompute.c.
+ * Prompt and forced ids are one prefill that draws wherever the answer did, as
+ * in recompute.c.
  */
 #include <config.h>
 
@@ -157,8 +157,8 @@ void recompute_output_free(struct recompute_output *r)
     free(r);
 }
 
-/* How many ids are fed as if drawn: the last one of an answer never was.  Ids
- * past what the engine takes, or past one that no draw gives, are not
+/* Count the ids that are fed as if drawn; the last id of an answer never was.
+ * Ids past what the engine takes, or past one that no draw gives, are not
  * reached. */
 static size_t count_forced(const struct recompute_output *r,
                            const struct sequence *s)
@@ -205,7 +205,7 @@ int recompute_output_run(struct recompute_output *r, const struct sequence *s,
     rc = engine_add(r->engine, &again, err);
     while (rc == 0 && !r->over && !out->differs)
         rc = engine_step(r->engine, &busy, err);
-    engine_reset(r->engine); /* one that differs is still there */
+    engine_reset(r->engine); /* one that differs is still in the engine */
     r->out = NULL;
     logprobs_free(r->logprobs);
     r->logprobs = NULL;

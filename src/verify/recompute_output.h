@@ -1,7 +1,7 @@
 /*
- * An answer computed again from its request alone, where nothing was committed
- * to but the token ids (an output file): each id is fed as it was given, and
- * the first that is drawn otherwise ends it.  For a record: recompute.h.
+ * Recomputes an answer from its request alone, where only the token ids are
+ * known (an output file): each given id is fed, and the first that is drawn
+ * otherwise ends the run.  For a record, see recompute.h.
  */
 #ifndef APUS_VERIFY_RECOMPUTE_OUTPUT_H
 #define APUS_VERIFY_RECOMPUTE_OUTPUT_H
@@ -20,7 +20,7 @@ struct prompt_model;
 struct recompute_output;
 struct sequence;
 
-/* What came out; storage is the caller's, and is used again. */
+/* The outcome; the storage is the caller's and is reused. */
 struct recomputed {
     bool differs;          /* from the ids that were given */
     size_t at;             /* .. first at this one, from 0, .. */
@@ -36,15 +36,15 @@ struct recomputed {
 void recomputed_init(struct recomputed *r);
 void recomputed_clear(struct recomputed *r);
 
-/* Model (with its tokenizer) and backend are borrowed; the backend is this
- * one's alone until recompute_output_free. */
+/* Model (with its tokenizer) and backend are borrowed; until
+ * recompute_output_free nothing else may use the backend. */
 int recompute_output_new(struct recompute_output **out,
                          const struct prompt_model *m, struct backend *b,
                          struct err *err);
 void recompute_output_free(struct recompute_output *r);
 
 /* Compute a sequence, whose `forced` is set here.  `token` are the ids that the
- * answer is said to have; NULL: none is said, nothing differs. */
+ * answer claims; NULL: no claim, so nothing can differ. */
 int recompute_output_run(struct recompute_output *r, const struct sequence *s,
                          const uint32_t *token, size_t n_tokens,
                          struct recomputed *out, struct err *err);

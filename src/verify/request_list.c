@@ -1,5 +1,5 @@
 /*
- * Lines sorted by id; equal ones are told apart by their order in the file.
+ * Lines sorted by id; equal ids are distinguished by their order in the file.
  */
 #include <config.h>
 
@@ -111,7 +111,8 @@ void request_list_close(struct request_list *f)
     *f = (struct request_list){ .fd = -1 };
 }
 
-/* The id of a line from AO is its custom_id; without one it has none. */
+/* Parse the id of a line from AO: its custom_id.  A line without one has no
+ * id. */
 static void custom_id(struct id *id, const char *text, size_t n)
 {
     struct request r;

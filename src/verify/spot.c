@@ -55,7 +55,7 @@ static void seed(unsigned char out[SEED], const char *tag,
     memcpy(out + 40 + SPOT_BLOCK, request.b, 32);
 }
 
-/* The least number that is not below rate 2^64, by two long divisions. */
+/* Return the smallest integer not below rate * 2^64, by two long divisions. */
 static uint64_t limit(uint32_t billionths)
 {
     uint64_t high = (uint64_t)billionths << 32;

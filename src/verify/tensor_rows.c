@@ -1,5 +1,5 @@
 /*
- * Floats are compared by their bits: what is promised is the same bits.
+ * Floats are compared by their bits, since X1 promises equal bits.
  */
 #include <config.h>
 
@@ -17,7 +17,7 @@ static bool is_before(const struct tensor_element *a,
     return a->row < b->row;
 }
 
-/* x NULL: zeros. */
+/* Compare a row; x NULL: with zeros. */
 static void compare_numbers(struct tensor_element *first,
                             struct tensor_element at,
                             const unsigned char *theirs, const float *x,
@@ -65,7 +65,8 @@ void tensor_rows_undrawn(struct tensor_rows *t, uint32_t position)
         compare_hidden(t, position, (uint32_t)t->n_layers, NULL);
 }
 
-/* Logits of output token i, after zeros of those that did not come. */
+/* Compare the logits of output token i, and zeros for skipped tokens before
+ * it. */
 static void compare_logits(struct tensor_rows *t, size_t i, const float *x)
 {
     for (size_t k = t->n_logits; k <= i && k < t->n_output; k++)

@@ -1,8 +1,8 @@
 /*
- * Rows of /hidden and /logits, as a checkpoint has them of one answer, held
- * against those that are computed again.  They come while a step is computed,
- * layer by layer and so not in the order of positions; the first element that
- * differs is that of the lowest position and, in it, of the lowest layer.
+ * Compares the rows of /hidden and /logits of one answer in a checkpoint with
+ * recomputed ones.  These arrive during a step, layer by layer and thus not in
+ * the order of positions; the reported element is the one of the lowest
+ * position and, within it, of the lowest layer.
  */
 #ifndef APUS_VERIFY_TENSOR_ROWS_H
 #define APUS_VERIFY_TENSOR_ROWS_H
@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* An element of other bits. */
+/* An element whose bits differ. */
 struct tensor_element {
     bool some;          /* there is one */
     uint32_t position;
@@ -22,7 +22,7 @@ struct tensor_element {
                               as in x_L where no token is drawn */
 };
 
-/* Set up by the caller, whose everything is; what lies above the gap is not
+/* Set up and owned by the caller.  Members above the blank line are not
  * changed. */
 struct tensor_rows {
     /* f32, little-endian; NULL: not to be compared */
@@ -36,20 +36,20 @@ struct tensor_rows {
     struct tensor_element hidden_wrong, logits_wrong; /* the first */
 };
 
-/* x_layer of a position; n_positions and later ones are passed over. */
+/* Compare x_layer of a position; positions from n_positions on are ignored. */
 void tensor_rows_residual(struct tensor_rows *t, uint32_t position,
                           uint32_t layer, const float *x);
 
-/* No token is drawn at this position: its x_L is to be zeros. */
+/* No token is drawn at this position: x_L must be zeros. */
 void tensor_rows_undrawn(struct tensor_rows *t, uint32_t position);
 
-/* Logits of a position; those of the prompt and behind the last output token
- * are passed over. */
+/* Compare the logits of a position; those of the prompt and after the last
+ * output token are ignored. */
 void tensor_rows_logits(struct tensor_rows *t, uint32_t position,
                         const float *logits);
 
-/* The answer has ended: logits that did not come are to be zeros.  Returns
- * whether all rows below x_L came. */
+/* The answer has ended: missing logits must be zeros.  Return whether all rows
+ * below x_L arrived. */
 bool tensor_rows_end(struct tensor_rows *t);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * How a check ended: what `apus verify` exits with.  Claims are reported one
- * by one (claims.h, check.h); this is what they come to.
+ * How a check ended: the exit status of `apus verify`.  Claims are reported one
+ * by one (claims.h, check.h); this summarises them.
  */
 #ifndef APUS_VERIFY_VERDICT_H
 #define APUS_VERIFY_VERDICT_H
@@ -13,7 +13,7 @@ enum verdict {
     VERDICT_FAILS      /* a claim was reported that does not hold */
 };
 
-/* Of a check that came to its end. */
+/* Return the verdict of a finished check. */
 static inline enum verdict verdict_of(bool failed)
 {
     return failed ? VERDICT_FAILS : VERDICT_HOLDS;
