@@ -1,6 +1,6 @@
 /*
- * Of a spool only what was sealed is looked at; which batch has a request, its
- * list of requests says.
+ * Only sealed batches of a spool are searched; the list of requests says which
+ * batch has a request.
  */
 #include <config.h>
 
@@ -106,7 +106,7 @@ static int find_in_part(struct answered *a, const char *path,
 
 /* ---- of a file ----------------------------------------------------------- */
 
-/* The line of a file that has this id. */
+/* Find the line of a file that has this id. */
 static int line_of(uint64_t *line, const struct judge_file *of,
                    struct id request, struct err *err)
 {
@@ -147,7 +147,8 @@ static int take_row(struct answered *a, const struct results_row *row,
     return answered_take(a, &row->row.record, err);
 }
 
-/* Read all rows: they lie as they were answered, not as they count. */
+/* Read all rows to find the line: rows are in the order of answering, not of
+ * lines. */
 static int find_line(struct answered *a, const char *path,
                      const struct judge_file *of, struct err *err)
 {
@@ -217,8 +218,9 @@ static int find_in_batch(struct answered *a, const struct batch *b,
     return rc;
 }
 
-/* In the order in which a batch goes on, so that none is missed by a move.  One
- * that cannot be read is not in the way of the others. */
+/* Visit the states in the order in which batches pass through them, so that a
+ * batch which moves meanwhile is not missed.  Unreadable batches are
+ * skipped. */
 int answered_find(struct answered *a, const struct spool *s, struct id request,
                   const struct judge_file *file, struct err *err)
 {

@@ -1,7 +1,7 @@
 /*
- * An answer that somebody gave, as a party of its dispute needs it: the two
- * records, and the ids of prompt and output.  Found in the batches of a spool,
- * or taken from what was published.
+ * An answer as a party of its dispute needs it: the two records, and the ids of
+ * prompt and output.  It comes from the batches of a spool or from published
+ * items.
  */
 #ifndef APUS_NODE_ANSWERED_H
 #define APUS_NODE_ANSWERED_H
@@ -23,7 +23,7 @@ struct model;
 struct record;
 struct spool;
 
-/* Of an answer to a line of a file: what is shown of its place in it. */
+/* For an answer to a line of a file: the proof of its place in the file. */
 struct answered_file {
     struct execution_file x;
     unsigned char line[8 + 32 * MERKLE_PATH_MAX];
@@ -38,19 +38,20 @@ struct answered {
     struct answered_file *file; /* NULL: to a request alone */
 };
 
-/* Copy a record of an answer with a trace.  ERR_INPUT if it has none: it
- * ended as an error.  Nothing is to be cleared after a failure. */
+/* Copy the record of an answer with a trace.  ERR_INPUT if it has no trace
+ * because it ended as an error.  After a failure there is nothing to clear. */
 int answered_take(struct answered *a, const struct record *r, struct err *err);
 void answered_clear(struct answered *a);
 
 /* Find the answer to a request from AO in the sealed batches of a spool: 1, 0
- * if none has it, -1.  Of a file, whose root it has (count 0: none), the
- * result of its index. */
+ * if no batch has it, -1.  With a file (count 0: none), find the result at its
+ * index in the batch that has its root. */
 int answered_find(struct answered *a, const struct spool *s, struct id request,
                   const struct judge_file *file, struct err *err);
 
-/* Compute it with the model, whose matrices are in memory, and keep what the
- * judge asks for where the dispute stands.  `alter` may be NULL. */
+/* Recompute the answer and keep what the judge asks for at this stage of the
+ * dispute.  The matrices of the model must be in memory; `alter` may be
+ * NULL. */
 int answered_compute(struct execution **x, const struct answered *a,
                      const struct model *m, const struct judge *g,
                      explain_alter_fn *alter, void *self, struct err *err);

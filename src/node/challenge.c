@@ -1,7 +1,7 @@
 /*
- * Every move follows from what was shown and from the answer, so whoever was
- * ended makes the same one again; a number that was used is refused by the
- * queue.
+ * Every move follows from the shows and the answer, so an interrupted
+ * challenger makes the same move again; the queue rejects a move number that
+ * was used.
  */
 #include <config.h>
 
@@ -65,7 +65,8 @@ void challenge_clear(struct challenge *g)
     answered_clear(&g->answer);
 }
 
-/* Compute it, with the rows of the position that the judge has come to. */
+/* Compute the answer, keeping the rows of the position that the judge has
+ * reached. */
 static int compute_answer(struct challenge *g, const struct judge *j,
                           struct err *err)
 {
@@ -137,8 +138,8 @@ static enum challenge_end ended(struct challenge *g, bool fault,
     return fault ? CHALLENGE_WON : CHALLENGE_LOST;
 }
 
-/* The dispute is no longer there: whether the answer is still tells how it
- * ended. */
+/* The queue has forgotten the dispute.  Whether the answer still exists tells
+ * how it ended. */
 static enum challenge_end look_back(struct challenge *g, struct err *err)
 {
     char request[ID_TEXT], mine[ID_TEXT];
@@ -179,7 +180,7 @@ static int open_dispute(struct challenge *g, struct err *err)
         return rc ? -1
                   : err_set(err, ERR_INPUT, "the answer is what the model"
                             " gives: there is nothing to dispute");
-    /* a case first, so that a dispute which is open has one */
+    /* write the case first, so that every open dispute has one */
     if (keep(g, "found", err))
         return -1;
     base64url(request, g->c.request.b, 32);
@@ -197,7 +198,7 @@ static int open_dispute(struct challenge *g, struct err *err)
     return 0;
 }
 
-/* Our pick or proof: 1 when that was the last move. */
+/* Send our pick or proof; return 1 if it was the last move. */
 static int move(struct challenge *g, const struct dispute *d,
                 struct dispute_end *end, struct err *err)
 {
@@ -216,7 +217,7 @@ static int move(struct challenge *g, const struct dispute *d,
     return end->over;
 }
 
-/* The node's move, which is what the judge has last. */
+/* Report the node's move, which is the judge's latest. */
 static void tell_shown(struct challenge *g, const struct dispute *d)
 {
     uint32_t number = d->judge.number;
@@ -227,7 +228,7 @@ static void tell_shown(struct challenge *g, const struct dispute *d)
     g->told = number > g->told ? number : g->told;
 }
 
-/* It is the node's turn. */
+/* Wait while it is the node's turn. */
 static int wait_for_node(struct challenge *g, const struct dispute *d,
                          struct dispute_end *end, struct err *err)
 {
@@ -263,7 +264,7 @@ static enum step step(struct challenge *g, struct dispute_end *end,
         return STEP_GONE;
     if (rc == 0)
         return open_dispute(g, err) ? STEP_FAILED : STEP_MOVED;
-    /* it was opened by a command that was ended then */
+    /* an interrupted command opened it */
     if (strcmp(g->c.state, "found") == 0 && keep(g, "open", err)) {
         dispute_clear(&d);
         return STEP_FAILED;

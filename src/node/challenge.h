@@ -1,8 +1,8 @@
 /*
- * The challenger's side of a dispute about one published answer: compute it,
- * find the first difference, open the dispute, and pick until there is a
- * verdict.  The queue has all moves; a case, a file in the spool, says which
- * answer a dispute is about and how it ended.
+ * The challenger's side of a dispute about one published answer: recompute it,
+ * find the first difference, open the dispute, and pick until the verdict.  The
+ * queue keeps all moves; a case, a file in the spool, records the disputed
+ * answer and the outcome.
  */
 #ifndef APUS_NODE_CHALLENGE_H
 #define APUS_NODE_CHALLENGE_H
@@ -33,20 +33,21 @@ struct challenge_case {
 int challenge_case_parse(struct challenge_case *c, const char *text, size_t n,
                          struct err *err);
 
-/* Read one from a file, or of a dispute from the spool: 1, 0 there is none,
- * -1.  Writing makes the directory. */
+/* Read a case from a file, or the case of a dispute from the spool: 1, 0 if it
+ * does not exist, -1.  Writing creates the directory. */
 int challenge_case_read(struct challenge_case *c, const char *path,
                         struct err *err);
 int challenge_case_write(const struct challenge_case *c, const char *spool,
                          struct err *err);
-/* Its path; the caller frees it. */
+/* Return the path of a case; the caller frees it. */
 char *challenge_case_path(const char *spool, struct id dispute);
 
 enum challenge_end {
     CHALLENGE_FAILED = -1, /* err */
     CHALLENGE_WON,
     CHALLENGE_LOST,
-    CHALLENGE_OPEN         /* not over: the node's turn, or it may pass */
+    CHALLENGE_OPEN         /* not over: the node's turn, or a failure that may
+                              pass */
 };
 
 struct challenge {
@@ -65,19 +66,19 @@ struct challenge {
     uint32_t told;                      /* moves reported so far */
 };
 
-/* Begin with an answer as it was published, under the item's id; its strings
- * are copied.  The model is borrowed. */
+/* Begin with a published answer and the id of its item.  The strings are
+ * copied; the model is borrowed. */
 int challenge_init(struct challenge *g, struct id item,
                    const struct published *p, const struct model *m,
                    struct err *err);
 void challenge_clear(struct challenge *g);
 
-/* What this challenger would pick first of the records: 1 with the pick, 0 if
- * the answer is what the model gives, -1. */
+/* Return the first pick of this challenger: 1 with the pick, 0 if the answer is
+ * what the model gives, -1. */
 int challenge_first(struct challenge *g, char *choice, struct err *err);
 
-/* Play on, from wherever it stands; the case is written when it is opened and
- * when it ends. */
+/* Continue the dispute from its current state.  The case is written when the
+ * dispute opens and when it ends. */
 enum challenge_end challenge_play(struct challenge *g, struct err *err);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * The answer to `Dispute` is a line of what it is, then a line for each move.
- * They are played by the judge of this program, so that a queue which says
- * something else of a dispute than its moves do is found out.
+ * The answer to `Dispute` is a line that describes the dispute, then a line for
+ * each move.  This program's own judge replays the moves, so it detects a queue
+ * whose description contradicts them.
  */
 #include <config.h>
 
@@ -138,7 +138,8 @@ static int read_u32(uint32_t *out, const struct json *v)
     return 0;
 }
 
-/* What is disputed: a result by its hash, or one of a file by its index. */
+/* Read what is disputed: a result by its hash, or a result of a file by its
+ * index. */
 static int read_disputed(struct dispute *d, const struct json *v,
                          struct id result, struct err *err)
 {
@@ -275,7 +276,7 @@ static void read_end(struct dispute_end *end, const struct ao_out *out)
              statement ? statement : "");
 }
 
-/* Say something about a dispute; data in base64url. */
+/* Send a message about a dispute; the data is in base64url. */
 static int say(struct client *c, struct id id, const char *action,
                const struct item_text_tag *more, size_t n_more,
                const char *data, struct dispute_end *end, struct err *err)
@@ -293,7 +294,7 @@ static int say(struct client *c, struct id id, const char *action,
     for (size_t i = 0; i < n_more; i++)
         tag[2 + i] = more[i];
     if (client_say(c, &m, response, &r, &out, err) < 0) {
-        /* it is another's turn meanwhile, or was not over yet */
+        /* the turn has changed meanwhile, or is not overdue yet */
         if (c->code == 409 || c->code == 404)
             err_turn(err, ERR_RETRY);
         return err_prefix(err, "dispute %s: %s", text, action);

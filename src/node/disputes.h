@@ -1,7 +1,7 @@
 /*
- * Disputes at a queue (doc/queue.md, Disputes), for either party: which there
- * are, where one stands, and its next move.  All that a party needs lies in
- * the process, so an interrupted side resumes from there.
+ * Disputes at a queue (doc/queue.md, Disputes), for either party: list them,
+ * read the state of one, and make the next move.  The process has everything
+ * that a party needs, so an interrupted party resumes from there.
  */
 #ifndef APUS_NODE_DISPUTES_H
 #define APUS_NODE_DISPUTES_H
@@ -31,23 +31,23 @@ struct dispute {
 };
 void dispute_clear(struct dispute *d);
 
-/* The ids of those in which we are the node (or the challenger): *id is the
- * caller's to free. */
+/* List the disputes in which we are the node (or the challenger); the caller
+ * frees *id. */
 int disputes_list(struct client *c, bool as_node, struct id **id, size_t *n,
                   struct err *err);
 
-/* Where one stands: 1, to be cleared; 0 there is none, or no longer; -1.  Its
- * moves are judged here: ERR_INPUT if the judge of this program refuses one
- * that the queue took. */
+/* Read the state of a dispute: 1, and the caller clears *d; 0 if it does not
+ * exist any more; -1.  The moves are replayed here: ERR_INPUT if this program's
+ * judge refuses one that the queue accepted. */
 int disputes_get(struct client *c, struct dispute *d, struct id id,
                  struct err *err);
 
-/* Whether the turn is over, by the clock of this machine: the queue's may say
- * otherwise. */
+/* Return whether the turn is overdue by this machine's clock; the queue's may
+ * differ. */
 bool disputes_past(const struct dispute *d);
 
-/* The same of the text that the queue answered, for what reads it from
- * elsewhere: d->id is set. */
+/* Parse the queue's answer from a text, for callers that get it elsewhere.
+ * d->id must be set. */
 int disputes_read(struct dispute *d, const char *text, struct err *err);
 
 /* How a move ended. */
@@ -56,9 +56,9 @@ struct dispute_end {
     char statement[12]; /* "" by silence or concession */
 };
 
-/* Make the next move of ours: a show or a proof of this execution as the
- * node; a pick (its text in `pick`) or a proof as the challenger.  What was
- * done is in `what`. */
+/* Make our next move from this execution: a show or a proof as the node; a pick
+ * (its text in `pick`) or a proof as the challenger.  `what` describes the
+ * move. */
 #define DISPUTE_WHAT 120
 int disputes_answer(struct client *c, const struct dispute *d,
                     struct execution *x, char what[DISPUTE_WHAT],
@@ -67,7 +67,7 @@ int disputes_pick(struct client *c, const struct dispute *d,
                   struct execution *x, char what[DISPUTE_WHAT],
                   struct dispute_end *end, struct err *err);
 
-/* Send the records, which nothing has to be computed for. */
+/* Send the records, which need no computation. */
 int disputes_records(struct client *c, const struct dispute *d,
                      const unsigned char *bytes, size_t n,
                      struct dispute_end *end, struct err *err);
@@ -76,7 +76,7 @@ int disputes_records(struct client *c, const struct dispute *d,
 int disputes_end(struct client *c, struct id id, const char *action,
                  struct dispute_end *end, struct err *err);
 
-/* The id of a dispute of this result by a challenger. */
+/* Return the id of a challenger's dispute about this result. */
 void disputes_id(struct id *id, struct id result, struct id challenger);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * The step of apus drain that answers disputes about this node's answers.  It
- * opens none.  Each move is made from the checkpoint and by computing the
- * answer again; nothing is kept, since the queue has all moves.
+ * opens none.  It makes each move from the checkpoint and by recomputing the
+ * answer, and keeps no state, since the queue has all moves.
  */
 #include <config.h>
 
@@ -25,7 +25,7 @@
 #include "node/answered.h"
 #include "node/disputes.h"
 
-/* Where no dry runs are made, each question takes a slot in the schedule. */
+/* Without dry runs each question takes a slot in the schedule. */
 #define SIGNED_S 600
 
 static void report(struct drain *d, struct id id, const char *what,
@@ -58,7 +58,7 @@ static int concede(struct drain *d, const struct dispute *s,
     return 0;
 }
 
-/* What is shown before anything has to be computed. */
+/* Show the records, which need no computation. */
 static int show_records(struct drain *d, const struct dispute *s,
                         const struct answered *a, const struct model *m,
                         struct err *err)
@@ -89,7 +89,7 @@ static int show_records(struct drain *d, const struct dispute *s,
     return rc;
 }
 
-/* Compute the answer, and what its trace is then. */
+/* Compute the answer and its trace. */
 static int compute_once(struct drain *d, const struct dispute *s,
                         const struct answered *a, const struct model *m,
                         struct execution **x, struct id *trace,
@@ -107,8 +107,8 @@ static int compute_once(struct drain *d, const struct dispute *s,
     return 0;
 }
 
-/* Make the move that the judge awaits.  A machine that errs now and then is no
- * reason to concede: another trace has to come twice. */
+/* Make the move that the judge awaits.  A single computing error must not lead
+ * to a concession: concede only if the answer differs twice. */
 static int compute_move(struct drain *d, const struct dispute *s,
                         const struct answered *a, const struct model *m,
                         struct err *err)

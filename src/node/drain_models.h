@@ -1,6 +1,6 @@
 /*
- * The models that the batches of a spool need, as a step of apus drain asks
- * after them: each is looked up once for all of its batches.
+ * The models that the batches of a spool need.  A step of apus drain looks each
+ * one up once for all of its batches.
  */
 #ifndef APUS_NODE_DRAIN_MODELS_H
 #define APUS_NODE_DRAIN_MODELS_H
@@ -13,23 +13,23 @@
 struct err;
 struct drain_model;
 
-/* What is known of a store; all zeros: nothing.  For one thread. */
+/* What is known about a store; all zeros: nothing.  Not thread-safe. */
 struct drain_models {
     struct drain_model *list;
     size_t n;
 };
 
-/* Whether a model is in the store, and can be read: 1; 0 it is gone; -1 nobody
- * can say now, ERR_RETRY, and the next call looks again.  A store without any
- * may be one that is not mounted.  k may be NULL: look now. */
+/* Return whether a model is in the store and readable: 1; 0 if it is gone; -1
+ * with ERR_RETRY if that is unknown now, and the next call looks again.  An
+ * empty store may be one that is not mounted.  k may be NULL: look now. */
 int drain_models_has(struct drain_models *k, const char *store,
                      struct id model, struct err *err);
 
-/* Whether a worker that is given the id alone finds its file. */
+/* Return whether a worker finds the file if it is given only the id. */
 bool drain_models_found(struct drain_models *k, const char *store,
                         struct id model);
 
-/* Know nothing any more: the store may have changed. */
+/* Forget everything: the store may have changed. */
 void drain_models_forget(struct drain_models *k);
 
 #endif

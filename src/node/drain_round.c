@@ -1,8 +1,8 @@
 /*
- * A round of apus drain: take back what the dead have left, push, renew, answer
- * disputes, pull, start workers.  Each step can be run alone and run again, so
- * two drains at once do no harm, and each step is tried even where the one
- * before it failed.
+ * A round of apus drain: reclaim work from dead processes, push, renew, answer
+ * disputes, pull, start workers.  Each step can run alone and run again, so it
+ * is safe to run two drains concurrently, and a failed step does not keep the
+ * next one from running.
  */
 #include <config.h>
 
@@ -22,7 +22,7 @@
 
 /* ---- what the dead have left --------------------------------------------- */
 
-/* Whose owner nobody can look at, and that misses its touches. */
+/* Report a batch whose owner cannot be checked and whose heartbeat is late. */
 static void report_silent(const struct batch *b, enum spool_state state)
 {
     char who[OWNER_TEXT], when[FREE_AT];
@@ -102,8 +102,8 @@ static bool is_all_worked(struct drain *d)
     return d->n_waiting + count(d, SPOOL_RUNNING) == 0;
 }
 
-/* Until nothing waits and nothing is worked on; while it pulled that might
- * never be. */
+/* Wait until no batch is pending or running.  Nothing is pulled meanwhile, or
+ * that might never happen. */
 static void wait_for_workers(struct drain *d)
 {
     d->no_pull = true;
@@ -123,7 +123,7 @@ void drain_rounds(struct drain *d)
     do {
         d->later = false;
         one_round(d);
-        /* with nothing to do it looks now and then */
+        /* when idle, look again after a pause */
         if (!d->did && clock_s() + PAUSE_S < end)
             pause_s(d, PAUSE_S);
         else if (!d->did)

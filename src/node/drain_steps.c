@@ -33,12 +33,12 @@
 #include "store/resume.h"
 #include "store/seal.h"
 
-/* Batches that may wait for workers while more are pulled: a job of Slurm
- * takes its time to begin, one machine works on one batch. */
+/* Maximum number of batches that wait for workers while more are pulled.  Slurm
+ * jobs take time to start; one machine works on one batch at a time. */
 #define BACKLOG_SLURM 4
 #define BACKLOG_LOCAL 1
 
-/* How often leases are looked at while a worker is waited for. */
+/* Seconds between checks of leases while a worker runs. */
 #define RENEW_S 120
 
 static bool is_local(const struct drain *d)
@@ -86,7 +86,7 @@ int drain_each(struct drain *d, enum spool_state state,
 
 /* ---- wallet and queue ---------------------------------------------------- */
 
-/* What is only for the curious would be mail from cron. */
+/* Drop lines that are mere information: from cron they would become mail. */
 static void note_line(void *self, bool warning, const char *text)
 {
     (void)self;
@@ -106,7 +106,7 @@ int drain_open(struct drain *d, struct err *err)
     struct err why = ERR_INIT;
 
     d->has_queue = *settings_text(d->settings, "queue") != '\0';
-    /* what needs no worker is done all the same */
+    /* continue with the steps that need no worker */
     if (start_init(&d->start, d->settings, d->spool, &why)) {
         if (why.code != ERR_RETRY)
             return err_copy(err, &why);
@@ -117,7 +117,7 @@ int drain_open(struct drain *d, struct err *err)
                       err) ||
          puller_open(&d->puller, d->settings, d->spool, err)))
         return -1;
-    /* who has no wallet answers files, which need none */
+    /* without a wallet a node answers files, which need none */
     if (push_new(&d->push, d->spool, &o, err) && d->has_queue)
         return -1;
     return 0;
@@ -143,7 +143,7 @@ void drain_close(struct drain *d)
 
 /* ---- rounds that give everything back ------------------------------------ */
 
-/* The node can answer. */
+/* Note that the node can answer. */
 static void note_answered(struct drain *d)
 {
     struct err err = ERR_INIT;
@@ -153,7 +153,7 @@ static void note_answered(struct drain *d)
     d->answered = true;
 }
 
-/* All of a pull went back; once a round counts. */
+/* Note that a whole pull was given back; count it once a round. */
 static void note_lost(struct drain *d)
 {
     struct err err = ERR_INIT;
@@ -171,7 +171,7 @@ static void note_lost(struct drain *d)
         drain_trouble(d, &err);
 }
 
-/* Of a node that pulls little, once a day. */
+/* Report once a day that the node pulls little. */
 static int report_limited(struct drain *d, struct rounds *r, struct err *err)
 {
     d->later = true;
@@ -249,7 +249,7 @@ void drain_push(struct drain *d)
 
 /* ---- batches that nobody can start --------------------------------------- */
 
-/* Why giving a batch up was begun and not ended: 1, 0 it was not. */
+/* Read why the batch is being abandoned: 1, or 0 if that was not begun. */
 static int begun_giving_up(const struct batch *b, char *why, size_t n)
 {
     struct buf text;
@@ -263,9 +263,9 @@ static int begun_giving_up(const struct batch *b, char *why, size_t n)
     return rc > 0;
 }
 
-/* 1 and why: its starts get nowhere, or the model (*gone) is not here, nobody
- * can start it: what it has goes out, the rest goes back.  -1: the store
- * cannot be read. */
+/* Return 1 with the reason if a batch must be abandoned because its starts get
+ * nowhere or its model is missing (*gone): its answers are pushed, its other
+ * requests are released. -1 if the store cannot be read. */
 static int is_hopeless(struct drain *d, struct drain_models *known,
                        const struct batch *b, const struct batch_info *info,
                        bool *gone, char *why, size_t n, struct err *err)
@@ -309,15 +309,15 @@ static void renew(struct drain *d, struct batch *b,
     enum lease_end end;
 
     if (!info->from_ao || lease_read(&l, b->path, &err) != 1 ||
-        l.ttl_s == 0 || /* it was told when it was over */
+        l.ttl_s == 0 || /* its end was reported already */
         lease_left_s(&l) > l.ttl_s / 2)
         return;
-    /* what cannot be begun, or given up, is not kept from others; this may be
-     * another thread than the one that knows models */
+    /* do not keep requests from others if the batch cannot start; this may run
+     * in another thread than the one that owns d->models */
     if (b->state == SPOOL_TODO &&
         is_hopeless(d, NULL, b, info, &gone, why, sizeof(why), &unused) != 0)
         return;
-    /* of the queue that it came from, whatever the setting is by now */
+    /* renew at the queue that it came from, even if the setting has changed */
     client.process = info->process;
     end = lease_renew(&client, b->path, b->id, ttl, &err);
     if (end == LEASE_FAILED)
@@ -339,8 +339,8 @@ void drain_renew(struct drain *d)
 
 /* ---- pull ---------------------------------------------------------------- */
 
-/* A batch of a file whose model is not in the store was named with the path
- * of its model (apus run -m PATH), and goes on when it is named again. */
+/* A file batch whose model is not in the store was started with the path of its
+ * model (apus run -m PATH), and resumes when started so again. */
 static bool is_for_us(struct drain *d, const struct batch_info *info)
 {
     return info->from_ao ||
@@ -368,8 +368,8 @@ static void report_pulled(const struct batch *b, const struct pulled *n)
              n->requests, plural_s(n->requests));
 }
 
-/* A batch, new or left by a pull that died.  *nothing: nothing was leased; what
- * failed has been told. */
+/* Pull a batch, or resume the pull of a process that died.  *nothing: nothing
+ * was leased.  Failures are reported here. */
 static enum pull_end pull_one(struct drain *d, const struct pull *p,
                               bool left, bool *nothing)
 {
@@ -392,7 +392,7 @@ static enum pull_end pull_one(struct drain *d, const struct pull *p,
     return end;
 }
 
-/* One request, if the last one is an hour ago. */
+/* Pull one request, if the last was an hour ago. */
 static int pull_little(struct drain *d, struct rounds *r, struct err *err)
 {
     struct pull p = d->puller.pull;
@@ -413,7 +413,7 @@ static int pull_little(struct drain *d, struct rounds *r, struct err *err)
     return nothing ? rounds_write(r, d->spool, err) : 0;
 }
 
-/* Whether there may be more. */
+/* Pull a batch; return whether there may be more. */
 static bool pull_new(struct drain *d)
 {
     struct err err = ERR_INIT;
@@ -445,7 +445,7 @@ void drain_pull(struct drain *d)
     while (!d->caller->stop() &&
            pull_one(d, &d->puller.pull, true, &nothing) == PULL_BATCH)
         continue;
-    /* what cannot be started is left to others */
+    /* leave requests to others if no worker can be started */
     while (!d->caller->stop() && d->start.launcher) {
         drain_count(d);
         if (d->n_waiting + (is_local(d) ? d->n_working : 0) >= backlog ||
@@ -456,7 +456,7 @@ void drain_pull(struct drain *d)
 
 /* ---- workers ------------------------------------------------------------- */
 
-/* A batch of a file needs no wallet to end. */
+/* Abandon a file batch, which needs no wallet. */
 static enum taking give_up_file(struct drain *d, struct batch *b,
                                 const char *why, struct err *err)
 {
@@ -509,8 +509,8 @@ static uint32_t count_starts(const struct batch *b)
     return n;
 }
 
-/* A worker that died before it made its start: one that counts, or it would
- * be tried in each round, for ever. */
+/* Count the start of a worker that died before it recorded one; otherwise each
+ * round would retry it, forever. */
 static void count_dead_start(struct drain *d, const struct batch *b)
 {
     struct err err = ERR_INIT;
@@ -520,14 +520,13 @@ static void count_dead_start(struct drain *d, const struct batch *b)
         drain_trouble(d, &err);
 }
 
-/* BATCH/launched: how many starts there were when a job of Slurm was launched
- * last. */
+/* BATCH/launched: the number of starts when a Slurm job was last launched. */
 static int launched_text(char text[16], const struct batch *b)
 {
     return snprintf(text, 16, "%" PRIu32 "\n", count_starts(b));
 }
 
-/* There is no job, and may have been one that made no start. */
+/* The batch has no job: check whether it had one that recorded no start. */
 static void look_at_launch(struct drain *d, const struct batch *b)
 {
     struct buf before;
@@ -541,7 +540,8 @@ static void look_at_launch(struct drain *d, const struct batch *b)
     buf_clear(&before);
 }
 
-/* There is a job now.  Not before: where Slurm takes none, no worker died. */
+/* Record that a job was launched.  Only after Slurm accepted it: if Slurm
+ * refuses, no worker has died. */
 static void note_launch(struct drain *d, const struct batch *b)
 {
     struct err err = ERR_INIT;
@@ -554,8 +554,8 @@ static void note_launch(struct drain *d, const struct batch *b)
 
 /* ---- while a worker is waited for ---------------------------------------- */
 
-/* It may take longer than a lease: a thread renews them meanwhile.  Nothing
- * else here speaks to the network then. */
+/* Work may take longer than a lease, so a thread renews leases meanwhile.
+ * Nothing else in this process uses the network then. */
 struct renewing {
     pthread_t thread;
     pthread_mutex_t lock;
@@ -611,7 +611,7 @@ static void renewing_stop(struct renewing *r)
     pthread_mutex_destroy(&r->lock);
 }
 
-/* Here, and waited for; the answers go out at once. */
+/* Start a worker here, wait for it, and push the answers at once. */
 static void work_and_push(struct drain *d, struct batch *b,
                           const struct batch_info *info)
 {
@@ -627,13 +627,13 @@ static void work_and_push(struct drain *d, struct batch *b,
     renewing_start(&renewing, d);
     end = work_here(d->spool, b, &o, &err);
     renewing_stop(&renewing);
-    drain_models_forget(&d->models); /* it took its time */
-    /* one that waited for ranks in vain says that it has saved; whom a signal
-     * ended did not die */
+    drain_models_forget(&d->models); /* time has passed */
+    /* a worker that waited for ranks in vain exits as saved; one that a signal
+     * ended has not died */
     if (end != WORK_DONE && !d->caller->stop() && b->state == SPOOL_TODO &&
         count_starts(b) == starts)
         count_dead_start(d, b);
-    /* a round that only failed is followed by a pause */
+    /* pause after a round that only failed */
     d->did = d->did || end != WORK_FAILED;
     if (end == WORK_FAILED)
         drain_trouble(d, &err);
@@ -643,7 +643,7 @@ static void work_and_push(struct drain *d, struct batch *b,
         push_done(d, b, info);
 }
 
-/* A job of Slurm, unless it has one. */
+/* Submit a Slurm job, unless the batch has one. */
 static void start_job(struct drain *d, const struct batch *b,
                       const struct batch_info *info)
 {
@@ -654,7 +654,7 @@ static void start_job(struct drain *d, const struct batch *b,
     if (launch_job_of(d->jobs, d->n_jobs, id_text(b->id).s,
                       spool_inode(d->spool)))
         return;
-    /* it may have got one since, from another drain */
+    /* another drain may have submitted one since */
     rc = d->start.launcher->find(id_text(b->id).s, spool_inode(d->spool), &j,
                                  &err);
     if (rc == 0) {
@@ -691,7 +691,7 @@ static void start_one(struct drain *d, struct batch *b,
     }
 }
 
-/* Those that have a job are known by one question for all of them. */
+/* One query to Slurm finds all batches that have a job. */
 static void start_jobs(struct drain *d)
 {
     if (d->start.launcher->list(&d->jobs, &d->n_jobs, NULL))
@@ -702,8 +702,8 @@ static void start_jobs(struct drain *d)
     d->n_jobs = 0;
 }
 
-/* One machine works on one batch: where another drain waits for its worker,
- * this one starts none. */
+/* One machine works on one batch: if another drain waits for its worker, this
+ * one starts none. */
 void drain_start(struct drain *d)
 {
     drain_models_forget(&d->models);

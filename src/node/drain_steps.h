@@ -1,6 +1,7 @@
 /*
- * apus drain: the steps of a round, which drain_round.c puts in a row.  A step
- * that fails says so (drain_trouble) and the next is tried all the same.
+ * The steps of a round of apus drain, which drain_round.c runs in order.  A
+ * step that fails reports it (drain_trouble), and the next one runs all the
+ * same.
  */
 #ifndef APUS_NODE_DRAIN_STEPS_H
 #define APUS_NODE_DRAIN_STEPS_H
@@ -52,14 +53,15 @@ struct drain {
     bool failed, later;      /* something went wrong; may pass */
 };
 
-/* Wallet and queue, as far as they are set. */
+/* Open the wallet and the queue, as far as they are configured. */
 int drain_open(struct drain *d, struct err *err);
 void drain_close(struct drain *d);
 
-/* Rounds as long as for_s and wait say, or the caller lets them. */
+/* Run rounds until for_s is over or the caller stops them; then, with `wait`,
+ * wait for workers. */
 void drain_rounds(struct drain *d);
 
-/* For a Slurm that did not answer before. */
+/* Ask Slurm again, if it did not answer before. */
 void drain_ask_again(struct drain *d);
 void drain_push(struct drain *d);
 void drain_renew(struct drain *d);
@@ -67,10 +69,10 @@ void drain_renew(struct drain *d);
 void drain_disputes(struct drain *d);
 void drain_pull(struct drain *d);
 void drain_start(struct drain *d);
-/* Count what waits for workers, in n_waiting. */
+/* Count the batches that wait for workers, in n_waiting. */
 void drain_count(struct drain *d);
 
-/* Report an error; the drain continues, and its exit status will tell. */
+/* Report an error; the drain continues, and its exit status reflects it. */
 void drain_trouble(struct drain *d, const struct err *err);
 /* Visit each batch of a state until the caller stops it; -1 if they cannot be
  * listed, which was reported. */

@@ -81,7 +81,7 @@ const struct launch_job *owners_job(const struct owners *o, const char *job)
                 : NULL;
 }
 
-/* The same job in a later run goes on with its batch: it lives. */
+/* A requeued job resumes its batch, so its owner counts as alive. */
 int owners_over(void *self, const char *job, uint32_t restarts)
 {
     const struct launch_job *j = owners_job(self, job);

@@ -1,6 +1,6 @@
 /*
- * Who works on batches, asked of everybody who may know: this machine for
- * processes, Slurm for jobs, with one question for all of them.
+ * The owners of batches: processes of this machine, and Slurm jobs, which one
+ * query looks up together.
  */
 #ifndef APUS_NODE_OWNERS_H
 #define APUS_NODE_OWNERS_H
@@ -15,17 +15,19 @@ struct err;
 struct launch_job;
 struct owners;
 
-/* Ask after the owners of these batches. */
+/* Look up the owners of these batches. */
 struct owners *owners_ask(const struct batch *list, size_t n);
 void owners_free(struct owners *o);
 
-/* What Slurm said of the job that owns one of them; NULL if it is none. */
+/* Return what Slurm said about the job that owns one of them; NULL if it is not
+ * one of them. */
 const struct launch_job *owners_job(const struct owners *o, const char *job);
 
-/* For spool_adopt: 1 over or unknown to Slurm, 0 it lives, -1 no answer. */
+/* For spool_adopt: 1 if the job is over or unknown to Slurm, 0 if it is alive,
+ * -1 if Slurm did not answer. */
 int owners_over(void *self, const char *job, uint32_t restarts);
 
-/* Take a batch back whose owner is dead: as spool_adopt. */
+/* Reclaim a batch whose owner is dead, as spool_adopt does. */
 enum taking owners_adopt(const struct spool *s, struct batch *b,
                          struct owners *o, struct err *err);
 

@@ -1,5 +1,5 @@
 /*
- * What it takes to pull requests.
+ * Prepares the pulling of requests.
  */
 #include <config.h>
 
@@ -24,7 +24,7 @@
 
 /* ---- options and settings ------------------------------------------------ */
 
-/* The setting, or the value of the option that stands for it. */
+/* Read a setting, or the option that overrides it. */
 static int read_count(uint64_t *v, const struct settings *s, const char *name,
                       const char *option, const char *text, struct err *err)
 {
@@ -66,7 +66,7 @@ static int find_model(struct id *id, const struct settings *s, const char *name,
     return rc;
 }
 
-/* Those that were named, with commas between, or all of the store. */
+/* Find the named models (separated by commas), or all models of the store. */
 static int find_models(struct id **ids, size_t *n, const struct settings *s,
                        const char *names, struct err *err)
 {

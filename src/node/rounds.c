@@ -1,5 +1,5 @@
 /*
- * The file of the last rounds.
+ * Reads and writes the file of the last rounds.
  */
 #include <config.h>
 

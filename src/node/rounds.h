@@ -1,13 +1,14 @@
 /*
- * What became of the last rounds of apus drain: SPOOL/rounds.
+ * The outcome of the last rounds of apus drain: SPOOL/rounds.
  *
  *     {"format":"apus-rounds-1","lost":"3","pulled":"1700000000",
  *      "told":"1700000000"}
  *
- * `lost` rounds in a row gave back all that they had pulled.  From three on
- * the node lacks something, and pulls one request an hour until one is
- * answered: it keeps requests from others no longer.  Times are this machine's
- * in seconds, 0 for never: when it pulled such a request, when this was told.
+ * `lost` consecutive rounds gave back everything that they pulled.  From three
+ * on the node lacks something, and pulls one request an hour until it has
+ * answered one, so that it does not keep requests from others.  Times are this
+ * machine's in seconds, 0 for never: of the last such pull, and of the last
+ * report.
  */
 #ifndef APUS_NODE_ROUNDS_H
 #define APUS_NODE_ROUNDS_H
@@ -28,19 +29,19 @@ struct rounds {
     uint64_t pulled_s, told_s;
 };
 
-/* Zeros if there is no file; ERR_INPUT if it is damaged. */
+/* Read the file; zeros if it does not exist, ERR_INPUT if it is damaged. */
 int rounds_read(struct rounds *r, const struct spool *s, struct err *err);
 int rounds_write(const struct rounds *r, const struct spool *s,
                  struct err *err);
-/* Begin anew. */
+/* Reset the counters. */
 int rounds_forget(const struct spool *s, struct err *err);
 
-/* Whether the node pulls one request an hour only. */
+/* Return whether the node pulls only one request an hour. */
 bool rounds_limited(const struct rounds *r);
-/* The time of day, which outlives a process. */
+/* Return the time of day in seconds, which is comparable across processes. */
 uint64_t rounds_now(void);
-/* Whether so many seconds have passed since; also where the clock was put
- * back. */
+/* Return whether this many seconds have passed since then; also true if the
+ * clock was set back. */
 bool rounds_due(uint64_t since_s, uint64_t seconds);
 
 /* For tests of its parser. */

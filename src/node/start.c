@@ -20,7 +20,7 @@
 
 #define LINE_MAX_BYTES ((size_t)1 << 20)
 
-/* Whether the next word may be the value of this one. */
+/* Return whether the next word may be the value of this one. */
 static bool may_take_value(const char *word)
 {
     if (word[0] != '-' || !word[1])
@@ -28,8 +28,7 @@ static bool may_take_value(const char *word)
     return word[1] == '-' ? !strchr(word, '=') : !word[2];
 }
 
-/* What sbatch would take for the script, or run in its place, is not handed to
- * it. */
+/* Reject words that sbatch would take for the script, or run in its place. */
 static int check_words(char *const *words, struct err *err)
 {
     for (size_t i = 0; words[i]; i++) {
@@ -78,8 +77,8 @@ static int show(const struct start *s, const struct launch *l)
     return 0;
 }
 
-/* Nodes were asked for, and not what is to run on them: it is planned in the
- * job, from all that they have. */
+/* Return whether only a number of nodes was requested: the job then plans its
+ * ranks from all resources of the nodes. */
 static bool wants_whole_nodes(const struct start *s)
 {
     static const char *const own[] = { "--exclusive", "--oversubscribe",

@@ -1,6 +1,6 @@
 /*
- * Starting workers in the background, here or as jobs of Slurm, as the
- * setting `launcher` says.  Nothing is waited for.
+ * Starts workers in the background, here or as Slurm jobs, as the setting
+ * `launcher` says, and does not wait for them.
  */
 #ifndef APUS_NODE_START_H
 #define APUS_NODE_START_H
@@ -26,15 +26,15 @@ struct start {
     void (*print)(const char *line);
 };
 
-/* ERR_INPUT if a setting of the worker makes no sense.  ERR_RETRY if Slurm is
- * asked whether it is there and does not answer: all is set but `launcher`,
- * which is NULL, and nothing can be started.  Clear it in any case. */
+/* Prepare to start workers.  ERR_INPUT if a setting of the worker is invalid.
+ * ERR_RETRY if Slurm does not answer: everything but `launcher` is set, and
+ * nothing can be started.  Call start_clear in any case. */
 int start_init(struct start *s, struct settings *settings,
                const struct spool *spool, struct err *err);
 void start_clear(struct start *s);
 
-/* Start a worker for a batch in todo of which this is known, with the model in
- * this file (NULL: the store's), and print a line: batch, launcher, job. */
+/* Start a worker for a pending batch (`info` describes it), with this model
+ * file (NULL: the store's), and print a line: batch, launcher, job. */
 int start_batch(const struct start *s, const struct batch *b,
                 const struct batch_info *info, const char *model_path,
                 struct err *err);

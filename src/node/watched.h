@@ -1,6 +1,6 @@
 /*
- * What apus watch keeps in a spool: a secret, by which it draws, so that no
- * node knows which answers it will look at, and the statements that it has
+ * What apus watch keeps in a spool: a secret that seeds its draws, so that no
+ * node can predict which answers it will check, and the statements that it has
  * seen.
  */
 #ifndef APUS_NODE_WATCHED_H
@@ -30,18 +30,18 @@ struct watched {
     size_t n_late, late_cap;
 };
 
-/* Read both, or make the secret.  Close it in any case. */
+/* Read both, or create the secret.  Call watched_close in any case. */
 int watched_open(struct watched *w, const char *spool, struct err *err);
 void watched_close(struct watched *w);
 
 bool watched_has(const struct watched *w, struct id statement);
 
-/* Add one that was looked at; it is on the disk when this returns. */
+/* Add a checked statement; it is on disk when this returns. */
 int watched_add(struct watched *w, struct id statement, struct err *err);
 
-/* What did not go well is tried again after a minute, then after twice as long
- * each time, up to an hour: a statement, a model, a dispute, by its id.  This
- * process alone knows of it.  Whether it is too early yet: */
+/* Whatever failed (a statement, a model, a dispute, by its id) is retried after
+ * a minute, then after twice as long each time, up to an hour.  The state is
+ * kept in memory only.  Return whether it is too early to retry: */
 bool watched_waits(const struct watched *w, struct id id);
 void watched_put_off(struct watched *w, struct id id);
 

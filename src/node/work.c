@@ -1,5 +1,5 @@
 /*
- * Workers from the commands' side.
+ * Runs workers for commands.
  */
 #include <config.h>
 
@@ -65,7 +65,7 @@ static int report_owner(const struct batch *b, struct err *err)
                    " apus cancel %.8s ends it)", id, who, id);
 }
 
-/* Where it is now: another may have moved it. */
+/* Find the batch again: another process may have moved it. */
 static int find_again(const struct spool *s, struct batch *b,
                       struct err *err)
 {
@@ -104,8 +104,8 @@ int work_prepare(const struct spool *s, struct batch *b, struct err *err)
 
 /* ---- the worker's command line ------------------------------------------- */
 
-/* The one that the environment names, or where make and make install both put
- * it. */
+/* Return the path from the environment, or the place where make and make
+ * install put the worker. */
 char *work_worker_path(void)
 {
     const char *named = getenv("APUS_WORKER");
@@ -125,7 +125,7 @@ char *work_worker_path(void)
     return xstrdup("apus-worker");
 }
 
-/* Whether a program is in PATH. */
+/* Return whether a program is in PATH. */
 static bool is_in_path(const char *name)
 {
     const char *dir = getenv("PATH");
@@ -142,8 +142,8 @@ static bool is_in_path(const char *name)
     return found;
 }
 
-/* mpirun keeps what ranks tell each other in files of 4 MiB and more; where it
- * may not make them it fails, and does not end. */
+/* Return whether files may be as large as mpirun needs.  Its ranks communicate
+ * through files of 4 MiB and more; if it may not create them it hangs. */
 static bool may_share_files(void)
 {
     struct rlimit limit;
@@ -166,7 +166,7 @@ const char *work_no_mpi(void)
 #endif
 }
 
-/* What a rank needs. */
+/* Set the memory that a rank needs. */
 static void set_need(struct plan_need *need, const struct settings *s,
                      const struct batch_info *info, const char *model_path)
 {
@@ -246,7 +246,7 @@ void work_launch_clear(struct launch *l)
 
 /* ---- how far it is ------------------------------------------------------- */
 
-/* Tells the caller now and then while a worker runs. */
+/* Reports progress to the caller while a worker runs. */
 struct worker_watch {
     pthread_t thread;
     pthread_mutex_t lock;
@@ -284,7 +284,7 @@ static void *watch_run(void *self)
     return NULL;
 }
 
-/* Run the worker once, and show what it does meanwhile. */
+/* Run the worker once, and report its progress. */
 static int run_worker(const struct launch *l, const struct worker_watch *show,
                       int *status, struct err *err)
 {
@@ -314,15 +314,15 @@ static int run_worker(const struct launch *l, const struct worker_watch *show,
 
 /* ---- in a job of Slurm --------------------------------------------------- */
 
-/* Where the worker runs: all of the job around this process, if it is in
- * one. */
+/* Where the worker runs: on the whole allocation of this process, if it is in a
+ * Slurm job. */
 struct work_place {
     struct allocation in;
     bool any;
     char **starter, **env;
 };
 
-/* A job of Slurm that has no step of a batch any more. */
+/* A Slurm job that no longer has a step for a batch. */
 struct stepless {
     const char *job;
     bool proves; /* the worker was in a step: it has ended */
@@ -354,7 +354,7 @@ static int place_find(struct work_place *p, const struct work_options *o,
     return rc < 0 ? -1 : 0;
 }
 
-/* Whether the owner is a process here that can be seen, and lives. */
+/* Return whether the owner is a visible, live process of this machine. */
 static bool owner_is_here(const struct batch *b)
 {
     struct owner o;
@@ -362,11 +362,11 @@ static bool owner_is_here(const struct batch *b)
     return owner_read(&o, b->path, NULL) == 1 && owner_is_seen(&o);
 }
 
-/* The job goes on when a worker in it has ended, and whoever starts one there
- * is no other job: bring a batch that is this job's, and has no step of it any
- * more, to todo.  The worker leaves it in running, for a requeue.  A worker
- * that mpirun started on its own node has no step: unless it is this process's
- * own, and has ended, its process is asked after. */
+/* Move a batch that belongs to this job, but has no step in it any more, to
+ * todo.  A worker that ends leaves its batch in running, for a requeue, but the
+ * job continues, and a new worker in it belongs to the same job.  A worker that
+ * mpirun started on its own node has no step: check its process, unless it is
+ * this process's own worker and has ended. */
 static int place_take_back(struct work_place *p, const struct spool *s,
                            struct batch *b, bool ended, struct err *err)
 {
@@ -379,7 +379,7 @@ static int place_take_back(struct work_place *p, const struct spool *s,
     if (!p->any || b->state != SPOOL_RUNNING || owner_is_here(b))
         return 0;
     name = xasprintf("apus-%s", id_text(b->id).s);
-    /* one that has ended may be listed for a moment longer */
+    /* an ended step may be listed for a moment longer */
     while ((rc = allocation_has_step(&p->in, name, err)) > 0 && --looks > 0)
         nanosleep(&pause, NULL);
     free(name);
@@ -389,7 +389,7 @@ static int place_take_back(struct work_place *p, const struct spool *s,
     return rc < 0 ? -1 : 0;
 }
 
-/* Plan the ranks and have them started there. */
+/* Plan the ranks, and set the launch to start them there. */
 static void place_set(struct work_place *p, struct launch *l,
                       const struct batch_info *info,
                       const struct work_options *o)
@@ -422,7 +422,7 @@ bool work_is_twin(void)
 
 /* ---- here, and waiting --------------------------------------------------- */
 
-/* Bytes of all logs: they grow when a start gets anywhere. */
+/* Return the size of all logs, which grow if a start makes progress. */
 static uint64_t log_bytes(const struct batch *b)
 {
     struct start_logs logs;
@@ -438,7 +438,7 @@ static uint64_t log_bytes(const struct batch *b)
     return n;
 }
 
-/* One start.  A worker that was killed is to be started again. */
+/* Start the worker once.  WORK_KILLED: start it again. */
 static enum work_end start_once(const struct spool *s, struct batch *b,
                                 const struct launch *l,
                                 const struct worker_watch *w, struct err *err)
@@ -453,7 +453,7 @@ static enum work_end start_once(const struct spool *s, struct batch *b,
         report(w, CALLER_PAUSE, b->path);
         return WORK_DONE;
     }
-    /* told to save, also where mpirun gives the signal as its status */
+    /* asked to save; mpirun may return the signal as its status */
     if (status == WORKER_SAVED || status == 128 + SIGUSR1)
         return WORK_SAVED;
     if (status == WORKER_FAILED || status == WORKER_MISUSED || status == 127)
@@ -466,7 +466,8 @@ static enum work_end start_once(const struct spool *s, struct batch *b,
     return WORK_KILLED;
 }
 
-/* A worker that meets one of them can say what failed, and not why. */
+/* Report low limits: a worker that hits one can say what failed, but not
+ * why. */
 static void report_limits(void)
 {
     char text[MACHINE_LIMITS];

@@ -1,6 +1,6 @@
 /*
- * What the commands that make workers work share: where a batch stands, the
- * worker's command line, waiting for one here and showing how far it is.
+ * Shared by commands that run workers: the state of a batch, the worker's
+ * command line, waiting for a worker here and reporting its progress.
  */
 #ifndef APUS_NODE_WORK_H
 #define APUS_NODE_WORK_H
@@ -32,18 +32,18 @@ struct work_options {
     uint64_t most_tokens;      /* that all of it may give; 0: unknown */
 };
 
-/* Whether everything of it was answered and sealed. */
+/* Return whether the whole batch is answered and sealed. */
 bool work_is_done(const struct batch *b);
 
-/* Bring a batch to todo: from failed, since a person names it, and from
- * running if its owner is dead.  ERR_RETRY if somebody works on it. */
+/* Bring a batch to todo: from failed, since a person names it, and from running
+ * if its owner is dead.  ERR_RETRY if a live process works on it. */
 int work_prepare(const struct spool *s, struct batch *b, struct err *err);
 
-/* Whether another process does the same as this one, since srun or mpirun
- * started several: this one reports that it exits. */
+/* Return whether srun or mpirun started this program several times and this is
+ * not the first copy, which works alone; log that this one exits. */
 bool work_is_twin(void);
 
-/* How the work on a batch ended. */
+/* How working on a batch ended. */
 enum work_end {
     WORK_FAILED = -1, /* err says why */
     WORK_DONE,
@@ -51,32 +51,32 @@ enum work_end {
     WORK_KILLED       /* the worker was; not of work_here */
 };
 
-/* Answer a batch with a worker on this machine, or, in a job of Slurm (a
- * shell of salloc), on all that it has, and wait for it; a worker
- * that was killed is started again, as long as that gets anywhere.  b
- * follows. */
+/* Answer a batch with a worker on this machine, or, in a job of Slurm (a shell
+ * of salloc), on all that it has, and wait for it; a killed worker is restarted
+ * as long as restarts make progress.  b is updated as the batch moves. */
 enum work_end work_here(const struct spool *s, struct batch *b,
                         const struct work_options *o, struct err *err);
 
-/* Path of the worker, beside this program; the caller frees it. */
+/* Return the path of the worker, beside this program; the caller frees it. */
 char *work_worker_path(void);
 
-/* Why several processes cannot be started here, NULL if they can. */
+/* Return why several processes cannot be started here, NULL if they can. */
 const char *work_no_mpi(void);
 
-/* Processes for a batch on this machine, with the model in this file (NULL:
- * the store's): as the setting says, or one a core, as far as memory and
- * requests allow (jobs/plan.h); one without MPI, with a note. */
+/* Return the number of processes for a batch on this machine, with this model
+ * file (NULL: the store's): the setting, or one per core, limited by memory and
+ * the number of requests (jobs/plan.h).  Without MPI it is one, with a note. */
 unsigned work_ranks(const struct settings *s, const struct batch_info *info,
                     const char *model_path);
 
-/* The worker's program and arguments for a batch, on `ranks` ranks (0: as the
- * setting says); launch_clear frees what is in it. */
+/* Set the worker's program and arguments for a batch, on `ranks` ranks (0: as
+ * the setting says).  Free them with launch_clear. */
 void work_launch(struct launch *l, const struct batch *b,
                  const struct work_options *o);
 void work_launch_clear(struct launch *l);
 
-/* How batches of this model, which must be in the store, are sealed. */
+/* Set the options for sealing batches of this model, which must be in the
+ * store. */
 int work_seal_options(struct seal_options *o, const struct settings *s,
                       struct id model, struct err *err);
 
