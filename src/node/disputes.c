@@ -17,8 +17,8 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "base/vec.h"
 #include "dispute/prover.h"
+#include "node/listed.h"
 #include "node/rounds.h"
 #include "proof/digest.h"
 #include "queue/client.h"
@@ -68,62 +68,17 @@ static int odd(struct err *err, const char *what)
 
 /* ---- the list ------------------------------------------------------------ */
 
-struct list {
-    struct id *id;
-    size_t n, cap;
-};
-
-static int take_page(struct list *l, const char *text, struct err *err)
-{
-    struct json *root;
-    int rc;
-
-    while ((rc = next_line(&text, &root, err)) > 0) {
-        struct id id;
-        bool good = json_id(json_get(root, "dispute"), &id) == 0;
-
-        json_free(root);
-        if (!good || l->n == DISPUTES_MAX)
-            return odd(err, "dispute");
-        VEC_RESERVE(l->id, l->cap, l->n + 1);
-        l->id[l->n++] = id;
-    }
-    return rc;
-}
-
 int disputes_list(struct client *c, bool as_node, struct id **id, size_t *n,
                   struct err *err)
 {
-    char me[ID_TEXT], page[24] = "0";
-    const struct item_text_tag tag[] = {
-        { "Action", "Disputes" }, { as_node ? "Node" : "Challenger", me },
-        { "Page", page }
+    struct id_text me = id_text(c->node);
+    const struct listed_question q = {
+        .action = "Disputes", .answer = "Disputes-Response",
+        .tag = as_node ? "Node" : "Challenger", .value = me.s,
+        .key = "dispute", .max = DISPUTES_MAX
     };
-    const struct ao_message m = { .tag = tag, .n_tags = 3 };
-    struct list l = { .id = NULL };
-    struct ao_result r;
-    const struct ao_out *out;
 
-    snprintf(me, sizeof(me), "%s", id_text(c->node).s);
-    for (unsigned pages = 0; *page && pages <= DISPUTES_MAX; pages++) {
-        const char *next;
-        int rc;
-
-        if (client_ask_or_say(c, &m, "Disputes-Response", &r, &out, err) < 0)
-            goto fail;
-        rc = take_page(&l, out->data, err);
-        next = ao_out_tag(out, "Next");
-        snprintf(page, sizeof(page), "%s", next ? next : "");
-        ao_result_clear(&r);
-        if (rc)
-            goto fail;
-    }
-    *id = l.id;
-    *n = l.n;
-    return 0;
-fail:
-    free(l.id);
-    return -1;
+    return listed_ids(c, &q, id, n, err);
 }
 
 /* ---- one of them --------------------------------------------------------- */
