@@ -23,6 +23,9 @@
 #include "proof/digest.h"
 #include "queue/client.h"
 
+/* Of a turn that is over a queue says that it ends now, by its own clock. */
+#define SLACK_MS 3000
+
 void dispute_clear(struct dispute *d)
 {
     judge_clear(&d->judge);
@@ -31,7 +34,7 @@ void dispute_clear(struct dispute *d)
 
 bool disputes_past(const struct dispute *d)
 {
-    return rounds_now() * 1000 > d->until_ms;
+    return rounds_now() * 1000 + SLACK_MS >= d->until_ms;
 }
 
 void disputes_id(struct id *id, struct id result, struct id challenger)

@@ -42,8 +42,8 @@ int disputes_list(struct client *c, bool as_node, struct id **id, size_t *n,
 int disputes_get(struct client *c, struct dispute *d, struct id id,
                  struct err *err);
 
-/* Return whether the turn is overdue by this machine's clock; the queue's may
- * differ. */
+/* Return whether the turn is overdue by this machine's clock, or will be in a
+ * moment; the queue's may differ. */
 bool disputes_past(const struct dispute *d);
 
 /* Parse the queue's answer from a text, for callers that get it elsewhere.

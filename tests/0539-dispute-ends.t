@@ -1,0 +1,100 @@
+#!/bin/sh
+# What time ends in a dispute on localnet: a silent node loses, a silent
+# challenger does, each when it was reported twice; apus dispute says by its
+# exit status who was wrong.  Time passes by the owner's Eval, which puts the
+# turns of the queue back by hours.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+. "$top/tests/localnet.sh"
+worker=$(dirname "$apus")/apus-worker
+fault=9/0/q/5
+mkdir node challenger
+
+net_up && r=0 || r=1
+report $r "localnet is up"
+APUS_CONFIG=$net/apus.conf
+APUS_MODELS=$tmp/models
+APUS_LOG_LEVEL=info
+APUS_HTTP_RETRIES=0
+export APUS_CONFIG APUS_MODELS APUS_LOG_LEVEL APUS_HTTP_RETRIES
+"$apus" model add "$top/models/nano" nano >out 2>err
+source=$("$apus" model publish nano --yes 2>err | tail -n 1)
+APUS_QUEUE=$("$apus" queue new --allow-self --lua "$top/contrib/ao/queue.lua" \
+    2>err) && r=0 || r=1
+export APUS_QUEUE
+report $r "a queue"
+"$apus" queue model nano --source "$source" >out 2>err
+"$apus" queue set Window=864000 Turn=3600 >out 2>err
+
+node() { # COMMAND...: the node's
+    what=$1
+    shift
+    "$apus" "$what" --spool "$tmp/node" --wallet "$net/wallet.json" "$@"
+}
+hours_pass() { # N
+    echo "for _, d in pairs(ApusQueue.Q.disputes) do
+        d.began, d.ends = d.began - $1 * 3600000, d.ends - $1 * 3600000
+    end" | netcall sign "$net/wallet.json" "$APUS_QUEUE" Data-Protocol=ao \
+        Variant=ao.TN.1 Type=Message Action=Eval >item
+    netcall post "$url/mu/" Content-Type:application/octet-stream <item >reply
+    sleep 1
+}
+# A wrong answer, published: $item is its result.
+wrong_answer() { # NAME
+    request=$("$apus" request "$1 + 3 =" --temperature 0 --max-tokens 4 \
+        --wallet "$net/dapp.json" 2>err)
+    batch=$(node pull 2>>err | sed 's/[[:space:]].*//')
+    "$worker" --alone --spool "$tmp/node" --pretend-fault $fault -- "$batch" \
+        >out 2>err
+    node push -- "$batch" >out 2>err && r=0 || r=1
+    report $r "answer $1, with a fault at $fault"
+    item=$(sed -n 's/.*"item":"\([^"]*\)".*/\1/p' \
+        "$tmp/node/sent/b$batch/items.jsonl" | head -n 1)
+}
+challenger() { # STATUS NAME ARGUMENT...
+    want=$1
+    name=$2
+    shift 2
+    gives "$want" "$name" dispute --spool "$tmp/challenger" \
+        --wallet "$net/dapp.json" "$@"
+}
+
+# ---- a silent challenger -----------------------------------------------------
+wrong_answer 1
+challenger 75 "a dispute" "$item"
+dispute=$(sed -n 's/^challenge.\([^[:space:]]*\).*/\1/p' out)
+node drain --pretend-fault $fault >drained 2>&1 || :
+cp drained out
+has out 'this node shows records' "the node has shown its records"
+node drain >drained 2>&1 || :
+! grep -q silent drained && r=0 || r=1
+report $r "whose challenger is not late yet"
+hours_pass 2
+node drain >drained 2>&1 || :
+! grep -q silent drained && r=0 || r=1
+report $r "who has an hour more when that is reported"
+hours_pass 2
+node drain >out 2>&1 || :
+has out 'reports a silent challenger and won' "and loses then"
+challenger 3 "the challenger" "$dispute"
+has out '^verdict.holds' "is told so"
+challenger 3 "once more" "$item"
+has out '^verdict.lost' "it is over"
+"$apus" request --status "$request" --wallet "$net/dapp.json" >out 2>err
+has out '^State.answered' "the answer stands"
+
+# ---- a silent node -----------------------------------------------------------
+wrong_answer 2
+challenger 75 "another dispute" "$item"
+challenger 75 "whose node has its turn" "$item"
+hours_pass 2
+challenger 75 "is late" "$item"
+grep -q 'reports a silent node' out && r=1 || r=0
+report $r "and has an hour more"
+hours_pass 2
+challenger 0 "and then" "$item"
+has out 'reports a silent node' "is reported"
+has out '^verdict.fault: the node.s answer is wrong$' "and loses"
+"$apus" request --status "$request" --wallet "$net/dapp.json" >out 2>err
+has out 'pending' "the request waits for another node"
+finish
