@@ -1,7 +1,9 @@
 #!/bin/sh
 # apus watch on localnet: it computes the answers of a queue's statements again,
 # each once, writes a case of a wrong one, and with --challenge plays its
-# dispute against the node's drain, though it is ended again and again.
+# dispute against the node's drain, though it is ended again and again; so it
+# does with results of a file (Infer-Batch).  A case that the
+# queue refuses is left.
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"
@@ -82,6 +84,70 @@ cp moves out
 report $r "with --challenge, after $rounds rounds nothing is open"
 [ "$(grep -c '^verdict.fault' out)" = 2 ] && r=0 || r=1
 report $r "both were faults"
+
+# ---- a file ------------------------------------------------------------------
+# Its results are wrong, all of them; the first verdict takes the whole back.
+"$apus" queue allow -- "$("$apus" wallet show "$net/wallet.json")" >out 2>err
+batch=$(node pull 2>>err | sed 's/[[:space:]].*//')
+# what is in the spool is wrong
+APUS_REUSE=no "$worker" --alone --spool "$tmp/node" -- "$batch" >out 2>err
+node push -- "$batch" >out 2>err && r=0 || r=1
+report $r "the two are answered again"
+for i in 1 2 3; do
+    printf '{"custom_id":"%s","method":"POST","url":"%s","body":%s}\n' \
+        $i /v1/completions \
+        "{\"prompt\":\"$i + 3 =\",\"max_tokens\":4,\"temperature\":0}"
+done >q.jsonl
+netcall sign "$net/dapp.json" - Content-Type=application/jsonl <q.jsonl >item
+netcall post "$url/bundler/v1/tx" Content-Type:application/octet-stream \
+    <item >reply
+sha=$(APUS_SPOOL=$tmp/aside "$apus" submit q.jsonl -m nano --todo >out 2>err &&
+    sed 's/.*"sha256":"\([^"]*\)".*/\1/' aside/todo/b*/batch.json)
+netcall sign "$net/dapp.json" "$APUS_QUEUE" Data-Protocol=ao \
+    Variant=ao.TN.1 Type=Message Action=Infer-Batch \
+    "X-Source=$(netcall id <item)" X-Count=3 "X-Sha256=$sha" X-Model=nano \
+    X-Reference=file </dev/null >message
+netcall post "$url/mu/" Content-Type:application/octet-stream <message >reply
+file=$(netcall id <message)
+batch=$(node pull 2>>err | sed 's/[[:space:]].*//')
+"$worker" --alone --spool "$tmp/node" --pretend-fault 3/0/q/5 -- "$batch" \
+    >out 2>err
+node push -- "$batch" >out 2>err && r=0 || r=1
+report $r "a file is answered wrongly"
+rm -f watcher/disputes/*
+watches 3 "a round that finds that" --rate 1
+[ "$(grep -c '^found' out)" = 3 ] && r=0 || r=1
+report $r "names its three results"
+grep -q "\"request\":\"$file\"" watcher/disputes/*.json && r=0 || r=1
+report $r "as those of the file"
+: >moves
+rounds=0
+rc=75
+while [ $rc != 0 ] && [ $rounds -lt 20 ]; do
+    rounds=$((rounds + 1))
+    rc=0
+    "$apus" watch --once --challenge --rate 1 --spool "$tmp/watcher" \
+        --wallet "$net/dapp.json" >>moves 2>>err || rc=$?
+    node drain --pretend-fault 3/0/q/5 >drained 2>&1 || :
+done
+cp moves out
+[ $rc = 0 ] && r=0 || r=1
+report $r "a result of the file is disputed, $rounds rounds"
+has out '^verdict.fault: .*statement [67]$' "up to one product or sum"
+has out 'node.shows records$' "from the records and their line"
+"$apus" request --status "$file" --wallet "$net/dapp.json" >out 2>err
+has out 'pending' "the file waits for another node"
+
+# ---- a case that is no dispute any more --------------------------------------
+set -- watcher/disputes/*.json
+sed -i 's/"state":"[a-z]*"/"state":"found"/' "$1"
+watches 0 "one that the queue refuses" --challenge
+has err 'the request has no answer' "is said"
+grep -q '"state":"refused"' "$1" && r=0 || r=1
+report $r "and then kept as refused"
+watches 0 "another round" --challenge
+[ ! -s err ] && r=0 || r=1
+report $r "leaves it"
 
 APUS_MODELS=$tmp/none watches 75 "without the model" --rate 1 \
     --spool "$tmp/other"

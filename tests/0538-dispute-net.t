@@ -124,8 +124,9 @@ batch=$(sed -n '1s/[[:space:]].*//p' out)
 report $r "nano answers it"
 gives 0 "push its answer" push
 item=$(sed -n '1s/.*"item":"\([^"]*\)".*/\1/p' "spool/sent/b$batch/items.jsonl")
-gives 1 "a wrong result of it" dispute "$item" --wallet "$dapp"
-has err 'or a line of a file' "apus dispute says why not"
+gives 0 "a wrong result of it" dispute --dry "$item" --wallet "$dapp"
+has out "^request.$id" "apus dispute finds the request of the file"
+has out '^first.pick.trace' "and where it would look"
 says "$dapp" Action=Challenge "Request=$id" Index=0 </dev/null
 is "a result of the file is disputed" "$(tag Code)" 200
 dispute=$(tag Dispute)

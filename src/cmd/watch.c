@@ -15,8 +15,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "arweave/key.h"
-#include "arweave/wallet.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -30,10 +28,11 @@
 #include "cmd/cmd.h"
 #include "cmd/dispute.h"
 #include "model/model.h"
+#include "node/asked.h"
 #include "node/challenge.h"
-#include "node/disputes.h"
 #include "node/watched.h"
 #include "proof/digest.h"
+#include "queue/client.h"
 #include "verify/recompute.h"
 #include "verify/spot.h"
 
@@ -48,7 +47,8 @@ struct watch {
     bool once, challenge;
     uint64_t for_s;
     uint32_t rate;
-    struct id queue, me;
+    struct id queue;
+    struct client client;
     struct watched seen;
     struct spot spot;
     uint64_t n_drawn, n_found;  /* of a statement; of all */
@@ -61,14 +61,18 @@ struct watch {
 static int write_case(struct watch *w, struct id item,
                       const struct published *p, struct err *err)
 {
-    struct challenge_case c = { .item = item, .request = p->result.request,
-                                .queue = p->process, .state = "found" };
+    struct challenge_case c = { .item = item, .queue = p->process,
+                                .state = "found" };
     const char *spool = settings_text(w->v.settings, "spool");
     struct id result;
+    struct asked asked;
     char *path;
 
+    if (asked_find(&asked, &w->client, p, err))
+        return -1;
+    c.request = asked.request;
     digest(&result, p->result_bytes, sizeof(p->result_bytes));
-    disputes_id(&c.dispute, result, w->me);
+    asked_dispute(&c.dispute, &asked, result, w->client.node);
     path = challenge_case_path(spool, c.dispute);
     if (!file_exists(path) && challenge_case_write(&c, spool, err)) {
         free(path);
@@ -193,8 +197,8 @@ static void watch_statement(struct watch *w, struct id id)
 
 static bool is_ours(const struct watch *w, const struct challenge_case *c)
 {
-    return id_equal(c->queue, w->queue) && strcmp(c->state, "won") != 0 &&
-           strcmp(c->state, "lost") != 0;
+    return id_equal(c->queue, w->queue) && (strcmp(c->state, "found") == 0 ||
+                                            strcmp(c->state, "open") == 0);
 }
 
 static void play_case(struct watch *w, const struct challenge_case *c,
@@ -289,21 +293,6 @@ static int rounds(struct watch *w)
 
 /* ---- beginning ----------------------------------------------------------- */
 
-/* Whose disputes they would be: the wallet's, where there is one. */
-static void find_me(struct watch *w)
-{
-    struct key *key;
-    char *path;
-
-    if (wallet_path(&path, w->v.settings, NULL))
-        return;
-    if (key_load(&key, path, NULL) == 0) {
-        key_address(key, &w->me);
-        key_free(key);
-    }
-    free(path);
-}
-
 static int check_use(struct watch *w, struct err *err)
 {
     const char *queue = settings_text(w->v.settings, "queue");
@@ -351,13 +340,18 @@ static int watch(struct watch *w)
         return cmd_misused(&err);
     cmd_catch_signals();
     look_init(&w->look, &w->v);
-    find_me(w);
+    /* where there is no wallet, its disputes are nobody's */
+    if (client_open_ask(&w->client, w->v.settings, NULL, &err)) {
+        look_clear(&w->look);
+        return cmd_fail(&err);
+    }
     if (watched_open(&w->seen, settings_text(w->v.settings, "spool"), &err) ||
         look_network(&w->look, &err))
         status = cmd_fail_retry(&err);
     else
         status = rounds(w);
     watched_close(&w->seen);
+    client_close(&w->client);
     look_clear(&w->look);
     return status;
 }

@@ -106,9 +106,8 @@ static int find_in_part(struct answered *a, const char *path,
 
 /* ---- of a file ----------------------------------------------------------- */
 
-/* Find the line of a file that has this id. */
-static int line_of(uint64_t *line, const struct judge_file *of,
-                   struct id request, struct err *err)
+int answered_line(uint64_t *line, const struct judge_file *of,
+                  struct id request, struct err *err)
 {
     for (uint64_t n = 0; n < of->lines; n++) {
         struct id id;
@@ -138,7 +137,7 @@ static int take_row(struct answered *a, const struct results_row *row,
     }
     if (row->index != of->index)
         return 0;
-    if (line_of(&line, of, row->request, err))
+    if (answered_line(&line, of, row->request, err))
         return -1;
     set_u64(f->line, line);
     memcpy(f->line + 8, row->path, n_path);

@@ -49,6 +49,10 @@ void answered_clear(struct answered *a);
 int answered_find(struct answered *a, const struct spool *s, struct id request,
                   const struct judge_file *file, struct err *err);
 
+/* Find the line of a file that has this request's id.  ERR_INPUT: none has. */
+int answered_line(uint64_t *line, const struct judge_file *of,
+                  struct id request, struct err *err);
+
 /* Recompute the answer and keep what the judge asks for at this stage of the
  * dispute.  The matrices of the model must be in memory; `alter` may be
  * NULL. */

@@ -16,10 +16,13 @@
 
 #include "ao/ao.h"
 #include "base/base64.h"
+#include "base/bytes.h"
 #include "base/caller.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/settings.h"
 #include "dispute/execution.h"
 #include "dispute/prover.h"
@@ -30,6 +33,19 @@
 #include "store/record.h"
 
 /* ---- the answer ---------------------------------------------------------- */
+
+/* Which line of its file it is of, as the node has to show it. */
+static void open_line(struct challenge *g, const struct published *p)
+{
+    struct answered_file *f = xcalloc(1, sizeof(*f));
+
+    f->x.of = g->asked.file;
+    set_u64(f->line, g->asked.line);
+    memcpy(f->line + 8, p->path, 32 * p->n_path);
+    f->x.line = f->line;
+    f->x.n_line = 8 + 32 * p->n_path;
+    g->answer.file = f;
+}
 
 int challenge_init(struct challenge *g, struct id item,
                    const struct published *p, const struct model *m,
@@ -45,16 +61,19 @@ int challenge_init(struct challenge *g, struct id item,
         return err_set(err, ERR_INPUT, "the answer is to a request of the"
                        " queue %s (setting queue)", id_text(p->process).s);
     published_record(p, &r);
-    if (answered_take(&g->answer, &r, err))
+    if (asked_find(&g->asked, g->client, p, err) ||
+        answered_take(&g->answer, &r, err))
         return -1;
+    if (g->asked.file.count)
+        open_line(g, p);
     digest(&result, g->answer.result, RESULT_RECORD_SIZE);
     g->model = m;
     g->c.item = item;
-    g->c.request = p->result.request;
+    g->c.request = g->asked.request;
     g->c.queue = p->process;
     if (!*g->c.state)
         strcpy(g->c.state, "found");
-    disputes_id(&g->c.dispute, result, g->client->node);
+    asked_dispute(&g->c.dispute, &g->asked, result, g->client->node);
     return 0;
 }
 
@@ -80,20 +99,46 @@ static int compute_answer(struct challenge *g, const struct judge *j,
     return answered_compute(&g->x, &g->answer, g->model, j, NULL, NULL, err);
 }
 
+/* The records as the node has to show them first, in `bytes`: their length. */
+#define FIRST_SHOW (JUDGE_RECORDS + sizeof(((struct answered_file *)0)->line))
+static size_t first_show(const struct challenge *g, unsigned char *bytes)
+{
+    const struct answered *a = &g->answer;
+    unsigned char *at = bytes;
+
+    memcpy(at, a->result, RESULT_RECORD_SIZE);
+    at += RESULT_RECORD_SIZE;
+    memcpy(at, a->job, JOB_RECORD_SIZE);
+    at += JOB_RECORD_SIZE;
+    model_record_pack(at, &g->model->rec);
+    at += MODEL_RECORD_SIZE;
+    if (a->file) {
+        memcpy(at, a->file->x.line, a->file->x.n_line);
+        at += a->file->x.n_line;
+    }
+    return (size_t)(at - bytes);
+}
+
 int challenge_first(struct challenge *g, char *choice, struct err *err)
 {
-    unsigned char bytes[JUDGE_RECORDS];
+    unsigned char bytes[FIRST_SHOW];
+    size_t n = first_show(g, bytes);
     struct judge j;
     struct id result;
     int rc;
 
-    memcpy(bytes, g->answer.result, RESULT_RECORD_SIZE);
-    memcpy(bytes + RESULT_RECORD_SIZE, g->answer.job, JOB_RECORD_SIZE);
-    model_record_pack(bytes + RESULT_RECORD_SIZE + JOB_RECORD_SIZE,
-                      &g->model->rec);
     digest(&result, g->answer.result, RESULT_RECORD_SIZE);
-    judge_init(&j, result);
-    rc = judge_show(&j, bytes, sizeof(bytes), err);
+    if (g->asked.file.count)
+        judge_init_file(&j, &g->asked.file);
+    else
+        judge_init(&j, result);
+    rc = judge_show(&j, bytes, n, err);
+    if (rc && g->asked.file.count) {
+        /* no judge takes these records: the node has none to show */
+        strcpy(choice, "none: it is of no line of the file");
+        judge_clear(&j);
+        return 1;
+    }
     if (rc == 0 && j.turn != JUDGE_PICKS)
         rc = err_set(err, ERR_INPUT, "the answer cannot be disputed: %s",
                      j.text);
@@ -165,32 +210,57 @@ static enum challenge_end look_back(struct challenge *g, struct err *err)
 
 /* ---- moves --------------------------------------------------------------- */
 
+/* There is nothing to play: apus watch leaves a case that says so. */
+static void leave(struct challenge *g)
+{
+    const char *spool = settings_text(g->settings, "spool");
+    char *path = challenge_case_path(spool, g->c.dispute);
+
+    if (file_exists(path))
+        keep(g, "refused", NULL);
+    free(path);
+}
+
+static int refused(struct challenge *g, const char *request, struct err *err)
+{
+    unsigned code = g->client->code;
+
+    if (code == 404)
+        err_set(err, ERR_INPUT, "the queue has no request %s: it is forgotten",
+                request);
+    if (code == 403 || code == 404 || code == 409)
+        leave(g);
+    return -1;
+}
+
 static int open_dispute(struct challenge *g, struct err *err)
 {
-    char request[ID_TEXT], choice[JUDGE_PICK_MAX + 1];
-    const struct item_text_tag tag[] = { { "Action", "Challenge" },
-                                         { "Request", request },
-                                         { "Part", g->c.part } };
-    const struct ao_message m = { .tag = tag, .n_tags = *g->c.part ? 3 : 2 };
+    char request[ID_TEXT], choice[JUDGE_PICK_MAX + 1], index[16];
+    struct item_text_tag tag[4] = { { "Action", "Challenge" },
+                                    { "Request", request } };
+    struct ao_message m = { .tag = tag, .n_tags = 2 };
     const struct ao_out *out;
     struct ao_result r;
     int rc = challenge_first(g, choice, err);
 
-    if (rc <= 0)
-        return rc ? -1
-                  : err_set(err, ERR_INPUT, "the answer is what the model"
-                            " gives: there is nothing to dispute");
+    if (rc == 0) {
+        leave(g);
+        return err_set(err, ERR_INPUT, "the answer is what the model gives:"
+                       " there is nothing to dispute");
+    }
+    if (rc < 0)
+        return -1;
     /* write the case first, so that every open dispute has one */
     if (keep(g, "found", err))
         return -1;
     base64url(request, g->c.request.b, 32);
+    snprintf(index, sizeof(index), "%" PRIu32, g->asked.file.index);
+    if (g->asked.file.count)
+        tag[m.n_tags++] = (struct item_text_tag){ "Index", index };
+    if (*g->c.part)
+        tag[m.n_tags++] = (struct item_text_tag){ "Part", g->c.part };
     if (client_say(g->client, &m, "Challenge-Response", &r, &out, err) < 0)
-        return g->client->code != 404
-                   ? -1
-                   : err_set(err, ERR_INPUT, "the queue has no request %s: it"
-                             " is forgotten, or a line of a file (Infer-Batch),"
-                             " whose results this command does not dispute",
-                             request);
+        return refused(g, request, err);
     ao_result_clear(&r);
     if (keep(g, "open", err))
         return -1;
@@ -289,6 +359,8 @@ enum challenge_end challenge_play(struct challenge *g, struct err *err)
     struct dispute_end end;
 
     err = err_or(err, &own);
+    if (strcmp(g->c.state, "refused") == 0)
+        strcpy(g->c.state, "found"); /* who asks again may be let now */
     for (;;) {
         enum step done = step(g, &end, err);
 

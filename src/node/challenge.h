@@ -12,6 +12,7 @@
 
 #include "base/id.h"
 #include "node/answered.h"
+#include "node/asked.h"
 #include "queue/client.h"
 
 struct caller;
@@ -25,7 +26,7 @@ struct settings;
 struct challenge_case {
     struct id dispute, item, request, queue;
     char part[24];        /* verify's word for what differs first, or "" */
-    char state[8];        /* "found", "open", "won", "lost" */
+    char state[8];        /* "found", "open", "won", "lost", "refused" */
 };
 #define CHALLENGE_CASE_MAX 4096
 
@@ -60,6 +61,7 @@ struct challenge {
 
     struct challenge_case c;
     struct answered answer;
+    struct asked asked;
     const struct model *model;          /* with its matrices */
     struct execution *x;                /* as far as it is computed .. */
     uint32_t at;                        /* .. with rows of this position */

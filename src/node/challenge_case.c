@@ -33,7 +33,8 @@ static int take_text(char *out, size_t size, const struct json *v)
 static bool is_state(const char *text)
 {
     return strcmp(text, "found") == 0 || strcmp(text, "open") == 0 ||
-           strcmp(text, "won") == 0 || strcmp(text, "lost") == 0;
+           strcmp(text, "won") == 0 || strcmp(text, "lost") == 0 ||
+           strcmp(text, "refused") == 0;
 }
 
 int challenge_case_parse(struct challenge_case *c, const char *text, size_t n,
