@@ -2,8 +2,8 @@
 # apus watch on localnet: it computes the answers of a queue's statements again,
 # each once, writes a case of a wrong one, and with --challenge plays its
 # dispute against the node's drain, though it is ended again and again; so it
-# does with results of a file (Infer-Batch).  A case that the
-# queue refuses is left.
+# does with results of a file (Infer-Batch).  What a stranger says of the queue
+# is not looked at, and a case that the queue refuses is left.
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"
@@ -58,6 +58,15 @@ has out '^statement.*2 of 2 answers computed' "computes two answers"
 watches 0 "another round" --rate 1
 [ ! -s out ] && r=0 || r=1
 report $r "looks at no statement twice"
+
+# a stranger's, of which there may be any number
+echo 'no statement' | netcall sign "$net/dapp.json" - Apus=statement-1 \
+    "Process=$APUS_QUEUE" >item
+netcall post "$url/bundler/v1/tx" Content-Type:application/octet-stream \
+    <item >reply
+watches 0 "a stranger's statement" --rate 1
+[ ! -s out ] && r=0 || r=1
+report $r "is not looked at"
 
 batch faulty $fault
 watches 3 "a round that finds something" --rate 1

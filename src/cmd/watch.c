@@ -30,6 +30,7 @@
 #include "model/model.h"
 #include "node/asked.h"
 #include "node/challenge.h"
+#include "node/listed.h"
 #include "node/watched.h"
 #include "proof/digest.h"
 #include "queue/client.h"
@@ -38,7 +39,8 @@
 
 #define PAUSE_S 60
 #define PLAY_S 10       /* the same while a dispute is open */
-#define ROUND_MAX 10000 /* statements that are asked for */
+#define NODES_MAX 10000
+#define ROUND_MAX 10000 /* statements of a node that are asked for */
 
 struct watch {
     struct look look; /* first: look_compute has it */
@@ -167,7 +169,7 @@ static int watch_batch(struct watch *w, const struct lookup_item *i,
     return 0;
 }
 
-static void watch_statement(struct watch *w, struct id id)
+static void watch_statement(struct watch *w, struct id id, struct id node)
 {
     struct err err = ERR_INIT;
     struct lookup_item i;
@@ -183,7 +185,7 @@ static void watch_statement(struct watch *w, struct id id)
              ? -1 : 0;
     lookup_item_clear(&i);
     if (rc == 0)
-        rc = watched_add(&w->seen, id, &err);
+        rc = watched_add(&w->seen, id, node, &err);
     if (rc == 0)
         return;
     err_prefix(&err, "statement %s", id_text(id).s);
@@ -239,23 +241,45 @@ static void challenge_all(struct watch *w)
     free(dir);
 }
 
-static int one_round(struct watch *w, struct err *err)
+/* New statements of a node, oldest first; at most so many are listed. */
+static int watch_node(struct watch *w, struct id node, size_t max,
+                      struct err *err)
 {
     struct buf ids;
     int rc;
 
-    w->later = w->plays = false;
     buf_init(&ids, 32u * 16 * ROUND_MAX);
-    rc = lookup_of_queue(w->look.lookup, w->queue, &ids, ROUND_MAX, err);
-    /* oldest first */
+    rc = lookup_of_queue(w->look.lookup, w->queue, node, &ids, max, err);
     for (size_t at = ids.len; rc == 0 && at >= 32 && !cmd_interrupted();
          at -= 32) {
         struct id id = id_at(ids.data + at - 32);
 
         if (!watched_has(&w->seen, id))
-            watch_statement(w, id);
+            watch_statement(w, id, node);
     }
     buf_clear(&ids);
+    return rc;
+}
+
+/* Answers that count come from nodes of the queue, be they revoked meanwhile;
+ * what strangers sign about it is not looked at. */
+static int one_round(struct watch *w, struct err *err)
+{
+    static const struct listed_question nodes = {
+        .action = "Nodes", .answer = "Nodes-Response", .key = "node",
+        .max = NODES_MAX
+    };
+    struct id *node = NULL;
+    size_t n = 0, max;
+    int rc;
+
+    w->later = w->plays = false;
+    rc = listed_ids(&w->client, &nodes, &node, &n, err);
+    /* what is listed again in each round has to be among those that are seen */
+    max = n > WATCHED_MAX / ROUND_MAX ? WATCHED_MAX / n : ROUND_MAX;
+    for (size_t i = 0; rc == 0 && i < n && !cmd_interrupted(); i++)
+        rc = watch_node(w, node[i], max, err);
+    free(node);
     if (rc == 0 && w->challenge)
         challenge_all(w);
     return rc;

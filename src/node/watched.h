@@ -8,12 +8,18 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/id.h"
 
 struct err;
 
 #define WATCHED_MAX 100000 /* statements */
+
+struct watched_seen {
+    struct id statement, node; /* node: who signed it */
+    uint64_t number;           /* in the order in which they were added */
+};
 
 struct watched_late {
     struct id id;
@@ -24,8 +30,9 @@ struct watched_late {
 struct watched {
     char *dir;       /* SPOOL/watch */
     struct id secret;
-    struct id *seen; /* sorted */
-    size_t n, cap;
+    struct watched_seen *seen; /* sorted by statement */
+    size_t n, cap, max;
+    uint64_t last;   /* number */
     struct watched_late *late;
     size_t n_late, late_cap;
 };
@@ -36,8 +43,11 @@ void watched_close(struct watched *w);
 
 bool watched_has(const struct watched *w, struct id statement);
 
-/* Add a checked statement; it is on disk when this returns. */
-int watched_add(struct watched *w, struct id statement, struct err *err);
+/* Add a checked statement and the node that signed it; it is on disk when this
+ * returns.  If the list has w->max, drop the oldest of the node that has the
+ * most, so no node drives out those of others. */
+int watched_add(struct watched *w, struct id statement, struct id node,
+                struct err *err);
 
 /* Whatever failed (a statement, a model, a dispute, by its id) is retried after
  * a minute, then after twice as long each time, up to an hour.  The state is

@@ -224,13 +224,14 @@ int lookup_ids(struct lookup *l, struct id owner, const char *kind,
     return graphql_find(l->index, &q, ids, err);
 }
 
-int lookup_of_queue(struct lookup *l, struct id process, struct buf *ids,
-                    size_t max, struct err *err)
+int lookup_of_queue(struct lookup *l, struct id process, struct id node,
+                    struct buf *ids, size_t max, struct err *err)
 {
     char text[ID_TEXT];
     struct item_text_tag tag[2] = { { KIND_TAG, KIND_STATEMENT },
                                     { "Process", text } };
-    struct graphql_query q = { .tag = tag, .n_tags = 2, .max = max };
+    struct graphql_query q = { .owner = &node, .tag = tag, .n_tags = 2,
+                               .max = max };
 
     base64url(text, &process, 32);
     return graphql_find(l->index, &q, ids, err);

@@ -60,10 +60,10 @@ typedef int lookup_statement_fn(void *self, const struct lookup_item *i,
 int lookup_statements(struct lookup *l, struct id owner, const struct id *batch,
                       lookup_statement_fn *visit, void *self, struct err *err);
 
-/* Append the ids (32 bytes each) of at most `max` statements about batches of a
- * queue, as gateways list them, newest first, by any signer. */
-int lookup_of_queue(struct lookup *l, struct id process, struct buf *ids,
-                    size_t max, struct err *err);
+/* Append the ids (32 bytes each) of at most `max` statements of a node about
+ * batches of a queue, as gateways list them, newest first. */
+int lookup_of_queue(struct lookup *l, struct id process, struct id node,
+                    struct buf *ids, size_t max, struct err *err);
 
 /* Fetch the message that a result answers, and its source, and report the
  * claims of question_check (verify/question.h); `m` (may be NULL) makes the ids
