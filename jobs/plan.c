@@ -31,18 +31,32 @@ static uint64_t divide_up(uint64_t n, uint64_t by)
     return n / by + (n % by != 0);
 }
 
-/* How many ranks a node's memory holds; UINT64_MAX: nobody knows. */
-static uint64_t memory_holds(uint64_t memory, const struct plan_need *need)
+/* How often weights are in a node's memory: once for the ranks of a socket, or
+ * of the node where a quarter of its memory does not hold them
+ * (src/backend/cpu/weights.h). */
+static uint64_t copies(const struct plan_job *j, const struct plan_need *need)
 {
-    uint64_t use = memory / 10 * 9, each = need->model;
+    return need->model < j->memory / 4 ? at_least_one(j->sockets) : 1;
+}
+
+/* How many ranks a node's memory holds, each with its cache; UINT64_MAX: nobody
+ * knows, or as many as there may be. */
+static uint64_t memory_holds(const struct plan_job *j,
+                             const struct plan_need *need)
+{
+    uint64_t memory = j->memory, use = memory / 10 * 9;
+    uint64_t most = copies(j, need), kv = need->kv, ranks;
 
     if (!memory || !need->model)
         return UINT64_MAX;
-    if (need->kv && need->kv < UINT64_MAX - each)
-        each += need->kv;
-    else
+    if (!kv)
         use = use > memory / 4 ? use - memory / 4 : 0;
-    return use / each;
+    if (kv > use || need->model > use - kv)
+        return 0;
+    ranks = use / (need->model + kv);
+    if (ranks < most)
+        return ranks;
+    return kv ? (use - most * need->model) / kv : UINT64_MAX;
 }
 
 static void bound_by(struct plan *p, uint64_t most, enum plan_bound why)
@@ -95,7 +109,7 @@ void plan_make(struct plan *p, const struct plan_job *j,
         p->bound = PLAN_SOCKETS;
         p->per_node = divide_up(cpus, socket_cpus(j));
     }
-    bound_by(p, memory_holds(j->memory, need), PLAN_MEMORY);
+    bound_by(p, memory_holds(j, need), PLAN_MEMORY);
     if (need->requests)
         bound_by(p, divide_up(divide_up(need->requests, PLAN_REQUESTS),
                               nodes), PLAN_REQUEST_COUNT);
@@ -108,7 +122,8 @@ void plan_make(struct plan *p, const struct plan_job *j,
 static void report_bound(char *text, size_t n, const struct plan *p,
                          const struct plan_job *j, const struct plan_need *need)
 {
-    uint64_t each = (need->model + need->kv) / MIB;
+    const char *where = copies(j, need) > 1 ? " a socket" : "";
+    char kv[64] = "";
 
     switch (p->bound) {
     case PLAN_ASKED:
@@ -125,9 +140,12 @@ static void report_bound(char *text, size_t n, const struct plan *p,
                  j->cpus_per_task);
         break;
     case PLAN_MEMORY:
-        snprintf(text, n, "no more fit into %" PRIu64 " MiB of memory, model"
-                 " and kv-memory of one are %" PRIu64 " MiB",
-                 j->memory / MIB, at_least_one(each));
+        if (need->kv)
+            snprintf(kv, sizeof(kv), ", %" PRIu64 " MiB of kv-memory each",
+                     need->kv / MIB);
+        snprintf(text, n, "no more fit into %" PRIu64 " MiB of memory with"
+                 " %" PRIu64 " MiB of weights%s%s", j->memory / MIB,
+                 need->model / MIB, where, kv);
         break;
     case PLAN_REQUEST_COUNT:
         if (need->requests > PLAN_REQUESTS)

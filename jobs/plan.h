@@ -29,10 +29,11 @@ struct plan_job {
     uint64_t cpus_per_task;
 };
 
-/* What a rank needs. */
+/* What ranks need. */
 struct plan_need {
-    uint64_t model;    /* bytes: its file, and its weights once more if they
-                        * are packed */
+    uint64_t model;    /* bytes of the file, which weights are packed into as
+                        * many of: once for the ranks of a socket, or of the
+                        * node where a quarter of its memory holds no copy */
     uint64_t kv;       /* bytes of its KV cache; 0: a quarter of the memory
                         * for those of a node together */
     uint64_t requests; /* of the batch; 0: not known */

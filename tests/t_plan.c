@@ -30,6 +30,9 @@
                 "   RealMemory=1000 AllocMem=0 Sockets=4 Boards=1\n" \
                 "   State=IDLE ThreadsPerCore=1 TmpDisk=0\n"
 
+#define HALVES "NodeName=n1 CPUTot=8 CoresPerSocket=4\n" \
+               "   RealMemory=1000 Sockets=2 ThreadsPerCore=1\n"
+
 /* Jobs, as Slurm shows them between HEAD and TAIL. */
 static const char two[] =
     "   NumNodes=2 NumCPUs=8 NumTasks=2 CPUs/Task=1 ReqB:S:C:T=0:0:*:*\n"
@@ -44,6 +47,9 @@ static const char part[] =
     "     Nodes=n[1-2] CPU_IDs=0-2 Mem=0 GRES=\n";
 static const char wider[] =
     "   NumNodes=2 NumCPUs=16 NumTasks=2 CPUs/Task=3\n"
+    "     Nodes=n[1-2] CPU_IDs=0-7 Mem=0 GRES=\n";
+static const char pairs[] =
+    "   NumNodes=2 NumCPUs=16 NumTasks=2 CPUs/Task=2\n"
     "     Nodes=n[1-2] CPU_IDs=0-7 Mem=0 GRES=\n";
 static const char one[] =
     "   NumNodes=2 NumCPUs=2 NumTasks=2 CPUs/Task=1\n"
@@ -99,13 +105,42 @@ static void plans(const char *job, const char *nodes,
     free(text);
 }
 
+/* Memory bounds the ranks. */
+static void memory_plans(void)
+{
+    const struct plan_need large = { 100 * MIB, 300 * MIB, 10000 };
+    const struct plan_need automatic = { 200 * MIB, 0, 10000 };
+    const struct plan_need once = { 300 * MIB, 200 * MIB, 10000 };
+    const struct plan_need most = { 600 * MIB, 0, 10000 };
+    const struct plan_need two_copies = { 200 * MIB, 150 * MIB, 10000 };
+    const struct plan_need giant = { 4000 * MIB, 0, 10000 };
+
+    plans(full, SOCKETS, &large, "4 2 4 0: 4 ranks on 2 nodes, 2 on each, with"
+          " 8 cores a node: no more fit into 1000 MiB of memory with 100"
+          " MiB of weights a socket, 300 MiB of kv-memory each");
+    plans(full, SOCKETS, &automatic, "6 3 2 0: 6 ranks on 2 nodes, 3 on each,"
+          " with 8 cores a node: no more fit into 1000 MiB of memory with"
+          " 200 MiB of weights a socket");
+    plans(full, SOCKETS, &giant, "2 1 8 0: 2 ranks on 2 nodes, 1 on each, with"
+          " 8 cores a node: no more fit into 1000 MiB of memory with 4000"
+          " MiB of weights");
+    plans(full, SOCKETS, &once, "6 3 2 0: 6 ranks on 2 nodes, 3 on each, with"
+          " 8 cores a node: no more fit into 1000 MiB of memory with 300 MiB of"
+          " weights, 200 MiB of kv-memory each");
+    plans(full, SOCKETS, &most, "8 4 2 0: 8 ranks on 2 nodes, 4 on each, with"
+          " 8 cores a node: one a socket");
+    plans(pairs, HALVES, &two_copies, "6 3 2 0: 6 ranks on 2 nodes, 3 on"
+          " each, with 8 cores a node: no more fit into 1000 MiB of memory with"
+          " 200 MiB of weights a socket, 150 MiB of kv-memory each");
+    plans(memory, SOCKETS, &large, "1 1 4 0: 1 rank on 1 node, with 4 of 8"
+          " cores: no more fit into 600 MiB of memory with 100 MiB of weights"
+          " a socket, 300 MiB of kv-memory each");
+}
+
 int main(void)
 {
     const struct plan_need nothing = { 0, 0, 0 }, few = { MIB, 0, 65 };
     const struct plan_need six = { MIB, 0, 6 }, single = { MIB, 0, 1 };
-    const struct plan_need large = { 100 * MIB, 300 * MIB, 10000 };
-    const struct plan_need automatic = { 200 * MIB, 0, 10000 };
-    const struct plan_need giant = { 4000 * MIB, 0, 10000 };
     struct plan_job j = { .nodes = 5 };
 
     plans(full, SOCKETS, &nothing, "8 4 2 0: 8 ranks on 2 nodes, 4 on each,"
@@ -126,15 +161,7 @@ int main(void)
           " cores a node: one for 6 requests");
     plans(full, SOCKETS, &single, "2 1 8 0: 2 ranks on 2 nodes, 1 on each,"
           " with 8 cores a node: one for 1 request");
-    plans(full, SOCKETS, &large, "4 2 4 0: 4 ranks on 2 nodes, 2 on each, with"
-          " 8 cores a node: no more fit into 1000 MiB of memory, model and"
-          " kv-memory of one are 400 MiB");
-    plans(full, SOCKETS, &automatic, "6 3 2 0: 6 ranks on 2 nodes, 3 on each,"
-          " with 8 cores a node: no more fit into 1000 MiB of memory, model"
-          " and kv-memory of one are 200 MiB");
-    plans(full, SOCKETS, &giant, "2 1 8 0: 2 ranks on 2 nodes, 1 on each, with"
-          " 8 cores a node: no more fit into 1000 MiB of memory, model and"
-          " kv-memory of one are 4000 MiB");
+    memory_plans();
     plans(asked, NODES, &few, "6 3 2 1: 6 ranks on 2 nodes, 3 on each, with 4"
           " cores a node: as many as were asked for");
     plans(tasks, NODES, &few, "3 0 1 0: 3 ranks on 2 nodes, with 2 of 4 cores"
@@ -147,9 +174,6 @@ int main(void)
           " socket");
     plans(wide, threads, &nothing, "2 2 6 0: 2 ranks on 1 node, with 6 of 8"
           " cores: one a socket (--exclusive asks for whole nodes)");
-    plans(memory, SOCKETS, &large, "1 1 4 0: 1 rank on 1 node, with 4 of 8"
-          " cores: no more fit into 600 MiB of memory, model and kv-memory of"
-          " one are 400 MiB");
     ok(plan_cache(1000, 100, 0, 1) == 900 &&
            plan_cache(1000, 100, 300, 1) == 600 &&
            plan_cache(1000, 100, 300, 2) == 750 &&
