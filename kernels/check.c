@@ -461,6 +461,26 @@ static void run_draw(struct check_run *r)
     emit(r, &at, sizeof(at));
 }
 
+/* Any limit, or one that a weight just reaches. */
+static void run_tally(struct check_run *r)
+{
+    size_t n = size_of(r, 3000, 32000), count;
+    const float *x = logits(r, n);
+    uint32_t *w = room(r, n * sizeof(*w)), least;
+    uint64_t sum;
+
+    r->k->exp_weights(w, x, n, x[r->k->max(x, n)] + 0.0f, 1.5f);
+    least = rnd(r) % 2 ? w[rnd(r) % n] : (uint32_t)(rnd(r) >> (rnd(r) % 30));
+    least = least % (((uint32_t)1 << 30) + 1) + rnd(r) % 2;
+    least = least ? least : 1;
+    begin_run(r, (double)n, "M/s");
+    do
+        sum = r->k->tally(w, n, least, &count);
+    while (again(r));
+    emit(r, &sum, sizeof(sum));
+    emit(r, &count, sizeof(count));
+}
+
 static void run_silu(struct check_run *r)
 {
     size_t n = size_of(r, 3000, 32000);
@@ -493,6 +513,7 @@ static const struct {
     { "fault", run_fault, 100 },
     { "max", run_max, 100 },
     { "draw", run_draw, 60 },
+    { "tally", run_tally, 100 },
     { "silu", run_silu, 40 },
 };
 #define N_OPS (sizeof(ops) / sizeof(*ops))

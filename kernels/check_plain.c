@@ -276,6 +276,20 @@ static uint64_t plain_sum(const uint32_t *w, size_t n)
     return s;
 }
 
+static uint64_t plain_tally(const uint32_t *w, size_t n, uint32_t least,
+                            size_t *count)
+{
+    uint64_t s = 0;
+
+    for (*count = 0; n > 0; n--, w++) {
+        if (*w < least)
+            continue;
+        s += *w;
+        ++*count;
+    }
+    return s;
+}
+
 void x1_plain_init(struct x1_kernels *k)
 {
     x1_kernels_init(k, 0);
@@ -293,4 +307,5 @@ void x1_plain_init(struct x1_kernels *k)
     k->exp_weights = plain_exp_weights;
     k->sum = plain_sum;
     k->pick = plain_pick;
+    k->tally = plain_tally;
 }

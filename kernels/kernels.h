@@ -197,6 +197,11 @@ struct x1_kernels {
     uint64_t (*sum)(const uint32_t *w, size_t n);
     size_t (*pick)(const uint32_t *w, size_t n, uint64_t r);
 
+    /* Of n weights, those of at least `least`, which is 1 to 2^30 + 1: their
+     * sum and, in *count, their number. */
+    uint64_t (*tally)(const uint32_t *w, size_t n, uint32_t least,
+                      size_t *count);
+
     /* y[i] = exp32(x[i]) and silu(x[i]): what the others are made of. */
     void (*exp32)(float *y, const float *x, size_t n);
     void (*silu)(float *y, const float *x, size_t n);

@@ -555,6 +555,20 @@ static uint64_t reference_sum(const uint32_t *w, size_t n)
     return s;
 }
 
+static uint64_t reference_tally(const uint32_t *w, size_t n, uint32_t least,
+                                size_t *count)
+{
+    uint32_t many = 0;
+    uint64_t s = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        s += w[i] >= least ? w[i] : 0;
+        many += w[i] >= least;
+    }
+    *count = many;
+    return s;
+}
+
 static size_t reference_pick(const uint32_t *w, size_t n, uint64_t r)
 {
     uint64_t s = 0;
@@ -605,6 +619,7 @@ void x1_reference_init(struct x1_kernels *k)
         .exp_weights = reference_exp_weights,
         .sum = reference_sum,
         .pick = reference_pick,
+        .tally = reference_tally,
         .exp32 = reference_exp32,
         .silu = reference_silu,
     };

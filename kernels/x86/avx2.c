@@ -414,6 +414,40 @@ static uint64_t avx2_sum(const uint32_t *w, size_t n)
     return all;
 }
 
+/* Even and odd weights are added apart, each as 64 bits; all are below 2^31, so
+ * that signs do not matter. */
+static uint64_t avx2_tally(const uint32_t *w, size_t n, uint32_t least,
+                           size_t *count)
+{
+    const __m256i below = _mm256_set1_epi32((int32_t)least - 1);
+    const __m256i low = _mm256_set1_epi64x(0xffffffff);
+    __m256i sum = _mm256_setzero_si256(), many = sum;
+    size_t eights = n / 8 * 8;
+    uint32_t some[8];
+    uint64_t lane[4], all;
+
+    for (size_t i = 0; i < eights; i += 8) {
+        __m256i v = _mm256_loadu_si256((const void *)(w + i));
+        __m256i in = _mm256_cmpgt_epi32(v, below);
+
+        v = _mm256_and_si256(v, in);
+        many = _mm256_sub_epi32(many, in);
+        sum = _mm256_add_epi64(sum, _mm256_and_si256(v, low));
+        sum = _mm256_add_epi64(sum, _mm256_srli_epi64(v, 32));
+    }
+    _mm256_storeu_si256((void *)lane, sum);
+    _mm256_storeu_si256((void *)some, many);
+    all = lane[0] + lane[1] + lane[2] + lane[3];
+    *count = 0;
+    for (int i = 0; i < 8; i++)
+        *count += some[i];
+    for (size_t i = eights; i < n; i++) {
+        all += w[i] >= least ? w[i] : 0;
+        *count += w[i] >= least;
+    }
+    return all;
+}
+
 static size_t avx2_pick(const uint32_t *w, size_t n, uint64_t r)
 {
     return draw_pick(avx2_sum, w, n, r);
@@ -438,6 +472,7 @@ void x1_avx2_init(struct x1_kernels *k)
     k->exp_weights = avx2_exp_weights;
     k->sum = avx2_sum;
     k->pick = avx2_pick;
+    k->tally = avx2_tally;
 }
 
 #if defined(__clang__)

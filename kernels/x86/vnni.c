@@ -462,6 +462,28 @@ static uint64_t vnni_sum(const uint32_t *w, size_t n)
     return (uint64_t)_mm512_reduce_add_epi64(sum);
 }
 
+/* Even and odd weights are added apart, each as 64 bits. */
+static uint64_t vnni_tally(const uint32_t *w, size_t n, uint32_t least,
+                           size_t *count)
+{
+    const __m512i limit = _mm512_set1_epi32((int32_t)least);
+    const __m512i low = _mm512_set1_epi64(0xffffffff);
+    __m512i even = _mm512_setzero_si512(), odd = even;
+    size_t many = 0;
+
+    for (size_t i = 0; i < n; i += 16) {
+        __m512i v = _mm512_maskz_loadu_epi32(lanes(n - i), w + i);
+        __mmask16 m = _mm512_cmpge_epu32_mask(v, limit);
+
+        v = _mm512_maskz_mov_epi32(m, v);
+        even = _mm512_add_epi64(even, _mm512_and_si512(v, low));
+        odd = _mm512_add_epi64(odd, _mm512_srli_epi64(v, 32));
+        many += (size_t)__builtin_popcount(m);
+    }
+    *count = many;
+    return (uint64_t)_mm512_reduce_add_epi64(_mm512_add_epi64(even, odd));
+}
+
 static size_t vnni_pick(const uint32_t *w, size_t n, uint64_t r)
 {
     return draw_pick(vnni_sum, w, n, r);
@@ -485,6 +507,7 @@ void x1_vnni_init(struct x1_kernels *k)
     k->exp_weights = vnni_exp_weights;
     k->sum = vnni_sum;
     k->pick = vnni_pick;
+    k->tally = vnni_tally;
 }
 
 #if defined(__clang__)

@@ -2,8 +2,8 @@
  * Sampling in integers: the weight of a token is rint(exp32(..) * 2^30), all
  * that follows is sums of them, so every implementation draws the same token.
  * The order (weight down, id up) is never made: the weight at which top_k or
- * top_p ends is found by its bits, ten at a time.  What is dropped weighs
- * nothing, and the draw is one running sum in id order.
+ * top_p ends is found by halves, from sums of all that weigh as much or more.
+ * What is dropped weighs nothing, and the draw is one running sum in id order.
  */
 #include <config.h>
 
@@ -32,73 +32,53 @@ static uint64_t draw_bits(const struct sampling *s, uint32_t position)
 struct sampler_cut {
     uint32_t weight;
     size_t equal;
+    bool all_equal; /* no others weigh as much */
     size_t kept;  /* how many that are in all .. */
     uint64_t sum; /* .. and what they weigh */
 };
 
-/* Weights are at most 2^30; each level looks at ten bits of those that agree
- * in the bits above. */
-#define BITS 10
-#define TOP_SHIFT 20
-#define BUCKETS ((1u << BITS) + 1)
+#define HEAVIEST (1u << 30)
 
-struct bucket {
-    uint64_t sum;
+/* What weighs at least `weight`. */
+struct heavy_end {
+    uint32_t weight;
     size_t n;
+    uint64_t sum;
 };
 
-/* What the weights whose bits above are `high` have in each bucket.  Bucket 0,
- * the last to be looked at and by far the fullest, stays empty. */
-static void fill_buckets(struct bucket *bucket, const uint32_t *w, size_t n,
-                         unsigned shift, uint32_t high)
-{
-    uint32_t first = high << BITS;
-
-    memset(bucket, 0, BUCKETS * sizeof(*bucket));
-    for (size_t i = 0; i < n; i++) {
-        uint32_t at = w[i] >> shift;
-
-        /* at most BUCKETS on the top level, where high is 0 */
-        if (at <= first || (shift < TOP_SHIFT && at - first >= 1u << BITS))
-            continue;
-        bucket[at - first].sum += w[i];
-        bucket[at - first].n++;
-    }
-}
-
 /* The shortest prefix of the order that has `count` of n weights, or whose sum
- * is `enough`; 1 <= count <= n. */
+ * is `enough`; 1 <= count <= n.  `all` is the sum of all.  A prefix that does
+ * and one that does not come together until one weight, or nothing, lies
+ * between them. */
 static void find_cut(struct sampler_cut *c, const uint32_t *w, size_t n,
-                     size_t count, uint64_t enough)
+                     uint64_t all, size_t count, uint64_t enough,
+                     const struct x1_kernels *k)
 {
-    struct bucket bucket[BUCKETS];
-    uint32_t high = 0;
-    size_t by_sum;
+    struct heavy_end in = { 0, n, all }, out = { HEAVIEST + 1, 0, 0 };
 
-    *c = (struct sampler_cut){ 0, 0, 0, 0 };
-    for (unsigned shift = TOP_SHIFT;; shift -= BITS) {
-        uint32_t at = BUCKETS - 1;
+    while (in.n - out.n > 1 && out.weight - in.weight > 1) {
+        struct heavy_end p = { .weight = in.weight +
+                                      (out.weight - in.weight) / 2 };
 
-        fill_buckets(bucket, w, n, shift, high);
-        for (; at > 0; at--) {
-            if (c->kept + bucket[at].n >= count ||
-                c->sum + bucket[at].sum >= enough)
-                break;
-            c->kept += bucket[at].n;
-            c->sum += bucket[at].sum;
-        }
-        high = (high << BITS) + at;
-        if (shift == 0)
-            break;
+        p.sum = k->tally(w, n, p.weight, &p.n);
+        if (p.n >= count || p.sum >= enough)
+            in = p;
+        else
+            out = p;
     }
-    c->weight = high;
-    c->equal = count - c->kept;
-    if (high > 0 && enough != UINT64_MAX) {
-        by_sum = (size_t)((enough - c->sum + high - 1) / high);
+    c->weight = in.weight;
+    if (in.n - out.n == 1)
+        c->weight = (uint32_t)(in.sum - out.sum);
+    c->equal = count - out.n;
+    if (c->weight > 0 && enough != UINT64_MAX) {
+        size_t by_sum = (size_t)((enough - out.sum + c->weight - 1) /
+                                 c->weight);
+
         c->equal = by_sum < c->equal ? by_sum : c->equal;
     }
-    c->kept += c->equal;
-    c->sum += c->equal * (uint64_t)high;
+    c->all_equal = in.n - out.n == c->equal;
+    c->kept = out.n + c->equal;
+    c->sum = out.sum + c->equal * (uint64_t)c->weight;
 }
 
 /* Weights beyond the cut become 0. */
@@ -106,7 +86,9 @@ static void apply_cut(uint32_t *w, size_t n, const struct sampler_cut *c)
 {
     size_t equal = c->equal;
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && c->all_equal; i++)
+        w[i] = w[i] >= c->weight ? w[i] : 0;
+    for (size_t i = 0; i < n && !c->all_equal; i++) {
         if (w[i] > c->weight)
             continue;
         if (w[i] == c->weight && equal > 0)
@@ -126,17 +108,18 @@ static uint64_t threshold(uint64_t sum, uint32_t top_p)
 /* top_k, then top_p: what stays keeps its weight in w[0..n), the others get
  * 0.  Both are prefixes of one order, so the second is found among all. */
 static void keep(struct drawn *out, uint32_t *w, size_t n,
-                 const struct sampling *s)
+                 const struct sampling *s, const struct x1_kernels *k)
 {
     size_t count = s->top_k && s->top_k < n ? s->top_k : n;
+    uint64_t all = out->sum_k;
     struct sampler_cut c;
 
     if (count < n) {
-        find_cut(&c, w, n, count, UINT64_MAX);
+        find_cut(&c, w, n, all, count, UINT64_MAX, k);
         out->sum_k = c.sum;
     }
     if (s->top_p < MILLION)
-        find_cut(&c, w, n, count, threshold(out->sum_k, s->top_p));
+        find_cut(&c, w, n, all, count, threshold(out->sum_k, s->top_p), k);
     out->sum_p = c.sum;
     out->kept = (uint32_t)c.kept;
     apply_cut(w, n, &c);
@@ -165,7 +148,7 @@ void sampler_draw_best(struct drawn *out, const float *logits, size_t n,
     out->kept = (uint32_t)n;
     out->sum_k = out->sum_p = k->sum(weight, n);
     if ((s->top_k && s->top_k < n) || s->top_p < MILLION)
-        keep(out, weight, n, s);
+        keep(out, weight, n, s, k);
     out->r = (draw_bits(s, position) >> 1) % out->sum_p;
     out->token = (uint32_t)k->pick(weight, n, out->r);
 }
