@@ -266,10 +266,10 @@ static int show(struct game *out, struct execution *node, struct judge *g,
     rc = prover_show(&b, node, g, err);
     if (rc == 0 && change)
         change(self, g, &b);
-    if (rc == 0)
-        rc = judge_show(g, (unsigned char *)b.data, b.len, err);
-    if (rc == 0)
+    if (rc == 0) {
         dispute_file_put(&out->file, DISPUTE_SHOW, b.data, b.len);
+        rc = judge_show(g, (unsigned char *)b.data, b.len, err);
+    }
     out->n_shows++;
     if (b.len > out->most_shown)
         out->most_shown = b.len;
@@ -289,9 +289,11 @@ static int pick(struct game *out, struct judge *g, game_pick_fn *fn,
             return err_set(err, ERR_INPUT, "nothing to pick after %s",
                            judge_show_name(g->show));
         rc = judge_pick(g, choice, err);
-        if (rc && fn != game_random)
+        if (rc && fn != game_random) {
+            dispute_file_put(&out->file, DISPUTE_PICK, choice, strlen(choice));
             return err_prefix(err, "\"%s\" after %s", choice,
                               judge_show_name(g->show));
+        }
     }
     if (rc == 0)
         dispute_file_put(&out->file, DISPUTE_PICK, choice, strlen(choice));

@@ -34,9 +34,11 @@ static void note(const struct game *g)
         most_proof = g->proof;
     if (g->n_shows > most_shows)
         most_shows = g->n_shows;
-    if (save_dir && !g->stuck) {
+    if (save_dir) {
         char *path = xasprintf("%s/%05u.%s", save_dir, n++,
-                               g->verdict == JUDGE_FAULT ? "fault" : "holds");
+                               g->stuck                    ? "refused"
+                               : g->verdict == JUDGE_FAULT ? "fault"
+                                                           : "holds");
 
         file_write(path, g->file.data, g->file.len, NULL);
         free(path);
@@ -410,13 +412,7 @@ static void try_spoilt(struct execution *x)
     put_in_file(&f, x, 0, SPOILT);
     game_play(&g, x, pick_word, pick, NULL, NULL);
     ok(g.stuck, "a file, no record after it: %s", g.why);
-    dispute_file_put(&g.file, DISPUTE_SHOW, f.after, f.file.n_after);
-    if (save_dir) {
-        char *path = file_join(save_dir, "spoilt.refused");
-
-        file_write(path, g.file.data, g.file.len, NULL);
-        free(path);
-    }
+    note(&g);
     game_clear(&g);
 }
 
@@ -448,6 +444,11 @@ static void try_file(struct execution *honest)
     put_in_file(&f, x, 0, IN_ORDER);
     f.file.n_line -= 32;
     try_word("a path cut short", x, "job", true, JUDGE_HOLDS);
+    f.file.n_line = 4;
+    try_word("no line", x, "job", true, JUDGE_HOLDS);
+    put_in_file(&f, x, 0, IN_ORDER);
+    f.file.n_after = 200;
+    try_word("a record after it cut short", x, "order", true, JUDGE_HOLDS);
     if (result_record_unpack(&r, x->result))
         abort();
     r.finish = RESULT_STOP; /* without stop strings */
