@@ -1,7 +1,8 @@
 #!/bin/sh
 # Judges in C, in PUC Lua and in Luerl give the same verdicts on disputes that
-# t_dispute plays, and the first two on these with a bit changed; a changed
-# proof is refused or gets the same verdict.  JUDGE_CHANGES: bits a file.
+# t_dispute and t_hostile play, and the first two on these with a bit changed; a
+# changed proof is refused or gets the same verdict.  JUDGE_CHANGES: bits a
+# file.
 # part: judge
 set -eu
 . "${top_srcdir:-.}/tests/scratch.sh"
@@ -26,8 +27,10 @@ skip() { # NAME REASON
 mkdir "$tmp/games"
 "$build/tests/t_dispute" "${JUDGE_GAMES:-12}" "$tmp/games" >"$tmp/played" ||
     sed 's/^/# /' "$tmp/played"
+"$build/tests/t_hostile" "$tmp/games" >>"$tmp/played" ||
+    sed 's/^/# /' "$tmp/played"
 games=$(ls "$tmp/games" | wc -l)
-[ "$games" -ge 400 ] && rc=0 || rc=1
+[ "$games" -ge 500 ] && rc=0 || rc=1
 check $rc "$games games were played"
 
 rc=0
