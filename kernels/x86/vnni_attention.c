@@ -16,6 +16,11 @@
 #if defined(__x86_64__) && defined(__GNUC__)
 
 #define ROWS 4u /* queries in registers at a time */
+#define AHEAD 2u /* pages from the one that is read to the one fetched */
+#define LINE 64u /* bytes */
+/* What is fetched for the values while weights are computed stays in the
+ * second cache until it is read. */
+#define VALUES_KEPT ((size_t)512 << 10)
 
 /* Query i as two rows of slices; zeros, with a step of 0, if it has a
  * fault. */
@@ -50,6 +55,41 @@ INLINE __m512i four_bytes(const void *a)
     return _mm512_set1_epi32(quad);
 }
 
+/* ---- fetched ahead ------------------------------------------------------- */
+
+/* Blocks lie apart in memory, so no CPU foresees the next one: while a page is
+ * read, the first group of queries fetches a later one line by line.  After the
+ * last page there is nothing to fetch but itself, which is there. */
+INLINE struct page page_ahead(const struct vnni_tile *t, size_t page)
+{
+    return page_at(&t->in,
+                   page + AHEAD < t->in.pages ? page + AHEAD : page);
+}
+
+INLINE void fetch_line(const void *p, size_t line)
+{
+    _mm_prefetch((const char *)p + line * LINE, _MM_HINT_T0);
+}
+
+/* Scales of a page's keys and values. */
+INLINE void fetch_scales(const struct page *p)
+{
+    for (size_t i = 0; i < X1_BLOCK * sizeof(float) / LINE; i++) {
+        fetch_line(p->s_k, i);
+        fetch_line(p->s_v, i);
+    }
+}
+
+/* Query i's part of a page's values, for `mix`. */
+INLINE void fetch_values(const struct vnni_tile *t, size_t i,
+                         const struct page *p)
+{
+    size_t lines = t->in.hd * X1_BLOCK / LINE;
+
+    for (size_t at = i * lines / t->in.m; at < (i + 1) * lines / t->in.m; at++)
+        _mm_prefetch((const char *)p->v + at * LINE, _MM_HINT_T1);
+}
+
 /* ---- scores -------------------------------------------------------------- */
 
 /* Queries i .. i + rows - 1 times `blocks` blocks of 16 keys, from block b0
@@ -59,8 +99,8 @@ INLINE void score(const unsigned rows, const unsigned blocks,
 {
     const __m512i bias = _mm512_set1_epi8((char)-128);
     size_t n = page_quads(t->in.hd);
-    struct page p = page_at(&t->in, page);
-    const int8_t *k = p.k + b0 * n * 64;
+    struct page p = page_at(&t->in, page), ahead = page_ahead(t, page);
+    const int8_t *k = p.k + b0 * n * 64, *next = ahead.k + b0 * n * 64;
     __m512i high[ROWS][4], low[ROWS][4], w[4];
 
 #pragma GCC unroll 4
@@ -70,7 +110,12 @@ INLINE void score(const unsigned rows, const unsigned blocks,
             high[r][b] = _mm512_set1_epi32(t->start[i + r][0]);
             low[r][b] = _mm512_set1_epi32(t->start[i + r][1]);
         }
+    if (i == 0 && b0 == 0)
+        fetch_scales(&ahead);
     for (size_t q = 0; q < n; q++) {
+#pragma GCC unroll 4
+        for (unsigned b = 0; b < blocks && i == 0; b++)
+            fetch_line(next, b * n + q);
 #pragma GCC unroll 4
         for (unsigned b = 0; b < blocks; b++)
             w[b] = _mm512_xor_si512(
@@ -195,14 +240,19 @@ INLINE __m512i weigh(struct vnni_tile *t, size_t i, size_t page, size_t at,
 static void weigh_query(struct vnni_tile *t, size_t i)
 {
     __m512 max = _mm512_set1_ps(_mm512_reduce_max_ps(t->max[i]) + 0.0f);
+    bool fetch = t->in.pages * t->in.hd * X1_BLOCK <= VALUES_KEPT;
     __m512i z = _mm512_setzero_si512();
     __m512 scale;
 
     t->exponent[i] = value_exponent(t, i);
     scale = _mm512_set1_ps(x1_pow2(21 - t->exponent[i]));
     for (size_t page = 0; page < t->in.pages; page++) {
-        const float *s_v = page_at(&t->in, page).s_v;
+        struct page p = page_at(&t->in, page);
+        const float *s_v = p.s_v;
         __m512i sum = weigh(t, i, page, 0, s_v, max, scale);
+
+        if (fetch)
+            fetch_values(t, i, &p);
 
         for (size_t at = 16; at < X1_BLOCK; at += 16)
             sum = _mm512_add_epi32(
@@ -217,12 +267,18 @@ static void weigh_query(struct vnni_tile *t, size_t i)
 
 /* ---- values -------------------------------------------------------------- */
 
-/* s += the slices of u of a page times its values. */
+/* s += the slices of u of a page times its values; `next`: those that are
+ * fetched, or NULL. */
 INLINE void mix_page(const unsigned rows, const unsigned blocks,
-                     __m512i (*s)[2], const unsigned char *u, const int8_t *v)
+                     __m512i (*s)[2], const unsigned char *u, const int8_t *v,
+                     const int8_t *next)
 {
     for (size_t q = 0; q < X1_BLOCK / 4; q++) {
         __m512i w[2];
+
+#pragma GCC unroll 2
+        for (unsigned b = 0; b < blocks && next; b++)
+            fetch_line(next, b * 16 + q);
 
 #pragma GCC unroll 2
         for (unsigned b = 0; b < blocks; b++)
@@ -253,7 +309,8 @@ INLINE void mix(const unsigned rows, const unsigned blocks,
         s[r][0] = s[r][1] = _mm512_setzero_si512();
     for (size_t page = 0; page < t->in.pages; page++)
         mix_page(rows, blocks, s, t->u + page * U_BYTES + i * U_ROW,
-                 page_at(&t->in, page).v + d * X1_BLOCK);
+                 page_at(&t->in, page).v + d * X1_BLOCK,
+                 i == 0 ? page_ahead(t, page).v + d * X1_BLOCK : NULL);
 #pragma GCC unroll 12
     for (unsigned r = 0; r < 3 * rows; r++)
 #pragma GCC unroll 2
