@@ -31,7 +31,7 @@ enum mix { MIX_DEFAULT, MIX_YES, MIX_NO };
 
 struct bench {
     const char *shape, *kernel;
-    size_t batch, prompt, generate, rounds, threads;
+    size_t batch, prompt, generate, rows, rounds, threads;
     uint32_t temperature; /* millionths, of all requests without the mix */
     uint32_t activations; /* flag of the model: 0, MODEL_A8, MODEL_A8R */
     enum mix mix;
@@ -162,7 +162,8 @@ static int run_round(struct bench *b, bool commit, struct round *r,
 {
     struct observer obs = { .self = b, .token = on_token,
                             .position = commit ? on_position : NULL };
-    struct engine_options o = { .max_sequences = b->batch };
+    struct engine_options o = { .max_sequences = b->batch,
+                                .max_rows = b->rows };
     uint32_t *ids = xcalloc(2 * b->prompt + b->n, sizeof(*ids));
     struct engine_stats stats;
     struct request *list;
@@ -321,6 +322,9 @@ static const char help[] =
 "  --batch N          1: sequences in flight\n"
 "  --prompt N         64: tokens of each prompt\n"
 "  --generate N       128: tokens of each answer; no end of text ends one\n"
+"  --rows N           batch + 64: rows of a step at most; with batch * prompt\n"
+"                     all prompts are read in one, so that decode_.. has the\n"
+"                     whole batch at that context\n"
 "  --threads N        1\n"
 "  --kernel NAME      auto, or a level: reference, avx2, avxvnni, vnni, ..\n"
 "  --rounds N         3: each rate is the median of so many rounds\n"
@@ -448,6 +452,7 @@ static int option(struct bench *b, const char *name, const char *value)
         { "--batch", &b->batch, 4096 },
         { "--prompt", &b->prompt, 131072 },
         { "--generate", &b->generate, 131072 },
+        { "--rows", &b->rows, 1 << 20 },
         { "--rounds", &b->rounds, MAX_ROUNDS },
         { "--threads", &b->threads, 4096 },
     };
