@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "model/import/gguf.h"
 
-#define MAX ((size_t)256 << 20)
+#define MAX ((size_t)1 << 31)
 
 void gguf_out_init(struct gguf_out *o)
 {
