@@ -94,13 +94,13 @@ void vnni_integers(int16_t *q, const struct x1_rows *rows, size_t i)
 
 /* ---- products ------------------------------------------------------------ */
 
-/* A pair of blocks, and what to fetch of the next pair meanwhile: `lines` lines
- * of each in a step. */
+/* A pair of blocks, and what to fetch of the next pair meanwhile: from `ahead`
+ * on, `share` bytes of each block in a step. */
 struct vnni_pair {
     const int8_t *block[2];
     const int32_t *sum[2];
     const int8_t *ahead[2];
-    size_t lines;
+    size_t share;
 };
 
 INLINE __m512i start_of(const int32_t *sum)
@@ -117,22 +117,16 @@ INLINE __m512i four_bytes(const unsigned char *a)
     return _mm512_set1_epi32(quad);
 }
 
-INLINE void fetch_ahead(const struct vnni_pair *p, size_t step, size_t line)
-{
-    size_t at = (step * p->lines + line) * 64;
-
-    if (line >= p->lines)
-        return;
-    _mm_prefetch((const char *)p->ahead[0] + at, _MM_HINT_T1);
-    _mm_prefetch((const char *)p->ahead[1] + at, _MM_HINT_T1);
-}
-
 /* c[slice row][block of the pair] = the products of `rows` slice rows and two
- * blocks over n steps. */
-INLINE void product(const unsigned rows, int32_t (*c)[2][16],
-                    const struct vnni_pair *p, const unsigned char *a, size_t n)
+ * blocks over n steps.  Lines are fetched `fetches` times a step, 1 or 4. */
+INLINE void product(const unsigned rows, const unsigned fetches,
+                    int32_t (*c)[2][16], const struct vnni_pair *p,
+                    const unsigned char *a, size_t n)
 {
     const int8_t *b0 = p->block[0], *b1 = p->block[1];
+    const char *next0 = (const char *)p->ahead[0];
+    const char *next1 = (const char *)p->ahead[1];
+    const size_t share = p->share / fetches;
     __m512i s[SLICES][2];
 
 #pragma GCC unroll 12
@@ -146,7 +140,12 @@ INLINE void product(const unsigned rows, int32_t (*c)[2][16],
             __m512i w0 = _mm512_load_si512(b0 + i * STEP_BYTES + q * 64);
             __m512i w1 = _mm512_load_si512(b1 + i * STEP_BYTES + q * 64);
 
-            fetch_ahead(p, i, q);
+            if (q < fetches) {
+                _mm_prefetch(next0, _MM_HINT_T1);
+                _mm_prefetch(next1, _MM_HINT_T1);
+                next0 += share;
+                next1 += share;
+            }
 #pragma GCC unroll 12
             for (unsigned r = 0; r < rows; r++) {
                 __m512i x = four_bytes(a + (q * rows + r) * 4);
@@ -207,7 +206,13 @@ typedef void stream_fn(int32_t (*c)[2][16], size_t half, const int32_t *sum,
     static void product_##rows(int32_t(*c)[2][16], const struct vnni_pair *p, \
                                const unsigned char *a, size_t n)              \
     {                                                                         \
-        product(rows, c, p, a, n);                                            \
+        product(rows, 1, c, p, a, n);                                         \
+    }                                                                         \
+    static void fetching_##rows(int32_t(*c)[2][16],                           \
+                                const struct vnni_pair *p,                    \
+                                const unsigned char *a, size_t n)             \
+    {                                                                         \
+        product(rows, 4, c, p, a, n);                                         \
     }                                                                         \
     static void stream_##rows(int32_t(*c)[2][16], size_t half,                \
                               const int32_t *sum, const int8_t *b,            \
@@ -221,6 +226,7 @@ PRODUCT(7) PRODUCT(8) PRODUCT(9) PRODUCT(10) PRODUCT(11) PRODUCT(12)
     { NULL, kind##_1, kind##_2, kind##_3, kind##_4, kind##_5, kind##_6,     \
       kind##_7, kind##_8, kind##_9, kind##_10, kind##_11, kind##_12 }
 static product_fn *const products[SLICES + 1] = ALL(product);
+static product_fn *const fetching[SLICES + 1] = ALL(fetching);
 static stream_fn *const streams[SLICES + 1] = ALL(stream);
 
 /* ---- what becomes of the sums -------------------------------------------- */
@@ -283,7 +289,6 @@ static void pair_at(struct vnni_pair *p, const struct vnni_target *t, size_t nb,
     p->sum[1] = pack_sums(second) + next * PACK_OUTS;
     p->ahead[0] = p->block[0] + step * kt * PACK_TILE_BYTES;
     p->ahead[1] = p->block[1] + step * kt * PACK_TILE_BYTES;
-    p->lines = 0;
     fetch_line(p->sum[0] + step * PACK_OUTS);
     fetch_line(p->sum[1] + step * PACK_OUTS);
     fetch_line(t->w->scale + (nb + step) * PACK_OUTS);
@@ -302,7 +307,7 @@ static void multiply_group(const struct vnni_target *t,
                              row * kt * PACK_TILE_K * slices;
 
     if (blocks == 2 && t->in->m * slices > STREAM) {
-        products[n](c, p, a, kt * 4);
+        (p->share > 64 ? fetching : products)[n](c, p, a, kt * 4);
     } else {
         for (size_t half = 0; half < blocks; half++)
             streams[n](c, half, p->sum[half], p->block[half], a, kt * 4);
@@ -310,13 +315,12 @@ static void multiply_group(const struct vnni_target *t,
     finish_rows(t, c, row, rows, nb, blocks);
 }
 
-/* Groups [g0, g1) of n and outputs [from, to): pair by pair.  The first groups
- * fetch the next pair, 4 lines of each block a step in all. */
+/* Groups [g0, g1) of n and outputs [from, to): pair by pair.  Each group
+ * fetches its share of the next pair, so that memory is never idle. */
 static void multiply_pass(const struct vnni_target *t, size_t g0, size_t g1,
                           size_t n, size_t from, size_t to)
 {
-    size_t kt = pack_tiles(t->in->k), m = t->in->m;
-    size_t lines = (4 + g1 - g0 - 1) / (g1 - g0);
+    size_t kt = pack_tiles(t->in->k), m = t->in->m, groups = g1 - g0;
     size_t last = (to + PACK_OUTS - 1) / PACK_OUTS;
 
     for (size_t nb = from / PACK_OUTS; nb < last; nb += t->u ? 1 : 2) {
@@ -324,14 +328,14 @@ static void multiply_pass(const struct vnni_target *t, size_t g0, size_t g1,
         struct vnni_pair p;
 
         pair_at(&p, t, nb, kt);
+        p.share = (STEP_BYTES + groups - 1) / groups;
         for (size_t g = g0; g < g1; g++) {
             size_t row = group_first(g, n, m);
 
-            p.lines = (g - g0) * lines < 4 ? lines : 0;
             multiply_group(t, &p, row, group_first(g + 1, n, m) - row, nb,
                            blocks);
-            p.ahead[0] += p.lines * kt * STEP_BYTES;
-            p.ahead[1] += p.lines * kt * STEP_BYTES;
+            p.ahead[0] += p.share * kt * 4;
+            p.ahead[1] += p.share * kt * 4;
         }
     }
 }
