@@ -18,7 +18,8 @@ struct job {
     size_t items[THREADS]; /* items that a thread did */
     size_t seen;          /* under the lock */
     struct pool *pool;
-    size_t largest;       /* chunk, by thread 0 alone */
+    size_t n, least;
+    bool good;            /* ranges are as asked for; under the lock */
 };
 
 static void count_items(void *self, size_t from, size_t to, size_t thread)
@@ -30,7 +31,8 @@ static void count_items(void *self, size_t from, size_t to, size_t thread)
     j->items[thread] += to - from;
     pool_lock(j->pool);
     j->seen += to - from;
-    j->largest = to - from > j->largest ? to - from : j->largest;
+    j->good &= from < to && from % j->least == 0 &&
+               (to % j->least == 0 || to == j->n);
     pool_unlock(j->pool);
 }
 
@@ -50,17 +52,15 @@ static bool done_once(const struct job *j, size_t n)
 static bool jobs_of(struct pool *p, size_t many)
 {
     static const size_t sizes[] = { 0, 1, 2, 15, 16, 17, 999, 1000 };
-    static const size_t chunks[] = { 1, 3, 16, 1000, 5000 };
+    static const size_t least[] = { 1, 3, 16, 1000, 5000 };
     bool good = true;
 
     for (size_t i = 0; i < many; i++) {
-        struct job j = { .pool = p };
-        size_t n = sizes[i % 8], chunk = chunks[i % 5];
+        struct job j = { .pool = p, .n = sizes[i % 8], .least = least[i % 5],
+                         .good = true };
 
-        pool_run(p, count_items, &j, n, chunk);
-        good &= done_once(&j, n);
-        if (pool_threads(p) > 1)
-            good &= j.largest <= chunk;
+        pool_run(p, count_items, &j, j.n, j.least);
+        good &= done_once(&j, j.n) && j.good;
     }
     return good;
 }
@@ -78,17 +78,27 @@ static void test_threads(size_t threads)
     pool_free(p);
 }
 
-static void test_chunks(void)
+/* More items than a run has numbers for. */
+static void count_many(void *self, size_t from, size_t to, size_t thread)
 {
-    struct pool *p = pool_new(2);
-    size_t n = pool_chunk(p, 2048, 32);
+    struct job *j = self;
 
-    ok(n % 32 == 0 && n > 0 && n * pool_threads(p) <= 2048,
-       "a chunk is a multiple of its unit, and there are some a thread");
-    ok(pool_chunk(p, 1, 16) == 16, ".. and never less than one");
-    pool_free(p);
-    p = pool_new(1);
-    ok(pool_chunk(p, 100, 16) >= 100, "one thread takes all at once");
+    pool_lock(j->pool);
+    j->items[thread] += to - from;
+    j->good &= from % j->least == 0;
+    pool_unlock(j->pool);
+}
+
+static void test_many(void)
+{
+    struct pool *p = pool_new(3);
+    struct job j = { .pool = p, .n = 1000003, .least = 3, .good = true };
+    size_t sum = 0;
+
+    pool_run(p, count_many, &j, j.n, j.least);
+    for (size_t t = 0; t < THREADS; t++)
+        sum += j.items[t];
+    ok(sum == j.n && j.good, "a million items in threes: each once");
     pool_free(p);
     pool_free(NULL);
 }
@@ -97,6 +107,6 @@ int main(void)
 {
     for (size_t threads = 1; threads <= THREADS; threads *= 2)
         test_threads(threads);
-    test_chunks();
+    test_many();
     return done();
 }

@@ -224,8 +224,7 @@ static void digest_all(struct cpu *c, size_t n)
             c->to_digest[digests++] = d;
     }
     c->result.n_digests = digests;
-    pool_run(c->threads, digest_rows, c, digests,
-             pool_chunk(c->threads, digests, 1));
+    pool_run(c->threads, digest_rows, c, digests, 1);
 }
 
 /* x_L of the latest row at this place that drew in the steps that are kept:

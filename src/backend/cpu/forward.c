@@ -25,10 +25,10 @@
 
 #define OUTPUTS 32 /* of a linear, that threads do not share: two groups */
 
-/* Costs in products of a linear: what a chunk has to be worth before another
+/* Costs in products of a linear: what a call has to be worth before another
  * thread is asked, one or two microseconds, and an element of what else there
  * is. */
-#define CHUNK_COST 262144
+#define CALL_COST 262144
 #define QUANTISE_COST 64
 #define HEADS_COST 128
 #define EMBED_COST 256
@@ -80,14 +80,10 @@ struct rows_job {
     bool k, q;      /* keys and values, queries */
 };
 
-/* The chunk for n items of this cost each. */
-static size_t chunk_of(const struct forward *f, size_t n, size_t unit,
-                       size_t cost)
+/* How many items of this cost a call has to get, a multiple of unit. */
+static size_t least_of(size_t unit, size_t cost)
 {
-    size_t chunk = pool_chunk(f->threads, n, unit);
-    size_t least = (CHUNK_COST / (cost + 1) + unit) / unit * unit;
-
-    return chunk > least ? chunk : least;
+    return (CALL_COST / (cost + 1) + unit) / unit * unit;
 }
 
 /* Rows that are quantised side by side share cache lines, so a thread takes
@@ -96,7 +92,7 @@ static void run_rows(struct forward *f, pool_fn *fn, struct rows_job *j,
                      size_t cost)
 {
     j->f = f;
-    pool_run(f->threads, fn, j, f->n, chunk_of(f, f->n, 4, cost));
+    pool_run(f->threads, fn, j, f->n, least_of(4, cost));
 }
 
 /* The input of the next linear: x (n rows of k) as A14, or A8 if the model
@@ -295,7 +291,7 @@ static void run_outputs(struct forward *f, struct outputs_job *j)
     for (size_t i = 0; i < j->n; i++)
         items += items_of(&j->part[i]);
     pool_run(f->threads, outputs, j, items,
-             chunk_of(f, items, 1, OUTPUTS * f->in.k * f->in.m));
+             least_of(1, OUTPUTS * f->in.k * f->in.m));
 }
 
 /* x = x + linear */
@@ -402,7 +398,7 @@ static void attend(struct forward *f, uint32_t l)
         keys += f->row[i]->position + 1;
     n = f->n_spans * f->model->rec.n_kv_heads;
     pool_run(f->threads, attend_spans, &j, n,
-             chunk_of(f, n, 1, 4 * keys * f->q_dim / n));
+             least_of(1, 4 * keys * f->q_dim / n));
 }
 
 /* ---- layers -------------------------------------------------------------- */
@@ -586,7 +582,7 @@ static void quantise_expert(struct expert_job *j, const float *x, size_t k,
     j->x = x;
     j->op = op;
     pool_run(f->threads, quantise_members, j, m,
-             chunk_of(f, m, 4, k * QUANTISE_COST));
+             least_of(4, k * QUANTISE_COST));
 }
 
 /* sum = sum + share * down(silu(gate(h)) * up(h)) of the rows that have expert
@@ -704,7 +700,7 @@ static void head(struct forward *f)
     for (size_t i = 0; i < pool_threads(f->threads) * f->n; i++)
         f->greatest[i] = (struct greatest){ SIZE_MAX, 0 };
     pool_run(f->threads, head_outputs, &j, items,
-             chunk_of(f, items, 1, OUTPUTS * f->in.k * f->in.m));
+             least_of(1, OUTPUTS * f->in.k * f->in.m));
     for (size_t i = 0; i < f->n; i++)
         f->good[i] = !f->slot[f->row[i]->slot].faulty;
 }

@@ -79,10 +79,9 @@ static void pack_rows(const struct weights *w, void *out,
 {
     struct pack_job j = { w->k, out, m, first, end };
     size_t n = (end - first + X1_GROUP - 1) / X1_GROUP;
-    size_t chunk = pool_chunk(w->threads, n, 1);
     size_t least = CHUNK_BYTES / ((size_t)m->cols * X1_GROUP) + 1;
 
-    pool_run(w->threads, pack_groups, &j, n, chunk > least ? chunk : least);
+    pool_run(w->threads, pack_groups, &j, n, least);
 }
 
 static void new_layers(struct weights *w)
