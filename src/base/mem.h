@@ -26,6 +26,7 @@ char *xvasprintf(const char *fmt, va_list ap)
 int mem_mul(size_t a, size_t b, size_t *out);
 
 /* *out = count * size bytes, aligned to 64, not cleared; release with free().
+ * From 2 MiB on in large pages, where the system has some.
  * On failure (also an overflow of the product) returns -1, names `what` and
  * the size in `err` (ERR_FATAL) and leaves *out alone.  A size of 0 is
  * rounded up to 64. */

@@ -377,14 +377,29 @@ static void attend_span(struct forward *f, uint32_t l, const struct span *s,
                    g * group + j % group, query[j].fault);
 }
 
+/* The next item of a layer's spans and KV heads: fetch its last block. */
+static void fetch_span(const struct forward *f, uint32_t l, size_t i)
+{
+    size_t heads = f->model->rec.n_kv_heads;
+    const struct span *s = f->span + i / heads;
+    const struct backend_row *last;
+
+    if (i >= f->n_spans * heads)
+        return;
+    last = f->row[s->first + s->n - 1];
+    kv_fetch_ahead(f->pool, last->slot, l, i % heads, last->position);
+}
+
 static void attend_spans(void *self, size_t from, size_t to, size_t thread)
 {
     const struct rows_job *j = self;
     size_t heads = j->f->model->rec.n_kv_heads;
 
-    for (size_t i = from; i < to; i++)
+    for (size_t i = from; i < to; i++) {
+        fetch_span(j->f, j->layer, i + 1);
         attend_span(j->f, j->layer, &j->f->span[i / heads], i % heads,
                     thread);
+    }
 }
 
 /* o = attention of every row and head over what its sequence remembers. */

@@ -11,6 +11,9 @@
 
 #include "base/mem.h"
 
+#define SLAB_BYTES ((size_t)8 << 20) /* about: some large pages */
+#define LINE 64
+
 void kv_init(struct kv_pool *p, const struct x1_kernels *k, size_t n_layers,
              size_t n_kv_heads, size_t head_dim, size_t n_slots)
 {
@@ -21,6 +24,8 @@ void kv_init(struct kv_pool *p, const struct x1_kernels *k, size_t n_layers,
     p->head_dim = head_dim;
     p->head_bytes = (k->block_bytes(head_dim) + 63) / 64 * 64;
     p->block_bytes = n_layers * n_kv_heads * p->head_bytes;
+    p->slab_blocks = SLAB_BYTES / p->block_bytes;
+    p->slab_blocks += p->slab_blocks == 0;
     p->n_slots = n_slots;
     p->slot = xcalloc(n_slots, sizeof(*p->slot));
 }
@@ -29,10 +34,10 @@ void kv_clear(struct kv_pool *p)
 {
     for (size_t i = 0; i < p->n_slots; i++)
         free(p->slot[i].block);
-    for (size_t i = 0; i < p->n_blocks; i++)
-        free(p->block[i]);
+    for (size_t i = 0; i < p->n_slabs; i++)
+        free(p->slab[i]);
     free(p->slot);
-    free(p->block);
+    free(p->slab);
     memset(p, 0, sizeof(*p));
 }
 
@@ -49,39 +54,47 @@ static void grow(unsigned char ***list, size_t *n, size_t want)
     *n = want;
 }
 
-static int named(struct kv_pool *p, uint32_t block, struct err *err)
+/* Where a block is; NULL when memory is out. */
+static unsigned char *name_block(struct kv_pool *p, uint32_t block,
+                                 struct err *err)
 {
+    size_t slab = block / p->slab_blocks;
+    size_t bytes = p->slab_blocks * p->block_bytes;
     void *fresh;
 
-    grow(&p->block, &p->n_blocks, (size_t)block + 1);
-    if (p->block[block])
-        return 0;
-    if (mem_big(&fresh, 1, p->block_bytes, "KV cache", err))
-        return -1;
-    /* kernels multiply what was never stored by zero, or mask it out: once
-     * defined, valgrind finds what matters */
-    memset(fresh, 0, p->block_bytes);
-    p->block[block] = fresh;
-    return 0;
+    grow(&p->slab, &p->n_slabs, slab + 1);
+    if (!p->slab[slab]) {
+        if (mem_big(&fresh, 1, bytes, "KV cache", err))
+            return NULL;
+        /* kernels multiply what was never stored by zero, or mask it out: once
+         * defined, valgrind finds what matters */
+        memset(fresh, 0, bytes);
+        p->slab[slab] = fresh;
+    }
+    return p->slab[slab] + block % p->slab_blocks * p->block_bytes;
 }
 
 int kv_enter(struct kv_pool *p, uint32_t slot, uint32_t index, uint32_t block,
              struct err *err)
 {
+    unsigned char *at = name_block(p, block, err);
     struct kv *kv = &p->slot[slot];
 
-    if (named(p, block, err))
+    if (!at)
         return -1;
     grow(&kv->block, &kv->n, (size_t)index + 1);
-    kv->block[index] = p->block[block];
+    kv->block[index] = at;
     return 0;
 }
 
 int kv_copy(struct kv_pool *p, uint32_t from, uint32_t to, struct err *err)
 {
-    if (named(p, from, err) || named(p, to, err))
+    const unsigned char *a = name_block(p, from, err);
+    unsigned char *b = a ? name_block(p, to, err) : NULL;
+
+    if (!b)
         return -1;
-    memcpy(p->block[to], p->block[from], p->block_bytes);
+    memcpy(b, a, p->block_bytes);
     return 0;
 }
 
@@ -99,4 +112,21 @@ unsigned char *kv_at(const struct kv_pool *p, uint32_t slot, size_t layer,
     struct x1_blocks b = kv_blocks(p, slot, layer, head);
 
     return b.block[pos / KV_PAGE] + b.offset;
+}
+
+void kv_fetch_ahead(const struct kv_pool *p, uint32_t slot, size_t layer,
+                    size_t head, size_t pos)
+{
+#ifdef __GNUC__
+    const unsigned char *at = kv_at(p, slot, layer, head, pos);
+
+    for (size_t i = 0; i < p->head_bytes; i += LINE)
+        __builtin_prefetch(at + i, 0, 2);
+#else
+    (void)p;
+    (void)slot;
+    (void)layer;
+    (void)head;
+    (void)pos;
+#endif
 }

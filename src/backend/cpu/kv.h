@@ -2,7 +2,7 @@
  * The blocks of keys and values: each has KV_PAGE positions of all layers and
  * KV heads, in the form of the kernels, and a number that the engine gives.
  * A slot is a sequence's list of block numbers.  Memory of a block comes when
- * it is first named and stays until the end.
+ * it, or one of the same slab, is first named, and stays until the end.
  */
 #ifndef APUS_BACKEND_CPU_KV_H
 #define APUS_BACKEND_CPU_KV_H
@@ -27,8 +27,8 @@ struct kv_pool {
     size_t n_layers, n_kv_heads, head_dim;
     size_t head_bytes;      /* of a block for one layer and KV head */
     size_t block_bytes;
-    unsigned char **block;  /* by number, NULL: not named yet */
-    size_t n_blocks;
+    unsigned char **slab;   /* some blocks each, NULL: none was named yet */
+    size_t n_slabs, slab_blocks;
     struct kv *slot;
     size_t n_slots;
 };
@@ -54,5 +54,9 @@ struct x1_blocks kv_blocks(const struct kv_pool *p, uint32_t slot,
  * place in it is pos % KV_PAGE. */
 unsigned char *kv_at(const struct kv_pool *p, uint32_t slot, size_t layer,
                      size_t head, size_t pos);
+
+/* Fetch that part into the cache, while another one is computed. */
+void kv_fetch_ahead(const struct kv_pool *p, uint32_t slot, size_t layer,
+                    size_t head, size_t pos);
 
 #endif
