@@ -43,15 +43,29 @@ void page_put(unsigned char *block, size_t at, const int8_t *k,
     p.s_v[at] = s_v;
 }
 
+/* Sixteen elements of a value are a byte each of sixteen words: in this form
+ * compilers take all of them at a time. */
+static void fetch_value(int8_t *v, const int8_t *line, size_t at, size_t n)
+{
+    uint32_t word[16];
+    int8_t byte[16];
+
+    memcpy(word, line, sizeof(word));
+    for (size_t i = 0; i < 16; i++)
+        byte[i] = (int8_t)(uint8_t)(word[i] >> (8 * at));
+    memcpy(v, byte, n);
+}
+
 static void fetch(int8_t *k, int8_t *v, float *s_k, float *s_v,
                   const unsigned char *block, size_t at, size_t hd)
 {
     struct page p = page_of((unsigned char *)(uintptr_t)block, hd);
 
-    for (size_t i = 0; i < hd; i++) {
-        k[i] = p.k[key_at(at, i, hd)];
-        v[i] = p.v[value_at(at, i)];
-    }
+    for (size_t i = 0; i < hd; i += 4)
+        memcpy(k + i, p.k + key_at(at, i, hd), hd - i < 4 ? hd - i : 4);
+    for (size_t i = 0; i < hd; i += 16)
+        fetch_value(v + i, p.v + value_at(at / 4 * 4, i), at % 4,
+                    hd - i < 16 ? hd - i : 16);
     *s_k = p.s_k[at];
     *s_v = p.s_v[at];
 }

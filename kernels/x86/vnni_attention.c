@@ -392,26 +392,42 @@ void vnni_attention(struct x1_query *query, size_t m, struct x1_scoring c,
     page_attention(attend, TILE, query, m, c, kv, hd, scratch);
 }
 
+/* hd quantised elements, and zeros up to 16; returns their scale. */
+static float quantise_a8(int8_t *q, const float *x, size_t hd, int32_t *fault)
+{
+    float s, r = pack_factor(&s, fault, x, hd, amax_bits16(x, hd), true);
+
+    for (size_t i = 0; i < hd; i += 16)
+        _mm_storeu_si128((void *)(q + i),
+                         low16(round16(x + i, r != 0 ? lanes(hd - i) : 0,
+                                       _mm512_set1_ps(r))));
+    return s;
+}
+
+/* A byte of each of sixteen words is an element of the value. */
+static void put_value(int8_t *line, size_t at, const int8_t *v)
+{
+    const __mmask64 first = 0x1111111111111111u;
+    __m512i word = _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)v));
+
+    word = _mm512_sll_epi32(word, _mm_cvtsi32_si128(8 * (int)at));
+    _mm512_mask_storeu_epi8(line, first << at, word);
+}
+
 void vnni_quantise_kv(unsigned char *block, size_t at, const float *k,
                       const float *v, size_t hd, int32_t fault[2])
 {
-    int8_t q[2][X1_MAX_HEAD_DIM];
-    float s[2];
+    struct page p = page_of(block, hd);
+    size_t quads = page_quads(hd);
+    int8_t *key = p.k + at / 16 * quads * 64 + at % 16 * 4;
+    int8_t q[X1_MAX_HEAD_DIM];
 
-    for (int i = 0; i < 2; i++) {
-        const float *x = i == 0 ? k : v;
-        float r = pack_factor(&s[i], &fault[i], x, hd, amax_bits16(x, hd),
-                              true);
-
-        for (size_t j = 0; j < hd; j += 16) {
-            __mmask16 m = lanes(hd - j);
-
-            _mm_mask_storeu_epi8(
-                q[i] + j, m, low16(round16(x + j, r != 0 ? m : 0,
-                                           _mm512_set1_ps(r))));
-        }
-    }
-    page_put(block, at, q[0], q[1], s[0], s[1], hd);
+    p.s_k[at] = quantise_a8(q, k, hd, &fault[0]);
+    for (size_t i = 0; i < quads; i++)
+        memcpy(key + i * 64, q + 4 * i, 4);
+    p.s_v[at] = quantise_a8(q, v, hd, &fault[1]);
+    for (size_t i = 0; i < hd; i += 16)
+        put_value(p.v + (i + at / 4) * 64, at % 4, q + i);
 }
 
 #if defined(__clang__)

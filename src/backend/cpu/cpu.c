@@ -58,7 +58,7 @@ struct cpu {
     struct backend_row *row;   /* of the step, all tokens known */
     uint32_t *drawn;           /* the id drawn last, a slot each */
     bool *told;                /* a slot each: its fault is in the result */
-    struct merkle *deep;       /* a row each, or NULL */
+    struct trace_step *trace;  /* a row each */
     struct cpu_kept kept[KEPT];
     size_t newest;             /* of kept */
     struct backend_draw *draw;
@@ -82,7 +82,21 @@ static void on_residual(void *self, const struct backend_row *r,
     if (!r->deep)
         return;
     blob_f32(&blob, x, c->model->rec.dim);
-    merkle_leaf(&c->deep[r - c->row], blob.b, sizeof(blob));
+    merkle_leaf(&c->trace[r - c->row].deep, blob.b, sizeof(blob));
+}
+
+/* Hash a key and a value as they come: they are still in the cache. */
+static void on_stored(void *self, const struct backend_row *r, uint32_t layer,
+                      size_t head)
+{
+    int8_t k[X1_MAX_HEAD_DIM], v[X1_MAX_HEAD_DIM];
+    struct cpu *c = self;
+    float s_k, s_v;
+
+    c->k.fetch(k, v, &s_k, &s_v,
+               kv_at(&c->pool, r->slot, layer, head, r->position),
+               r->position % KV_PAGE, c->pool.head_dim);
+    trace_step_row(&c->trace[r - c->row], s_k, s_v, k, v, c->pool.head_dim);
 }
 
 static void take_rows(struct cpu *c, const struct backend_row *row, size_t n)
@@ -91,8 +105,8 @@ static void take_rows(struct cpu *c, const struct backend_row *row, size_t n)
         c->row[i] = row[i];
         if (row[i].token == BACKEND_DRAWN)
             c->row[i].token = c->drawn[row[i].slot];
-        if (row[i].deep)
-            merkle_init(&c->deep[i]);
+        if (row[i].commit || row[i].deep)
+            trace_step_init(&c->trace[i]);
         c->told[row[i].slot] = false;
     }
 }
@@ -148,29 +162,18 @@ static void keep_drawn(struct cpu *c, size_t at)
 static void digest_row(struct cpu *c, const struct to_digest *row,
                        struct backend_digest *d)
 {
-    int8_t k[X1_MAX_HEAD_DIM], v[X1_MAX_HEAD_DIM];
     const struct backend_row *r = &c->row[row->row];
-    struct trace_step step;
-    float s_k, s_v;
+    const struct trace_step *step = &c->trace[row->row];
 
-    trace_step_init(&step);
-    for (size_t l = 0; l < c->pool.n_layers; l++) {
-        for (size_t g = 0; g < c->pool.n_kv_heads; g++) {
-            c->k.fetch(k, v, &s_k, &s_v,
-                       kv_at(&c->pool, r->slot, l, g, r->position),
-                       r->position % KV_PAGE, c->pool.head_dim);
-            trace_step_row(&step, s_k, s_v, k, v, c->pool.head_dim);
-        }
-    }
     d->slot = r->slot;
     d->position = r->position;
     d->has_fin = row->last != NULL;
     d->has_deep = r->deep;
-    merkle_root(&step.kv, &d->kv);
+    merkle_root(&step->kv, &d->kv);
     if (row->last)
         blob_f32(&d->fin, row->last, c->model->rec.dim);
     if (r->deep)
-        merkle_root(&c->deep[row->row], &d->deep);
+        merkle_root(&step->deep, &d->deep);
 }
 
 static void digest_rows(void *self, size_t from, size_t to, size_t thread)
@@ -326,7 +329,7 @@ static void unload(struct cpu *c)
     free(c->row);
     free(c->drawn);
     free(c->told);
-    free(c->deep);
+    free(c->trace);
     free(c->draw);
     free(c->fault);
     free(c->digest);
@@ -339,7 +342,7 @@ static void unload(struct cpu *c)
     c->row = NULL;
     c->drawn = NULL;
     c->told = NULL;
-    c->deep = NULL;
+    c->trace = NULL;
     c->draw = NULL;
     c->fault = NULL;
     c->digest = NULL;
@@ -368,7 +371,6 @@ static int alloc_weights(struct cpu *c, struct err *err)
 static int alloc(struct cpu *c, const struct backend_load *w, struct err *err)
 {
     size_t dim = c->model->rec.dim;
-    size_t deep = w->taps & BACKEND_TAP_DEEP ? w->rows : 0;
     struct {
         void *out;
         size_t count, size;
@@ -383,7 +385,7 @@ static int alloc(struct cpu *c, const struct backend_load *w, struct err *err)
         { &c->digest, w->rows, sizeof(*c->digest) },
         { &c->last, w->slots, sizeof(*c->last) },
         { &c->last_x, w->slots * dim, sizeof(*c->last_x) },
-        { &c->deep, deep, sizeof(*c->deep) },
+        { &c->trace, w->rows, sizeof(*c->trace) },
     };
 
     for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++) {
@@ -425,7 +427,7 @@ static int cpu_load(struct backend *b, const struct model *m,
     const struct model_record *rec = &m->rec;
     struct cpu *c = (struct cpu *)b;
     struct forward_options o = { want->rows, want->draws, want->slots, NULL,
-                                 c };
+                                 on_stored, c };
 
     unload(c);
     c->model = m;

@@ -25,10 +25,7 @@
 
 #define OUTPUTS 32 /* of a linear, that threads do not share: two groups */
 
-/* Costs in products of a linear: what a call has to be worth before another
- * thread is asked, one or two microseconds, and an element of what else there
- * is. */
-#define CALL_COST 262144
+/* Costs in products of a linear, of an element of what else there is. */
 #define QUANTISE_COST 64
 #define HEADS_COST 128
 #define EMBED_COST 256
@@ -50,9 +47,9 @@ static bool less(const struct fault *a, const struct fault *b)
     return a->index < b->index;
 }
 
-/* Jobs may call it; faults are rare. */
-static void note_fault(struct forward *f, const struct backend_row *r,
-                       uint32_t layer, uint32_t op, size_t head, int32_t index)
+/* Faults are rare. */
+void forward_fault_at(struct forward *f, const struct backend_row *r,
+                      uint32_t layer, uint32_t op, size_t head, int32_t index)
 {
     struct fault at = { r->position, layer, op, (uint32_t)head,
                         (uint32_t)index };
@@ -80,19 +77,13 @@ struct rows_job {
     bool k, q;      /* keys and values, queries */
 };
 
-/* How many items of this cost a call has to get, a multiple of unit. */
-static size_t least_of(size_t unit, size_t cost)
-{
-    return (CALL_COST / (cost + 1) + unit) / unit * unit;
-}
-
 /* Rows that are quantised side by side share cache lines, so a thread takes
  * some at a time. */
 static void run_rows(struct forward *f, pool_fn *fn, struct rows_job *j,
                      size_t cost)
 {
     j->f = f;
-    pool_run(f->threads, fn, j, f->n, least_of(4, cost));
+    pool_run(f->threads, fn, j, f->n, forward_least(4, cost));
 }
 
 /* The input of the next linear: x (n rows of k) as A14, or A8 if the model
@@ -105,7 +96,7 @@ static void quantise_rows(void *self, size_t from, size_t to, size_t thread)
     (void)thread;
     f->k->quantise(&f->in, j->x, f->in.k, f->in_fault, from, to);
     for (size_t i = from; i < to; i++)
-        note_fault(f, f->row[i], j->layer, j->op, 0, f->in_fault[i]);
+        forward_fault_at(f, f->row[i], j->layer, j->op, 0, f->in_fault[i]);
 }
 
 /* Rows of k into the next linear: that of `op` in a layer, or the head. */
@@ -136,7 +127,7 @@ static void norm_rows(void *self, size_t from, size_t to, size_t thread)
     f->k->rmsnorm(f->h + from * f->dim, f->x + from * f->dim, f->dim, j.g,
                   f->model->rec.eps, to - from, f->dim, f->fault + from);
     for (size_t i = from; i < to; i++)
-        note_fault(f, f->row[i], j.layer, j.op, 0, f->fault[i]);
+        forward_fault_at(f, f->row[i], j.layer, j.op, 0, f->fault[i]);
     j.x = f->h;
     j.op++;
     quantise_rows(&j, from, to, thread);
@@ -174,7 +165,7 @@ static void turn_heads(struct forward *f, size_t i, float *x, size_t heads,
 
         f->k->rmsnorm(x, x, k, g, f->model->rec.eps, n, k, fault);
         for (size_t h = 0; h < n; h++)
-            note_fault(f, f->row[i], layer, op, h, fault[h]);
+            forward_fault_at(f, f->row[i], layer, op, h, fault[h]);
     }
     f->k->rope(x, heads, f->hd, f->cos + at, f->sin + at);
 }
@@ -192,8 +183,10 @@ static void append(struct forward *f, size_t i, uint32_t layer)
         f->k->quantise_kv(kv_at(f->pool, r->slot, layer, g, r->position),
                           r->position % KV_PAGE, f->kx + at, f->vx + at, f->hd,
                           bad);
-        note_fault(f, r, layer, OP_K, g, bad[0]);
-        note_fault(f, r, layer, OP_V, g, bad[1]);
+        forward_fault_at(f, r, layer, OP_K, g, bad[0]);
+        forward_fault_at(f, r, layer, OP_V, g, bad[1]);
+        if (r->commit)
+            f->o.stored(f->o.self, r, layer, g);
     }
 }
 
@@ -206,6 +199,7 @@ static void heads_rows(void *self, size_t from, size_t to, size_t thread)
     (void)thread;
     for (size_t i = from; i < to; i++) {
         if (j->k) {
+            forward_fetch_row(f, j->layer, i);
             turn_heads(f, i, f->kx + i * f->kv_dim, rec->n_kv_heads,
                        j->w->k_norm, j->layer, OP_K_HEAD);
             append(f, i, j->layer);
@@ -291,7 +285,7 @@ static void run_outputs(struct forward *f, struct outputs_job *j)
     for (size_t i = 0; i < j->n; i++)
         items += items_of(&j->part[i]);
     pool_run(f->threads, outputs, j, items,
-             least_of(1, OUTPUTS * f->in.k * f->in.m));
+             forward_least(1, OUTPUTS * f->in.k * f->in.m));
 }
 
 /* x = x + linear */
@@ -312,7 +306,7 @@ static void add_rows(void *self, size_t from, size_t to, size_t thread)
     f->k->rmsnorm(f->h + from * f->dim, f->h + from * f->dim, f->dim, j->g,
                   f->model->rec.eps, to - from, f->dim, f->fault + from);
     for (size_t i = from; i < to; i++)
-        note_fault(f, f->row[i], j->layer, j->op, 0, f->fault[i]);
+        forward_fault_at(f, f->row[i], j->layer, j->op, 0, f->fault[i]);
     for (size_t i = from * f->dim; i < to * f->dim; i++)
         f->x[i] += f->h[i];
 }
@@ -330,90 +324,6 @@ static void add_linear(struct forward *f, const struct x1_weights *w,
     }
     run_outputs(f, &j);
     run_rows(f, add_rows, &rows, f->dim * QUANTISE_COST);
-}
-
-/* ---- attention ----------------------------------------------------------- */
-
-/* Rows of one slot, as many as their queries fit in one call. */
-static void find_spans(struct forward *f)
-{
-    const struct model_record *rec = &f->model->rec;
-    size_t most = forward_queries(f) / (rec->n_heads / rec->n_kv_heads);
-
-    f->n_spans = 0;
-    for (size_t i = 0; i < f->n; i++) {
-        struct span *s = f->n_spans ? &f->span[f->n_spans - 1] : NULL;
-
-        if (s && s->n < most && f->row[i]->slot == f->row[i - 1]->slot)
-            s->n++;
-        else
-            f->span[f->n_spans++] = (struct span){ i, 1 };
-    }
-}
-
-/* The queries of a span and a KV head: of each row the heads that share it. */
-static void attend_span(struct forward *f, uint32_t l, const struct span *s,
-                        size_t g, size_t thread)
-{
-    const struct model_record *rec = &f->model->rec;
-    const struct model_layer *w = &f->model->layers[l];
-    size_t group = rec->n_heads / rec->n_kv_heads;
-    struct x1_query *query = f->query + thread * forward_queries(f);
-    struct x1_blocks kv = kv_blocks(f->pool, f->row[s->first]->slot, l, g);
-    struct x1_scoring c = { w->attn_scale, f->model->score_cap };
-
-    for (size_t j = 0; j < s->n * group; j++) {
-        size_t i = s->first + j / group;
-        size_t at = (i * rec->n_heads + g * group + j % group) * f->hd;
-        size_t to = (size_t)f->row[i]->position + 1;
-        size_t from = w->window && to > w->window ? to - w->window : 0;
-
-        query[j] = (struct x1_query){ f->q + at, f->o_rows + at,
-                                      (uint32_t)from, (uint32_t)to, -1 };
-    }
-    f->k->attention(query, s->n * group, c, &kv, f->hd, f->scratch[thread]);
-    for (size_t j = 0; j < s->n * group; j++)
-        note_fault(f, f->row[s->first + j / group], l, OP_Q_ROPE,
-                   g * group + j % group, query[j].fault);
-}
-
-/* The next item of a layer's spans and KV heads: fetch its last block. */
-static void fetch_span(const struct forward *f, uint32_t l, size_t i)
-{
-    size_t heads = f->model->rec.n_kv_heads;
-    const struct span *s = f->span + i / heads;
-    const struct backend_row *last;
-
-    if (i >= f->n_spans * heads)
-        return;
-    last = f->row[s->first + s->n - 1];
-    kv_fetch_ahead(f->pool, last->slot, l, i % heads, last->position);
-}
-
-static void attend_spans(void *self, size_t from, size_t to, size_t thread)
-{
-    const struct rows_job *j = self;
-    size_t heads = j->f->model->rec.n_kv_heads;
-
-    for (size_t i = from; i < to; i++) {
-        fetch_span(j->f, j->layer, i + 1);
-        attend_span(j->f, j->layer, &j->f->span[i / heads], i % heads,
-                    thread);
-    }
-}
-
-/* o = attention of every row and head over what its sequence remembers. */
-static void attend(struct forward *f, uint32_t l)
-{
-    struct rows_job j = { .f = f, .layer = l };
-    size_t n, keys = 0;
-
-    find_spans(f);
-    for (size_t i = 0; i < f->n; i++)
-        keys += f->row[i]->position + 1;
-    n = f->n_spans * f->model->rec.n_kv_heads;
-    pool_run(f->threads, attend_spans, &j, n,
-             least_of(1, 4 * keys * f->q_dim / n));
 }
 
 /* ---- layers -------------------------------------------------------------- */
@@ -582,8 +492,8 @@ static void quantise_members(void *self, size_t from, size_t to, size_t thread)
     (void)thread;
     f->k->quantise(&f->in, j->x, f->in.k, f->in_fault, from, to);
     for (size_t i = from; i < to; i++)
-        note_fault(f, f->row[f->member[i] / used], j->layer, j->op,
-                   j->op == OP_DOWN ? j->expert : 0, f->in_fault[i]);
+        forward_fault_at(f, f->row[f->member[i] / used], j->layer, j->op,
+                         j->op == OP_DOWN ? j->expert : 0, f->in_fault[i]);
 }
 
 /* m rows of k as the input of a linear. */
@@ -597,7 +507,7 @@ static void quantise_expert(struct expert_job *j, const float *x, size_t k,
     j->x = x;
     j->op = op;
     pool_run(f->threads, quantise_members, j, m,
-             least_of(4, k * QUANTISE_COST));
+             forward_least(4, k * QUANTISE_COST));
 }
 
 /* sum = sum + share * down(silu(gate(h)) * up(h)) of the rows that have expert
@@ -667,7 +577,7 @@ static void layer(struct forward *f, uint32_t l)
     keys_and_queries(f, l);
     if (f->n == 0)
         return;
-    attend(f, l);
+    forward_attend(f, l);
     quantise(f, f->o_rows, f->q_dim, l, OP_O);
     add_linear(f, &p->wo, w->attn_after, l, OP_O_OUT);
 
@@ -697,10 +607,10 @@ static void head_outputs(void *self, size_t from, size_t to, size_t thread)
         last = last < v ? last : v;
         part_outputs(j, &j->part[0], at, end);
         for (size_t i = 0; i < f->n; i++)
-            note_fault(f, f->row[i], HEAD_LAYER, HEAD_LOGITS, 0,
-                       logits_look(&f->greatest[thread * f->n + i],
-                                   f->logits + i * v + first, first,
-                                   last - first, f->model->logit_cap, f->k));
+            forward_fault_at(f, f->row[i], HEAD_LAYER, HEAD_LOGITS, 0,
+                             logits_look(&f->greatest[thread * f->n + i],
+                             f->logits + i * v + first, first,
+                             last - first, f->model->logit_cap, f->k));
     }
 }
 
@@ -715,7 +625,7 @@ static void head(struct forward *f)
     for (size_t i = 0; i < pool_threads(f->threads) * f->n; i++)
         f->greatest[i] = (struct greatest){ SIZE_MAX, 0 };
     pool_run(f->threads, head_outputs, &j, items,
-             least_of(1, OUTPUTS * f->in.k * f->in.m));
+             forward_least(1, OUTPUTS * f->in.k * f->in.m));
     for (size_t i = 0; i < f->n; i++)
         f->good[i] = !f->slot[f->row[i]->slot].faulty;
 }

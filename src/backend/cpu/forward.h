@@ -27,9 +27,16 @@ struct x1_kernels;
 typedef void forward_residual_fn(void *self, const struct backend_row *r,
                                  uint32_t layer, const float *x);
 
+/* The key and value of a row that is committed to are in its block: layer by
+ * layer, and in a layer head by head.  Threads call it, one at a time for a
+ * row. */
+typedef void forward_stored_fn(void *self, const struct backend_row *r,
+                               uint32_t layer, size_t head);
+
 struct forward_options {
     size_t rows, draws, slots; /* at most in a step: rows, with logits */
     forward_residual_fn *residual; /* NULL: nobody wants them */
+    forward_stored_fn *stored;
     void *self;
 };
 

@@ -1,5 +1,6 @@
 /*
- * What the forward pass computes in, for forward.c and what makes it.
+ * What the forward pass computes in, for the files that make it (forward_new.c)
+ * and compute (forward.c, attend.c).
  */
 #ifndef APUS_BACKEND_CPU_FORWARD_INTERNAL_H
 #define APUS_BACKEND_CPU_FORWARD_INTERNAL_H
@@ -62,5 +63,30 @@ struct forward {
 /* Queries of one call of attention: what the levels take at a time, or the
  * heads of one row if they are more. */
 size_t forward_queries(const struct forward *f);
+
+/* What a call of a job has to be worth before another thread is asked, in
+ * products of a linear: one or two microseconds. */
+#define FORWARD_CALL_COST 262144
+
+/* How many items of this cost a call has to get, a multiple of unit. */
+static inline size_t forward_least(size_t unit, size_t cost)
+{
+    return (FORWARD_CALL_COST / (cost + 1) + unit) / unit * unit;
+}
+
+/* What element `index` of a row was when it left the range, at this place
+ * (backend/op_numbers.h); none if index is -1.  Jobs may call it. */
+void forward_fault_at(struct forward *f, const struct backend_row *r,
+                      uint32_t layer, uint32_t op, size_t head,
+                      int32_t index);
+
+/* o_rows = attention of every row and head over what its sequence
+ * remembers. */
+void forward_attend(struct forward *f, uint32_t l);
+
+/* While row i is computed, fetch the blocks of row i + 1, if there is one and
+ * it is the last of its sequence: its layer's keys and values go there, and
+ * attention reads them next. */
+void forward_fetch_row(const struct forward *f, uint32_t l, size_t i);
 
 #endif
