@@ -90,8 +90,14 @@ has out 'has another trace than its checkpoint' "sees it"
 has out 'this node conceded and lost' "and concedes"
 challenger 0 "the challenger" "$item"
 has out '^verdict.fault' "has won"
-"$apus" request --cancel "$request" --wallet "$net/dapp.json" >out 2>err
 "$apus" queue allow -- "$("$apus" wallet show "$net/wallet.json")" >out 2>err
+
+# the same job again is computed: what the spool has of it was proven wrong
+batch=$(node pull 2>>err | sed 's/[[:space:]].*//')
+"$worker" --alone --spool "$tmp/node" -- "$batch" >out 2>err
+publish
+"$apus" request --status "$request" --wallet "$net/dapp.json" >out 2>err
+has out '^State.answered' "a node that is allowed again answers it rightly"
 
 # ---- a fault -----------------------------------------------------------------
 answer $fault

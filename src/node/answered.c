@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/err.h"
@@ -59,6 +60,7 @@ void answered_clear(struct answered *a)
     free(a->prompt);
     free(a->output);
     free(a->file);
+    free(a->batch);
     memset(a, 0, sizeof(*a));
 }
 
@@ -236,11 +238,30 @@ int answered_find(struct answered *a, const struct spool *s, struct id request,
             return -1;
         for (size_t k = 0; rc <= 0 && k < n; k++) {
             rc = find_in_batch(a, &list[k], request, file, err);
+            if (rc > 0)
+                a->batch = xstrdup(list[k].path);
             unread |= rc < 0;
         }
         spool_list_free(list, n);
     }
     return rc > 0 ? 1 : unread ? -1 : 0;
+}
+
+/* The batch may go from done to sent meanwhile: then it is found there when the
+ * next answer of it is disputed. */
+void answered_distrust(const struct answered *a)
+{
+    struct seal_info seal;
+
+    if (!a->batch || seal_info_read(&seal, a->batch, NULL))
+        return;
+    for (size_t k = 0; k < seal.n_parts; k++) {
+        char *path = seal_part_path(a->batch, k, "jobs");
+
+        unlink(path);
+        free(path);
+    }
+    seal_info_clear(&seal);
 }
 
 /* ---- computed ------------------------------------------------------------ */

@@ -36,6 +36,7 @@ struct answered {
     uint32_t *prompt, *output;
     size_t n_prompt, n_out;
     struct answered_file *file; /* NULL: to a request alone */
+    char *batch;                /* directory it was found in, or NULL */
 };
 
 /* Copy the record of an answer with a trace.  ERR_INPUT if it has no trace
@@ -48,6 +49,10 @@ void answered_clear(struct answered *a);
  * index in the batch that has its root. */
 int answered_find(struct answered *a, const struct spool *s, struct id request,
                   const struct judge_file *file, struct err *err);
+
+/* Keep the batch it was found in from lending its answers to other requests
+ * (store/reuse.h): one of them was proven wrong. */
+void answered_distrust(const struct answered *a);
 
 /* Find the line of a file that has this request's id.  ERR_INPUT: none has. */
 int answered_line(uint64_t *line, const struct judge_file *of,

@@ -28,8 +28,8 @@
 /* Without dry runs each question takes a slot in the schedule. */
 #define SIGNED_S 600
 
-static void report(struct drain *d, struct id id, const char *what,
-                   const struct dispute_end *end)
+static void report(struct drain *d, struct id id, const struct answered *a,
+                   const char *what, const struct dispute_end *end)
 {
     d->did = true;
     if (!end->over) {
@@ -39,13 +39,15 @@ static void report(struct drain *d, struct id id, const char *what,
                   id_text(id).s, what, *end->statement ? ", statement " : "",
                   end->statement);
         d->failed = true;
+        if (a)
+            answered_distrust(a);
     } else {
         log_info("dispute %s: this node %s and won", id_text(id).s, what);
     }
 }
 
 static int concede(struct drain *d, const struct dispute *s,
-                   struct err *err)
+                   const struct answered *a, struct err *err)
 {
     struct dispute_end end;
 
@@ -54,7 +56,7 @@ static int concede(struct drain *d, const struct dispute *s,
               id_text(s->id).s, id_text(s->request).s);
     if (disputes_end(&d->puller.client, s->id, "Concede", &end, err))
         return -1;
-    report(d, s->id, "conceded", &end);
+    report(d, s->id, a, "conceded", &end);
     return 0;
 }
 
@@ -85,7 +87,7 @@ static int show_records(struct drain *d, const struct dispute *s,
                           &end, err);
     buf_clear(&b);
     if (rc == 0)
-        report(d, s->id, what, &end);
+        report(d, s->id, a, what, &end);
     return rc;
 }
 
@@ -126,7 +128,7 @@ static int compute_move(struct drain *d, const struct dispute *s,
             break;
         execution_free(x);
         if (i && id_equal(trace, before))
-            return concede(d, s, err);
+            return concede(d, s, a, err);
         if (i)
             return err_set(err, ERR_RETRY, "computed twice, the answer to"
                            " request %s has two traces: this machine errs"
@@ -135,7 +137,7 @@ static int compute_move(struct drain *d, const struct dispute *s,
     }
     rc = disputes_answer(&d->puller.client, s, x, what, &end, err);
     if (rc == 0)
-        report(d, s->id, what, &end);
+        report(d, s->id, a, what, &end);
     execution_free(x);
     return rc;
 }
@@ -177,7 +179,7 @@ static int look_at(struct drain *d, struct id id, struct err *err)
         rc = answer(d, &s, err);
     else if (disputes_past(&s) &&
              disputes_end(&d->puller.client, id, "Overdue", &end, NULL) == 0)
-        report(d, id, "reports a silent challenger", &end);
+        report(d, id, NULL, "reports a silent challenger", &end);
     dispute_clear(&s);
     return rc;
 }
