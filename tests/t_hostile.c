@@ -31,7 +31,8 @@
 #define TWO_50 0x58800000u /* bits of 2^50, of 2^60 */
 #define TWO_60 0x5d800000u
 #define TWO_53 (INT64_C(1) << 53)
-#define LOW 0xf149f2cau    /* bits of -1e30 */
+#define LOW 0xf149f2cau    /* bits of -1e30, of -2^40 */
+#define LOW_LOGIT 0xd3800000u
 
 static struct played played;
 static struct execution *x; /* the node's */
@@ -420,10 +421,9 @@ static void try_logits(void)
 
 static void try_draw(void)
 {
-    const struct explained *now = explained(OPERATORS_HEAD);
-    bool whole = now->scalar[ENTRY_WK] == 0;
+    bool whole = explained(OPERATORS_HEAD)->scalar[ENTRY_WK] == 0;
 
-    put(ENTRY_MX, 0, 4, LOW);
+    put(ENTRY_MX, 0, 4, LOW_LOGIT);
     for (size_t i = 0; i < 4; i++)
         put_sum(i, i == 0 && whole ? 256 : 0);
     head_fault("a greatest logit that all exceed", "W/0");
@@ -433,9 +433,11 @@ static void try_draw(void)
     put_sum(1, TWO_53 - 1);
     put_sum(5, 1);
     head_fault("weights of 2^53", "W/total");
-    if (now->scalar[ENTRY_WK]) {
+    if (!whole) {
         put(ENTRY_WK, 0, 4, 0);
         put(ENTRY_IDK, 0, 4, played.model->rec.n_vocab);
+        put(ENTRY_WP, 0, 4, 0);
+        put(ENTRY_IDP, 0, 4, played.model->rec.n_vocab);
         head_fault("an idk past the end", "W/total");
     }
 }
