@@ -171,6 +171,28 @@ else
 fi
 
 # ---- ended anywhere ----------------------------------------------------------
+# ---- many --------------------------------------------------------------------
+rm -rf spool
+sed -n 1,120p "$nano/eval.jsonl" >many.jsonl
+"$apus" submit many.jsonl -m "$nano" --split 120 --todo >out 2>err
+gives 0 "clean of 120 batches" clean --state todo
+count=$(grep -c ^removed out)
+[ "$count" -eq 120 ] && [ -z "$(ls spool/todo)" ] && r=0 || r=1
+report $r "120 are printed, none is in todo"
+i=0
+while [ -n "$(ls -A spool/tmp)" ] && [ $i -lt 600 ]; do
+    sleep 0.1
+    i=$((i + 1))
+done
+[ $i -lt 600 ] && r=0 || r=1
+report $r "their files are removed, after it has ended perhaps"
+"$apus" submit many.jsonl -m "$nano" --split 120 --todo >out 2>err
+gives 0 "clean --wait of 120" clean --state todo --wait
+[ -z "$(ls -A spool/tmp)" ] && r=0 || r=1
+report $r "all files are removed when it ends"
+! grep -q background err && r=0 || r=1
+report $r "nothing is left to another process"
+
 if grep -q '^#define APUS_CRASH_TESTS 1' "$(dirname "$apus")/config.h"; then
     rm -rf spool models
     "$apus" model add "$nano" nano >out 2>err

@@ -4,6 +4,10 @@
  */
 #include <config.h>
 
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
 #include "tests/spool_util.h"
 
 static void test_many(void)
@@ -62,8 +66,11 @@ static void test_no_room(void)
     struct err err = ERR_INIT;
 
     ok(doomed_add(d, &a, &err) == 0, "one");
-    ok(spool_sweep(s, &err) == 0 && entries(at("spool/tmp")) == 0 &&
-       doomed_add(d, &b, &err) == 0 && batches(s) == 0,
+    ok(spool_sweep(s, &err) == 0 && entries(at("spool/tmp")) == 1,
+       "a sweep leaves it to who has begun it");
+    scratch_remove("spool/tmp");
+    file_mkdirs(at("spool/tmp"), &err);
+    ok(doomed_add(d, &b, &err) == 0 && batches(s) == 0,
        "another without the directory: alone");
     ok(doomed_remove(d, &err) == 0, "the end");
     doomed_free(d);
@@ -94,6 +101,83 @@ static void test_sweep(void)
        file_exists(at("precious")), "only what was to be removed is");
     batch_clear(&b);
     batch_clear(&stays);
+    spool_close(s);
+}
+
+/* Batches with several files each, taken out; NULL if that fails. */
+static struct doomed *take_out_many(const struct spool *s, int n)
+{
+    struct doomed *d = doomed_new(s);
+    struct err err = ERR_INIT;
+    int rc = 0;
+
+    for (int i = 0; rc == 0 && i < n; i++) {
+        char name[16];
+        struct batch b;
+
+        snprintf(name, sizeof(name), "many%d", i);
+        b = make_batch(s, SPOOL_DONE, name);
+        for (int k = 0; k < 4; k++)
+            put(at("spool/done/%s/part-%d", strrchr(b.path, '/') + 1, k), "x");
+        rc = doomed_add(d, &b, &err) == TAKING_DONE ? 0 : -1;
+        batch_clear(&b);
+    }
+    ok(rc == 0 && entries(at("spool/tmp")) == 1, "%d are taken out", n);
+    return d;
+}
+
+/* In a process of its own, and by several threads. */
+static void test_leave(void)
+{
+    struct spool *s = new_spool("spool");
+    struct doomed *d = doomed_new(s);
+    struct err err = ERR_INIT;
+    int rc;
+
+    ok(doomed_leave(d, 0, &err) == 0, "nothing is left");
+    doomed_free(d);
+    d = take_out_many(s, 100);
+    ok(doomed_remove(d, &err) == 0 && entries(at("spool/tmp")) == 0,
+       "removed by several threads");
+    doomed_free(d);
+
+    d = take_out_many(s, 100);
+    ok(doomed_leave(d, -1, &err) == 0 && entries(at("spool/tmp")) == 0,
+       "waited for to the end");
+    doomed_free(d);
+
+    d = take_out_many(s, 200);
+    rc = doomed_leave(d, 0, &err);
+    doomed_free(d);
+    ok(rc == 0 || rc == 1, "left to a process of its own: %d", rc);
+    ok(spool_sweep(s, &err) == 0, "a sweep meanwhile");
+    if (rc == 1)
+        wait(NULL);
+    ok(entries(at("spool/tmp")) == 0, "which completes it");
+    spool_close(s);
+}
+
+/* What cannot be removed is named, and does not keep the others. */
+static void test_stays(void)
+{
+    struct spool *s = new_spool("spool");
+    struct err err = ERR_INIT;
+    struct doomed *d = take_out_many(s, 100);
+    char deep[] = "a/b/c/d/e/f/g/h/i/j/k";
+
+    for (int i = 0; i < 2; i++) {
+        struct batch b = make_batch(s, SPOOL_DONE, i ? "last" : "deep");
+
+        if (i == 0)
+            file_mkdirs(at("spool/done/%s/%s", strrchr(b.path, '/') + 1, deep),
+                        &err);
+        ok(doomed_add(d, &b, &err) == TAKING_DONE, "another");
+        batch_clear(&b);
+    }
+    ok(doomed_leave(d, -1, &err) == -1 && strstr(err.text, "cannot remove"),
+       "%s", err.text);
+    doomed_free(d);
+    all_remove();
     spool_close(s);
 }
 
@@ -134,6 +218,8 @@ int main(void)
     test_not();
     test_no_room();
     test_sweep();
+    test_leave();
+    test_stays();
     test_unfinished();
     scratch_remove("precious");
     all_remove();

@@ -13,7 +13,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifdef HAVE_SECCOMP
@@ -21,9 +20,9 @@
 #endif
 
 #include "base/err.h"
+#include "base/sys.h"
 
 #define FIRST_FILE 3   /* after the standard ones */
-#define MAX_OPEN 65536 /* where descriptors can only be closed one by one */
 
 /* A sanitizer maps terabytes, and some of them have threads of their own. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -81,21 +80,6 @@ static int limit_all(const struct sandbox *s, struct err *err)
         return -1;
     alarm(s->wall_s);
     return 0;
-}
-
-static void close_others(void)
-{
-    struct rlimit r;
-    rlim_t n = MAX_OPEN;
-
-#ifdef SYS_close_range
-    if (syscall(SYS_close_range, (unsigned)FIRST_FILE, ~0u, 0u) == 0)
-        return;
-#endif
-    if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < n)
-        n = r.rlim_cur;
-    for (rlim_t fd = FIRST_FILE; fd < n; fd++)
-        close((int)fd);
 }
 
 /* ---- the filter ----------------------------------------------------------*/
@@ -194,7 +178,7 @@ static bool filter(void)
 
 int sandbox_enter(const struct sandbox *s, struct err *err)
 {
-    close_others();
+    sys_close_from(FIRST_FILE);
     if (limit_all(s, err))
         return -1;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))

@@ -15,13 +15,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+
+#define MAX_OPEN 65536 /* where descriptors can only be closed one by one */
 
 enum turn { TURN_GO, TURN_KILL, TURN_FULL };
 
@@ -346,4 +350,19 @@ void sys_crash_if(const char *variable, unsigned long n)
 {
     if (is_set_to(variable, n))
         cut_short(TURN_KILL);
+}
+
+void sys_close_from(int first)
+{
+    struct rlimit r;
+    rlim_t n = MAX_OPEN;
+
+#ifdef SYS_close_range
+    if (syscall(SYS_close_range, (unsigned)first, ~0u, 0u) == 0)
+        return;
+#endif
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < n)
+        n = r.rlim_cur;
+    for (rlim_t fd = (rlim_t)first; fd < n; fd++)
+        close((int)fd);
 }

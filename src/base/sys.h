@@ -57,4 +57,7 @@ int sys_sync_fs(int dir);
 /* As sys_sync_dir for the directory that contains the path. */
 int sys_sync_parent(const char *path);
 
+/* Close this descriptor and all with greater numbers. */
+void sys_close_from(int first);
+
 #endif

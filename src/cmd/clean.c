@@ -37,6 +37,7 @@
 #define OUT_MAX ((size_t)64 << 20)
 #define TRIES 8         /* of a batch that others move meanwhile */
 #define MANY 100        /* batches: to remove their files may take a while */
+#define PATIENCE_MS 500 /* for their files; what takes longer is left alone */
 
 enum { REMOVED, KEPT, MOVED };
 
@@ -54,7 +55,7 @@ struct clean {
     struct doomed *doomed;
     const char *older, *state;
     uint64_t older_s;
-    bool dry_run, json;
+    bool dry_run, json, wait;
     struct jobs slurm, local; /* those that there are */
     bool jobs_known, jobs_named; /* it was asked for them; batches are named */
     struct buf out;      /* lines, or the objects of --json */
@@ -421,10 +422,22 @@ static int say_removed(struct clean *c, struct err *err)
     if (c->out.len)
         fwrite(c->out.data, 1, c->out.len, stdout);
     fflush(stdout);
-    if (!c->dry_run && c->removed >= MANY)
-        log_info("removing the files of %" PRIu64 " batches; if you interrupt"
-                 " this, the next apus clean completes it", c->removed);
     return 0;
+}
+
+/* Of many, in a process of its own, so that this one need not wait. */
+static int remove_files(struct clean *c, struct err *err)
+{
+    int rc;
+
+    if (c->removed < MANY || c->wait || c->dry_run)
+        return doomed_remove(c->doomed, err);
+    rc = doomed_leave(c->doomed, PATIENCE_MS, err);
+    if (rc > 0)
+        log_info("the files of %" PRIu64 " batches are being removed in the"
+                 " background (--wait waits for that); if it is interrupted,"
+                 " the next apus clean completes it", c->removed);
+    return rc < 0 ? -1 : 0;
 }
 
 static int do_clean(struct clean *c, const char **names, size_t n,
@@ -443,8 +456,9 @@ static int do_clean(struct clean *c, const char **names, size_t n,
     cancel_jobs(c, &c->local);
     if (rc == 0)
         rc = say_removed(c, err);
-    if (rc == 0 && (doomed_remove(c->doomed, err) ||
-                    (!c->dry_run && file_split_tidy(c->spool, err))))
+    if (rc == 0 && !c->dry_run && file_split_tidy(c->spool, err))
+        failed(c, err);
+    if (rc == 0 && remove_files(c, err))
         failed(c, err);
     if (rc == 0)
         log_info("%" PRIu64 " %s, %" PRIu64 " kept, %" PRIu64 " failed",
@@ -503,13 +517,15 @@ static const struct opt clean_opts[] = {
       offsetof(struct clean, dry_run) },
     { 0, "json", NULL, "print an array of objects",
       offsetof(struct clean, json) },
+    { 0, "wait", NULL, "end when the files of many are removed, too",
+      offsetof(struct clean, wait) },
     { .name = NULL }
 };
 
 static const struct opt_command clean_command = {
     .name = "apus clean",
     .synopsis = "[BATCH|FILE ...] [--older AGE] [--state STATE] [--dry-run]"
-                " [--json]",
+                " [--json] [--wait]",
     .about = "Remove batches from the spool, with their logs: those that"
              " are named, or that are\nolder than AGE or of a state."
              "  What is worked on stays, what came from AO and is\nnot"
@@ -540,12 +556,14 @@ static const struct opt rm_opts[] = {
       offsetof(struct clean, dry_run) },
     { 0, "json", NULL, "print an array of objects",
       offsetof(struct clean, json) },
+    { 0, "wait", NULL, "end when the files of many are removed, too",
+      offsetof(struct clean, wait) },
     { .name = NULL }
 };
 
 static const struct opt_command rm_command = {
     .name = "apus rm",
-    .synopsis = "BATCH|FILE ... [--dry-run] [--json]",
+    .synopsis = "BATCH|FILE ... [--dry-run] [--json] [--wait]",
     .about = "Remove these batches from the spool, whatever their state,"
              " with their answers and\nlogs; apus clean says what stays.",
     .opts = rm_opts, .min_args = 1, .max_args = SIZE_MAX,

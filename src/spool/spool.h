@@ -109,9 +109,13 @@ enum taking doomed_add(struct doomed *d, const struct batch *b,
 /* Sync: after it no power failure brings a batch back.  Then remove files. */
 int doomed_sync(struct doomed *d, struct err *err);
 int doomed_remove(struct doomed *d, struct err *err);
+/* As doomed_remove, in a process of its own, which completes it also if this
+ * one ends.  1 if that takes longer than wait_ms and continues, 0 if all is
+ * removed, -1. */
+int doomed_leave(struct doomed *d, int wait_ms, struct err *err);
 void doomed_free(struct doomed *d);
 
-/* Remove what removals left that were cut off. */
+/* Remove what removals left that were cut off; those at work are let be. */
 int spool_sweep(const struct spool *s, struct err *err);
 
 /* Remove copies of files that processes left in tmp which are dead, before a
