@@ -21,7 +21,7 @@ answers() { # STATUS NAME netcall-ARGUMENT...
 
 gives 2 "no directory" localnet
 gives 2 "no port" localnet --dir d --port 70000
-gives 1 "no case" localnet --dir "$net" --hostile nothing
+gives 2 "no case" localnet --dir "$net" --hostile nothing
 has err 'wrong-bytes, short' "it names the cases"
 
 "$apus" localnet --help >out

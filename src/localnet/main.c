@@ -25,6 +25,7 @@
 #include "base/program.h"
 #include "base/settings.h"
 #include "commit.h"
+#include "localnet/faults.h"
 #include "localnet/localnet.h"
 #include "localnet/serve.h"
 #include "localnet/spawn.h"
@@ -120,6 +121,17 @@ static int make_wallet(const struct arguments *a, struct err *err)
     return localnet_new_wallet(a->dir, a->new_wallet, err);
 }
 
+/* Before anything is made in the directory. */
+static int check_faults(const struct arguments *a, struct err *err)
+{
+    struct faults unused = { .n = 0 };
+
+    for (size_t i = 0; a->faults[i]; i++)
+        if (faults_add(&unused, a->faults[i], err))
+            return -1;
+    return 0;
+}
+
 static int serve_net(const struct arguments *a)
 {
     struct localnet_options o = { .dir = a->dir, .delay_ms = 100,
@@ -131,7 +143,8 @@ static int serve_net(const struct arguments *a)
     int rc;
 
     if (number_of(a->port, "--port", 65535, &o.port, &err) ||
-        number_of(a->delay, "--delay", MAX_DELAY_MS, &o.delay_ms, &err))
+        number_of(a->delay, "--delay", MAX_DELAY_MS, &o.delay_ms, &err) ||
+        check_faults(a, &err))
         return misused(&err);
     if (a->new_wallet)
         return make_wallet(a, &err) ? fail(&err) : DONE;
