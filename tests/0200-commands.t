@@ -114,6 +114,10 @@ for s in batch=0 batch=65537 part-size=1K rank-timeout=1 ranks=65537 \
     gives 2 "$s is out of range" settings --$s
     has err "${s%=*} = \"${s#*=}\": .*, [a0-9].* expected" "which tells it"
 done
+for s in max-winc max-winc-day; do
+    gives 2 "$s is no number" push --$s 1AR
+    has err "$s = \"1AR\": a whole number" "says so before all else"
+done
 gives 2 "a kernel that is none" settings --kernel abacus
 gives 2 "a umask that is none" settings --umask 8
 gives 2 "a umask that is too large" settings --umask 1777

@@ -71,9 +71,9 @@ const struct setting program_settings[] = {
     { "bundler-key", "text", "", HERE,
       "address that must sign its receipts; empty: the one that it names the"
       " first time" },
-    { "max-winc", "text", "1000000000000", HERE,
+    { "max-winc", "count 0..", "1000000000000", HERE,
       "most winston credits that one push may cost" },
-    { "max-winc-day", "text", "5000000000000", HERE,
+    { "max-winc-day", "count 0..", "5000000000000", HERE,
       "most winston credits that a wallet may pay in a day (UTC)" },
     { "ledger", "path", "", HERE,
       "directory of the wallet's ledger of each day; empty: ledger beside the"

@@ -22,7 +22,6 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
-#include "base/json.h"
 #include "base/mem.h"
 #include "base/settings.h"
 #include "base/sys.h"
@@ -141,17 +140,6 @@ static int check_signer(struct push_send *p, const struct settings *s,
     return rc == 0 ? pin_first(p, err) : rc < 0 ? -1 : 0;
 }
 
-static int get_limit(uint64_t *out, const struct settings *s,
-                     const char *name, struct err *err)
-{
-    const char *text = settings_text(s, name);
-
-    if (json_u64_text(text, out))
-        return err_set(err, ERR_INPUT, "%s = \"%s\": a number of winston"
-                       " credits expected", name, text);
-    return 0;
-}
-
 int push_send_new(struct push_send **out, const struct settings *s,
                   const char *spool_dir, struct id node,
                   const struct caller *caller, struct err *err)
@@ -163,9 +151,9 @@ int push_send_new(struct push_send **out, const struct settings *s,
     p->node = node;
     p->caller = *caller;
     p->priced = UINT64_MAX;
-    if (get_limit(&p->max_winc, s, "max-winc", err) ||
-        get_limit(&p->max_winc_day, s, "max-winc-day", err) ||
-        bundler_new(&p->bundler, s, err) ||
+    p->max_winc = settings_count(s, "max-winc");
+    p->max_winc_day = settings_count(s, "max-winc-day");
+    if (bundler_new(&p->bundler, s, err) ||
         bundler_info(p->bundler, &p->info, err) || check_signer(p, s, err)) {
         push_send_free(p);
         return -1;
