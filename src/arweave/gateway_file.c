@@ -26,6 +26,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "base/room.h"
 #include "base/sys.h"
 
 #define PIECE ((size_t)1 << 20)
@@ -183,8 +184,8 @@ static int find_place(struct gateways *g, size_t i, void *self, struct err *err)
     dir = directory_of(f->path);
     if (file_size(f->part, &have, NULL))
         have = 0;
-    rc = file_check_space(dir, f->data.size > have ? f->data.size - have : 0,
-                          err);
+    rc = room_check(dir, f->data.size > have ? f->data.size - have : 0,
+                    "make room there and run it again", err);
     free(dir);
     return rc;
 }

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -225,21 +224,6 @@ int file_mkdirs(const char *path, struct err *err)
     }
     free(part);
     return rc;
-}
-
-int file_check_space(const char *dir, uint64_t n, struct err *err)
-{
-    struct statvfs v;
-    uint64_t space;
-
-    if (statvfs(dir, &v) || !v.f_frsize)
-        return 0;
-    space = v.f_bavail > UINT64_MAX / v.f_frsize
-               ? UINT64_MAX : (uint64_t)v.f_bavail * v.f_frsize;
-    if (space >= n)
-        return 0;
-    return err_set(err, ERR_RETRY, "there are %ju bytes free in \"%s\", %ju "
-                   "are needed", (uintmax_t)space, dir, (uintmax_t)n);
 }
 
 char *file_join(const char *dir, const char *name)

@@ -39,10 +39,6 @@ int file_share_as(const char *path, const char *old, struct err *err);
 /* mkdir -p, mode 0777 less the umask. */
 int file_mkdirs(const char *path, struct err *err);
 
-/* 0 if the file system of this directory has room for n more bytes, or does
- * not say; else ERR_RETRY that tells both. */
-int file_check_space(const char *dir, uint64_t n, struct err *err);
-
 /* Random letters, for the name of a file or directory that nobody else makes
  * up: not this process again, none on another machine, none in a container
  * that has its number. */

@@ -24,6 +24,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/room.h"
 #include "base/sys.h"
 #include "proof/digest.h"
 
@@ -241,8 +242,9 @@ static int grow(struct growing *g, const char *url, bool ranges,
     if (g->fd < 0)
         return err_errno(err, file_err_code(errno), "cannot make \"%s\"",
                          g->part);
-    if (file_check_space(g->x->dir, g->size > g->have ? g->size - g->have : 0,
-                         err))
+    if (room_check(g->x->dir, g->size > g->have ? g->size - g->have : 0,
+                   "make room there, or name another directory with the"
+                   " setting models", err))
         return -1;
     while (ranges && g->have < g->size) {
         uint64_t n = g->size - g->have;

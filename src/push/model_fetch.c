@@ -26,6 +26,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "base/room.h"
 #include "base/sys.h"
 #include "model/model_stream.h"
 #include "model/models.h"
@@ -102,8 +103,10 @@ static int find_source(struct gateways *g, size_t i, void *self,
     x->source = i;
     if (file_size(x->part, &have, NULL))
         have = 0;
-    return file_check_space(x->f->store,
-                            x->data.size > have ? x->data.size - have : 0, err);
+    return room_check(x->f->store,
+                      x->data.size > have ? x->data.size - have : 0,
+                      "make room there, or name another directory with the"
+                      " setting models", err);
 }
 
 /* ---- bytes ----- */

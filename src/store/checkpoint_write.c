@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <hdf5.h>
@@ -22,6 +21,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "base/room.h"
 #include "base/sys.h"
 #include "proof/job_record.h"
 #include "proof/merkle.h"
@@ -33,6 +33,8 @@
  * back. */
 #define METADATA ((uint64_t)128 << 10)
 #define HOLD ((uint64_t)1 << 20) /* bytes of a buffer, but at least one row */
+#define MAKE_ROOM "make room there (apus clean removes old batches, apus du tells" \
+                  " what they take) and run it again"
 #define NO_ID H5I_INVALID_HID
 
 /* A dataset on its way: `at` rows are in the file, `held` in the buffer. */
@@ -425,30 +427,6 @@ static int plan(struct writer *w, uint64_t *nbytes, struct err *err)
     return 0;
 }
 
-/* After this HDF5 has nothing to lose to a full disk. */
-static int reserve(struct writer *w, uint64_t nbytes, struct err *err)
-{
-    struct statvfs fs;
-    int rc;
-
-    do
-        rc = fallocate(w->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)nbytes);
-    while (rc && errno == EINTR);
-    if (rc == 0)
-        return 0;
-    if (errno != EOPNOTSUPP && errno != ENOSYS)
-        return err_errno(err, ERR_RETRY, "cannot reserve %ju bytes for \"%s\"",
-                         (uintmax_t)nbytes, w->path);
-    if (fstatvfs(w->fd, &fs))
-        return cannot(w, "find the free space for", err);
-    if (fs.f_bavail < nbytes / fs.f_frsize + 1)
-        return err_set(err, ERR_RETRY,
-                       "no space for \"%s\": it takes %ju bytes, %ju are free",
-                       w->path, (uintmax_t)nbytes,
-                       (uintmax_t)fs.f_bavail * fs.f_frsize);
-    return 0;
-}
-
 /* No times: two writings give the same bytes.  Links stay in the header of
  * their group however many they are; so do attributes, which are at most
  * eight of an object. */
@@ -745,7 +723,9 @@ static int write_all(struct writer *w, checkpoint_row_fn *give, void *self,
     if (w->head->custom_id_size > 0 &&
         (w->text = layout_text_type(w->head->custom_id_size)) < 0)
         return err_set(err, ERR_FATAL, "HDF5 makes no types");
-    if (plan(w, &nbytes, err) || create(w, err) || reserve(w, nbytes, err) ||
+    /* once there is room, HDF5 has nothing to lose to a full disk */
+    if (plan(w, &nbytes, err) || create(w, err) ||
+        room_reserve(w->fd, w->path, nbytes, MAKE_ROOM, err) ||
         describe(w, err) || make_sets(w, err) || put_rows(w, give, self, err) ||
         finish_file(w, err) || look_back(w, err) || publish(w, err)) {
         if (w->made)

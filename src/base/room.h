@@ -1,0 +1,24 @@
+/*
+ * Whether a file system has room for a file that is about to be written, and
+ * errors that name the file system, what is free on it and what is needed.
+ */
+#ifndef APUS_BASE_ROOM_H
+#define APUS_BASE_ROOM_H
+
+#include <stdint.h>
+
+struct err;
+
+/* Whether a directory's file system has n bytes free, which is so where that
+ * cannot be told: 0, or -1 with ERR_RETRY.  `helps` ends the message. */
+int room_check(const char *dir, uint64_t n, const char *helps,
+               struct err *err);
+
+/* Reserve the first n bytes of an open file, whose size stays; where a file
+ * system cannot do that, only check that they are free.  `path` is for the
+ * message.  0, or -1: ERR_RETRY for a full disk or quota, ERR_INPUT for a
+ * limit of the size of a file. */
+int room_reserve(int fd, const char *path, uint64_t n, const char *helps,
+                 struct err *err);
+
+#endif
