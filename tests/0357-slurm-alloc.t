@@ -122,6 +122,20 @@ srun --overlap -n1 -J orted sleep 300 &
 until squeue -h -s -j \$SLURM_JOB_ID -o %j | grep -q orted; do sleep 0.1; done
 "$apus" run q.jsonl -m nano -o beside.out --spool "$tmp/beside"
 TXT
+# a step that Slurm lists for some time after its ranks have ended
+program nopmix squeue <<TXT
+#!/bin/sh
+n=\$(cat "$tmp/lingers" 2>/dev/null) || n=0
+case "\$*" in
+*'%i %j'*)
+    if [ "\$n" -gt 0 ]; then
+        echo \$((n - 1)) >"$tmp/lingers"
+        echo "\$SLURM_JOB_ID.9 apus-\$(cat "$tmp/lingering")"
+        exit
+    fi ;;
+esac
+exec $(command -v squeue) "\$@"
+TXT
 PATH=$tmp/nopmix:$plain
 salloc -Q -N2 sh beside.sh >out 2>err &
 pid=$!
@@ -131,13 +145,16 @@ report $r "one works beside a step of something else"
 batch=$(basename "$(echo beside/running/b*)")
 squeue -h -s -o %j | grep -qx "apus-${batch#b}" && r=0 || r=1
 report $r "its step has the name of its batch, also where mpirun starts it"
+echo "${batch#b}" >lingering
+echo 30 >lingers
 kill -TERM "$(pgrep -f "^$apus run q.jsonl.*$tmp/beside")" || r=1
 got=0
 wait $pid || got=$?
 [ $r -eq 0 ] && [ $got -eq 75 ] && r=0 || r=1
 report $r "told to end it saves, with 75"
 [ -n "$(find beside/todo -mindepth 1 -maxdepth 1)" ] && r=0 || r=1
-report $r "and the batch is in todo"
+report $r "and the batch is in todo, though its step ends late"
+has err 'waiting until Slurm has ended the step' "says what it waits for"
 PATH=$plain
 cat >again.sh <<TXT
 got=0

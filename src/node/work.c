@@ -38,7 +38,8 @@
 
 #define TRIES 3           /* starts in a row that get nowhere */
 #define LOOK_NS 200000000
-#define STEP_LOOKS 25
+#define STEP_LOOKS 200    /* 40 s: Slurm gives ranks 30 s to end (KillWait) */
+#define STEP_SAYS 190     /* looks that are left when it is said */
 #define MPI_FILE (16u << 20) /* bytes of a file that MPI makes, at most */
 
 /* How apus-worker ends (man apus-worker). */
@@ -380,9 +381,15 @@ static int place_take_back(struct work_place *p, const struct spool *s,
         return 0;
     name = xasprintf("apus-%s", id_text(b->id).s);
     /* an ended step may be listed for a moment longer */
-    while ((rc = allocation_has_step(&p->in, name, err)) > 0 && --looks > 0)
+    while ((rc = allocation_has_step(&p->in, name, err)) > 0 && --looks > 0) {
+        if (looks == STEP_SAYS)
+            log_info("waiting until Slurm has ended the step of its ranks");
         nanosleep(&pause, NULL);
+    }
     free(name);
+    if (rc > 0 && ended)
+        log_warning("the step of its ranks is still there: until it ends, the"
+                    " batch stays in running");
     if (rc == 0 && spool_adopt(s, b, is_that_job, &job, OWNER_STALE_S, err) ==
                        TAKING_FAILED)
         return -1;
