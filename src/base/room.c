@@ -58,6 +58,15 @@ static void mount_point(char out[PATH_MAX], const char *path)
     }
 }
 
+int room_remedy(struct err *err, int why, const char *helps)
+{
+    struct err own = ERR_INIT;
+
+    err = err_or(err, &own);
+    return why == ENOSPC || why == EDQUOT
+               ? err_set(err, err->code, "%s: %s", err->text, helps) : -1;
+}
+
 static int no_room(const char *path, uint64_t n, uint64_t space,
                    const char *helps, struct err *err)
 {
@@ -82,9 +91,11 @@ int room_check(const char *dir, uint64_t n, const char *helps,
 static int refused(int fd, const char *path, uint64_t n, const char *helps,
                    struct err *err)
 {
+    struct err own = ERR_INIT;
     int why = errno;
     struct statvfs v;
 
+    err = err_or(err, &own);
     if (why == ENOSPC && fstatvfs(fd, &v) == 0)
         return no_room(path, n, free_bytes(&v), helps, err);
     errno = why;
@@ -93,18 +104,15 @@ static int refused(int fd, const char *path, uint64_t n, const char *helps,
     if (why == EFBIG)
         return err_set(err, err->code, "%s: allow larger files (ulimit -f), or"
                        " set part-size", err->text);
-    return why == EDQUOT ? err_set(err, err->code, "%s: %s", err->text, helps)
-                         : -1;
+    return room_remedy(err, why, helps);
 }
 
 int room_reserve(int fd, const char *path, uint64_t n, const char *helps,
                  struct err *err)
 {
-    struct err own = ERR_INIT;
     struct statvfs v;
     int rc;
 
-    err = err_or(err, &own);
     do
         rc = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)n);
     while (rc && errno == EINTR);

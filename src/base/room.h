@@ -9,6 +9,14 @@
 
 struct err;
 
+/* What helps where batches are. */
+#define ROOM_OF_SPOOL "make room there (apus clean removes old batches, apus" \
+                      " du tells what they take) and run it again"
+
+/* Add what helps to an error that is filled, if its errno `why` is that of a
+ * full disk or quota.  -1. */
+int room_remedy(struct err *err, int why, const char *helps);
+
 /* Whether a directory's file system has n bytes free, which is so where that
  * cannot be told: 0, or -1 with ERR_RETRY.  `helps` ends the message. */
 int room_check(const char *dir, uint64_t n, const char *helps,

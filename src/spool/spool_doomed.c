@@ -34,6 +34,7 @@
 /* A file server answers one question at a time slowly, and many at once. */
 #define THREADS 8
 #define PATHS_PER_THREAD 16
+#define WHY_MAX 1024 /* bytes of an error that another process had */
 
 struct doomed {
     const struct spool *s;
@@ -336,7 +337,7 @@ static int left_wrong(pid_t pid, struct err *err, const char *text, size_t n)
 static int hear_end(pid_t pid, int from, int wait_ms, struct err *err)
 {
     struct pollfd p = { .fd = from, .events = POLLIN };
-    char text[sizeof(err->text)];
+    char text[WHY_MAX];
     ssize_t n;
     int rc;
 

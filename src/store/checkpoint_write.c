@@ -33,8 +33,6 @@
  * back. */
 #define METADATA ((uint64_t)128 << 10)
 #define HOLD ((uint64_t)1 << 20) /* bytes of a buffer, but at least one row */
-#define MAKE_ROOM "make room there (apus clean removes old batches, apus du tells" \
-                  " what they take) and run it again"
 #define NO_ID H5I_INVALID_HID
 
 /* A dataset on its way: `at` rows are in the file, `held` in the buffer. */
@@ -725,7 +723,7 @@ static int write_all(struct writer *w, checkpoint_row_fn *give, void *self,
         return err_set(err, ERR_FATAL, "HDF5 makes no types");
     /* once there is room, HDF5 has nothing to lose to a full disk */
     if (plan(w, &nbytes, err) || create(w, err) ||
-        room_reserve(w->fd, w->path, nbytes, MAKE_ROOM, err) ||
+        room_reserve(w->fd, w->path, nbytes, ROOM_OF_SPOOL, err) ||
         describe(w, err) || make_sets(w, err) || put_rows(w, give, self, err) ||
         finish_file(w, err) || look_back(w, err) || publish(w, err)) {
         if (w->made)

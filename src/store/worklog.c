@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "base/room.h"
 #include "base/sys.h"
 #include "proof/digest.h"
 
@@ -65,9 +66,11 @@ static int cannot(struct err *err, const char *what, const char *path)
     bool path_wrong = errno == ENOENT || errno == ENOTDIR || errno == EACCES ||
                       errno == EPERM || errno == ELOOP || errno == EEXIST ||
                       errno == ENAMETOOLONG || errno == EISDIR;
+    int why = errno;
 
-    return err_errno(err, path_wrong ? ERR_INPUT : ERR_RETRY,
-                     "cannot %s \"%s\"", what, path);
+    err_errno(err, path_wrong ? ERR_INPUT : ERR_RETRY,
+              "cannot %s \"%s\"", what, path);
+    return room_remedy(err, why, ROOM_OF_SPOOL);
 }
 
 /* Room for n bytes in *data; the contents are lost.  -1 without memory. */
@@ -133,7 +136,7 @@ static int give_up(struct worklog *w, struct err *err)
         lseek(w->fd, (off_t)w->size, SEEK_SET) < 0)
         w->torn = true;
     errno = why;
-    return err_errno(err, ERR_RETRY, "cannot write \"%s\"", w->path);
+    return cannot(err, "write", w->path);
 }
 
 int worklog_put(struct worklog *w, enum frame_type type, uint64_t index,
