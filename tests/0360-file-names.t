@@ -42,7 +42,12 @@ for what in 'show typo.jsonl' 'wait typo.jsonl' 'submit typo.jsonl -m nano' \
         "a file may be meant"
 done
 gives 1 "a path" submit ./typo.jsonl -m nano
-has err '"./typo.jsonl" .*, nor is there such a file$' "too"
+has err '"./typo.jsonl" .*, nor a file of that name$' "too"
+mkdir data dir
+for what in 'submit data -m nano' 'wait dir' 'rm ./dir' 'export data/'; do
+    gives 1 "$what" $what
+    has err '": that is a directory, name a file in it$' "a directory is named"
+done
 gives 1 "a file of no batch" show all.jsonl
 has err 'no batch of the file "all.jsonl"' "is named"
 

@@ -378,11 +378,16 @@ static int note_match(void *self, const char *name, struct id id,
 }
 
 /* Where a batch is meant a file may be, too, and be mistyped. */
+static const char *no_file(const char *what)
+{
+    return file_is_dir(what) ? ": that is a directory, name a file in it"
+           : file_exists(what) ? "" : ", nor a file of that name";
+}
+
 static int no_batch(const struct spool *s, const char *what, struct err *err)
 {
     return err_set(err, ERR_INPUT, "no batch \"%s\" in the spool \"%s\"%s",
-                   what, s->dir, file_exists(what) ? ""
-                                 : ", nor a file of that name");
+                   what, s->dir, no_file(what));
 }
 
 static int search_prefix(const struct spool *s, const char *what, struct id *id,
@@ -390,6 +395,8 @@ static int search_prefix(const struct spool *s, const char *what, struct id *id,
 {
     struct batch_search f = { .what = what, .n = strlen(what) };
 
+    if (f.n < MIN_PREFIX && file_is_dir(what))
+        return no_batch(s, what, err);
     if (f.n < MIN_PREFIX)
         return err_set(err, ERR_INPUT,
                        "batch \"%s\": at least %d characters of its id are"
@@ -434,8 +441,7 @@ out:
     free(path);
     if (rc)
         return err_set(err, ERR_INPUT, "\"%s\" is not a batch of the spool"
-                       " \"%s\"%s", what, s->dir,
-                       file_exists(what) ? "" : ", nor is there such a file");
+                       " \"%s\"%s", what, s->dir, no_file(what));
     return 0;
 }
 
