@@ -179,7 +179,7 @@ int worklog_sync(struct worklog *w, struct err *err)
         /* A second one may succeed and mean nothing: the kernel tells of a
          * page that it could not write once. */
         w->lost = w->failed = true;
-        return err_errno(err, ERR_RETRY, "cannot sync \"%s\"", w->path);
+        return cannot(err, "sync", w->path);
     }
     w->unsynced = 0;
     clock_gettime(CLOCK_MONOTONIC, &w->synced);
@@ -216,7 +216,7 @@ int worklog_close(struct worklog *w, struct err *err)
     rc = worklog_sync(w, err);
     /* NFS reports a full disk here at the latest. */
     if (close(w->fd) && rc == 0)
-        rc = err_errno(err, ERR_RETRY, "cannot close \"%s\"", w->path);
+        rc = cannot(err, "close", w->path);
     w->fd = -1;
     worklog_free(w);
     return rc;
