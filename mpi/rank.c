@@ -12,8 +12,6 @@
 
 #include "answer/prompt.h"
 #include "backend/backends.h"
-#include "backend/cuda/cuda.h"
-#include "backend/pretend/pretend.h"
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -29,6 +27,7 @@
 #include "mpi/compute.h"
 #include "mpi/dispatch.h"
 #include "mpi/comm.h"
+#include "mpi/rank_backend.h"
 #include "mpi/sealer.h"
 #include "mpi/tensors.h"
 #include "spool/spool.h"
@@ -47,8 +46,7 @@ struct rank_side {
     uint64_t own, shared;    /* memory of this process with its weights; of
                                 those that ranks share */
     uint64_t sharers;        /* .. so many ranks */
-    struct backend *backend; /* NULL: not opened yet */
-    bool device;             /* .. it is a GPU's, with memory of its own */
+    struct rank_backend on;
 
     /* of the batch */
     char *batch_path;
@@ -93,7 +91,7 @@ void rank_free(struct rank_side *r)
     if (!r)
         return;
     leave_batch(r);
-    backend_close(r->backend);
+    rank_backend_close(&r->on);
     prompt_model_clear(&r->model);
     model_close(r->plain);
     free(r);
@@ -179,48 +177,35 @@ static void report_beat(struct rank_side *r)
 
 /* ---- the model ----------------------------------------------------------- */
 
-/* Its number among the ranks of this machine, which Slurm and OpenMPI tell. */
-static unsigned local_rank(void)
+/* The model's record says which backend computes it. */
+static int open_backend(struct rank_side *r, const char *what, struct err *err)
 {
-    const char *text = getenv("SLURM_LOCALID");
+    const struct backend_wish wish = {
+        .kernel = r->o.kernel, .threads = r->o.threads,
+        .pretend = r->o.pretend, .hidden = r->o.seal.with_hidden,
+        .shares = r->o.sharers > 1,
+        .wait_s = r->o.lost_s * START_FACTOR / 2,
+    };
+    struct model_record rec;
+    struct id id;
+    char *path;
+    int rc;
 
-    if (!text)
-        text = getenv("OMPI_COMM_WORLD_LOCAL_RANK");
-    return text ? (unsigned)strtoul(text, NULL, 10) : 0;
-}
-
-static int open_backend(struct rank_side *r, struct err *err)
-{
-    const struct caller caller = { .note = log_note };
-
-    if (r->backend)
-        return 0;
-    if (r->o.pretend) {
-        r->backend = pretend_new();
-        return 0;
-    }
-    r->device = strcmp(r->o.kernel, "cuda") == 0;
-    if (r->device)
-        return cuda_open(&r->backend, local_rank(), err);
-    if (backend_open(&r->backend, r->o.kernel, r->o.threads, err))
-        return -1;
-    /* others have patience for a rank that reads its model, not without end */
-    if (r->o.sharers > 1)
-        backend_share(r->backend, r->o.lost_s * START_FACTOR / 2, &caller);
-    if (x1_cpu_refused() && strcmp(r->o.kernel, "auto") == 0)
-        log_warning("this CPU has %s: kernel \"%s\" computes",
-                    x1_cpu_refused(), r->backend->name);
-    return 0;
+    if (models_resolve(&path, r->o.models, what, NULL, err))
+        return err_prefix(err, "the model of this batch");
+    rc = model_peek(&rec, &id, path, err);
+    free(path);
+    if (rc)
+        return err_prefix(err, "the model of this batch");
+    return rank_backend_open(&r->on, &wish, &rec, err);
 }
 
 /* What a fault is pretended with. */
-static int open_plain(struct rank_side *r, struct id model, struct err *err)
+static int open_plain(struct rank_side *r, const char *what, struct err *err)
 {
     model_close(r->plain);
     r->plain = NULL;
-    return models_open(&r->plain, r->o.models,
-                       r->o.model_path ? r->o.model_path : id_text(model).s,
-                       NULL, NULL, err);
+    return models_open(&r->plain, r->o.models, what, NULL, NULL, err);
 }
 
 /* How many ranks are on a socket nobody knows: there its weights, which are
@@ -230,26 +215,25 @@ static void count_shared(struct rank_side *r)
     bool of_socket = false;
 
     r->shared = 0;
-    if (!r->o.pretend && !r->device)
-        r->shared = backend_shared_bytes(r->backend, &of_socket);
+    if (!r->o.pretend && !r->on.device)
+        r->shared = backend_shared_bytes(r->on.b, &of_socket);
     r->sharers = of_socket ? 1 : r->o.sharers;
 }
 
 int rank_open_model(struct rank_side *r, struct id model, struct err *err)
 {
+    const struct id_text text = id_text(model);
+    const char *what = r->o.model_path ? r->o.model_path : text.s;
     struct model *m;
 
-    if (open_backend(r, err))
-        return -1;
     if (r->has_model && id_equal(r->model.model->id, model))
         return 0;
     prompt_model_clear(&r->model);
     r->has_model = false;
-    if (r->o.fault && open_plain(r, model, err))
+    if (open_backend(r, what, err) ||
+        (r->o.fault && open_plain(r, what, err)))
         return -1;
-    if (models_open(&m, r->o.models,
-                    r->o.model_path ? r->o.model_path : id_text(model).s,
-                    r->backend->sink, NULL, err))
+    if (models_open(&m, r->o.models, what, r->on.b->sink, NULL, err))
         return err_prefix(err, "the model of this batch");
     if (!id_equal(m->id, model)) {
         model_close(m);
@@ -257,7 +241,7 @@ int rank_open_model(struct rank_side *r, struct id model, struct err *err)
                        "\"%s\" is not the model of this"
                        " batch, which is %s",
                        r->o.model_path ? r->o.model_path : r->o.models,
-                       id_text(model).s);
+                       text.s);
     }
     if (prompt_model_init(&r->model, m, err))
         return -1;
@@ -283,7 +267,7 @@ static unsigned of_steps(const struct seal_options *o)
 /* What the cache may have beside the weights.  A device plans its own. */
 static uint64_t kv_ceiling(const struct rank_side *r)
 {
-    if (r->o.kv_bytes || !r->o.memory || r->device)
+    if (r->o.kv_bytes || !r->o.memory || r->on.device)
         return r->o.kv_bytes;
     return plan_cache(r->o.memory, r->own, r->shared, r->sharers);
 }
@@ -305,7 +289,7 @@ static int begin_batch(struct rank_side *r, struct err *err)
     if (batch_info_read(&r->info, r->batch_path, err) ||
         rank_open_model(r, r->info.model, err))
         return -1;
-    o.backend = r->backend;
+    o.backend = r->on.b;
     o.kv_bytes = kv_ceiling(r);
     return compute_new(&r->compute, &o, err);
 }

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "backend/cuda/cuda.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -59,7 +60,7 @@ struct worker_run {
     const char *check; /* a file of requests */
     bool json, strict; /* of it */
     struct tokenizing tokenizing;
-    bool alone, outcome, plan, show, pretend;
+    bool alone, outcome, plan, show, gpus, pretend;
     const char *model_path, *time_left, *fault_place;
     struct pretended fault;
     const char **names; /* of batches; none: all in todo */
@@ -572,6 +573,17 @@ static int report_outcome(const struct worker_run *w)
     return outcome < 0 ? EXIT_FAILED : outcome;
 }
 
+static int show_gpus(void)
+{
+    struct buf text;
+
+    buf_init(&text, HELP_MAX);
+    cuda_look(&text);
+    fwrite(text.data, 1, text.len, stdout);
+    buf_clear(&text);
+    return EXIT_DONE;
+}
+
 static void print_version(void)
 {
     printf("apus-worker %s (%s), %s\n", PACKAGE_VERSION, APUS_COMMIT,
@@ -645,6 +657,8 @@ static int choose_task(struct worker_run *w)
 {
     struct err err = ERR_INIT;
 
+    if (w->gpus)
+        return show_gpus();
     if (w->check)
         return check_requests(w);
     if (w->tokenizing.file)
@@ -690,6 +704,8 @@ static const struct opt worker_opts[] = {
       offsetof(struct worker_run, tokenizing.decode) },
     { 0, "show-ranks", NULL, "work on nothing; print a line a rank",
       offsetof(struct worker_run, show) },
+    { 0, "show-gpus", NULL, "work on nothing; print what there is of GPUs"
+      " (apus doctor)", offsetof(struct worker_run, gpus) },
     { 0, "time-left", "TIME",
       "until the job is ended, DAYS-HH:MM:SS or"
       " seconds: save before",

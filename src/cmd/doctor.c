@@ -111,7 +111,7 @@ static int do_doctor(struct doctor *d)
 {
     static void (*const local[])(struct doctor *) = {
         doctor_spool, doctor_batches, doctor_models, doctor_arithmetic,
-        doctor_worker, doctor_parser, doctor_ranks, doctor_slurm,
+        doctor_worker, doctor_gpus, doctor_parser, doctor_ranks, doctor_slurm,
         doctor_wallet, NULL
     };
     static void (*const remote[])(struct doctor *) = {
@@ -119,7 +119,8 @@ static int do_doctor(struct doctor *d)
     };
     static void (*const of_node[])(struct doctor *) = {
         doctor_node, doctor_machine, doctor_spool, doctor_writes,
-        doctor_models, doctor_arithmetic, doctor_worker, doctor_parser, NULL
+        doctor_models, doctor_arithmetic, doctor_worker, doctor_gpus,
+        doctor_parser, NULL
     };
 
     be_impatient(d->settings);

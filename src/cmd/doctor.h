@@ -40,6 +40,7 @@ void doctor_batches(struct doctor *d);
 void doctor_models(struct doctor *d);
 void doctor_arithmetic(struct doctor *d);
 void doctor_worker(struct doctor *d);
+void doctor_gpus(struct doctor *d);
 void doctor_parser(struct doctor *d);
 void doctor_ranks(struct doctor *d);
 void doctor_slurm(struct doctor *d);

@@ -361,18 +361,16 @@ void doctor_arithmetic(struct doctor *d)
     }
 }
 
-/* Run a program and keep the first line that it says. */
-static int first_line(char *line, size_t n, const char *const *argv,
-                      struct err *err)
+/* Run a program and append what it says. */
+static int all_lines(struct buf *out, const char *const *argv, struct err *err)
 {
-    struct buf out, errs;
+    struct buf errs;
     int status, rc;
     char **env;
 
-    buf_init(&out, OUT_MAX);
     buf_init(&errs, OUT_MAX);
     env = child_env_new(CHILD_ENV_CLEAN, NULL);
-    rc = child_run(&status, &out, &errs, argv, env, RUN_MS, err);
+    rc = child_run(&status, out, &errs, argv, env, RUN_MS, err);
     child_env_free(env);
     if (rc == 0 && status != 0) {
         if (errs.len)
@@ -380,12 +378,24 @@ static int first_line(char *line, size_t n, const char *const *argv,
         rc = err_set(err, ERR_FATAL, "%s ended with status %d: %s", argv[0],
                      status, errs.len ? errs.data : "it said nothing");
     }
+    buf_clear(&errs);
+    return rc;
+}
+
+/* .. and keep the first line of it. */
+static int first_line(char *line, size_t n, const char *const *argv,
+                      struct err *err)
+{
+    struct buf out;
+    int rc;
+
+    buf_init(&out, OUT_MAX);
+    rc = all_lines(&out, argv, err);
     if (rc == 0)
         snprintf(line, n, "%.*s",
                  out.len ? (int)strcspn(out.data, "\n") : 0,
                  out.len ? out.data : "");
     buf_clear(&out);
-    buf_clear(&errs);
     return rc;
 }
 
@@ -406,6 +416,36 @@ void doctor_worker(struct doctor *d)
                    PACKAGE_VERSION, APUS_COMMIT);
     else
         doctor_ok(d, "worker", "\"%s\"", worker);
+    free(worker);
+}
+
+/* What a worker finds of GPUs here, in its own words. */
+void doctor_gpus(struct doctor *d)
+{
+    char *worker = work_worker_path(), *next, *line;
+    const char *const argv[] = { worker, "--show-gpus", NULL };
+    struct err err = ERR_INIT;
+    struct buf out;
+
+    buf_init(&out, OUT_MAX);
+    if (all_lines(&out, argv, &err))
+        doctor_bad(d, "gpu", "install both from one build", "%s", err.text);
+    else if (out.len == 0)
+        doctor_skip(d, "gpu", "the worker says nothing");
+    next = err.code || out.len == 0 ? NULL : out.data;
+    while ((line = strsep(&next, "\n")) != NULL) {
+        char *text = strchr(line, ' '), *remedy = strchr(line, '\t');
+
+        if (!text)
+            continue;
+        if (remedy)
+            *remedy++ = '\0';
+        if (remedy)
+            doctor_warn(d, "gpu", remedy, "%s", text + 1);
+        else
+            doctor_ok(d, "gpu", "%s", text + 1);
+    }
+    buf_clear(&out);
     free(worker);
 }
 

@@ -77,8 +77,8 @@ void doctor_machine(struct doctor *d)
     else
         doctor_ok(d, "memory", "%" PRIu64 " MiB for this process",
                   memory >> 20);
-    doctor_ok(d, "gpus", "%u seen%s%s; workers compute on the CPU",
-              count_gpus(), gpus ? ", the job's: " : "", gpus ? gpus : "");
+    doctor_ok(d, "gpus", "%u seen%s%s", count_gpus(),
+              gpus ? ", the job's: " : "", gpus ? gpus : "");
 }
 
 /* ---- what it shares with others ------------------------------------------ */

@@ -12,5 +12,6 @@
 
 #include "backend/cuda/layers.cu"
 #include "backend/cuda/load.cu"
+#include "backend/cuda/look.cu"
 #include "backend/cuda/order.cu"
 #include "backend/cuda/device.cu"

@@ -159,12 +159,37 @@ cudaError_t cusim_attribute(const void *kernel, int what, int value)
     return cudaSuccess;
 }
 
-cudaError_t cudaGetDeviceCount(int *n)
+static int devices(void)
 {
     const char *v = getenv("CUSIM_DEVICES");
 
-    *n = v ? atoi(v) : 1;
+    return v ? atoi(v) : 1;
+}
+/* 0: there is no driver where there is no device. */
+cudaError_t cudaDriverGetVersion(int *v)
+{
+    *v = devices() > 0 ? 13000 : 0;
+    return cudaSuccess;
+}
+cudaError_t cudaRuntimeGetVersion(int *v)
+{
+    *v = 13000;
+    return cudaSuccess;
+}
+cudaError_t cudaGetDeviceCount(int *n)
+{
+    *n = devices();
     return *n > 0 ? cudaSuccess : cudaErrorNoDevice;
+}
+cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int d)
+{
+    if (d < 0 || d >= devices())
+        return last_error = cudaErrorInvalidValue;
+    *p = {};
+    snprintf(p->name, sizeof(p->name), "emulated device");
+    p->uuid.bytes[15] = (char)d;
+    p->major = 9;
+    return cudaSuccess;
 }
 /* A small device of compute capability 9.0. */
 cudaError_t cudaDeviceGetAttribute(int *v, enum cudaDeviceAttr a, int)
@@ -176,7 +201,7 @@ cudaError_t cudaDeviceGetAttribute(int *v, enum cudaDeviceAttr a, int)
 }
 cudaError_t cudaSetDevice(int d)
 {
-    return d ? cudaErrorInvalidValue : 0;
+    return d < 0 || d >= devices() ? cudaErrorInvalidValue : cudaSuccess;
 }
 cudaError_t cudaGetLastError(void)
 {

@@ -54,6 +54,7 @@ EXTRA_DIST += kernels/cuda/attention.cu kernels/cuda/hashes.cu \
 	kernels/cuda/heads.cu kernels/cuda/linear.cu kernels/cuda/prefill.cu \
 	kernels/cuda/rowwise.cu kernels/cuda/sample.cu \
 	src/backend/cuda/layers.cu src/backend/cuda/load.cu \
+	src/backend/cuda/look.cu \
 	src/backend/cuda/order.cu src/backend/cuda/device.cu
 rowwise_sources = tests/t_cuda_rowwise.cpp kernels/cuda/launch.cuh \
 	kernels/cuda/rowwise.cuh

@@ -15,6 +15,7 @@ extern "C" {
 #endif
 
 struct backend;
+struct buf;
 struct err;
 
 /* Open a device for this rank of the machine, `local` from 0: the one that is
@@ -23,6 +24,11 @@ struct err;
  * that can be used, which another machine may have; ERR_INPUT: this build uses
  * none. */
 int cuda_open(struct backend **out, unsigned local, struct err *err);
+
+/* Append what a worker of this build finds of GPUs on this machine, one line
+ * each: "ok TEXT", or "warning TEXT", a tab and the remedy.  It is for people;
+ * nothing is computed and no error is returned. */
+void cuda_look(struct buf *out);
 
 #ifdef __cplusplus
 }

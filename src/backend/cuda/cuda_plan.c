@@ -37,21 +37,20 @@ int cuda_plan_check(const struct model_record *rec, struct err *err)
 
     if (rec->flags & MODEL_SOFT_CAPS)
         return err_set(err, ERR_INPUT, "the GPU kernels do not support soft"
-                       " caps: kernel = auto computes this model on the CPU");
+                       " caps: set kernel to one of the CPU");
     if (rec->flags & ~(uint32_t)KNOWN_FLAGS)
         return err_set(err, ERR_INPUT, "the GPU kernels do not support flags %x"
-                       " of this model: kernel = auto computes it on the CPU",
+                       " of this model: set kernel to one of the CPU",
                        rec->flags & ~(uint32_t)KNOWN_FLAGS);
     if (rec->n_layers > MOST_LAYERS)
         return err_set(err, ERR_INPUT, "%u layers exceed the maximum of %d on a"
-                       " GPU: kernel = auto computes them on the CPU",
+                       " GPU: set kernel to one of the CPU",
                        rec->n_layers, MOST_LAYERS);
     if (rows > MOST_LEAVES ||
         (uint64_t)rec->dim * 4 / LEAF_PIECE + 1 > MOST_LEAVES)
         return err_set(err, ERR_INPUT, "%" PRIu64 " rows of keys a position"
                        " exceed the maximum of %d that a GPU hashes:"
-                       " kernel = auto computes them on the CPU", rows,
-                       MOST_LEAVES);
+                       " set kernel to one of the CPU", rows, MOST_LEAVES);
     return 0;
 }
 
@@ -163,10 +162,11 @@ int cuda_plan_make(struct cuda_plan *p, const struct model_record *rec,
 
     if (want->taps & BACKEND_TAP_RESIDUAL)
         return err_set(err, ERR_INPUT, "only the CPU gives residual rows of all"
-                       " layers (tensors = hidden): set kernel =");
+                       " layers (tensors = hidden): set kernel to one of the"
+                       " CPU");
     if (want->taps & BACKEND_TAP_DEEP)
         return err_set(err, ERR_INPUT, "only the CPU commits to all layers"
-                       " (deep): set kernel =");
+                       " (deep): set kernel to one of the CPU");
     if (cuda_plan_check(rec, err))
         return -1;
     *p = (struct cuda_plan){ .slots = want->slots, .rows = want->rows,

@@ -10,7 +10,6 @@
 
 #define RESERVED 3       /* of 100 bytes, and .. */
 #define CONTEXT_BYTES ((uint64_t)300 << 20) /* .. what libraries need */
-#define LEAST_MAJOR 8    /* compute capability */
 
 static_assert(sizeof(struct sample_row) <= 64, "SAMPLE_ROW_BYTES");
 static_assert(sizeof(struct prefill_tile) == 20, "TILE_BYTES");

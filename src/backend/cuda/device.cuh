@@ -1,9 +1,9 @@
 /*
  * The state of the GPU backend, for its own files: load.cu has weights and
  * memory, order.cu the order of rows, layers.cu the forward pass, device.cu
- * steps and the backend's life.  The host orders and launches; all arrays of
- * `at` are the device's, the others pinned or the host's.  Functions return -1
- * with err set, ERR_RETRY where the device fails.
+ * steps and the backend's life, look.cu what people are told.  The host orders
+ * and launches; all arrays of `at` are the device's, the others pinned or the
+ * host's.  Functions return -1 with err set, ERR_RETRY where the device fails.
  */
 #ifndef APUS_BACKEND_CUDA_DEVICE_CUH
 #define APUS_BACKEND_CUDA_DEVICE_CUH
@@ -21,6 +21,8 @@ extern "C" {
 #include "model/model.h"
 #include "model/model_layout.h"
 }
+
+#define LEAST_MAJOR 8 /* compute capability */
 
 /* Every call of CUDA goes through it: -1 with the call's name where it fails.
  * The world may be better on another machine. */

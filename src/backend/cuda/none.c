@@ -5,6 +5,7 @@
 
 #include "backend/cuda/cuda.h"
 
+#include "base/buf.h"
 #include "base/err.h"
 
 int cuda_open(struct backend **out, unsigned local, struct err *err)
@@ -13,4 +14,10 @@ int cuda_open(struct backend **out, unsigned local, struct err *err)
     (void)local;
     return err_set(err, ERR_INPUT, "this build has no GPU kernels:"
                    " configure --with-cuda builds them");
+}
+
+void cuda_look(struct buf *out)
+{
+    buf_printf(out, "ok workers of this build compute on the CPU: configure"
+               " --with-cuda adds GPUs\n");
 }

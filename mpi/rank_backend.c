@@ -1,0 +1,160 @@
+/*
+ * Which backend computes for a rank.
+ */
+#include <config.h>
+
+#include "mpi/rank_backend.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backend/backends.h"
+#include "backend/cuda/cuda.h"
+#include "backend/cuda/cuda_plan.h"
+#include "backend/pretend/pretend.h"
+#include "base/caller.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "kernels/kernels.h"
+
+/* Its number among the ranks of this machine, which Slurm and OpenMPI tell. */
+static unsigned local_rank(void)
+{
+    const char *text = getenv("SLURM_LOCALID");
+
+    if (!text)
+        text = getenv("OMPI_COMM_WORLD_LOCAL_RANK");
+    return text ? (unsigned)strtoul(text, NULL, 10) : 0;
+}
+
+/* The variable that promises this process a GPU, or NULL.  "-1" and such hide
+ * all of them. */
+static const char *promise(void)
+{
+    static const char *const names[] = { "SLURM_STEP_GPUS", "SLURM_JOB_GPUS",
+                                         "CUDA_VISIBLE_DEVICES" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        const char *text = getenv(names[i]);
+
+        if (text && *text && *text != '-' && strcmp(text, "NoDevFiles") != 0)
+            return names[i];
+    }
+    return NULL;
+}
+
+/* The reason, with the machine's name, for whoever starts the next rank. */
+static int no_gpu(const char *name, const struct err *why, struct err *err)
+{
+    char host[256] = "";
+
+    if (gethostname(host, sizeof(host) - 1))
+        strcpy(host, "?");
+    return err_set(err, why->code, "%s, where %s promises a GPU: %s", host,
+                   name, why->text);
+}
+
+/* Whether a GPU computes such models with what is asked for. */
+static int check_device(const struct backend_wish *o,
+                        const struct model_record *rec, struct err *err)
+{
+    if (o->hidden)
+        return err_set(err, ERR_INPUT, "a GPU gives no hidden rows (tensors ="
+                       " hidden): set kernel to one of the CPU");
+    return cuda_plan_check(rec, err);
+}
+
+/* One rank of a machine says it for all. */
+static void say_why(const struct err *why, bool warn)
+{
+    if (local_rank() != 0)
+        return;
+    if (warn)
+        log_warning("the CPU computes: %s", why->text);
+    else
+        log_info("the CPU computes: %s", why->text);
+}
+
+static int open_device(struct rank_backend *r, struct err *err)
+{
+    rank_backend_close(r);
+    if (cuda_open(&r->b, local_rank(), err))
+        return -1;
+    r->device = true;
+    return 0;
+}
+
+/* kernel = auto: 1 a GPU computes, 0 the CPU does, -1 neither. */
+static int try_device(struct rank_backend *r, const struct backend_wish *o,
+                      const struct model_record *rec, struct err *err)
+{
+    const char *name = promise();
+    struct err why = ERR_INIT;
+
+    if (r->no_device || (r->b && !r->device && check_device(o, rec, &why)))
+        return 0;
+    if (!r->device && open_device(r, &why)) {
+        bool unbuilt = why.code == ERR_INPUT;
+
+        r->no_device = unbuilt || !name;
+        if (!r->no_device)
+            return no_gpu(name, &why, err);
+        if (name || !unbuilt)
+            say_why(&why, name != NULL);
+        return 0;
+    }
+    if (check_device(o, rec, &why) == 0)
+        return 1;
+    if (name)
+        return no_gpu(name, &why, err);
+    rank_backend_close(r);
+    say_why(&why, false);
+    return 0;
+}
+
+static int open_cpu(struct rank_backend *r, const struct backend_wish *o,
+                    struct err *err)
+{
+    const struct caller caller = { .note = log_note };
+
+    if (backend_open(&r->b, o->kernel, o->threads, err))
+        return -1;
+    /* others have patience for a rank that reads its model, not without end */
+    if (o->shares)
+        backend_share(r->b, o->wait_s, &caller);
+    if (x1_cpu_refused() && strcmp(o->kernel, "auto") == 0)
+        log_warning("this CPU has %s: kernel \"%s\" computes",
+                    x1_cpu_refused(), r->b->name);
+    return 0;
+}
+
+int rank_backend_open(struct rank_backend *r, const struct backend_wish *o,
+                      const struct model_record *rec, struct err *err)
+{
+    struct err why = ERR_INIT;
+    int rc = 0;
+
+    if (o->pretend) {
+        if (!r->b)
+            r->b = pretend_new();
+        return 0;
+    }
+    if (strcmp(o->kernel, "cuda") == 0) {
+        if (!r->b && open_device(r, &why))
+            return no_gpu("kernel = cuda", &why, err);
+        return check_device(o, rec, err);
+    }
+    if (strcmp(o->kernel, "auto") == 0)
+        rc = try_device(r, o, rec, err);
+    if (rc)
+        return rc < 0 ? -1 : 0;
+    return r->b ? 0 : open_cpu(r, o, err);
+}
+
+void rank_backend_close(struct rank_backend *r)
+{
+    backend_close(r->b);
+    r->b = NULL;
+    r->device = false;
+}

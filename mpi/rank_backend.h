@@ -1,0 +1,43 @@
+/*
+ * Which backend computes for a rank: the setting `kernel`, what the machine
+ * has, what the model needs and what the rank was promised.  A GPU is promised
+ * by kernel = cuda, or by what Slurm and people set in the environment; a rank
+ * that was promised one never computes on the CPU instead.
+ */
+#ifndef APUS_MPI_RANK_BACKEND_H
+#define APUS_MPI_RANK_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct backend;
+struct err;
+struct model_record;
+
+/* What it depends on beside the model. */
+struct backend_wish {
+    const char *kernel;   /* the setting, borrowed */
+    size_t threads;       /* of a CPU */
+    bool pretend, hidden; /* made-up answers; residual rows of all layers */
+    bool shares;          /* packed weights, with other ranks .. */
+    unsigned wait_s;      /* .. for which it waits at most so long */
+};
+
+struct rank_backend {
+    struct backend *b; /* NULL: none is open yet */
+    bool device;       /* it is a GPU's, with memory of its own */
+    bool no_device;    /* none can be used here: that was said */
+};
+
+/* Open what computes models of this record, after closing what does not.
+ * ERR_RETRY, with the name of the machine and the reason: it was promised a GPU
+ * and can use none.  ERR_INPUT: no GPU computes this model, or gives what is
+ * asked of it, and the rank was promised one; another machine would not help.
+ * Other errors are those of backend_open. */
+int rank_backend_open(struct rank_backend *r, const struct backend_wish *o,
+                      const struct model_record *rec, struct err *err);
+
+/* For whoever has none open, too. */
+void rank_backend_close(struct rank_backend *r);
+
+#endif

@@ -1,0 +1,118 @@
+/*
+ * What a machine has of GPUs, for people: driver, libraries, devices and their
+ * gaps.
+ */
+#include "backend/cuda/device.cuh"
+
+#include <dlfcn.h>
+#include <stdio.h>
+
+extern "C" {
+#include "base/buf.h"
+}
+
+/* Libraries of NVIDIA that this program may open; none of them is linked, and
+ * it computes without. */
+static void look_at_libraries(struct buf *out)
+{
+    char blas[40];
+    const char *const names[] = { blas, "libnccl.so.2", "libnvidia-ml.so.1" };
+    int runtime = 0;
+
+    cudaRuntimeGetVersion(&runtime);
+    snprintf(blas, sizeof(blas), "libcublasLt.so.%d", runtime / 1000);
+    buf_printf(out, "ok ");
+    for (size_t i = 0; i < 3; i++) {
+        void *library = dlopen(names[i], RTLD_LAZY | RTLD_LOCAL);
+
+        buf_printf(out, "%s%s %s", i ? ", " : "", names[i],
+                   library ? "found" : "not found");
+        if (library)
+            dlclose(library);
+    }
+    buf_printf(out, "; none is needed\n");
+}
+
+/* The driver must be of the runtime's major at least: 13 needs driver 580, 12
+ * needs 525. */
+static void look_at_driver(struct buf *out)
+{
+    int driver = 0, runtime = 0;
+
+    cudaDriverGetVersion(&driver);
+    cudaRuntimeGetVersion(&runtime);
+    if (driver == 0)
+        buf_printf(out, "ok no driver of NVIDIA; the runtime is CUDA %d.%d\n",
+                   runtime / 1000, runtime % 1000 / 10);
+    else if (driver / 1000 < runtime / 1000)
+        buf_printf(out, "warning the driver is for CUDA %d.%d, the runtime is"
+                   " CUDA %d.%d\tinstall driver %s or later\n", driver / 1000,
+                   driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10,
+                   runtime / 1000 >= 13 ? "580" : "525");
+    else
+        buf_printf(out, "ok the driver is for CUDA %d.%d, the runtime is CUDA"
+                   " %d.%d\n", driver / 1000, driver % 1000 / 10,
+                   runtime / 1000, runtime % 1000 / 10);
+}
+
+static void print_uuid(struct buf *out, const struct cudaDeviceProp *p)
+{
+    for (int i = 0; i < 16; i++)
+        buf_printf(out, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-"
+                                                                       : "",
+                   (unsigned char)p->uuid.bytes[i]);
+}
+
+/* What keeps a device from computing, or makes it slow; NULL: nothing. */
+static const char *gap_of(const struct cudaDeviceProp *p)
+{
+    if (p->major < LEAST_MAJOR)
+        return "compute capability 8.0 is the minimum\tset kernel to one of the"
+               " CPU";
+    if (p->major == 10 && p->minor == 3)
+        return "this part has almost no int8 rate\texpect a 30th of what a B200"
+               " does";
+    return NULL;
+}
+
+static void look_at_device(struct buf *out, int i)
+{
+    struct cudaDeviceProp p = {};
+    size_t free_bytes = 0, all = 0;
+    const char *gap;
+    cudaError_t e = cudaGetDeviceProperties(&p, i);
+
+    if (e == cudaSuccess)
+        e = cudaSetDevice(i);
+    if (e == cudaSuccess)
+        e = cudaMemGetInfo(&free_bytes, &all);
+    if (e != cudaSuccess) {
+        buf_printf(out, "warning device %d: %s\tlook at nvidia-smi\n", i,
+                   cudaGetErrorString(e));
+        cudaGetLastError();
+        return;
+    }
+    gap = gap_of(&p);
+    buf_printf(out, "%s device %d: %s, GPU-", gap ? "warning" : "ok", i,
+               p.name);
+    print_uuid(out, &p);
+    buf_printf(out, ", compute capability %d.%d, %zu of %zu MiB free%s%s\n",
+               p.major, p.minor, free_bytes >> 20, all >> 20, gap ? "; " : "",
+               gap ? gap : "");
+}
+
+void cuda_look(struct buf *out)
+{
+    int n = 0;
+
+    look_at_driver(out);
+    if (cudaGetDeviceCount(&n) != cudaSuccess || n < 1) {
+        cudaGetLastError();
+        buf_printf(out, "ok no device that can be used: workers compute on the"
+                   " CPU\n");
+        return;
+    }
+    look_at_libraries(out);
+    for (int i = 0; i < n; i++)
+        look_at_device(out, i);
+}

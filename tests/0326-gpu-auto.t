@@ -1,0 +1,115 @@
+#!/bin/sh
+# kernel = auto: a GPU computes where one answers (tests/worker-sim, an emulated
+# one); without it the CPU does, which is said once; a rank that was promised a
+# GPU and can use none ends with 75 and one line.  The bytes are the same.
+set -eu
+sim=${top_builddir:-.}/tests/worker-sim
+if [ ! -x "$sim" ]; then
+    echo "1..0 # SKIP built without cusim"
+    exit 0
+fi
+sim=$(cd "$(dirname "$sim")" && pwd)/worker-sim
+. "${top_srcdir:-.}/tests/scenario.sh"
+unset SLURM_STEP_GPUS SLURM_JOB_GPUS CUDA_VISIBLE_DEVICES
+: >apus.conf
+APUS_CONFIG=$tmp/apus.conf
+APUS_MODELS=$tmp/models
+APUS_LIBEXEC=$(dirname "$apus")
+export APUS_CONFIG APUS_MODELS APUS_LIBEXEC
+"$apus" model add "$top/models/nano" nano >out 2>err
+
+for i in 1 2; do
+    echo '{"custom_id":"'$i'","method":"POST","url":"/v1/completions","body":'\
+'{"prompt":"once","max_tokens":3,"seed":'$i'}}'
+done >in.jsonl
+
+# Answer the batch anew: its exit status in got, what it said in err.
+answer() { # WORKER ARGUMENT...
+    APUS_SPOOL=$tmp/spool
+    export APUS_SPOOL
+    rm -rf spool
+    "$apus" submit in.jsonl -m nano --todo >out 2>err
+    id=$(basename "$(find spool/todo -mindepth 1 -maxdepth 1)")
+    program=$1
+    shift
+    got=0
+    "$program" --alone --threads=1 "$@" -- "$id" >out 2>err </dev/null ||
+        got=$?
+}
+ends() { # STATUS PATTERN NAME
+    [ "$got" -eq "$1" ] && grep -q -e "$2" err && r=0 || r=1
+    report $r "$3: exit status $got"
+}
+kept() { # NAME
+    cmp "spool/done/$id/part-0000.h5" part.h5 >out 2>&1 && r=0 || r=1
+    report $r "$1"
+}
+
+answer "$sim" --kernel=reference
+cp "spool/done/$id/part-0000.h5" part.h5
+answer "$sim"
+[ "$(grep -c 'the CPU computes' err)" -eq 0 ] && r=0 || r=1
+report $r "auto takes the device and says nothing"
+kept "the same part from the device"
+# .. it did not compute on the CPU in silence: no launch, no answer
+CUSIM_MEM=100000
+export CUSIM_MEM
+answer "$sim"
+unset CUSIM_MEM
+ends 1 'the GPU has' "a device that is full: one error"
+
+CUSIM_DEVICES=0
+export CUSIM_DEVICES
+answer "$sim"
+ends 0 'the CPU computes: cannot use a GPU on this machine' "auto without one"
+[ "$(grep -c 'GPU' err)" -eq 1 ] && r=0 || r=1
+report $r "it is said once"
+kept "the same part from the CPU"
+for name in SLURM_STEP_GPUS SLURM_JOB_GPUS CUDA_VISIBLE_DEVICES; do
+    eval "$name=0; export $name"
+    answer "$sim"
+    ends 75 "$(uname -n), where $name promises a GPU: cannot use" "$name"
+    [ "$(grep -c . err)" -eq 1 ] && [ -d "spool/todo/$id" ] && r=0 || r=1
+    report $r "one line, and the batch waits"
+    answer "$sim" --kernel=reference
+    ends 0 'is done' "$name, and a kernel of the CPU"
+    unset "$name"
+done
+CUDA_VISIBLE_DEVICES=-1
+export CUDA_VISIBLE_DEVICES
+answer "$sim"
+ends 0 'the CPU computes' "CUDA_VISIBLE_DEVICES=-1 promises nothing"
+unset CUDA_VISIBLE_DEVICES
+answer "$sim" --kernel=cuda
+ends 75 "$(uname -n), where kernel = cuda promises a GPU: cannot use" \
+    "kernel = cuda"
+unset CUSIM_DEVICES
+
+# What a device does not give.
+answer "$sim" --tensors=hidden
+ends 0 'the CPU computes: a GPU gives no hidden rows' "auto, hidden rows"
+SLURM_JOB_GPUS=0
+export SLURM_JOB_GPUS
+answer "$sim" --tensors=hidden
+ends 1 'promises a GPU: a GPU gives no hidden rows' "under a promise"
+unset SLURM_JOB_GPUS
+answer "$sim" --tensors=hidden --kernel=cuda
+ends 1 'a GPU gives no hidden rows' "with kernel = cuda"
+
+# The worker that is installed, on a machine without a driver.
+if "$APUS_LIBEXEC/apus-worker" --show-gpus | grep -q '^ok no driver'; then
+    answer "$APUS_LIBEXEC/apus-worker"
+    ends 0 'the CPU computes' "a build with CUDA, no driver"
+    kept "the same part"
+    answer "$APUS_LIBEXEC/apus-worker" --kernel=cuda
+    ends 75 'promises a GPU' "a build with CUDA, no driver, kernel = cuda"
+fi
+
+# doctor says what there is.
+APUS_WORKER=$sim
+export APUS_WORKER
+"$apus" doctor --offline >out 2>err || :
+has out 'gpu.*device 0: emulated device, GPU-.*MiB free' "doctor: a device"
+CUSIM_DEVICES=0 "$apus" doctor --offline >out 2>err || :
+has out 'gpu.*no driver' "doctor: no driver"
+finish
