@@ -171,6 +171,7 @@ CUSIM_QUIET static void mma_all(void *const arg[32], unsigned mask)
                 b[4 * t + i + 16 * r][g] = (int8_t)mma_byte(m->b[r], i);
         }
     }
+    ((const mma_arg *)arg[0])->d[0] ^= (int32_t)cusim::wrong_bits();
     for (int l = 0; l < 32; l++) {
         const mma_arg *m = (const mma_arg *)arg[l];
         int g = l / 4, t = l % 4;

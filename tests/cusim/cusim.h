@@ -8,8 +8,10 @@
  * Environment: CUSIM_SEED (0: threads and blocks in order; else random
  * order, streams interleaved at random), CUSIM_MEM (bytes of the device),
  * CUSIM_SHARED (bytes of shared memory a block: 232448; sm_80 166912, sm_89
- * 101376), CUSIM_FAIL (the n-th allocation fails), CUSIM_DEVICES (0: there is
- * none).
+ * 101376), CUSIM_DEVICES (1; 0: there is none), CUSIM_FAIL (the n-th
+ * allocation fails, from 0), CUSIM_LOSE and CUSIM_HANG (the n-th launch, from
+ * 1, ends in an error that stays, or never), CUSIM_WRONG (one bit of the n-th
+ * product of tensor cores is wrong, from 1).
  *
  * With the kernels compiled under -fsanitize=thread and hooks.cpp linked
  * (never libtsan), every load and store is seen: out of bounds, misaligned,
@@ -69,6 +71,11 @@ enum {
     cudaErrorMemoryAllocation = 2,
     cudaErrorInvalidConfiguration = 9,
     cudaErrorNoDevice = 100,
+    cudaErrorUnknown = 999,
+    cudaErrorNotReady = 600,
+    cudaErrorIllegalAddress = 700,
+    cudaErrorMisalignedAddress = 716,
+    cudaErrorLaunchFailure = 719,
     cudaErrorIllegalState = 401
 };
 enum {
@@ -119,11 +126,13 @@ cudaError_t cudaMemsetAsync(void *p, int v, size_t n, cudaStream_t s);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t s);
 cudaError_t cudaStreamSynchronize(cudaStream_t s);
+cudaError_t cudaStreamQuery(cudaStream_t s);
 cudaError_t cudaDeviceSynchronize(void);
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags);
 cudaError_t cudaEventDestroy(cudaEvent_t e);
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s);
 cudaError_t cudaEventSynchronize(cudaEvent_t e);
+cudaError_t cudaEventQuery(cudaEvent_t e);
 cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned f);
 cudaError_t cudaStreamBeginCapture(cudaStream_t s, int mode);
 cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t *g);
@@ -132,6 +141,11 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *x, cudaGraph_t g,
 cudaError_t cudaGraphLaunch(cudaGraphExec_t x, cudaStream_t s);
 cudaError_t cudaGraphDestroy(cudaGraph_t g);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t x);
+/* From here on the n-th allocation fails, from 0; -1: none does. */
+extern "C" void cusim_fail(long n);
+/* base/clock.h's clock_s, an hour later once the device hangs: whoever waits
+ * with a deadline is told soon. */
+extern "C" double cusim_clock_s(void);
 cudaError_t cusim_attribute(const void *kernel, int what, int value);
 template <typename F> cudaError_t cudaFuncSetAttribute(F *f, int w, int v)
 {
@@ -171,6 +185,9 @@ static inline void launch(const char *name, const void *kernel, dim3 grid,
     static_assert(std::is_trivially_copyable<F>::value, "kernel parameters");
     launch_call(name, kernel, grid, dim, dynamic, s, call<F>, &f, sizeof(f));
 }
+
+/* The bits by which this product is wrong: 0 but for one. */
+uint32_t wrong_bits(void);
 
 /* Memory of the block: the same array for all its threads; poisoned. */
 void *shared(const void *key, const char *name, size_t n, size_t align);

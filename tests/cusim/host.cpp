@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <unistd.h>
 
 namespace cusim
 {
@@ -48,16 +50,25 @@ namespace cusim
 static cusim_stream null_stream;
 static std::vector<cusim_stream *> streams = { &null_stream };
 
+uint32_t wrong_bits(void)
+{
+    static long n;
+
+    return settings.wrong_at && ++n == settings.wrong_at ? 1u << 9 : 0;
+}
+
 static bool step(cusim_stream *s)
 {
-    if (s->queue.empty())
+    if (s->queue.empty() || hung)
         return false;
     op &o = s->queue.front();
 
     if (o.wait && o.wait->done < o.ticket)
         return false;
-    if (o.f)
+    if (o.f && !sticky)
         o.f();
+    if (hung)
+        return true;
     if (o.set)
         o.set->done = o.ticket;
     s->queue.pop_front();
@@ -67,13 +78,13 @@ static bool step(cusim_stream *s)
 /* Run until `s` (NULL: everything) is empty, in an order of our choice. */
 static void drain(const std::function<bool()> &enough)
 {
-    while (!enough()) {
+    while (!hung && !enough()) {
         size_t n = streams.size(), at = settings.seed ? draw() % n : 0, i;
 
         for (i = 0; i < n; i++)
             if (step(streams[(at + i) % n]))
                 break;
-        if (i == n)
+        if (i == n && !hung)
             finding("streams wait for events that nobody records");
     }
 }
@@ -131,6 +142,12 @@ void launch_call(const char *name, const void *kernel, dim3 grid, dim3 dim,
         for (size_t i = blocks; settings.seed && i > 1; i--)
             std::swap(order[i - 1], order[draw() % i]);
         launch_number++;
+        if ((long)launch_number == settings.hang_at)
+            hung = true;
+        if ((long)launch_number == settings.lose_at)
+            sticky = cudaErrorLaunchFailure;
+        if (hung || sticky)
+            return;
         launch_name = name;
         b.dim = dim;
         b.grid = grid;
@@ -157,6 +174,30 @@ cudaError_t cusim_attribute(const void *kernel, int what, int value)
         return last_error = cudaErrorInvalidValue;
     attribute[kernel] = value;
     return cudaSuccess;
+}
+
+/* What a call returns after the device is lost; a call that waits without a
+ * deadline for one that hangs is a finding. */
+static cudaError_t waited(void)
+{
+    if (hung)
+        finding("the host waits for ever");
+    if (sticky)
+        last_error = sticky;
+    return sticky;
+}
+
+void cusim_fail(long n)
+{
+    settings.fail_at = n < 0 ? -1 : n_alloc + n;
+}
+
+double cusim_clock_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9 + (hung ? 3600 : 0);
 }
 
 static int devices(void)
@@ -187,6 +228,8 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int d)
         return last_error = cudaErrorInvalidValue;
     *p = {};
     snprintf(p->name, sizeof(p->name), "emulated device");
+    /* those of another job are others */
+    *(int *)p->uuid.bytes = (int)getppid();
     p->uuid.bytes[15] = (char)d;
     p->major = 9;
     return cudaSuccess;
@@ -207,12 +250,13 @@ cudaError_t cudaGetLastError(void)
 {
     cudaError_t e = last_error;
 
-    last_error = 0;
+    last_error = sticky;
     return e;
 }
 const char *cudaGetErrorString(cudaError_t e)
 {
     return e == cudaSuccess                     ? "no error"
+           : e == cudaErrorLaunchFailure        ? "unspecified launch failure"
            : e == cudaErrorMemoryAllocation     ? "out of memory"
            : e == cudaErrorNoDevice             ? "no device is detected"
            : e == cudaErrorInvalidConfiguration ? "invalid configuration"
@@ -223,6 +267,8 @@ cudaError_t cudaMalloc(void **p, size_t n)
     std::lock_guard<std::recursive_mutex> l(lock);
     char name[40];
 
+    if (sticky)
+        return last_error = sticky;
     if (n_alloc++ == settings.fail_at || used + n > settings.memory)
         return last_error = cudaErrorMemoryAllocation;
     snprintf(name, sizeof(name), "cudaMalloc #%ld", n_alloc);
@@ -239,17 +285,19 @@ cudaError_t cudaFree(void *p)
     drain_all();
     used -= inside(p);
     give((char *)p);
-    return cudaSuccess;
+    return waited();
 }
 cudaError_t cudaMallocHost(void **p, size_t n)
 {
-    return (*p = malloc(n)) ? 0 : cudaErrorMemoryAllocation;
+    if (n_alloc++ == settings.fail_at || !(*p = malloc(n)))
+        return last_error = cudaErrorMemoryAllocation;
+    return cudaSuccess;
 }
 cudaError_t cudaFreeHost(void *p)
 {
     drain_all();
     free(p);
-    return 0;
+    return waited();
 }
 cudaError_t cudaMemGetInfo(size_t *f, size_t *t)
 {
@@ -289,7 +337,7 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n, int kind,
         return last_error = cudaErrorInvalidValue;
     o.f = [=] { copy_now(to, from, n); };
     submit(s, std::move(o));
-    return cudaSuccess;
+    return sticky;
 }
 cudaError_t cudaMemcpy(void *to, const void *from, size_t n, int kind)
 {
@@ -330,14 +378,21 @@ cudaError_t cudaStreamSynchronize(cudaStream_t s)
     if (!s)
         s = &null_stream;
     drain([s] { return s->queue.empty(); });
-    return 0;
+    return waited();
+}
+cudaError_t cudaStreamQuery(cudaStream_t s)
+{
+    std::lock_guard<std::recursive_mutex> l(lock);
+
+    drain([s] { return s->queue.empty(); });
+    return hung ? cudaErrorNotReady : waited();
 }
 cudaError_t cudaDeviceSynchronize(void)
 {
     std::lock_guard<std::recursive_mutex> l(lock);
 
     drain_all();
-    return 0;
+    return waited();
 }
 cudaError_t cudaStreamDestroy(cudaStream_t s)
 {
@@ -376,7 +431,15 @@ cudaError_t cudaEventSynchronize(cudaEvent_t e)
     uint64_t t = e->asked;
 
     drain([e, t] { return e->done >= t; });
-    return 0;
+    return waited();
+}
+cudaError_t cudaEventQuery(cudaEvent_t e)
+{
+    std::lock_guard<std::recursive_mutex> l(lock);
+    uint64_t t = e->asked;
+
+    drain([e, t] { return e->done >= t; });
+    return hung ? cudaErrorNotReady : waited();
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned)
 {

@@ -22,6 +22,8 @@ struct settings {
     size_t memory; /* bytes of the device */
     size_t shared; /* bytes of shared memory a block */
     long fail_at;  /* the allocation that fails, from 0; -1: none */
+    long lose_at, hang_at; /* the launch that does so, from 1; 0: none */
+    long wrong_at; /* the product that is wrong, from 1; 0: none */
     bool preempt;  /* set threads aside at loads and stores */
 };
 extern struct settings settings;
@@ -32,6 +34,10 @@ extern bool checked;
 
 /* The next number of the run's sequence. */
 uint32_t draw(void);
+
+/* What befell the device: an error that stays, or a launch without an end. */
+extern cudaError_t sticky;
+extern bool hung;
 
 /* A live allocation of n bytes with poison in it, and its end. */
 char *take(size_t n, const std::string &name);

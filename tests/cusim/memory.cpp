@@ -18,7 +18,10 @@
 namespace cusim
 {
 fiber *self;
-struct settings settings = { 0, (size_t)1 << 30, 227 * 1024, -1, false };
+struct settings settings = { 0, (size_t)1 << 30, 227 * 1024, -1, 0, 0, 0,
+                             false };
+cudaError_t sticky;
+bool hung;
 const char *launch_name = "";
 char *arena, *arena_end;
 bool checked = check != nullptr;
@@ -56,6 +59,12 @@ static struct start {
             settings.shared = strtoull(v, nullptr, 10);
         if ((v = getenv("CUSIM_FAIL")))
             settings.fail_at = atol(v);
+        if ((v = getenv("CUSIM_LOSE")))
+            settings.lose_at = atol(v);
+        if ((v = getenv("CUSIM_HANG")))
+            settings.hang_at = atol(v);
+        if ((v = getenv("CUSIM_WRONG")))
+            settings.wrong_at = atol(v);
         arena =
             (char *)mmap(nullptr, ARENA, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
