@@ -183,6 +183,7 @@ static int open_backend(struct rank_side *r, const char *what, struct err *err)
     const struct backend_wish wish = {
         .kernel = r->o.kernel, .threads = r->o.threads,
         .pretend = r->o.pretend, .hidden = r->o.seal.with_hidden,
+        .share_gpu = r->o.share_gpu,
         .shares = r->o.sharers > 1,
         .wait_s = r->o.lost_s * START_FACTOR / 2,
     };

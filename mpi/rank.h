@@ -30,6 +30,7 @@ struct rank_options {
     struct seal_options seal; /* but what the model tells */
     const char *reuse;       /* a spool whose answers are taken over, borrowed;
                                 NULL: all are computed */
+    bool share_gpu;          /* with other processes */
     bool pretend;
     struct pretended *fault; /* that it pretends to have, borrowed; NULL */
     uint64_t sharers;        /* ranks of this machine, which share packed

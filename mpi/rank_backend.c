@@ -76,10 +76,11 @@ static void say_why(const struct err *why, bool warn)
         log_info("the CPU computes: %s", why->text);
 }
 
-static int open_device(struct rank_backend *r, struct err *err)
+static int open_device(struct rank_backend *r, const struct backend_wish *o,
+                       struct err *err)
 {
     rank_backend_close(r);
-    if (cuda_open(&r->b, local_rank(), err))
+    if (cuda_open(&r->b, local_rank(), o->share_gpu, err))
         return -1;
     r->device = true;
     return 0;
@@ -94,7 +95,7 @@ static int try_device(struct rank_backend *r, const struct backend_wish *o,
 
     if (r->no_device || (r->b && !r->device && check_device(o, rec, &why)))
         return 0;
-    if (!r->device && open_device(r, &why)) {
+    if (!r->device && open_device(r, o, &why)) {
         bool unbuilt = why.code == ERR_INPUT;
 
         r->no_device = unbuilt || !name;
@@ -141,7 +142,7 @@ int rank_backend_open(struct rank_backend *r, const struct backend_wish *o,
         return 0;
     }
     if (strcmp(o->kernel, "cuda") == 0) {
-        if (!r->b && open_device(r, &why))
+        if (!r->b && open_device(r, o, &why))
             return no_gpu("kernel = cuda", &why, err);
         return check_device(o, rec, err);
     }

@@ -19,6 +19,7 @@ struct backend_wish {
     const char *kernel;   /* the setting, borrowed */
     size_t threads;       /* of a CPU */
     bool pretend, hidden; /* made-up answers; residual rows of all layers */
+    bool share_gpu;       /* with other processes */
     bool shares;          /* packed weights, with other ranks .. */
     unsigned wait_s;      /* .. for which it waits at most so long */
 };

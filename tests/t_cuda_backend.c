@@ -203,7 +203,7 @@ static void open_both(struct side *a, struct side *b)
 
     *a = *b = (struct side){ .b = NULL };
     if (backend_open(&a->b, "reference", 1, &err) ||
-        cuda_open(&b->b, 0, &err)) {
+        cuda_open(&b->b, 0, false, &err)) {
         printf("# %s\n", err.text);
         abort();
     }
@@ -316,7 +316,7 @@ static void refuses(const char *what, const struct model *m, unsigned taps,
     struct err err = ERR_INIT;
     struct backend *b;
 
-    if (cuda_open(&b, 0, &err))
+    if (cuda_open(&b, 0, false, &err))
         abort();
     ok(b->ops->load(b, m, &want, &plan, &err) == -1 &&
            strstr(err.text, text), "%s: %s", what, err.text);
@@ -344,6 +344,48 @@ static void test_refused(void)
     model_close(m);
 }
 
+/* tests/cusim: from here on the n-th allocation fails; -1: none. */
+void cusim_fail(long n);
+
+/* Each allocation of a load fails once: an error, and the next load is as if
+ * nothing had been. */
+static void test_memory(void)
+{
+    struct backend_load want = { .slots = 2, .rows = 8, .draws = 2,
+                                 .taps = BACKEND_TAP_LOGITS };
+    struct backend_row row = { .token = 3, .commit = true };
+    struct backend_plan plan;
+    struct err err = ERR_INIT;
+    struct model_record rec;
+    struct side a, b;
+    struct model *m;
+    long n = 0;
+    bool good = true;
+
+    if (shape_find(&rec, "tiny") || shape_build(&m, &rec, &err))
+        abort();
+    open_both(&a, &b);
+    side_load(&a, m, 0);
+    side_step(&a, (struct backend_step){ .row = &row, .n_rows = 1 });
+    for (;; n++) {
+        cusim_fail(n);
+        err = (struct err)ERR_INIT;
+        if (b.b->ops->load(b.b, m, &want, &plan, &err) == 0)
+            break;
+        good = good && err.code == ERR_RETRY && strstr(err.text, "GPU");
+        if (n % 12 == 0)
+            printf("# %ld: %s\n", n, err.text);
+    }
+    cusim_fail(-1);
+    ok(good && n > 40, "memory is refused at each of %ld allocations", n);
+    side_load(&b, m, 0);
+    side_step(&b, (struct backend_step){ .row = &row, .n_rows = 1 });
+    ok(id_equal(a.r.digest[0].kv, b.r.digest[0].kv),
+       "after that the device computes");
+    close_both(&a, &b);
+    model_close(m);
+}
+
 int main(void)
 {
     static const struct kind kinds[] = {
@@ -366,5 +408,6 @@ int main(void)
         test_kind(&kinds[i]);
     test_copy();
     test_refused();
+    test_memory();
     return done();
 }

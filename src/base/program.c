@@ -42,6 +42,8 @@ const struct setting program_settings[] = {
     { "kernel", "auto|cuda|amx|vnni|avxvnni|avx2|sdot|reference", "auto",
       WORKER,
       "which implementation of the arithmetic; the answers are the same" },
+    { "share-gpu", "yes|no", "no", WORKER,
+      "let several ranks compute on one GPU; each plans what is free" },
     { "kv-memory", "size", "0", WORKER,
       "ceiling for the KV cache of a rank; 0: what weights leave of the"
       " memory that is free, less a tenth" },

@@ -10,6 +10,11 @@
 #include "kernels/cuda/rowwise.cu"
 #include "kernels/cuda/sample.cu"
 
+/* Waits are measured by the device's clock. */
+#include "backend/cuda/device.cuh"
+#define clock_s cusim_clock_s
+#include "backend/cuda/health.cu"
+#undef clock_s
 #include "backend/cuda/layers.cu"
 #include "backend/cuda/load.cu"
 #include "backend/cuda/look.cu"

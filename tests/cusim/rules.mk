@@ -53,6 +53,7 @@ tests_t_cuda_device_checked_LDADD = $(cusim_checked_libs)
 EXTRA_DIST += kernels/cuda/attention.cu kernels/cuda/hashes.cu \
 	kernels/cuda/heads.cu kernels/cuda/linear.cu kernels/cuda/prefill.cu \
 	kernels/cuda/rowwise.cu kernels/cuda/sample.cu \
+	src/backend/cuda/health.cu \
 	src/backend/cuda/layers.cu src/backend/cuda/load.cu \
 	src/backend/cuda/look.cu \
 	src/backend/cuda/order.cu src/backend/cuda/device.cu

@@ -10,6 +10,8 @@
 #ifndef APUS_BACKEND_CUDA_CUDA_H
 #define APUS_BACKEND_CUDA_CUDA_H
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -21,9 +23,11 @@ struct err;
 /* Open a device for this rank of the machine, `local` from 0: the one that is
  * visible, or of several the one of this number, from the first again after
  * the last.  Closed by backend_close.  ERR_RETRY with the reason: there is none
- * that can be used, which another machine may have; ERR_INPUT: this build uses
+ * that can be used, which another machine may have, or, unless they `share`,
+ * another process of this program computes on it; ERR_INPUT: this build uses
  * none. */
-int cuda_open(struct backend **out, unsigned local, struct err *err);
+int cuda_open(struct backend **out, unsigned local, bool share,
+              struct err *err);
 
 /* Append what a worker of this build finds of GPUs on this machine, one line
  * each: "ok TEXT", or "warning TEXT", a tab and the remedy.  It is for people;

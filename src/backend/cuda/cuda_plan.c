@@ -7,6 +7,7 @@
 #include "backend/cuda/cuda_plan.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -129,23 +130,44 @@ static uint64_t sum(const uint64_t *n, size_t from, size_t to)
     return s;
 }
 
-static int too_small(const struct cuda_plan *p, const struct model_record *rec,
-                     uint64_t memory, struct err *err)
+/* The parts of a plan, for people. */
+static void list_parts(char *text, size_t size, const struct cuda_plan *p)
 {
     const uint64_t *n = p->bytes;
     const double mb = 1e6;
 
+    snprintf(text, size, "weights take %.0f, %zu rows a step %.0f, %zu draws"
+             " %.0f, attention %.0f, commitments %.0f",
+             (double)p->weights / mb, p->rows,
+             (double)sum(n, PLAN_X, PLAN_LOGITS) / mb, p->draws,
+             (double)sum(n, PLAN_LOGITS, PLAN_SCORE) / mb,
+             (double)sum(n, PLAN_SCORE, PLAN_RING) / mb,
+             (double)sum(n, PLAN_RING, PLAN_K) / mb);
+}
+
+static int too_small(const struct cuda_plan *p, const struct model_record *rec,
+                     uint64_t memory, struct err *err)
+{
+    char parts[200];
+
+    list_parts(parts, sizeof(parts), p);
     return err_set(err, ERR_INPUT, "the GPU has no room for one sequence of %u"
-                   " positions: of %.0f MB that may be used, weights take %.0f,"
-                   " %zu rows a step %.0f, %zu draws %.0f, attention %.0f,"
-                   " commitments %.0f, and one sequence of keys and values"
-                   " %.0f", rec->context, (double)memory / mb,
-                   (double)p->weights / mb, p->rows,
-                   (double)sum(n, PLAN_X, PLAN_LOGITS) / mb, p->draws,
-                   (double)sum(n, PLAN_LOGITS, PLAN_SCORE) / mb,
-                   (double)sum(n, PLAN_SCORE, PLAN_RING) / mb,
-                   (double)sum(n, PLAN_RING, PLAN_K) / mb,
-                   (double)(p->stride * p->block_bytes) / mb);
+                   " positions: of %.0f MB that may be used, %s, and one"
+                   " sequence of keys and values %.0f", rec->context,
+                   (double)memory / 1e6, parts,
+                   (double)(p->stride * p->block_bytes) / 1e6);
+}
+
+int cuda_plan_denied(const struct cuda_plan *p, uint64_t bytes,
+                     struct err *err)
+{
+    char parts[200];
+
+    list_parts(parts, sizeof(parts), p);
+    return err_set(err, ERR_RETRY, "the GPU does not give %.0f MB, which were"
+                   " free (another program has taken them?): of the plan, %s,"
+                   " keys and values %.0f", (double)bytes / 1e6, parts,
+                   (double)sum(p->bytes, PLAN_K, PLAN_ARRAYS) / 1e6);
 }
 
 /* Blocks that sequences can come to use, and prefixes beside them. */

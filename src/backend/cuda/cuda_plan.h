@@ -90,6 +90,11 @@ int cuda_plan_make(struct cuda_plan *p, const struct model_record *rec,
                    const struct backend_load *want, uint64_t weights,
                    uint64_t memory, struct err *err);
 
+/* The device does not give `bytes` of what was planned: ERR_RETRY lists the
+ * parts.  Returns -1. */
+int cuda_plan_denied(const struct cuda_plan *p, uint64_t bytes,
+                     struct err *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define RESERVED 3       /* of 100 bytes, and .. */
 #define CONTEXT_BYTES ((uint64_t)300 << 20) /* .. what libraries need */
@@ -204,11 +205,9 @@ static int receive_all(struct device *d, struct err *err)
                ? -1 : 0;
 }
 
-static int device_step(struct backend *b, const struct backend_step *s,
+static int launch_step(struct device *d, const struct backend_step *s,
                        struct err *err)
 {
-    struct device *d = (struct device *)b;
-
     d->result = {};
     d->n = 0;
     if (take_last(d, s, err) || enter_blocks(d, s, err))
@@ -219,6 +218,21 @@ static int device_step(struct backend *b, const struct backend_step *s,
     if (send_rows(d, err) || forward_launch(d, err) || keep_last(d, err))
         return -1;
     return receive_all(d, err);
+}
+
+static int device_step(struct backend *b, const struct backend_step *s,
+                       struct err *err)
+{
+    struct device *d = (struct device *)b;
+    struct err own = ERR_INIT;
+
+    err = err_or(err, &own);
+    if (device_is_lost(d, err))
+        return -1;
+    d->steps++;
+    if (launch_step(d, s, err) == 0)
+        return 0;
+    return err->code == ERR_RETRY ? device_failed(d, err) : -1;
 }
 
 /* ---- collect ------------------------------------------------------------- */
@@ -302,7 +316,8 @@ static int device_collect(struct backend *b, struct backend_result *out,
     struct device *d = (struct device *)b;
     struct backend_result *r = &d->result;
 
-    CUDA_TRY(cudaStreamSynchronize(d->stream), err);
+    if (device_wait(d, NULL, err))
+        return device_failed(d, err);
     give_faults(d);
     for (size_t i = 0; i < d->n; i++) {
         size_t at = d->where[i];
@@ -363,11 +378,12 @@ static void unload(struct device *d)
                        d->draws, d->hash, d->least, d->list, d->tile };
 
     for (size_t i = 0; i < PLAN_ARRAYS; i++) {
-        cudaFree(d->at[i]);
+        if (!d->lost)
+            cudaFree(d->at[i]);
         d->at[i] = NULL;
     }
     for (size_t i = 0; i < sizeof(pinned) / sizeof(*pinned); i++)
-        if (pinned[i])
+        if (pinned[i] && !d->lost)
             cudaFreeHost(pinned[i]);
     for (size_t i = 0; i < PLAN_KEPT; i++) {
         free(d->kept[i].place);
@@ -404,7 +420,8 @@ static void unload(struct device *d)
 static int alloc_arrays(struct device *d, struct err *err)
 {
     for (size_t i = 0; i < PLAN_ARRAYS; i++)
-        CUDA_TRY(cudaMalloc((void **)&d->at[i], d->plan.bytes[i]), err);
+        if (cudaMalloc((void **)&d->at[i], d->plan.bytes[i]) != cudaSuccess)
+            return cuda_plan_denied(&d->plan, d->plan.bytes[i], err);
     for (size_t i = 0; i < PLAN_K; i++)
         CUDA_TRY(cudaMemsetAsync(d->at[i], 0, d->plan.bytes[i], d->stream),
                  err);
@@ -495,10 +512,13 @@ static int device_load(struct backend *b, const struct model *m,
 {
     struct device *d = (struct device *)b;
 
+    if (device_is_lost(d, err))
+        return -1;
     unload(d);
     d->model = m;
     if (make(d, want, err)) {
         unload(d);
+        cudaGetLastError(); /* or the next launch is taken for it */
         return -1;
     }
     *plan = {};
@@ -511,14 +531,25 @@ static int device_load(struct backend *b, const struct model *m,
     return 0;
 }
 
+static void drop_claim(struct device *d)
+{
+    if (d->claim >= 0)
+        close(d->claim);
+}
+
+/* What a lost device holds ends with the process: to free it might wait for
+ * ever. */
 static void device_close(struct backend *b)
 {
     struct device *d = (struct device *)b;
 
-    cudaStreamSynchronize(d->stream);
+    if (!d->lost && device_wait(d, NULL, NULL))
+        d->lost = true;
     unload(d);
     weights_drop(d);
-    cudaStreamDestroy(d->stream);
+    if (!d->lost)
+        cudaStreamDestroy(d->stream);
+    drop_claim(d);
     free(d);
 }
 
@@ -529,8 +560,13 @@ static int sink_begin(void *self, const struct model_record *rec,
 {
     struct device *d = (struct device *)self;
 
+    if (device_is_lost(d, err))
+        return -1;
     unload(d);
-    return weights_take(d, rec, err);
+    if (weights_take(d, rec, err) == 0)
+        return 0;
+    cudaGetLastError();
+    return -1;
 }
 
 static void sink_rows(void *self, uint32_t tensor, const struct x1_matrix *m,
@@ -555,39 +591,13 @@ static const struct backend_ops ops = {
     device_load, device_step, device_collect, device_copy, device_close,
 };
 
-/* Find a device that the kernels run on. */
-static int find(struct device *d, unsigned local, struct err *err)
-{
-    int n = 0, major = 0, minor = 0, processors = 0, at;
-    cudaError_t e = cudaGetDeviceCount(&n);
-
-    if (e != cudaSuccess || n < 1)
-        return err_set(err, ERR_RETRY, "cannot use a GPU on this machine: %s",
-                       e == cudaSuccess ? "no device found"
-                                        : cudaGetErrorString(e));
-    at = (int)(local % (unsigned)n);
-    CUDA_TRY(cudaSetDevice(at), err);
-    CUDA_TRY(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor,
-                                    at), err);
-    CUDA_TRY(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor,
-                                    at), err);
-    CUDA_TRY(cudaDeviceGetAttribute(&processors,
-                                    cudaDevAttrMultiProcessorCount, at), err);
-    if (major < LEAST_MAJOR)
-        return err_set(err, ERR_RETRY, "the GPU of this machine has compute"
-                       " capability %d.%d, the minimum is %d.0", major, minor,
-                       LEAST_MAJOR);
-    d->processors = (uint32_t)processors;
-    CUDA_TRY(cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking),
-             err);
-    return 0;
-}
-
-int cuda_open(struct backend **out, unsigned local, struct err *err)
+int cuda_open(struct backend **out, unsigned local, bool share,
+              struct err *err)
 {
     struct device *d = (struct device *)xcalloc(1, sizeof(*d));
 
-    if (find(d, local, err)) {
+    if (device_find(d, local, share, err)) {
+        drop_claim(d);
         free(d);
         return -1;
     }

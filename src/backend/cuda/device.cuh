@@ -1,9 +1,10 @@
 /*
  * The state of the GPU backend, for its own files: load.cu has weights and
- * memory, order.cu the order of rows, layers.cu the forward pass, device.cu
- * steps and the backend's life, look.cu what people are told.  The host orders
- * and launches; all arrays of `at` are the device's, the others pinned or the
- * host's.  Functions return -1 with err set, ERR_RETRY where the device fails.
+ * memory, order.cu the order of rows, layers.cu the forward pass, health.cu
+ * which device, waiting for it and its failures, device.cu steps and the
+ * backend's life, look.cu what people are told.  The host orders and launches;
+ * all arrays of `at` are the device's, the others pinned or the host's.
+ * Functions return -1 with err set, ERR_RETRY where the device fails.
  */
 #ifndef APUS_BACKEND_CUDA_DEVICE_CUH
 #define APUS_BACKEND_CUDA_DEVICE_CUH
@@ -13,6 +14,7 @@
 extern "C" {
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/cuda_plan.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/id.h"
 #include "base/mem.h"
@@ -49,6 +51,10 @@ struct cuda_layer {
     const float *attn_norm, *attn_after, *ffn_norm, *ffn_after;
 };
 
+#define DEVICE_UUID 48 /* bytes of its text */
+#define HANG_S 30      /* a wait of so many seconds, and .. */
+#define HANG_STEPS 10  /* .. so many usual ones, is a device that hangs */
+
 #define STAGES 2 /* pinned buffers that rows pass through */
 
 /* Weights on the device. */
@@ -66,7 +72,9 @@ struct cuda_weights {
     int8_t *stage[STAGES];
     cudaEvent_t copied[STAGES];
     size_t next;         /* stage */
-    cudaError_t failed;  /* a copy, while rows came */
+    bool has_vectors;    /* they are there */
+    cudaError_t failed;  /* a copy, while rows came .. */
+    struct err why;      /* .. for which the host waited */
 };
 
 struct cuda_kept {
@@ -89,6 +97,11 @@ struct device {
     struct backend base;
     struct model_sink sink;
     cudaStream_t stream;
+    char uuid[DEVICE_UUID];
+    int claim;                 /* a socket that no other rank has, or -1 */
+    bool lost;                 /* no call of CUDA may be made any more */
+    double usual;              /* seconds that waits took lately */
+    uint64_t steps;            /* begun */
     uint32_t processors;       /* multiprocessors */
     struct cuda_weights weights;
     const struct model *model; /* NULL: nothing is loaded */
@@ -128,6 +141,21 @@ template <typename T> static inline T *cuda_array(const struct device *d,
 {
     return (T *)d->at[a];
 }
+
+/* The name of a device that stays with it. */
+void device_uuid(char out[DEVICE_UUID], const struct cudaDeviceProp *p);
+/* Take a device that the kernels run on, for the rank of this number on this
+ * machine, and make its stream.  ERR_RETRY: none can be used, or, unless they
+ * share, another process has it. */
+int device_find(struct device *d, unsigned local, bool share, struct err *err);
+/* Wait for an event, or, NULL, for all work of the stream, with a deadline:
+ * past it the device is lost. */
+int device_wait(struct device *d, cudaEvent_t event, struct err *err);
+/* A call of CUDA failed in a step, and err says how: the device is lost.  Adds
+ * its name and the step; returns -1. */
+int device_failed(struct device *d, struct err *err);
+/* -1 and err if the device was lost. */
+int device_is_lost(const struct device *d, struct err *err);
 
 /* Allocate the matrices of a model of this record, after freeing those of the
  * last one.  ERR_INPUT if they do not fit. */

@@ -93,10 +93,12 @@ void weights_drop(struct device *d)
 {
     struct cuda_weights *w = &d->weights;
 
-    cudaFree(w->matrices);
-    cudaFree(w->scales);
-    cudaFree(w->vectors);
-    for (size_t i = 0; i < STAGES; i++) {
+    if (!d->lost) {
+        cudaFree(w->matrices);
+        cudaFree(w->scales);
+        cudaFree(w->vectors);
+    }
+    for (size_t i = 0; i < STAGES && !d->lost; i++) {
         if (w->copied[i])
             cudaEventDestroy(w->copied[i]);
         cudaFreeHost(w->stage[i]);
@@ -158,10 +160,14 @@ static void note(struct cuda_weights *w, cudaError_t e)
 }
 
 /* n bytes through the next stage: room for them, once it is free. */
-static int8_t *stage_open(struct cuda_weights *w)
+static int8_t *stage_open(struct device *d)
 {
+    struct cuda_weights *w = &d->weights;
+
     w->next = (w->next + 1) % STAGES;
-    note(w, cudaEventSynchronize(w->copied[w->next]));
+    if (w->failed == cudaSuccess &&
+        device_wait(d, w->copied[w->next], &w->why))
+        note(w, cudaErrorUnknown);
     return w->stage[w->next];
 }
 
@@ -169,6 +175,8 @@ static void stage_send(struct device *d, void *to, size_t n)
 {
     struct cuda_weights *w = &d->weights;
 
+    if (w->failed != cudaSuccess)
+        return;
     note(w, cudaMemcpyAsync(to, w->stage[w->next], n, cudaMemcpyHostToDevice,
                             d->stream));
     note(w, cudaEventRecord(w->copied[w->next], d->stream));
@@ -184,7 +192,7 @@ void weights_put(struct device *d, uint32_t tensor, const struct x1_matrix *m,
 
     for (size_t r = from; r < to; r += each) {
         size_t n = to - r < each ? to - r : each;
-        int8_t *s = stage_open(w);
+        int8_t *s = stage_open(d);
 
         for (size_t i = 0; i < n; i++) {
             memcpy(s + i * at->ldk, m->w + (r - from + i) * m->cols, m->cols);
@@ -196,7 +204,7 @@ void weights_put(struct device *d, uint32_t tensor, const struct x1_matrix *m,
     for (size_t r = from; r < to; r += each) {
         size_t n = to - r < each ? to - r : each;
 
-        memcpy(stage_open(w), m->scale + r, n * sizeof(float));
+        memcpy(stage_open(d), m->scale + r, n * sizeof(float));
         stage_send(d, at->scale + first + r, n * sizeof(float));
     }
 }
@@ -268,29 +276,35 @@ static void append_all(struct cuda_weights *w, struct vectors *v,
     }
 }
 
+/* Copied before it returns: `host` is the caller's. */
+static int send_vectors(struct device *d, const float *host, size_t n,
+                        struct err *err)
+{
+    CUDA_TRY(cudaMemcpyAsync(d->weights.vectors, host, n * sizeof(*host),
+                             cudaMemcpyHostToDevice, d->stream), err);
+    return device_wait(d, NULL, err);
+}
+
 static int put_vectors(struct device *d, const struct model *m,
                        struct err *err)
 {
     struct cuda_weights *w = &d->weights;
     struct vectors v = {};
     float *host;
-    cudaError_t e;
+    int rc;
 
     append_all(w, &v, m);
-    host = (float *)xcalloc(v.n, sizeof(*host));
-    e = cudaMalloc((void **)&w->vectors, v.n * sizeof(float));
-    if (e == cudaSuccess) {
+    if (!w->vectors) {
+        CUDA_TRY(cudaMalloc((void **)&w->vectors, v.n * sizeof(float)), err);
         w->bytes += v.n * sizeof(float);
-        v = vectors{ host, w->vectors, 0 };
-        append_all(w, &v, m);
-        e = cudaMemcpy(w->vectors, host, v.n * sizeof(float),
-                       cudaMemcpyHostToDevice);
     }
+    host = (float *)xcalloc(v.n, sizeof(*host));
+    v = vectors{ host, w->vectors, 0 };
+    append_all(w, &v, m);
+    rc = send_vectors(d, host, v.n, err);
     free(host);
-    if (e != cudaSuccess)
-        return err_set(err, ERR_RETRY, "cannot copy vectors to the GPU: %s",
-                       cudaGetErrorString(e));
-    return 0;
+    w->has_vectors = rc == 0;
+    return rc;
 }
 
 int weights_finish(struct device *d, const struct model *m, struct err *err)
@@ -305,9 +319,10 @@ int weights_finish(struct device *d, const struct model *m, struct err *err)
             return -1;
         put_all(d, m);
     }
-    if (!w->vectors && put_vectors(d, m, err))
+    if (!w->has_vectors && put_vectors(d, m, err))
         return -1;
-    CUDA_TRY(cudaStreamSynchronize(d->stream), err);
+    if (w->why.code)
+        return err_copy(err, &w->why);
     CUDA_TRY(w->failed, err);
-    return 0;
+    return device_wait(d, NULL, err);
 }

@@ -55,14 +55,6 @@ static void look_at_driver(struct buf *out)
                    runtime / 1000, runtime % 1000 / 10);
 }
 
-static void print_uuid(struct buf *out, const struct cudaDeviceProp *p)
-{
-    for (int i = 0; i < 16; i++)
-        buf_printf(out, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-"
-                                                                       : "",
-                   (unsigned char)p->uuid.bytes[i]);
-}
-
 /* What keeps a device from computing, or makes it slow; NULL: nothing. */
 static const char *gap_of(const struct cudaDeviceProp *p)
 {
@@ -79,6 +71,7 @@ static void look_at_device(struct buf *out, int i)
 {
     struct cudaDeviceProp p = {};
     size_t free_bytes = 0, all = 0;
+    char uuid[DEVICE_UUID];
     const char *gap;
     cudaError_t e = cudaGetDeviceProperties(&p, i);
 
@@ -93,10 +86,9 @@ static void look_at_device(struct buf *out, int i)
         return;
     }
     gap = gap_of(&p);
-    buf_printf(out, "%s device %d: %s, GPU-", gap ? "warning" : "ok", i,
-               p.name);
-    print_uuid(out, &p);
-    buf_printf(out, ", compute capability %d.%d, %zu of %zu MiB free%s%s\n",
+    device_uuid(uuid, &p);
+    buf_printf(out, "%s device %d: %s, %s, compute capability %d.%d, %zu of %zu"
+               " MiB free%s%s\n", gap ? "warning" : "ok", i, p.name, uuid,
                p.major, p.minor, free_bytes >> 20, all >> 20, gap ? "; " : "",
                gap ? gap : "");
 }

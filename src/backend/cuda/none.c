@@ -8,10 +8,12 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-int cuda_open(struct backend **out, unsigned local, struct err *err)
+int cuda_open(struct backend **out, unsigned local, bool share,
+              struct err *err)
 {
     (void)out;
     (void)local;
+    (void)share;
     return err_set(err, ERR_INPUT, "this build has no GPU kernels:"
                    " configure --with-cuda builds them");
 }

@@ -1,0 +1,142 @@
+/*
+ * A device's health: which one this process takes, how long it is waited for,
+ * and what is said when it fails.
+ */
+#include "backend/cuda/device.cuh"
+
+#include <errno.h>
+#include <sched.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SPIN_S 0.02   /* a wait gives its core to others until then .. */
+#define PAUSE_NS 100000 /* .. and sleeps so long at a time after it */
+
+/* ---- which one ----------------------------------------------------------- */
+
+void device_uuid(char out[DEVICE_UUID], const struct cudaDeviceProp *p)
+{
+    int n = snprintf(out, DEVICE_UUID, "GPU-");
+
+    for (int i = 0; i < 16; i++)
+        n += snprintf(out + n, (size_t)(DEVICE_UUID - n), "%s%02x",
+                      i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
+                      (unsigned char)p->uuid.bytes[i]);
+}
+
+/* Each rank plans the whole memory of its device, so none may have two.  The
+ * name of a socket is taken as long as this process lives, and no longer. */
+static int claim(struct device *d, struct err *err)
+{
+    struct sockaddr_un at = {};
+    int n = snprintf(at.sun_path + 1, sizeof(at.sun_path) - 1, "apus/%s",
+                     d->uuid);
+
+    at.sun_family = AF_UNIX;
+    d->claim = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (d->claim < 0)
+        return 0; /* nothing can be said of others */
+    if (bind(d->claim, (struct sockaddr *)&at,
+             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + n)) == 0)
+        return 0;
+    close(d->claim);
+    d->claim = -1;
+    if (errno != EADDRINUSE)
+        return 0;
+    return err_set(err, ERR_RETRY, "another rank computes on %s: start one"
+                   " rank a GPU, or set share-gpu = yes", d->uuid);
+}
+
+int device_find(struct device *d, unsigned local, bool share, struct err *err)
+{
+    struct cudaDeviceProp p = {};
+    int n = 0, processors = 0, at;
+    cudaError_t e = cudaGetDeviceCount(&n);
+
+    d->claim = -1;
+    if (e != cudaSuccess || n < 1)
+        return err_set(err, ERR_RETRY, "cannot use a GPU on this machine: %s",
+                       e == cudaSuccess ? "no device found"
+                                        : cudaGetErrorString(e));
+    at = (int)(local % (unsigned)n);
+    CUDA_TRY(cudaSetDevice(at), err);
+    CUDA_TRY(cudaGetDeviceProperties(&p, at), err);
+    CUDA_TRY(cudaDeviceGetAttribute(&processors,
+                                    cudaDevAttrMultiProcessorCount, at), err);
+    device_uuid(d->uuid, &p);
+    if (p.major < LEAST_MAJOR)
+        return err_set(err, ERR_RETRY, "%s has compute capability %d.%d, the"
+                       " minimum is %d.0", d->uuid, p.major, p.minor,
+                       LEAST_MAJOR);
+    if (!share && claim(d, err))
+        return -1;
+    d->processors = (uint32_t)processors;
+    CUDA_TRY(cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking),
+             err);
+    return 0;
+}
+
+/* ---- waiting ------------------------------------------------------------- */
+
+static void pause_until_later(double waited)
+{
+    const struct timespec t = { 0, PAUSE_NS };
+
+    if (waited < SPIN_S)
+        sched_yield();
+    else
+        nanosleep(&t, NULL);
+}
+
+int device_wait(struct device *d, cudaEvent_t event, struct err *err)
+{
+    double begun = clock_s(), most = HANG_S + HANG_STEPS * d->usual, waited;
+    cudaError_t e;
+
+    while ((e = event ? cudaEventQuery(event) : cudaStreamQuery(d->stream)) ==
+           cudaErrorNotReady) {
+        waited = clock_s() - begun;
+        if (waited > most) {
+            d->lost = true;
+            return err_set(err, ERR_RETRY, "the GPU hangs: no end of its work"
+                           " after %.0f s", most);
+        }
+        pause_until_later(waited);
+    }
+    CUDA_TRY(e, err);
+    if (event)
+        return 0;
+    waited = clock_s() - begun;
+    d->usual = waited > d->usual ? waited : 0.9 * d->usual + 0.1 * waited;
+    return 0;
+}
+
+/* ---- failing ------------------------------------------------------------- */
+
+int device_failed(struct device *d, struct err *err)
+{
+    const cudaError_t e = d->lost ? cudaSuccess : cudaStreamQuery(d->stream);
+    const char *remedy = "";
+
+    d->lost = true;
+    if (e == cudaErrorIllegalAddress ||
+        (e >= cudaErrorMisalignedAddress && e <= cudaErrorLaunchFailure))
+        remedy = " (compute-sanitizer tells whether a kernel is wrong)";
+    if (!err)
+        return -1;
+    return err_set(err, err->code, "%s is lost in step %llu: %s%s", d->uuid,
+                   (unsigned long long)d->steps, err->text, remedy);
+}
+
+int device_is_lost(const struct device *d, struct err *err)
+{
+    if (!d->lost)
+        return 0;
+    return err_set(err, ERR_RETRY, "%s was lost by this process: start it"
+                   " again", d->uuid);
+}

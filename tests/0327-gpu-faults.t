@@ -1,0 +1,101 @@
+#!/bin/sh
+# A GPU that fails (tests/worker-sim, an emulated one): lost in mid-step,
+# hanging, taken by another rank.  The rank says which device, keeps the tokens
+# it has and ends with 75; the next start goes on to the same bytes.
+set -eu
+sim=${top_builddir:-.}/tests/worker-sim
+if [ ! -x "$sim" ]; then
+    echo "1..0 # SKIP built without cusim"
+    exit 0
+fi
+sim=$(cd "$(dirname "$sim")" && pwd)/worker-sim
+. "${top_srcdir:-.}/tests/scenario.sh"
+unset SLURM_STEP_GPUS SLURM_JOB_GPUS CUDA_VISIBLE_DEVICES
+: >apus.conf
+APUS_CONFIG=$tmp/apus.conf
+APUS_MODELS=$tmp/models
+APUS_LIBEXEC=$(dirname "$apus")
+APUS_SPOOL=$tmp/spool
+export APUS_CONFIG APUS_MODELS APUS_LIBEXEC APUS_SPOOL
+"$apus" model add "$top/models/nano" nano >out 2>err
+
+for i in 1 2 3 4; do
+    echo '{"custom_id":"'$i'","method":"POST","url":"/v1/completions","body":'\
+'{"prompt":"once upon","max_tokens":5,"temperature":1,"seed":'$i\
+',"apus":{"ignore_eos":true}}}'
+done >in.jsonl
+
+submit() {
+    rm -rf spool
+    "$apus" submit in.jsonl -m nano --todo >out 2>err
+    id=$(basename "$(find spool/todo -mindepth 1 -maxdepth 1)")
+}
+# Work on the batch: its exit status in got, what it said in err.
+work() { # SETTING=VALUE ARGUMENT...
+    setting=$1
+    shift
+    got=0
+    env "$setting" "$sim" --alone --threads=1 --batch=2 "$@" -- "$id" \
+        >out 2>err </dev/null || got=$?
+}
+ends() { # STATUS PATTERN NAME
+    [ "$got" -eq "$1" ] && grep -q -e "$2" err && r=0 || r=1
+    report $r "$3: exit status $got"
+}
+kept() { # NAME
+    cmp "spool/done/$id/part-0000.h5" part.h5 >out 2>&1 && r=0 || r=1
+    report $r "$1"
+}
+
+submit
+work CUSIM_SEED=0 --kernel=reference
+cp "spool/done/$id/part-0000.h5" part.h5
+
+uuid='GPU-[0-9a-f-]\{36\}'
+for launch in 1 70 300; do
+    submit
+    work CUSIM_LOSE=$launch
+    ends 75 "$uuid is lost in step .*unspecified launch failure" \
+        "lost in launch $launch"
+    grep -q 'compute-sanitizer' err && [ "$(grep -c 'error:' err)" -eq 1 ] &&
+        r=0 || r=1
+    report $r "one error, which says what to look at"
+    work CUSIM_SEED=0
+    ends 0 'is done' "the next start"
+    kept "the same part after it"
+done
+for launch in 1 200; do
+    submit
+    work CUSIM_HANG=$launch
+    ends 75 "$uuid is lost in step .*the GPU hangs" "launch $launch hangs"
+    work CUSIM_SEED=0 --kernel=reference
+    ends 0 'is done' "the CPU goes on"
+    kept "the same part from it"
+done
+
+# Two ranks of a machine, one device.
+if ! command -v mpirun >/dev/null ||
+    ! "$APUS_LIBEXEC/apus-worker" --version | grep -q MPI$; then
+    finish
+fi
+both() { # SETTING=VALUE ARGUMENT...
+    setting=$1
+    shift
+    submit
+    got=0
+    env "$setting" mpirun -n 2 --oversubscribe "$sim" --threads=1 --batch=1 \
+        --kernel=cuda "$@" -- "$id" >out 2>err </dev/null || got=$?
+}
+both CUSIM_DEVICES=1
+ends 0 "another rank computes on $uuid: start one rank a GPU" \
+    "two ranks, one device: one is refused"
+kept "the same part from the other"
+both CUSIM_DEVICES=2
+grep -q 'another rank' err && r=1 || r=0
+report $r "two ranks, two devices"
+kept "the same part from both"
+both CUSIM_DEVICES=1 --share-gpu=yes
+grep -q 'another rank' err && r=1 || r=0
+report $r "share-gpu = yes"
+kept "the same part from ranks that share"
+finish
