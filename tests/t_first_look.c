@@ -65,6 +65,7 @@ static const struct {
     CASE("PK\3\4\x14", "zip archive"),
     CASE("\211HDF\r\n\032\n\2", "apus export"),
     CASE("APUSLOG1", "apus show"),
+    CASE("APUSLOG2", "apus show"),
     CASE("apusmdl1", "-m"),
     CASE("GGUF\3", "GGUF"),
     CASE("%PDF-1.7\n", "PDF"),

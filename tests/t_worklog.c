@@ -531,12 +531,93 @@ static void test_full(void)
     free(path);
 }
 
+/* How many frames are read of a log, and the size of its file. */
+static int frames_of(const char *path, off_t *size)
+{
+    struct err err = ERR_INIT;
+    struct worklog_reader *r;
+    struct stat st;
+    struct frame f;
+    int n = 0;
+
+    *size = stat(path, &st) ? -1 : st.st_size;
+    if (worklog_open(&r, path, &batch, &err))
+        return -1;
+    while (worklog_next(r, &f, &err) == 1)
+        n++;
+    worklog_reader_close(r);
+    return n;
+}
+
+/* A log of two frames that were withdrawn, and one after; the place of the
+ * frame that says so. */
+static uint64_t make_withdrawn(const char *path)
+{
+    struct err err = ERR_INIT;
+    struct worklog *w;
+
+    unlink(path);
+    if (worklog_create_revocable(&w, path, batch, 0, 0, &err) ||
+        worklog_put(w, FRAME_RECORD, 0, big, 1000, &err) ||
+        worklog_put(w, FRAME_PARTIAL, 1, big, 100, &err) ||
+        worklog_withdraw(w, &err) ||
+        worklog_put(w, FRAME_OPEN, 2, "", 0, &err) || worklog_close(w, &err))
+        abort();
+    return 64 + 2 * FRAME + 1100;
+}
+
+static void test_withdrawn(void)
+{
+    char *path = path_of("withdrawn"), magic[8];
+    struct err err = ERR_INIT;
+    struct worklog_reader *r;
+    uint64_t at = make_withdrawn(path), end = 0;
+    struct rlimit old, low;
+    struct worklog *w;
+    struct frame f;
+    off_t size;
+    int fd, rc;
+
+    fd = open(path, O_RDWR);
+    ok(read(fd, magic, 8) == 8 && memcmp(magic, "APUSLOG2", 8) == 0,
+       "a log whose frames may be withdrawn has a header of its own");
+    ok(worklog_open(&r, path, &batch, &err) == 0 &&
+           worklog_withdrawn(r, &end) && end == at &&
+           worklog_next(r, &f, &err) == 1 && f.type == FRAME_OPEN &&
+           f.index == 2 && worklog_next(r, &f, &err) == 0,
+       "what was put before is not read, what comes after is");
+    worklog_reader_close(r);
+    ok(pwrite(fd, "!", 1, 64 + FRAME + 9) == 1 && frames_of(path, &size) == 0,
+       "nor is it if it was damaged, too");
+    make_withdrawn(path);
+    close(fd);
+    fd = open(path, O_RDWR);
+    ok(pwrite(fd, "!", 1, (off_t)at + FRAME + 3) == 1 &&
+           frames_of(path, &size) == 2,
+       "a frame that is damaged withdraws nothing");
+    close(fd);
+    unlink(path);
+    if (worklog_create_revocable(&w, path, batch, 0, 0, &err) ||
+        worklog_put(w, FRAME_RECORD, 0, big, 1000, &err))
+        abort();
+    getrlimit(RLIMIT_FSIZE, &old);
+    low = old;
+    low.rlim_cur = 64 + FRAME + 1000 + 20;
+    setrlimit(RLIMIT_FSIZE, &low);
+    rc = worklog_withdraw(w, &err);
+    setrlimit(RLIMIT_FSIZE, &old);
+    worklog_close(w, NULL);
+    ok(rc == 0 && frames_of(path, &size) == 0 && size == 64,
+       "where the frame has no room the log is cut back to its header");
+    free(path);
+}
+
 int main(void)
 {
     static const char *const names[] = {
         "bytes",   "once",    "open",  "bad",  "whole",   "cut", "right",
         "changed", "decoys",  "long",  "skip", "lengths", "due", "sizes",
-        "growing", "full"
+        "growing", "full", "withdrawn"
     };
 
     for (size_t i = 0; i < sizeof(big); i++)
@@ -553,6 +634,7 @@ int main(void)
     test_growing();
     test_due();
     test_full();
+    test_withdrawn();
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         char *path = path_of(names[i]);
 

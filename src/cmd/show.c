@@ -212,6 +212,7 @@ static const char *frame_name(enum frame_type t)
     case FRAME_GIVEN_UP: return "given-up";
     case FRAME_PARKED: return "parked";
     case FRAME_PARTIAL: return "partial";
+    case FRAME_WITHDRAWN: return "withdrawn";
     case FRAME_LAST: return "last";
     case FRAME_TOPK: return "topk";
     case FRAME_HIDDEN: return "hidden";
@@ -230,6 +231,8 @@ static int show_log(const char *path, struct err *err)
     if (worklog_open(&r, path, NULL, err))
         return -1;
     worklog_skip_above(r, 4096);
+    if (worklog_withdrawn(r, &at))
+        printf("%" PRIu64 "\twithdrawn\n", at);
     while (!cmd_output_closed() && (rc = worklog_next(r, &f, err)) == 1)
         printf("%" PRIu64 "\t%s\t%" PRIu64 "\t%" PRIu32 "\t%zu\n", f.at,
                frame_name(f.type), (f.index & UINT32_MAX) + 1,

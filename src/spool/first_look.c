@@ -47,6 +47,7 @@ static const struct magic magics[] = {
     { 257, 5, "ustar", "a tar archive", NULL },
     { 0, 8, "\211HDF\r\n\032\n", "an HDF5 file", ANSWERS },
     { 0, 8, "APUSLOG1", "a log of a batch", "apus show reads it" },
+    { 0, 8, "APUSLOG2", "a log of a batch", "apus show reads it" },
     { 0, 8, "apusmdl1", "a model file", "it goes with -m" },
     { 0, 4, "GGUF", "a model file (GGUF)", NULL },
     { 0, 4, "%PDF", "a PDF", NULL },

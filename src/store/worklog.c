@@ -34,6 +34,7 @@
 #define SYNC_MS 1000
 
 static const char header_magic[8] = "APUSLOG1";
+static const char revocable_magic[8] = "APUSLOG2";
 
 struct worklog {
     int fd;
@@ -52,6 +53,7 @@ struct worklog_reader {
     char *path;
     uint64_t size; /* when it was opened; what comes later is not read */
     uint64_t at;   /* of the next frame */
+    uint64_t withdrawn; /* frames before it were; 0: none */
     bool ended, damaged;
     size_t skip_above;
     unsigned char *payload;
@@ -94,8 +96,9 @@ static void worklog_free(struct worklog *w)
     free(w);
 }
 
-int worklog_create(struct worklog **out, const char *path, struct id batch,
-                   uint32_t rank, uint32_t start, struct err *err)
+static int create(struct worklog **out, const char magic[8], const char *path,
+                  struct id batch, uint32_t rank, uint32_t start,
+                  struct err *err)
 {
     unsigned char head[HEADER] = { 0 };
     struct worklog *w;
@@ -104,7 +107,7 @@ int worklog_create(struct worklog **out, const char *path, struct id batch,
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0)
         return cannot(err, "make", path);
-    memcpy(head, header_magic, 8);
+    memcpy(head, magic, 8);
     memcpy(head + 8, batch.b, 32);
     set_u32(head + 40, rank);
     set_u32(head + 44, start);
@@ -123,6 +126,19 @@ int worklog_create(struct worklog **out, const char *path, struct id batch,
     clock_gettime(CLOCK_MONOTONIC, &w->synced);
     *out = w;
     return 0;
+}
+
+int worklog_create(struct worklog **out, const char *path, struct id batch,
+                   uint32_t rank, uint32_t start, struct err *err)
+{
+    return create(out, header_magic, path, batch, rank, start, err);
+}
+
+int worklog_create_revocable(struct worklog **out, const char *path,
+                             struct id batch, uint32_t rank, uint32_t start,
+                             struct err *err)
+{
+    return create(out, revocable_magic, path, batch, rank, start, err);
 }
 
 /* A torn end is no harm to readers; it is cut off so that the file ends as
@@ -183,6 +199,23 @@ int worklog_sync(struct worklog *w, struct err *err)
     }
     w->unsynced = 0;
     clock_gettime(CLOCK_MONOTONIC, &w->synced);
+    return 0;
+}
+
+int worklog_withdraw(struct worklog *w, struct err *err)
+{
+    unsigned char range[16];
+
+    set_u64(range, HEADER);
+    set_u64(range + 8, w->size);
+    if (worklog_put(w, FRAME_WITHDRAWN, 0, range, sizeof(range), NULL) == 0 &&
+        worklog_sync(w, NULL) == 0)
+        return 0;
+    w->failed = true;
+    if (sys_ftruncate(w->fd, HEADER) || sys_fdatasync(w->fd))
+        return err_errno(err, ERR_RETRY, "cannot withdraw what is in \"%s\":"
+                         " remove it", w->path);
+    w->size = HEADER;
     return 0;
 }
 
@@ -326,7 +359,7 @@ static int frame_at(struct worklog_reader *r, uint64_t at, size_t skip_above,
 
 static bool known_type(uint32_t type)
 {
-    return (type >= FRAME_OPEN && type <= FRAME_PARTIAL) ||
+    return (type >= FRAME_OPEN && type <= FRAME_WITHDRAWN) ||
            (type >= FRAME_LAST && type <= FRAME_LOGITS);
 }
 
@@ -404,6 +437,44 @@ static int search(struct worklog_reader *r, struct err *err)
     return 0;
 }
 
+/* Whether the frame at `at` withdraws others: those before *end. */
+static int withdraws(struct worklog_reader *r, uint64_t at,
+                     const unsigned char head[FRAME], uint64_t *end,
+                     struct err *err)
+{
+    struct frame f;
+    int rc;
+
+    if (get_u32(head + 4) != FRAME_WITHDRAWN || get_u64(head + 16) != 16)
+        return 0;
+    rc = frame_at(r, at, SIZE_MAX, &f, err);
+    if (rc == 1)
+        *end = get_u64((const unsigned char *)f.payload + 8);
+    return rc == 1 && *end > at ? 0 : rc;
+}
+
+/* Look for frames that withdraw others before any is believed: from head to
+ * head, payloads are passed over.  1, or -1. */
+static int find_withdrawn(struct worklog_reader *r, struct err *err)
+{
+    unsigned char head[FRAME];
+    uint64_t at = HEADER, end = 0;
+    int rc;
+
+    while (r->size - at >= FRAME) {
+        rc = read_at(r, at, head, FRAME, err);
+        if (rc != 1 || !fits(r, at, head))
+            return rc < 0 ? -1 : 1;
+        rc = withdraws(r, at, head, &end, err);
+        if (rc < 0)
+            return -1;
+        if (rc == 1 && end > r->withdrawn)
+            r->withdrawn = end;
+        at += FRAME + get_u64(head + 16);
+    }
+    return 1;
+}
+
 /* 1 if there are frames, 0 if there are none, -1 if it is not a log of ours. */
 static int read_header(struct worklog_reader *r, const struct id *batch,
                        struct err *err)
@@ -420,14 +491,16 @@ static int read_header(struct worklog_reader *r, const struct id *batch,
     /* Power was lost before the header was: its size is there, no byte is. */
     if (r->size == HEADER && memcmp(head, zeros, HEADER) == 0)
         return 0;
-    if (memcmp(head, header_magic, sizeof(header_magic)) != 0 ||
+    if ((memcmp(head, header_magic, sizeof(header_magic)) != 0 &&
+         memcmp(head, revocable_magic, sizeof(revocable_magic)) != 0) ||
         memcmp(head + HEADER_ZERO, zeros, HEADER - HEADER_ZERO) != 0)
         return err_set(err, ERR_INPUT,
                        "\"%s\" is not a log: its header is wrong", r->path);
     if (batch && !id_equal(id_at(head + 8), *batch))
         return err_set(err, ERR_INPUT, "\"%s\" is a log of another batch",
                        r->path);
-    return 1;
+    return memcmp(head, revocable_magic, sizeof(revocable_magic)) == 0
+               ? find_withdrawn(r, err) : 1;
 }
 
 int worklog_open(struct worklog_reader **out, const char *path,
@@ -461,7 +534,7 @@ int worklog_open(struct worklog_reader **out, const char *path,
     return 0;
 }
 
-int worklog_next(struct worklog_reader *r, struct frame *f, struct err *err)
+static int next(struct worklog_reader *r, struct frame *f, struct err *err)
 {
     int rc;
 
@@ -485,9 +558,26 @@ int worklog_next(struct worklog_reader *r, struct frame *f, struct err *err)
     return 0;
 }
 
+int worklog_next(struct worklog_reader *r, struct frame *f, struct err *err)
+{
+    int rc;
+
+    do
+        rc = next(r, f, err);
+    while (rc == 1 && (f->at < r->withdrawn || f->type == FRAME_WITHDRAWN));
+    return rc;
+}
+
 void worklog_skip_above(struct worklog_reader *r, size_t n)
 {
     r->skip_above = n;
+}
+
+bool worklog_withdrawn(const struct worklog_reader *r, uint64_t *end)
+{
+    if (r->withdrawn && end)
+        *end = r->withdrawn;
+    return r->withdrawn != 0;
 }
 
 bool worklog_damaged(const struct worklog_reader *r, uint64_t *at)

@@ -18,7 +18,7 @@ struct worklog_reader;
 
 enum frame_type {
     FRAME_OPEN = 1, FRAME_RECORD = 2, FRAME_GIVEN_UP = 3, FRAME_PARKED = 4,
-    FRAME_PARTIAL = 5,
+    FRAME_PARTIAL = 5, FRAME_WITHDRAWN = 6,
     FRAME_LAST = 16, FRAME_TOPK = 17, FRAME_HIDDEN = 18, FRAME_LOGITS = 19
 };
 
@@ -33,6 +33,18 @@ static inline uint64_t frame_index(uint32_t line, uint32_t choice)
 /* Make the file (O_EXCL), write the header, sync file and directory. */
 int worklog_create(struct worklog **out, const char *path, struct id batch,
                    uint32_t rank, uint32_t start, struct err *err);
+
+/* The same for a rank whose frames may come to be withdrawn, since a device
+ * computes them: its header is one that programs refuse which know nothing of
+ * that. */
+int worklog_create_revocable(struct worklog **out, const char *path,
+                             struct id batch, uint32_t rank, uint32_t start,
+                             struct err *err);
+
+/* Nothing that was put so far may be believed: append the frame that says so
+ * and sync it; readers then leave out all before it.  Where it cannot be
+ * written the file is cut back to its header.  -1: neither could be done. */
+int worklog_withdraw(struct worklog *w, struct err *err);
 
 /* Append one frame with one write.  After a failure the file is cut back to
  * its last whole frame, the error is ERR_RETRY, and every later put fails but
@@ -64,8 +76,8 @@ struct frame {
 int worklog_open(struct worklog_reader **out, const char *path,
                  const struct id *batch, struct err *err);
 
-/* The next whole frame: 1, or 0 at the end, or -1 when memory or the disk
- * fails.  The first frame with a bad magic, length or SHA-256 ends the log:
+/* The next whole frame that was not withdrawn: 1, or 0 at the end, or -1 when
+ * memory or the disk fails.  The first frame with a bad magic, length or SHA-256 ends the log:
  * a torn tail, unless good frames follow, which is damage. */
 int worklog_next(struct worklog_reader *r, struct frame *f, struct err *err);
 
@@ -74,6 +86,9 @@ void worklog_skip_above(struct worklog_reader *r, size_t n);
 
 /* Whether the end was damage, and where. */
 bool worklog_damaged(const struct worklog_reader *r, uint64_t *at);
+
+/* Whether frames were withdrawn, and those up to where. */
+bool worklog_withdrawn(const struct worklog_reader *r, uint64_t *end);
 
 /* Read the payload of one frame found before, again, at its offset. */
 int worklog_read_at(struct worklog_reader *r, uint64_t at, struct frame *f,
