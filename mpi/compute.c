@@ -445,7 +445,6 @@ static void on_finished(void *self, const struct answer *a)
     struct compute_choice *ch = a->user;
     struct compute *c = self;
     struct answer own = *a;
-
     float *last = NULL;
 
     if (!c->failed &&
@@ -620,19 +619,21 @@ static void *run_evaluator(void *self)
     /* a failure is not a death of what was open; the log may take this still */
     if (rc == 0)
         rc = park(c, &err);
-    else
+    else if (!c->o.backend->wrong)
         park(c, &unused);
+    else if (worklog_withdraw(c->log, &unused))
+        log_err(&unused);
     if (worklog_close(c->log, rc ? &unused : &err) && rc == 0)
         rc = -1;
     c->log = NULL;
     pthread_mutex_lock(&c->lock);
     c->err = err;
-    c->state = rc ? COMPUTE_FAILED : COMPUTE_SAVED;
+    c->state = rc == 0               ? COMPUTE_SAVED
+               : c->o.backend->wrong ? COMPUTE_WITHDRAWN
+                                     : COMPUTE_FAILED;
     pthread_mutex_unlock(&c->lock);
     return NULL;
 }
-
-/* ---- from outside -------------------------------------------------------- */
 
 static int open_engine(struct compute *c, struct err *err)
 {
@@ -668,8 +669,8 @@ static int open_files(struct compute *c, struct err *err)
         goto out;
     free(path);
     path = start_log_path(c->o.batch_path, c->o.start, c->o.rank);
-    rc = worklog_create(&c->log, path, c->o.info->id, c->o.rank, c->o.start,
-                        err);
+    rc = (c->o.revocable ? worklog_create_revocable : worklog_create)(
+        &c->log, path, c->o.info->id, c->o.rank, c->o.start, err);
 out:
     free(path);
     return rc;

@@ -31,6 +31,7 @@ struct compute_options {
     unsigned tensors;                /* TENSORS_.., of every answer; requests
                                         may ask for the likeliest tokens, too */
     bool offers_logits;              /* the backend gives logits */
+    bool revocable;                  /* the backend may prove wrong later */
     bool with_leaves;                /* the checkpoint wants those of traces */
     const char *reuse;               /* a spool whose answers are taken over,
                                         or NULL; borrowed */
@@ -61,7 +62,8 @@ struct work_done {
 enum compute_state {
     COMPUTE_RUNNING,
     COMPUTE_SAVED,  /* as compute_save asked: what was open is parked */
-    COMPUTE_FAILED  /* the log or the engine failed; compute_error says how */
+    COMPUTE_FAILED, /* the log or the engine failed; compute_error says how */
+    COMPUTE_WITHDRAWN /* .. and nothing that was done may be believed */
 };
 
 /* Make the log and the engine, start the thread. */

@@ -544,6 +544,19 @@ static void take_left(struct dispatch *d, struct rank *r,
     d->changed = true;
 }
 
+/* What it told is in no count any more, and others have its places: the next
+ * start reads the logs anew, without its frames. */
+static void take_withdrawn(struct dispatch *d, const struct payload *p)
+{
+    log_warning("rank %d on %s withdraws all that it answered in this start:"
+                " the next one computes it again; look at earlier starts of"
+                " its GPU with apus verify --recompute", p->from,
+                host_of(d, p->from));
+    close_ranks(d, true);
+    d->save = true;
+    d->changed = true;
+}
+
 static void take_sealed(struct dispatch *d, struct rank *r,
                         const struct payload *p)
 {
@@ -602,6 +615,9 @@ void dispatch_take(struct dispatch *d, const struct payload *p)
         break;
     case TAG_SIGNAL:
         dispatch_save(d);
+        break;
+    case TAG_WITHDRAWN:
+        take_withdrawn(d, p);
         break;
     case TAG_LEFT:
         take_left(d, r, p);

@@ -24,6 +24,8 @@
  *                (DONE_GIVEN_UP, DONE_REUSED)
  *     TAG_BEAT   tokens u64
  *     TAG_SIGNAL nothing: told to save by a signal
+ *     TAG_WITHDRAWN  nothing: all answers of this rank in this start are to
+ *                    be forgotten; TAG_LEFT follows
  *     TAG_LEFT   failed u8, why (text)
  *     TAG_SEALED failed u8; if 0: finished u8, else why (text)
  */
@@ -43,7 +45,7 @@ struct payload;
 enum {
     TAG_START = 1, TAG_SHARD, TAG_SAVE, TAG_SEAL, TAG_QUIT, TAG_PULSE,
     TAG_READY = 16, TAG_WANT, TAG_DONE, TAG_BEAT, TAG_SIGNAL, TAG_LEFT,
-    TAG_SEALED, TAG_HELLO
+    TAG_SEALED, TAG_HELLO, TAG_WITHDRAWN
 };
 #define WORK_BYTES 19   /* and for each choice that was begun: */
 #define PLACE_BYTES 16

@@ -183,7 +183,7 @@ static int open_backend(struct rank_side *r, const char *what, struct err *err)
     const struct backend_wish wish = {
         .kernel = r->o.kernel, .threads = r->o.threads,
         .pretend = r->o.pretend, .hidden = r->o.seal.with_hidden,
-        .share_gpu = r->o.share_gpu,
+        .share_gpu = r->o.share_gpu, .check_gpu = r->o.check_gpu,
         .shares = r->o.sharers > 1,
         .wait_s = r->o.lost_s * START_FACTOR / 2,
     };
@@ -291,6 +291,7 @@ static int begin_batch(struct rank_side *r, struct err *err)
         rank_open_model(r, r->info.model, err))
         return -1;
     o.backend = r->on.b;
+    o.revocable = r->on.device;
     o.kv_bytes = kv_ceiling(r);
     return compute_new(&r->compute, &o, err);
 }
@@ -423,7 +424,10 @@ static void look_at_compute(struct rank_side *r)
     if (!r->compute)
         return;
     state = compute_state(r->compute);
-    report_done(r);
+    if (state == COMPUTE_WITHDRAWN)
+        send_to_root(r, TAG_WITHDRAWN, NULL);
+    else
+        report_done(r);
     if (state == COMPUTE_RUNNING) {
         if (!r->wanted && !r->saving &&
             compute_waiting(r->compute) < r->o.max_sequences) {
@@ -435,7 +439,7 @@ static void look_at_compute(struct rank_side *r)
     compute_error(r->compute, &err);
     compute_free(r->compute);
     r->compute = NULL;
-    report_end(r, TAG_LEFT, state == COMPUTE_FAILED ? &err : NULL, -1);
+    report_end(r, TAG_LEFT, state == COMPUTE_SAVED ? NULL : &err, -1);
 }
 
 static void look_at_sealer(struct rank_side *r)

@@ -31,6 +31,7 @@ struct rank_options {
     const char *reuse;       /* a spool whose answers are taken over, borrowed;
                                 NULL: all are computed */
     bool share_gpu;          /* with other processes */
+    bool check_gpu;          /* one product a step */
     bool pretend;
     struct pretended *fault; /* that it pretends to have, borrowed; NULL */
     uint64_t sharers;        /* ranks of this machine, which share packed

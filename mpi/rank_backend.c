@@ -79,8 +79,12 @@ static void say_why(const struct err *why, bool warn)
 static int open_device(struct rank_backend *r, const struct backend_wish *o,
                        struct err *err)
 {
+    const struct cuda_options with = { .local = local_rank(),
+                                       .share = o->share_gpu,
+                                       .checks = o->check_gpu };
+
     rank_backend_close(r);
-    if (cuda_open(&r->b, local_rank(), o->share_gpu, err))
+    if (cuda_open(&r->b, &with, err))
         return -1;
     r->device = true;
     return 0;

@@ -20,6 +20,7 @@ struct backend_wish {
     size_t threads;       /* of a CPU */
     bool pretend, hidden; /* made-up answers; residual rows of all layers */
     bool share_gpu;       /* with other processes */
+    bool check_gpu;       /* one product a step */
     bool shares;          /* packed weights, with other ranks .. */
     unsigned wait_s;      /* .. for which it waits at most so long */
 };

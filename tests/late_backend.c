@@ -204,7 +204,8 @@ struct backend *joined_backend(struct backend *inner, size_t ahead,
 {
     struct late *l = xcalloc(1, sizeof(*l));
 
-    l->base = (struct backend){ &ops, inner->name, inner->sink };
+    l->base = (struct backend){ .ops = &ops, .name = inner->name,
+                                .sink = inner->sink };
     l->inner = inner;
     l->ahead = ahead;
     l->delay = delay;

@@ -21,6 +21,8 @@
 #define ROWS 40
 #define STEPS 6
 
+static const struct cuda_options checked = { .checks = true };
+
 static uint32_t state = 1;
 
 static uint32_t below(uint32_t n)
@@ -203,7 +205,7 @@ static void open_both(struct side *a, struct side *b)
 
     *a = *b = (struct side){ .b = NULL };
     if (backend_open(&a->b, "reference", 1, &err) ||
-        cuda_open(&b->b, 0, false, &err)) {
+        cuda_open(&b->b, &checked, &err)) {
         printf("# %s\n", err.text);
         abort();
     }
@@ -316,11 +318,37 @@ static void refuses(const char *what, const struct model *m, unsigned taps,
     struct err err = ERR_INIT;
     struct backend *b;
 
-    if (cuda_open(&b, 0, false, &err))
+    if (cuda_open(&b, &checked, &err))
         abort();
     ok(b->ops->load(b, m, &want, &plan, &err) == -1 &&
            strstr(err.text, text), "%s: %s", what, err.text);
     backend_close(b);
+}
+
+/* A ceiling for keys and values holds, but one sequence always fits. */
+static void test_ceiling(void)
+{
+    struct backend_load want = { .slots = 4, .rows = 8, .draws = 2 };
+    struct backend_plan plan;
+    struct err err = ERR_INIT;
+    struct model_record rec;
+    struct backend *b;
+    struct model *m;
+    size_t each;
+
+    if (shape_find(&rec, "tiny") || shape_build(&m, &rec, &err) ||
+        cuda_open(&b, &checked, &err) || b->ops->load(b, m, &want, &plan, &err))
+        abort();
+    each = rec.context / plan.block_positions + 1;
+    want.kv_bytes = (each + 2) * plan.block_bytes + 1;
+    ok(plan.n_blocks > each + 2 &&
+           b->ops->load(b, m, &want, &plan, &err) == 0 &&
+           plan.n_blocks == each + 2, "a ceiling of %zu blocks", each + 2);
+    want.kv_bytes = 1;
+    ok(b->ops->load(b, m, &want, &plan, &err) == 0 && plan.n_blocks == each,
+       "a ceiling below one sequence: %zu blocks", (size_t)plan.n_blocks);
+    backend_close(b);
+    model_close(m);
 }
 
 static void test_refused(void)
@@ -409,5 +437,6 @@ int main(void)
     test_copy();
     test_refused();
     test_memory();
+    test_ceiling();
     return done();
 }

@@ -156,6 +156,7 @@ static inline int mma_byte(uint32_t v, int i)
 CUSIM_QUIET static void mma_all(void *const arg[32], unsigned mask)
 {
     int8_t a[16][32], b[32][8];
+    const uint32_t wrong = cusim::wrong_bits();
 
     if (mask != 0xffffffffu)
         cusim::finding("mma with lanes %08x only", mask);
@@ -171,13 +172,12 @@ CUSIM_QUIET static void mma_all(void *const arg[32], unsigned mask)
                 b[4 * t + i + 16 * r][g] = (int8_t)mma_byte(m->b[r], i);
         }
     }
-    ((const mma_arg *)arg[0])->d[0] ^= (int32_t)cusim::wrong_bits();
     for (int l = 0; l < 32; l++) {
         const mma_arg *m = (const mma_arg *)arg[l];
         int g = l / 4, t = l % 4;
 
         for (int r = 0; r < 4; r++) {
-            uint32_t s = (uint32_t)m->d[r];
+            uint32_t s = (uint32_t)m->d[r] + wrong;
 
             for (int k = 0; k < 32; k++)
                 s += (uint32_t)(a[g + 8 * (r >> 1)][k] * b[k][2 * t + (r & 1)]);

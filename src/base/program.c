@@ -42,6 +42,8 @@ const struct setting program_settings[] = {
     { "kernel", "auto|cuda|amx|vnni|avxvnni|avx2|sdot|reference", "auto",
       WORKER,
       "which implementation of the arithmetic; the answers are the same" },
+    { "check-gpu", "yes|no", "yes", WORKER,
+      "check one product of each step of a GPU on the CPU" },
     { "share-gpu", "yes|no", "no", WORKER,
       "let several ranks compute on one GPU; each plans what is free" },
     { "kv-memory", "size", "0", WORKER,

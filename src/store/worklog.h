@@ -77,8 +77,9 @@ int worklog_open(struct worklog_reader **out, const char *path,
                  const struct id *batch, struct err *err);
 
 /* The next whole frame that was not withdrawn: 1, or 0 at the end, or -1 when
- * memory or the disk fails.  The first frame with a bad magic, length or SHA-256 ends the log:
- * a torn tail, unless good frames follow, which is damage. */
+ * memory or the disk fails.  The first frame with a bad magic, length or
+ * SHA-256 ends the log: a torn tail, unless good frames follow, which is
+ * damage. */
 int worklog_next(struct worklog_reader *r, struct frame *f, struct err *err);
 
 /* Skip payloads above this many bytes (payload NULL, n as it is). */

@@ -19,4 +19,5 @@
 #include "backend/cuda/load.cu"
 #include "backend/cuda/look.cu"
 #include "backend/cuda/order.cu"
+#include "backend/cuda/tap.cu"
 #include "backend/cuda/device.cu"

@@ -10,8 +10,8 @@
  * CUSIM_SHARED (bytes of shared memory a block: 232448; sm_80 166912, sm_89
  * 101376), CUSIM_DEVICES (1; 0: there is none), CUSIM_FAIL (the n-th
  * allocation fails, from 0), CUSIM_LOSE and CUSIM_HANG (the n-th launch, from
- * 1, ends in an error that stays, or never), CUSIM_WRONG (one bit of the n-th
- * product of tensor cores is wrong, from 1).
+ * 1, ends in an error that stays, or never), CUSIM_WRONG (each product of
+ * tensor cores from the n-th on, from 1, adds a bit too many to its sums).
  *
  * With the kernels compiled under -fsanitize=thread and hooks.cpp linked
  * (never libtsan), every load and store is seen: out of bounds, misaligned,
@@ -186,7 +186,7 @@ static inline void launch(const char *name, const void *kernel, dim3 grid,
     launch_call(name, kernel, grid, dim, dynamic, s, call<F>, &f, sizeof(f));
 }
 
-/* The bits by which this product is wrong: 0 but for one. */
+/* What this product adds to its sums too much. */
 uint32_t wrong_bits(void);
 
 /* Memory of the block: the same array for all its threads; poisoned. */

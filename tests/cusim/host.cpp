@@ -54,7 +54,7 @@ uint32_t wrong_bits(void)
 {
     static long n;
 
-    return settings.wrong_at && ++n == settings.wrong_at ? 1u << 9 : 0;
+    return settings.wrong_at && ++n >= settings.wrong_at ? 1u << 9 : 0;
 }
 
 static bool step(cusim_stream *s)

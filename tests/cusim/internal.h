@@ -23,7 +23,7 @@ struct settings {
     size_t shared; /* bytes of shared memory a block */
     long fail_at;  /* the allocation that fails, from 0; -1: none */
     long lose_at, hang_at; /* the launch that does so, from 1; 0: none */
-    long wrong_at; /* the product that is wrong, from 1; 0: none */
+    long wrong_at; /* the first product that is wrong, from 1; 0: none */
     bool preempt;  /* set threads aside at loads and stores */
 };
 extern struct settings settings;

@@ -56,7 +56,7 @@ EXTRA_DIST += kernels/cuda/attention.cu kernels/cuda/hashes.cu \
 	src/backend/cuda/health.cu \
 	src/backend/cuda/layers.cu src/backend/cuda/load.cu \
 	src/backend/cuda/look.cu \
-	src/backend/cuda/order.cu src/backend/cuda/device.cu
+	src/backend/cuda/order.cu src/backend/cuda/tap.cu src/backend/cuda/device.cu
 rowwise_sources = tests/t_cuda_rowwise.cpp kernels/cuda/launch.cuh \
 	kernels/cuda/rowwise.cuh
 tests_t_cuda_rowwise_SOURCES = $(rowwise_sources)

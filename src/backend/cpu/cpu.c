@@ -519,7 +519,8 @@ struct backend *cpu_new(const struct x1_kernels *k, size_t threads)
     c->threads = pool_new(threads);
     c->k = *k;
     c->sink = (struct model_sink){ sink_begin, sink_rows, sink_end, c };
-    c->base = (struct backend){ &ops, c->k.name, &c->sink };
+    c->base = (struct backend){ .ops = &ops, .name = c->k.name,
+                                .sink = &c->sink };
     return &c->base;
 }
 

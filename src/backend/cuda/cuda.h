@@ -20,13 +20,19 @@ struct backend;
 struct buf;
 struct err;
 
-/* Open a device for this rank of the machine, `local` from 0: the one that is
+struct cuda_options {
+    unsigned local; /* number of this rank on the machine, from 0 */
+    bool share;     /* with other processes */
+    bool checks;    /* one product a step, on the CPU */
+};
+
+/* Open a device for this rank of the machine: the one that is
  * visible, or of several the one of this number, from the first again after
  * the last.  Closed by backend_close.  ERR_RETRY with the reason: there is none
  * that can be used, which another machine may have, or, unless they `share`,
  * another process of this program computes on it; ERR_INPUT: this build uses
  * none. */
-int cuda_open(struct backend **out, unsigned local, bool share,
+int cuda_open(struct backend **out, const struct cuda_options *o,
               struct err *err);
 
 /* Append what a worker of this build finds of GPUs on this machine, one line

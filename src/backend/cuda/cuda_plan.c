@@ -80,6 +80,9 @@ static void size_rows(struct cuda_plan *p, const struct model_record *rec)
     n[PLAN_SLICES] = rows * 2 * cuda_plan_ldk((uint32_t)k);
     n[PLAN_SCALE] = rows * 4;
     n[PLAN_ANGLES] = 2 * rows * p->angles * 4;
+    n[PLAN_TAP] = 8;
+    n[PLAN_TAPPED] = 8 * (uint64_t)longest((size_t)outputs, rec->n_vocab);
+    n[PLAN_TAP_Q] = 2 * cuda_plan_ldk((uint32_t)k);
     n[PLAN_SUM] = (outputs + SUM_TILE) * SUM_TILE * 4;
     n[PLAN_COUNT] = (outputs + SUM_TILE) * 4;
     n[PLAN_WORDS] = PLAN_ROW_WORDS * rows * 4;
@@ -212,6 +215,8 @@ int cuda_plan_make(struct cuda_plan *p, const struct model_record *rec,
         p->n_blocks = most_blocks(p);
     if (want->kv_bytes && p->n_blocks > want->kv_bytes / p->block_bytes)
         p->n_blocks = want->kv_bytes / p->block_bytes;
+    if (p->n_blocks < p->stride) /* one sequence may go beyond a ceiling */
+        p->n_blocks = p->stride;
     size_blocks(p, rec);
     return 0;
 }

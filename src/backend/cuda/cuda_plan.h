@@ -53,6 +53,9 @@ enum plan_array {
     PLAN_RING,    /* rows x what is committed to of a position */
     PLAN_LAST,    /* PLAN_KEPT x draws x dim: x_L of the rows that drew */
     PLAN_HASH,    /* u32, 2 x rows x 8: kv, then fin */
+    PLAN_TAP,     /* u32, 2: which row of a linear is checked .. */
+    PLAN_TAPPED,  /* int32: .. its sums */
+    PLAN_TAP_Q,   /* int8: .. and what it was multiplied with */
     PLAN_K,       /* int8, layers x blocks x kv heads x page x hdp */
     PLAN_V,
     PLAN_S_K,     /* layers x blocks x kv heads x page */

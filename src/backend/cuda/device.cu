@@ -201,7 +201,8 @@ static int receive_all(struct device *d, struct err *err)
            receive(d, d->hash, hash, d->n * 32, err) ||
            receive(d, d->hash + rows * 8, hash + rows * 8, d->n_going * 32,
                    err) ||
-           receive(d, d->least, d->at[PLAN_LEAST], d->plan.slots * 8, err)
+           receive(d, d->least, d->at[PLAN_LEAST], d->plan.slots * 8, err) ||
+           tap_receive(d, err)
                ? -1 : 0;
 }
 
@@ -209,12 +210,14 @@ static int launch_step(struct device *d, const struct backend_step *s,
                        struct err *err)
 {
     d->result = {};
+    d->tap = {};
     d->n = 0;
     if (take_last(d, s, err) || enter_blocks(d, s, err))
         return -1;
     if (s->n_rows == 0)
         return 0;
     order_rows(d, s);
+    tap_choose(d);
     if (send_rows(d, err) || forward_launch(d, err) || keep_last(d, err))
         return -1;
     return receive_all(d, err);
@@ -316,7 +319,7 @@ static int device_collect(struct backend *b, struct backend_result *out,
     struct device *d = (struct device *)b;
     struct backend_result *r = &d->result;
 
-    if (device_wait(d, NULL, err))
+    if (device_wait(d, NULL, err) || tap_check(d, err))
         return device_failed(d, err);
     give_faults(d);
     for (size_t i = 0; i < d->n; i++) {
@@ -375,7 +378,8 @@ static int device_copy(struct backend *b, uint32_t from, uint32_t to,
 static void unload(struct device *d)
 {
     void *pinned[] = { d->words, d->entry, d->angles, d->logits, d->last_x,
-                       d->draws, d->hash, d->least, d->list, d->tile };
+                       d->draws, d->hash, d->least, d->list, d->tile,
+                       d->tap_words, d->tapped, d->tap_q };
 
     for (size_t i = 0; i < PLAN_ARRAYS; i++) {
         if (!d->lost)
@@ -401,6 +405,9 @@ static void unload(struct device *d)
     free(d->last);
     d->words = d->entry = d->hash = d->list = d->in_slot = NULL;
     d->tile = NULL;
+    d->tap_words = NULL;
+    d->tapped = NULL;
+    d->tap_q = NULL;
     d->taken = NULL;
     d->angles = d->logits = d->last_x = NULL;
     d->draws = NULL;
@@ -451,6 +458,9 @@ static int alloc_pinned(struct device *d, unsigned taps, struct err *err)
     CUDA_TRY(pin(&d->draws, p->draws), err);
     CUDA_TRY(pin(&d->hash, 2 * p->rows * 8), err);
     CUDA_TRY(pin(&d->least, p->slots), err);
+    CUDA_TRY(pin(&d->tap_words, 2), err);
+    CUDA_TRY(pin(&d->tapped, p->bytes[PLAN_TAPPED] / 4), err);
+    CUDA_TRY(pin(&d->tap_q, p->bytes[PLAN_TAP_Q]), err);
     if (taps & BACKEND_TAP_LOGITS)
         CUDA_TRY(pin(&d->logits, p->draws * d->model->rec.n_vocab), err);
     return 0;
@@ -591,12 +601,14 @@ static const struct backend_ops ops = {
     device_load, device_step, device_collect, device_copy, device_close,
 };
 
-int cuda_open(struct backend **out, unsigned local, bool share,
+int cuda_open(struct backend **out, const struct cuda_options *o,
               struct err *err)
 {
     struct device *d = (struct device *)xcalloc(1, sizeof(*d));
 
-    if (device_find(d, local, share, err)) {
+    d->checks = o->checks;
+    freivalds_key(d->key);
+    if (device_find(d, o->local, o->share, err)) {
         drop_claim(d);
         free(d);
         return -1;

@@ -1,10 +1,11 @@
 /*
  * The state of the GPU backend, for its own files: load.cu has weights and
  * memory, order.cu the order of rows, layers.cu the forward pass, health.cu
- * which device, waiting for it and its failures, device.cu steps and the
- * backend's life, look.cu what people are told.  The host orders and launches;
- * all arrays of `at` are the device's, the others pinned or the host's.
- * Functions return -1 with err set, ERR_RETRY where the device fails.
+ * which device, waiting for it and its failures, tap.cu checks of products,
+ * device.cu steps and the backend's life, look.cu what people are told.  The
+ * host orders and launches; all arrays of `at` are the device's, the others
+ * pinned or the host's.  Functions return -1 with err set, ERR_RETRY where the
+ * device fails.
  */
 #ifndef APUS_BACKEND_CUDA_DEVICE_CUH
 #define APUS_BACKEND_CUDA_DEVICE_CUH
@@ -14,6 +15,7 @@
 extern "C" {
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/cuda_plan.h"
+#include "backend/cuda/freivalds.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/id.h"
@@ -41,6 +43,7 @@ struct cuda_matrix {
     int8_t *w;
     float *scale;
     uint32_t rows, cols, ldk;
+    struct freivalds *check; /* or NULL: nothing is checked */
 };
 
 /* q, k and v are one matrix, in this order, and so are their biases.  Vectors
@@ -72,9 +75,18 @@ struct cuda_weights {
     int8_t *stage[STAGES];
     cudaEvent_t copied[STAGES];
     size_t next;         /* stage */
+    struct freivalds *check; /* one for each of .. */
+    size_t n_checks;     /* .. the matrices */
     bool has_vectors;    /* they are there */
     cudaError_t failed;  /* a copy, while rows came .. */
     struct err why;      /* .. for which the host waited */
+};
+
+/* The product of a step that is checked. */
+struct cuda_tap {
+    const struct cuda_matrix *w, *up; /* w NULL: none; up NULL: one matrix */
+    uint32_t layer, row;              /* row ffffffff: not drawn yet */
+    size_t S;                         /* slices of the row */
 };
 
 struct cuda_kept {
@@ -102,6 +114,13 @@ struct device {
     bool lost;                 /* no call of CUDA may be made any more */
     double usual;              /* seconds that waits took lately */
     uint64_t steps;            /* begun */
+    bool checks;               /* one product a step .. */
+    uint32_t key[2];           /* .. by this secret; .. */
+    uint64_t draws_made;       /* .. so many numbers came of it */
+    struct cuda_tap tap;       /* of the step */
+    uint32_t *tap_words;       /* pinned: TAP, TAPPED, TAP_Q */
+    int32_t *tapped;
+    int8_t *tap_q;
     uint32_t processors;       /* multiprocessors */
     struct cuda_weights weights;
     const struct model *model; /* NULL: nothing is loaded */
@@ -168,6 +187,21 @@ void weights_put(struct device *d, uint32_t tensor, const struct x1_matrix *m,
 /* Copy the vectors of a model, and its matrices unless they were streamed. */
 int weights_finish(struct device *d, const struct model *m, struct err *err);
 void weights_drop(struct device *d);
+
+/* Choose the product of a step that is checked; before its launches. */
+void tap_choose(struct device *d);
+/* Whether rows [from, from + m) of w's product, which has `all`, have the one
+ * that is checked. */
+bool tap_wants(struct device *d, const struct cuda_matrix *w,
+               const struct cuda_matrix *up, uint32_t from, uint32_t m,
+               uint32_t all);
+/* Then send the kernel what it needs for it, and keep the row, which is one of
+ * those at q, of S slices each. */
+int tap_keep(struct device *d, const int8_t *q, size_t S, struct err *err);
+/* Bring all that to the host; then, once the step is done, check it: -1 and
+ * ERR_RETRY where the product is wrong. */
+int tap_receive(struct device *d, struct err *err);
+int tap_check(struct device *d, struct err *err);
 
 /* Order the rows of a step in d->row; then, once their words are set, make
  * their tiles. */

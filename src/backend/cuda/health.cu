@@ -5,6 +5,7 @@
 #include "backend/cuda/device.cuh"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -122,15 +123,15 @@ int device_failed(struct device *d, struct err *err)
 {
     const cudaError_t e = d->lost ? cudaSuccess : cudaStreamQuery(d->stream);
     const char *remedy = "";
+    struct err own = ERR_INIT;
 
+    err = err_or(err, &own);
     d->lost = true;
     if (e == cudaErrorIllegalAddress ||
         (e >= cudaErrorMisalignedAddress && e <= cudaErrorLaunchFailure))
         remedy = " (compute-sanitizer tells whether a kernel is wrong)";
-    if (!err)
-        return -1;
-    return err_set(err, err->code, "%s is lost in step %llu: %s%s", d->uuid,
-                   (unsigned long long)d->steps, err->text, remedy);
+    return err_set(err, err->code, "%s is lost in step %" PRIu64 ": %s%s",
+                   d->uuid, d->steps, err->text, remedy);
 }
 
 int device_is_lost(const struct device *d, struct err *err)

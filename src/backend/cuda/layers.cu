@@ -78,12 +78,11 @@ static cudaError_t norm(const struct layer_pass *p, float *x, uint32_t k,
 /* ---- linears ------------------------------------------------------------- */
 
 /* y = w times the input, of n rows; LINEAR_ROWS at a time. */
-static cudaError_t linear(const struct layer_pass *p,
-                          const struct cuda_matrix *w,
-                          const struct cuda_matrix *up, const float *bias,
-                          float *y, bool add, bool a8)
+static int linear(const struct layer_pass *p, const struct cuda_matrix *w,
+                  const struct cuda_matrix *up, const float *bias, float *y,
+                  bool add, bool a8, struct err *err)
 {
-    const struct device *d = p->d;
+    struct device *d = p->d;
     uint32_t outs = up ? 8 : 16, tiles = (w->rows + outs - 1) / outs;
     uint32_t most = w->ldk / 512, splits = 2 * d->processors / tiles;
     size_t S = a8 ? 1 : 2;
@@ -100,19 +99,20 @@ static cudaError_t linear(const struct layer_pass *p,
     a.count = cuda_array<uint32_t>(d, PLAN_COUNT);
     a.n = a.ldy = w->rows;
     a.ldk = w->ldk;
+    a.tapped = cuda_array<int32_t>(d, PLAN_TAPPED);
     for (uint32_t i = 0; i < p->m; i += LINEAR_ROWS) {
-        cudaError_t e;
-
         a.m = p->m - i < LINEAR_ROWS ? p->m - i : LINEAR_ROWS;
         a.q = cuda_array<int8_t>(d, PLAN_SLICES) + i * S * w->ldk;
         a.step = cuda_array<float>(d, PLAN_SCALE) + i;
         a.y = y + (size_t)i * w->rows;
         a.add = add ? a.y : NULL;
-        e = linear_launch(&a, a8, splits, d->stream);
-        if (e != cudaSuccess)
-            return e;
+        a.tap = tap_wants(d, w, up, i, a.m, p->m)
+                    ? cuda_array<struct linear_tap>(d, PLAN_TAP) : NULL;
+        if (a.tap && tap_keep(d, a.q, S, err))
+            return -1;
+        CUDA_TRY(linear_launch(&a, a8, splits, d->stream), err);
     }
-    return cudaSuccess;
+    return 0;
 }
 
 /* x = x + linear, or x + norm(linear) with gains. */
@@ -124,10 +124,10 @@ static int add(const struct layer_pass *p, const struct cuda_matrix *w,
     bool a8 = is_a8(p, in);
 
     if (!gains) {
-        CUDA_TRY(linear(p, w, NULL, NULL, x, true, a8), err);
-        return 0;
+        return linear(p, w, NULL, NULL, x, true, a8, err);
     }
-    CUDA_TRY(linear(p, w, NULL, NULL, h, false, a8), err);
+    if (linear(p, w, NULL, NULL, h, false, a8, err))
+        return -1;
     CUDA_TRY(norm(p, h, w->rows, w->rows, gains, out, p->m), err);
     CUDA_TRY(each_launch(x, x, h, p->m * w->rows, EACH_ADD, d->stream), err);
     return 0;
@@ -321,8 +321,9 @@ static int attention_part(struct layer_pass *p, uint32_t m_q, struct err *err)
 
     CUDA_TRY(enter(p, cuda_array<float>(d, PLAN_X), p->rec->dim, y->attn_norm,
                    OP_ATTN_NORM), err);
-    CUDA_TRY(linear(p, &y->qkv, NULL, y->bias, qkv, false,
-                    is_a8(p, OP_ATTN_NORM)), err);
+    if (linear(p, &y->qkv, NULL, y->bias, qkv, false, is_a8(p, OP_ATTN_NORM),
+               err))
+        return -1;
     if (p->rec->flags & MODEL_WIDE_NORM && wide_norms(p, m_q, err))
         return -1;
     CUDA_TRY(heads(p, m_q), err);
@@ -348,12 +349,13 @@ static int ffn_part(const struct layer_pass *p, struct err *err)
     CUDA_TRY(enter(p, cuda_array<float>(d, PLAN_X), p->rec->dim, y->ffn_norm,
                    OP_FFN_NORM), err);
     if (p->rec->flags & MODEL_GELU) {
-        CUDA_TRY(linear(p, &y->gate, NULL, NULL, g, false, a8), err);
-        CUDA_TRY(linear(p, &y->up, NULL, NULL, u, false, a8), err);
+        if (linear(p, &y->gate, NULL, NULL, g, false, a8, err) ||
+            linear(p, &y->up, NULL, NULL, u, false, a8, err))
+            return -1;
         CUDA_TRY(each_launch(g, g, u, p->m * y->gate.rows, EACH_GELU,
                              d->stream), err);
-    } else {
-        CUDA_TRY(linear(p, &y->gate, &y->up, NULL, g, false, a8), err);
+    } else if (linear(p, &y->gate, &y->up, NULL, g, false, a8, err)) {
+        return -1;
     }
     CUDA_TRY(enter(p, g, y->down.cols, NULL, OP_DOWN), err);
     return add(p, &y->down, y->ffn_after, OP_DOWN, OP_DOWN_OUT, err);
@@ -369,8 +371,9 @@ static int head(struct device *d, const struct model_record *rec,
 
     CUDA_TRY(enter(&p, cuda_array<float>(d, PLAN_X), rec->dim,
                    d->weights.final_norm, HEAD_NORM), err);
-    CUDA_TRY(linear(&p, &d->weights.head, NULL, NULL, logits, false,
-                    is_a8(&p, HEAD_NORM)), err);
+    if (linear(&p, &d->weights.head, NULL, NULL, logits, false,
+               is_a8(&p, HEAD_NORM), err))
+        return -1;
     CUDA_TRY(check_launch(logits, p.m, rec->n_vocab, &sink, HEAD_LOGITS,
                           d->stream), err);
     a.logits = logits;

@@ -20,6 +20,8 @@ struct places {
     int8_t *w;
     unsigned char *scale;
     uint64_t w_at, scale_at;
+    struct freivalds *check;
+    size_t n;
 };
 
 static void place(struct places *p, struct cuda_matrix *m, uint64_t rows,
@@ -30,6 +32,8 @@ static void place(struct places *p, struct cuda_matrix *m, uint64_t rows,
     m->ldk = cuda_plan_ldk(cols);
     m->w = p->w ? p->w + p->w_at : NULL;
     m->scale = p->scale ? (float *)(p->scale + p->scale_at) : NULL;
+    m->check = p->check ? &p->check[p->n] : NULL;
+    p->n++;
     p->w_at += aligned(rows * m->ldk);
     p->scale_at += aligned(rows * sizeof(float));
 }
@@ -103,6 +107,9 @@ void weights_drop(struct device *d)
             cudaEventDestroy(w->copied[i]);
         cudaFreeHost(w->stage[i]);
     }
+    for (size_t i = 0; i < w->n_checks; i++)
+        freivalds_clear(&w->check[i]);
+    free(w->check);
     free(w->layer);
     memset(w, 0, sizeof(*w));
 }
@@ -131,6 +138,33 @@ static int take(struct device *d, struct places *p, struct err *err)
     return 0;
 }
 
+static void begin_check(struct device *d, const struct cuda_matrix *m)
+{
+    struct cuda_weights *w = &d->weights;
+
+    freivalds_init(m->check, d->key, (uint32_t)w->n_checks++, m->rows,
+                   m->cols);
+}
+
+/* In the order of place_all. */
+static void begin_checks(struct device *d)
+{
+    struct cuda_weights *w = &d->weights;
+
+    begin_check(d, &w->embed);
+    if (!(w->rec.flags & MODEL_TIED))
+        begin_check(d, &w->head);
+    for (uint32_t l = 0; l < w->rec.n_layers; l++) {
+        const struct cuda_layer *y = &w->layer[l];
+
+        begin_check(d, &y->qkv);
+        begin_check(d, &y->o);
+        begin_check(d, &y->gate);
+        begin_check(d, &y->up);
+        begin_check(d, &y->down);
+    }
+}
+
 int weights_take(struct device *d, const struct model_record *rec,
                  struct err *err)
 {
@@ -146,8 +180,12 @@ int weights_take(struct device *d, const struct model_record *rec,
         weights_drop(d);
         return -1;
     }
-    p = places{ w->matrices, (unsigned char *)w->scales, 0, 0 };
+    if (d->checks)
+        w->check = (struct freivalds *)xcalloc(p.n, sizeof(*w->check));
+    p = places{ w->matrices, (unsigned char *)w->scales, 0, 0, w->check, 0 };
     place_all(w, &p);
+    if (d->checks)
+        begin_checks(d);
     w->there = true;
     return 0;
 }
@@ -200,6 +238,8 @@ void weights_put(struct device *d, uint32_t tensor, const struct x1_matrix *m,
         }
         stage_send(d, at->w + (first + r) * at->ldk, n * at->ldk);
     }
+    if (at->check)
+        freivalds_add(at->check, m->w, first + from, to - from);
     each = STAGE_BYTES / sizeof(float);
     for (size_t r = from; r < to; r += each) {
         size_t n = to - r < each ? to - r : each;

@@ -8,12 +8,11 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-int cuda_open(struct backend **out, unsigned local, bool share,
+int cuda_open(struct backend **out, const struct cuda_options *o,
               struct err *err)
 {
     (void)out;
-    (void)local;
-    (void)share;
+    (void)o;
     return err_set(err, ERR_INPUT, "this build has no GPU kernels:"
                    " configure --with-cuda builds them");
 }

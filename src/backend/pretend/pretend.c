@@ -155,6 +155,7 @@ struct backend *pretend_new(void)
 {
     struct pretend *p = xcalloc(1, sizeof(*p));
 
-    p->base = (struct backend){ &ops, "pretend", &model_pass };
+    p->base = (struct backend){ .ops = &ops, .name = "pretend",
+                                .sink = &model_pass };
     return &p->base;
 }

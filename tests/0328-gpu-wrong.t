@@ -1,0 +1,92 @@
+#!/bin/sh
+# A GPU that computes wrongly (tests/worker-sim, an emulated one): the check of
+# one product a step finds it, and all that the rank answered in that start is
+# withdrawn; the next start computes it again, to the CPU's bytes.
+set -eu
+sim=${top_builddir:-.}/tests/worker-sim
+if [ ! -x "$sim" ]; then
+    echo "1..0 # SKIP built without cusim"
+    exit 0
+fi
+sim=$(cd "$(dirname "$sim")" && pwd)/worker-sim
+. "${top_srcdir:-.}/tests/scenario.sh"
+unset SLURM_STEP_GPUS SLURM_JOB_GPUS CUDA_VISIBLE_DEVICES
+: >apus.conf
+APUS_CONFIG=$tmp/apus.conf
+APUS_MODELS=$tmp/models
+APUS_LIBEXEC=$(dirname "$apus")
+APUS_SPOOL=$tmp/spool
+export APUS_CONFIG APUS_MODELS APUS_LIBEXEC APUS_SPOOL
+"$apus" model add "$top/models/nano" nano >out 2>err
+
+for i in 1 2 3 4; do
+    echo '{"custom_id":"'$i'","method":"POST","url":"/v1/completions","body":'\
+'{"prompt":"once","max_tokens":12,"temperature":1,"seed":'$i\
+',"apus":{"ignore_eos":true}}}'
+done >in.jsonl
+
+submit() {
+    rm -rf spool
+    "$apus" submit in.jsonl -m nano --todo >out 2>err
+    id=$(basename "$(find spool/todo -mindepth 1 -maxdepth 1)")
+}
+work() { # SETTING=VALUE ARGUMENT...
+    setting=$1
+    shift
+    got=0
+    env "$setting" "$sim" --alone --threads=1 --batch=1 "$@" -- "$id" \
+        >out 2>err </dev/null || got=$?
+}
+ends() { # STATUS PATTERN NAME
+    [ "$got" -eq "$1" ] && grep -q -e "$2" err && r=0 || r=1
+    report $r "$3: exit status $got"
+}
+kept() { # NAME
+    cmp "spool/done/$id/part-0000.h5" part.h5 >out 2>&1 && r=0 || r=1
+    report $r "$1"
+}
+# What the log of the start that was withdrawn has.
+show_log() {
+    "$apus" show "$(find spool -name '0000.log' | head -n 1)" >out 2>err
+}
+
+submit
+work CUSIM_SEED=0 --kernel=reference
+cp "spool/done/$id/part-0000.h5" part.h5
+
+submit
+work CUSIM_WRONG=1 --check-gpu=no
+ends 0 'is done' "a wrong device that nobody checks"
+cmp "spool/done/$id/part-0000.h5" part.h5 >out 2>&1 && r=1 || r=0
+report $r "its answers are wrong"
+
+# From the first product on, and after answers that were good.
+for from in 1 60000; do
+    submit
+    work CUSIM_WRONG=$from
+    ends 75 'a product of layer .* is wrong' "wrong from product $from on"
+    grep -q 'withdraws all that it answered' err && r=0 || r=1
+    report $r "the rank withdraws all"
+    show_log
+    [ "$(wc -l <out)" -eq 1 ] && grep -q withdrawn out && r=0 || r=1
+    report $r "nothing of its log is read"
+    work CUSIM_SEED=0
+    ends 0 'is done' "the next start"
+    kept "the same part"
+done
+
+if ! command -v mpirun >/dev/null ||
+    ! "$APUS_LIBEXEC/apus-worker" --version | grep -q MPI$; then
+    finish
+fi
+submit
+got=0
+CUSIM_DEVICES=2 mpirun --oversubscribe \
+    -n 1 "$sim" --threads=1 --batch=1 -- "$id" : \
+    -n 1 env CUSIM_WRONG=30000 "$sim" --threads=1 --batch=1 -- "$id" \
+    >out 2>err </dev/null || got=$?
+ends 75 'rank 1 on .* withdraws' "one of two ranks is wrong"
+work CUSIM_SEED=0
+ends 0 'is done' "the next start"
+kept "the same part"
+finish
