@@ -49,6 +49,19 @@ part_sim() {
     sim_with 99KB CUSIM_SHARED=101376 $plain
     # shellcheck disable=SC2086
     sim_with 163KB CUSIM_SHARED=166912 $plain
+    [ -z "${APUS_LONG:-}" ] ||
+        check mutants "mistakes planted in the kernels are found" do_mutants
+}
+
+# Mistakes planted one at a time: about 40 minutes of one core.
+do_mutants() {
+    make -C build/gcc tests/libcusim.a tests/libcusim_hooks.a \
+        tests/libtest.a tests/t_cuda_backend.o
+    sh tests/cuda-mutants.sh build/gcc >build/mutants.out || {
+        grep -v '^plain\|^checked' build/mutants.out
+        exit 1
+    }
+    tail -n 1 build/mutants.out
 }
 
 do_cuda() {

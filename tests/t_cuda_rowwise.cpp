@@ -44,12 +44,15 @@ static std::vector<float> make_rows(size_t m, size_t stride, size_t k)
 struct shape {
     size_t m, k, stride;
     bool norm, a8;
+    bool level; /* all elements are alike: the largest sums */
 };
 
 static bool rows_equal(const shape &s)
 {
     uint32_t S = s.a8 ? 1 : 2, ldk = slice_bytes(s.k);
-    std::vector<float> x = make_rows(s.m, s.stride, s.k), y = x, g(s.k);
+    std::vector<float> x = s.level ? std::vector<float>(s.m * s.stride, 3.0f)
+                                   : make_rows(s.m, s.stride, s.k);
+    std::vector<float> y = x, g(s.k);
     std::vector<float> scale(s.m), got;
     std::vector<int32_t> fault_x(s.m, -1), fault_y(s.m);
     std::vector<int16_t> q(s.m * s.k);
@@ -96,12 +99,14 @@ static void test_rows(void)
 
     for (int i = 0; i < n; i++) {
         shape s = { 1 + rnd.below(4), ks[rnd.below(10)], 0, i % 3 != 0,
-                    rnd.below(2) != 0 };
+                    rnd.below(2) != 0, false };
 
         s.stride = s.k + rnd.below(9);
         bad += !rows_equal(s);
     }
     ok(bad == 0, "norms and quantises %d shapes of rows as the reference", n);
+    ok(rows_equal({ 1, 8192, 8192, true, false, true }),
+       "a thread's sum of squares passes 32 bits");
 }
 
 static void test_rope(void)
