@@ -452,7 +452,7 @@ static int option(struct bench *b, const char *name, const char *value)
         { "--batch", &b->batch, 4096 },
         { "--prompt", &b->prompt, 131072 },
         { "--generate", &b->generate, 131072 },
-        { "--rows", &b->rows, 1 << 20 },
+        { "--rows", &b->rows, 65536 },
         { "--rounds", &b->rounds, MAX_ROUNDS },
         { "--threads", &b->threads, 4096 },
     };
