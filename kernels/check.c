@@ -256,6 +256,16 @@ static void run_linear_long(struct check_run *r)
     r->extreme = false;
 }
 
+/* Sums that just fit 32 bits, 1032 of the largest products, and that do not. */
+static void run_linear_edge(struct check_run *r)
+{
+    size_t n = size_of(r, 4, 64);
+
+    r->extreme = !r->bench;
+    linear_of(r, size_of(r, 9, 16), n, 1032 + rnd(r) % 2);
+    r->extreme = false;
+}
+
 static void run_swiglu(struct check_run *r)
 {
     size_t m = size_of(r, 80, 16), n = size_of(r, 100, 2048);
@@ -504,6 +514,7 @@ static const struct {
     { "linear", run_linear, 60 },
     { "linear_1", run_linear_1, 60 },
     { "linear_long", run_linear_long, 4 },
+    { "linear_edge", run_linear_edge, 24 },
     { "swiglu", run_swiglu, 40 },
     { "embed", run_embed, 40 },
     { "rmsnorm", run_rmsnorm, 100 },

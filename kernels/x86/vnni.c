@@ -231,31 +231,37 @@ static stream_fn *const streams[SLICES + 1] = ALL(stream);
 
 /* ---- what becomes of the sums -------------------------------------------- */
 
-/* The sums of a row and one half: f32(256 high + low), or of its only slice. */
-INLINE __m512 sums_of(const size_t slices, int32_t (*c)[2][16], size_t half)
+/* What the sums of a row are made of: one slice, two, or two whose whole fits
+ * 32 bits. */
+enum form { FORM_A8, FORM_A14, FORM_FITS };
+
+/* The sums of a row and one half, as floats. */
+INLINE __m512 sums_of(const enum form form, int32_t (*c)[2][16], size_t half)
 {
     __m512i high = _mm512_load_si512(c[0][half]);
 
-    return slices == 1 ? _mm512_cvtepi32_ps(high)
-                       : whole16(high, _mm512_load_si512(c[1][half]));
+    if (form == FORM_A8)
+        return _mm512_cvtepi32_ps(high);
+    if (form == FORM_FITS)
+        return fitting16(high, _mm512_load_si512(c[1][half]));
+    return whole16(high, _mm512_load_si512(c[1][half]));
 }
 
 /* Rows `row` on, block nb and, if there are two, the next one; or block nb of
  * gate and up. */
-INLINE void finish(const size_t slices, const struct vnni_target *t,
+INLINE void finish(const enum form form, const struct vnni_target *t,
                    int32_t (*c)[2][16], size_t row, size_t rows, size_t nb,
                    size_t blocks)
 {
     size_t n = nb * PACK_OUTS;
 
-    for (size_t i = row; i < row + rows; i++, c += slices) {
+    for (size_t i = row; i < row + rows; i++, c += form == FORM_A8 ? 1 : 2) {
         if (t->u) {
-            put_gated16(t, i, n, sums_of(slices, c, 0),
-                        sums_of(slices, c, 1));
+            put_gated16(t, i, n, sums_of(form, c, 0), sums_of(form, c, 1));
             continue;
         }
         for (size_t half = 0; half < blocks; half++)
-            put16(t, i, n + half * PACK_OUTS, sums_of(slices, c, half));
+            put16(t, i, n + half * PACK_OUTS, sums_of(form, c, half));
     }
 }
 
@@ -263,9 +269,11 @@ static void finish_rows(const struct vnni_target *t, int32_t (*c)[2][16],
                         size_t row, size_t rows, size_t nb, size_t blocks)
 {
     if (t->in->a8)
-        finish(1, t, c, row, rows, nb, blocks);
+        finish(FORM_A8, t, c, row, rows, nb, blocks);
+    else if (t->in->k <= FITS_K)
+        finish(FORM_FITS, t, c, row, rows, nb, blocks);
     else
-        finish(2, t, c, row, rows, nb, blocks);
+        finish(FORM_A14, t, c, row, rows, nb, blocks);
 }
 
 /* ---- a matrix ------------------------------------------------------------ */

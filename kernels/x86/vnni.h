@@ -155,16 +155,25 @@ struct vnni_target {
 INLINE __m512 whole16(__m512i high, __m512i low)
 {
     const __m512d k = _mm512_set1_pd(256);
-    __m512d a = _mm512_add_pd(
-        _mm512_mul_pd(_mm512_cvtepi32_pd(_mm512_castsi512_si256(high)), k),
+    __m512d a = _mm512_fmadd_pd(
+        _mm512_cvtepi32_pd(_mm512_castsi512_si256(high)), k,
         _mm512_cvtepi32_pd(_mm512_castsi512_si256(low)));
-    __m512d b = _mm512_add_pd(
-        _mm512_mul_pd(
-            _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(high, 1)), k),
+    __m512d b = _mm512_fmadd_pd(
+        _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(high, 1)), k,
         _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(low, 1)));
 
     return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(a)),
                               _mm512_cvtpd_ps(b), 1);
+}
+
+/* The same of rows of at most FITS_K elements, of which the sum fits 32 bits:
+ * 1032 * 16384 * 127 < 2^31. */
+#define FITS_K 1032u
+
+INLINE __m512 fitting16(__m512i high, __m512i low)
+{
+    return _mm512_cvtepi32_ps(
+        _mm512_add_epi32(_mm512_slli_epi32(high, 8), low));
 }
 
 /* (sums * scale) * step, of outputs n .. n + 15 of a row: two products, each
