@@ -111,7 +111,25 @@ printf '{"eos_token":"<|im_end|>"}\n' >model/tokenizer_config.json
 printf 'J{{ messages[0].content }}\n' >model/chat_template.jinja
 gives 0 "a template in the file beside it alone" model add model t
 prompt Jhi "makes the prompt"
+printf '{"chat_template": "O{{ messages[0].content }}"}' \
+    >model/chat_template.json
+gives 0 "chat_template.json beside that" model add model t
+has err 'chat_template.jinja is .*; chat_template.json has another' "is named"
+prompt Jhi "chat_template.jinja holds"
 rm model/chat_template.jinja
+gives 0 "chat_template.json alone" model add model t
+! grep -q chat_template err && r=0 || r=1
+report $r "needs no warning"
+prompt Ohi "makes the prompt"
+config '"C{{ messages[0].content }}"'
+gives 0 "chat_template.json and another" model add model t
+has err 'tokenizer_config.json is .*; chat_template.json has another' \
+    "both are named"
+prompt Chi "tokenizer_config.json holds"
+printf '{' >model/chat_template.json
+gives 1 "chat_template.json that is cut" model add model t
+has err 'model/chat_template.json"' "is named"
+rm model/chat_template.json
 
 # ---- what is refused --------------------------------------------------------
 

@@ -30,11 +30,19 @@ refuses() { # TEXT NAME
 
 # ---- files that are something else ------------------------------------------
 lfs='version https://git-lfs.github.com/spec/v1'
-for file in model.safetensors tokenizer.json config.json; do
+for file in model.safetensors tokenizer.json config.json chat_template.json \
+    added_tokens.json; do
     copy d
     printf '%s\noid sha256:00\nsize 5\n' "$lfs" >"d/$file"
     refuses "$file\" is a Git LFS pointer.*git lfs pull" "a pointer, $file"
 done
+copy d
+printf '%s\noid sha256:00\nsize 5\n' "$lfs" >d/tekken.json
+gives 0 "a pointer that nothing needs" model add d other
+copy d
+mv d/tokenizer.json d/x
+printf '%s\noid sha256:00\nsize 5\n' "$lfs" >d/tekken.json
+refuses 'tekken.json" is a Git LFS pointer' "a pointer, tekken.json"
 copy d
 printf '\n<!DOCTYPE html>\n<html>' >d/model.safetensors
 refuses 'is a web page' "a web page"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Ids against the tokenizers library (tests/tokenizers-peer): tokenizer.json
-# files of many forms that it trains itself, nano's, and Qwen 3's and SmolLM2's
-# where they are, over random texts of characters that Unicode 15.0.0 assigns.
+# files of many forms that it trains itself, nano's, and Qwen 3's where it is,
+# over random texts of characters that Unicode 15.0.0 assigns.
 # APUS_SEED is another seed, APUS_LONG=1 gives 20,000 texts a file instead of
 # 2,000.  Needs APUS_WITH_NPM=1 (tests/npm.sh).
 set -eu

@@ -273,23 +273,40 @@ out:
     return rc;
 }
 
-/* The small files, before one of them is misread. */
+/* *found = whether there is such a file, which is what its name says. */
+static int check_file(const char *dir, const char *name, bool *found,
+                      struct err *err)
+{
+    char *path = file_join(dir, name);
+    int rc = 0;
+
+    *found = file_exists(path);
+    if (*found)
+        rc = foreign_check_file(path, err);
+    free(path);
+    return rc;
+}
+
+/* The small files, before one of them is misread: all, and of the tokenizer's
+ * those up to the first, which is the one that is read. */
 static int check_files(const char *dir, struct err *err)
 {
     static const char *const names[] = {
         "config.json", "generation_config.json", "tokenizer_config.json",
-        "tokenizer.json", "tokenizer.model", "chat_template.jinja",
-        "model.safetensors.index.json"
+        "added_tokens.json", "chat_template.jinja", "chat_template.json",
+        "model.safetensors.index.json", "merges.txt"
     };
+    static const char *const tokenizers[] = {
+        "tokenizer.json", "tokenizer.model", "tekken.json", "vocab.json"
+    };
+    bool found = false;
     int rc = 0;
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names) && rc == 0; i++) {
-        char *path = file_join(dir, names[i]);
-
-        if (file_exists(path))
-            rc = foreign_check_file(path, err);
-        free(path);
-    }
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names) && rc == 0; i++)
+        rc = check_file(dir, names[i], &found, err);
+    found = false;
+    for (size_t i = 0; i < 4 && rc == 0 && !found; i++)
+        rc = check_file(dir, tokenizers[i], &found, err);
     return rc;
 }
 
