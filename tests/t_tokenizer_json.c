@@ -69,7 +69,8 @@ static bool gives(const char *json, const char *text, const uint32_t *want,
     return same;
 }
 
-static bool refused(const char *json, const char *why)
+static bool refused_with(const char *json, const char *config,
+                         const char *why)
 {
     struct tokenizer_source source = { 64, UINT32_MAX, false, NULL };
     struct err err = ERR_INIT;
@@ -77,12 +78,18 @@ static bool refused(const char *json, const char *why)
     bool good;
 
     buf_init(&b, (size_t)1 << 20);
-    good = tokenizer_import_json(&b, json, strlen(json), NULL, 0, &source,
+    good = tokenizer_import_json(&b, json, strlen(json), config,
+                                 config ? strlen(config) : 0, &source,
                                  &err) == -1 && strstr(err.text, why);
     if (!good)
         printf("# %s\n", err.text);
     buf_clear(&b);
     return good;
+}
+
+static bool refused(const char *json, const char *why)
+{
+    return refused_with(json, NULL, why);
 }
 
 /* ---- characters ---------------------------------------------------------- */
@@ -237,6 +244,17 @@ static void first_tokens(void)
               FIRST(-1), 11), "bos of a template that looks at it, by name");
     ok(begins("{" MODEL("") BEGINS "}", "{}", 10, true, FIRST(-1),
               UINT32_MAX), "or none");
+    ok(begins("{" MODEL("") BEGINS "}", "{\"tokenizer_class\":"
+              "\"LlamaTokenizer\",\"bos_token\":\"\"}", 11, false,
+              FIRST(10), 11), "Llama's class and an empty text: <s>");
+    ok(begins("{" MODEL("") BEGINS "}", "{\"tokenizer_class\":"
+              "\"LlamaTokenizer\",\"bos_token\":null}", 11, false,
+              FIRST(-1), 11), "and null: none, whatever the configuration says");
+    ok(refused_with("{" MODEL("") BEGINS "}", "{\"add_bos_token\":true,"
+                    "\"bos_token\":null}", "has no bos_token") &&
+       refused_with("{" MODEL("") BEGINS "}", "{\"add_bos_token\":true,"
+                    "\"bos_token\":\"<v>\"}", "\"<v>\" is not in"),
+       "add_bos_token without such a token is refused");
 }
 
 /* ---- added tokens -------------------------------------------------------- */

@@ -81,10 +81,16 @@ int tok_build_first(struct tok_build *b, const uint32_t *first, size_t n_first,
 
     if (source->bos == TOK_NONE || (source->names_bos && config->given))
         source->bos = named;
+    if (add_bos && n_first == 0 && config->bos && named == TOK_NONE)
+        return err_set(err, ERR_INPUT, "texts begin with bos_token, but"
+                       " \"%.80s\" is not in the vocabulary", config->bos);
+    if (add_bos && n_first == 0 && config->add_bos == 1 && !config->bos)
+        return err_set(err, ERR_INPUT, "add_bos_token is true, but"
+                       " tokenizer_config.json has no bos_token");
     if (add_bos && n_first == 0) {
-        first = named != TOK_NONE ? &named : &source->bos;
-        n_first = *first != TOK_NONE;
-        if (n_first == 0)
+        first = &named;
+        n_first = named != TOK_NONE;
+        if (n_first == 0 && source->bos == TOK_NONE)
             b->flags |= TOK_ADD_BOS; /* of a model that has none */
     }
     if (n_first > TOK_MAX_FIRST)

@@ -48,7 +48,10 @@ int tok_config_read(struct tok_config *c, const char *text, size_t n,
     c->bos_said = bos != NULL;
     if (bos && !json_string(bos))
         bos = json_get(bos, "content");
-    c->bos = json_string(bos) ? xstrdup(json_string(bos)) : NULL;
+    if (json_string(bos) && !*json_string(bos))
+        c->bos_said = false; /* of old conversions of Llama */
+    else if (json_string(bos))
+        c->bos = xstrdup(json_string(bos));
     c->given = true;
     c->new_form = flag_of(root, "legacy") == 0;
     json_free(root);
