@@ -95,6 +95,8 @@ static struct tokenizer *made(struct buf *bytes)
     return t;
 }
 
+static const struct tok_texts alone; /* no file beside it */
+
 static struct tokenizer *from_json(const char *text, size_t n)
 {
     struct err err = ERR_INIT;
@@ -102,7 +104,7 @@ static struct tokenizer *from_json(const char *text, size_t n)
     struct buf bytes;
 
     buf_init(&bytes, (size_t)64 << 20);
-    if (tokenizer_import_json(&bytes, text, n, NULL, 0, &source, &err)) {
+    if (tokenizer_import_json(&bytes, text, n, &alone, &source, &err)) {
         printf("# %s\n", err.text);
         abort();
     }
@@ -118,7 +120,7 @@ static bool refused(const char *text, const char *why)
     int rc;
 
     buf_init(&b, (size_t)1 << 20);
-    rc = tokenizer_import_json(&b, text, strlen(text), NULL, 0, &source, &err);
+    rc = tokenizer_import_json(&b, text, strlen(text), &alone, &source, &err);
     if (b.len || rc != -1 || err.code != ERR_INPUT || !strstr(err.text, why))
         printf("# rc %d: %s\n", rc, err.text);
     rc = rc == -1 && !b.len && err.code == ERR_INPUT &&
@@ -363,7 +365,6 @@ static void stories(void)
 {
     char *dir = file_join(data_dir, "models/stories260K"), *text;
     struct tokenizer_source source = { 512, UINT32_MAX, false, NULL };
-    const struct tok_texts none = { NULL, NULL, 0, 0 };
     struct err err = ERR_INIT;
     const struct json *v;
     struct json *root;
@@ -373,7 +374,7 @@ static void stories(void)
 
     text = load(dir, "tok512.model", &n);
     buf_init(&b, (size_t)1 << 20);
-    ok(!tokenizer_import_spm(&b, text, n, &none, &source, &err),
+    ok(!tokenizer_import_spm(&b, text, n, &alone, &source, &err),
        "tok512.model: imported %s", err.text);
     free(text);
     t = made(&b);

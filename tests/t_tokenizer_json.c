@@ -23,14 +23,14 @@
 static struct tokenizer *import(const char *text, const char *config,
                                 struct tokenizer_source *source)
 {
+    struct tok_texts texts = { config, NULL, config ? strlen(config) : 0, 0 };
     struct tokenizer_source own = { 64, UINT32_MAX, false, NULL };
     struct err err = ERR_INIT;
     struct tokenizer *t = NULL;
     struct buf b;
 
     buf_init(&b, (size_t)1 << 20);
-    if (tokenizer_import_json(&b, text, strlen(text), config,
-                              config ? strlen(config) : 0,
+    if (tokenizer_import_json(&b, text, strlen(text), &texts,
                               source ? source : &own, &err) ||
         tokenizer_new(&t, (const unsigned char *)b.data, b.len, 64, &err))
         printf("# %s\n", err.text);
@@ -72,14 +72,14 @@ static bool gives(const char *json, const char *text, const uint32_t *want,
 static bool refused_with(const char *json, const char *config,
                          const char *why)
 {
+    struct tok_texts texts = { config, NULL, config ? strlen(config) : 0, 0 };
     struct tokenizer_source source = { 64, UINT32_MAX, false, NULL };
     struct err err = ERR_INIT;
     struct buf b;
     bool good;
 
     buf_init(&b, (size_t)1 << 20);
-    good = tokenizer_import_json(&b, json, strlen(json), config,
-                                 config ? strlen(config) : 0, &source,
+    good = tokenizer_import_json(&b, json, strlen(json), &texts, &source,
                                  &err) == -1 && strstr(err.text, why);
     if (!good)
         printf("# %s\n", err.text);
@@ -282,6 +282,33 @@ static void added_tokens(void)
                "\"<x>\""), "another one is refused by name");
 }
 
+#define BESIDE(id, text, more) "{\"added_tokens_decoder\":{\"" #id "\":{"   \
+    "\"content\":\"" text "\"" more "}}}"
+
+/* What tokenizer_config.json has, and tokenizer.json has not. */
+static void tokens_beside(void)
+{
+    static const char json[] = "{" MODEL("") "}";
+    struct tokenizer *t = import(json, BESIDE(9, "<n>", ""), NULL);
+
+    ok(t && encodes(t, "a<n>", IDS(1, 9)), "a token is added");
+    tokenizer_free(t);
+    t = import(json, BESIDE(3, "ab", SPECIAL), NULL);
+    ok(t && encodes(t, "ab", IDS(3)), "one of the vocabulary stays as it is");
+    tokenizer_free(t);
+    t = import(json, BESIDE(9, "ab", ""), NULL);
+    ok(t && encodes(t, "ab", IDS(3)), "of two ids tokenizer.json's holds");
+    tokenizer_free(t);
+    ok(refused_with(json, BESIDE(3, "<n>", ""), "\"<n>\" has id 3") &&
+       refused_with(json, BESIDE(64, "<n>", ""), "\"<n>\"") &&
+       refused_with("{" MODEL("") NORM("{\"type\":\"Prepend\","
+                    "\"prepend\":\"b\"}") "}", BESIDE(9, "<n>", ""),
+                    "\"<n>\" is not among"),
+       "what it cannot be is refused by name");
+    ok(refused_with(json, "{\"added_tokens_decoder\":[1]}",
+                    "not an object"), "a list of them, too");
+}
+
 /* ---- decoders ------------------------------------------------------------ */
 
 static bool shows(const char *json, uint32_t id, const char *want)
@@ -335,6 +362,7 @@ int main(void)
     unigram();
     first_tokens();
     added_tokens();
+    tokens_beside();
     decoders();
     return done();
 }

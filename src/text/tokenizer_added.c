@@ -7,6 +7,7 @@
 
 #include "text/tokenizer_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,6 +96,9 @@ static int read_decoder(struct tok_added_list *l, const struct json *config,
 {
     const struct json *v = json_get(config, "added_tokens_decoder");
 
+    if (v && json_type(v) != JSON_OBJECT && json_type(v) != JSON_NULL)
+        return err_set(err, ERR_INPUT, "added_tokens_decoder is not an"
+                       " object");
     for (v = json_first(v); v; v = json_next(v)) {
         const char *text = json_string(json_get(v, "content"));
         uint64_t id;
@@ -118,6 +122,9 @@ static int read_decoder(struct tok_added_list *l, const struct json *config,
 static int read_added(struct tok_added_list *l, const struct json *root,
                       const struct json *config, struct err *err)
 {
+    if (root && json_type(root) != JSON_OBJECT)
+        return err_set(err, ERR_INPUT, "added_tokens.json: it is not an"
+                       " object");
     for (const struct json *v = json_first(root); v; v = json_next(v)) {
         uint64_t id;
 
@@ -166,6 +173,22 @@ void tok_added_clear(struct tok_added_list *l)
     *l = (struct tok_added_list){ NULL, 0 };
 }
 
+/* Whether a text is a name that a byte has in such files: <0x0A>, or the
+ * character that stands for it. */
+static bool is_byte_name(const struct tok_build *b, const struct built *t,
+                         const char *text)
+{
+    char name[8] = "";
+    size_t n = 0;
+
+    if (t->len == 1)
+        snprintf(name, sizeof(name), "<0x%02X>",
+                 (unsigned char)b->text.data[t->at]);
+    for (const char *s = text; *s; s++)
+        n += ((unsigned char)*s & 0xc0) != 0x80;
+    return n == 1 || strcmp(text, name) == 0;
+}
+
 int tok_added_put(struct tok_build *b, const struct tok_added *a,
                   struct tokenizer_source *source, bool *is_new,
                   struct err *err)
@@ -188,8 +211,7 @@ int tok_added_put(struct tok_build *b, const struct tok_added *a,
         return tok_build_set(b, a->id, a->text, n, a->flags, 0, err);
     }
     t = &b->token[a->id];
-    /* a byte token has another name there */
-    if ((t->flags & TOKEN_IS) == TOKEN_BYTE)
+    if ((t->flags & TOKEN_IS) == TOKEN_BYTE && is_byte_name(b, t, a->text))
         return 0;
     if (t->len != n || memcmp(b->text.data + t->at, a->text, n) != 0)
         return err_set(err, ERR_INPUT, "added token \"%.80s\" has id %u of "

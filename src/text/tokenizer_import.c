@@ -161,8 +161,8 @@ static int import(struct buf *out, struct files *f,
         return -1;
     found = read_if(&f->main, f->dir, name, err);
     if (found > 0) {
-        rc = tokenizer_import_json(out, f->main.data, f->main.len,
-                                   f->config.data, f->config.len, source, err);
+        rc = tokenizer_import_json(out, f->main.data, f->main.len, &f->texts,
+                                   source, err);
         return rc ? err_prefix(err, "%s/%s", f->dir, name) : 0;
     }
     if (found == 0)
@@ -232,8 +232,7 @@ static int import_one(struct buf *out, struct files *f, const char *name,
         read_if(&f->second, f->dir, "merges.txt", err) > 0)
         return tokenizer_import_vocab(out, &f->main, &f->second, &f->texts,
                                       source, err);
-    return tokenizer_import_json(out, s, f->main.len, f->config.data,
-                                 f->config.len, source, err);
+    return tokenizer_import_json(out, s, f->main.len, &f->texts, source, err);
 }
 
 int tokenizer_import_file(struct buf *out, const char *path,

@@ -311,17 +311,15 @@ struct tok_texts {
     size_t n_config, n_added;
 };
 
-/* The importers, from memory; `config` is tokenizer_config.json or NULL
- * (n_config 0). */
+/* The importers, from memory. */
 int tokenizer_import_json(struct buf *out, const char *text, size_t n,
-                          const char *config, size_t n_config,
+                          const struct tok_texts *texts,
                           struct tokenizer_source *source, struct err *err);
 int tokenizer_import_spm(struct buf *out, const void *bytes, size_t n,
                          const struct tok_texts *texts,
                          struct tokenizer_source *source, struct err *err);
 
-/* tekken.json, and a file of lines "base64 rank" (tiktoken); `config` as
- * above, `added` is the text of added_tokens.json or NULL. */
+/* tekken.json, and a file of lines "base64 rank" (tiktoken). */
 int tokenizer_import_tekken(struct buf *out, const char *text, size_t n,
                             struct tokenizer_source *source, struct err *err);
 int tokenizer_import_tiktoken(struct buf *out, const char *text, size_t n,

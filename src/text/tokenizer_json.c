@@ -396,6 +396,47 @@ static int read_unknown(struct tokenizer_import *im, const struct json *model,
     return 0;
 }
 
+/* A token of the small files that tokenizer.json lacks. */
+static int put_beside(struct tokenizer_import *im, const struct tok_added *a,
+                      struct err *err)
+{
+    const struct built *t = tok_build_has(&im->b, a->id)
+                                ? &im->b.token[a->id] : NULL;
+    size_t n = strlen(a->text);
+    uint32_t own;
+    bool is_new;
+
+    if (t && t->len == n &&
+        memcmp(im->b.text.data + t->at, a->text, n) == 0)
+        return 0;
+    own = tok_build_find(&im->b, a->text);
+    if (own != TOK_NONE) {
+        tok_note(im->source, "the id %u of \"%.80s\" is passed over:"
+                 " tokenizer.json has it as %u", a->id, a->text, own);
+        return 0;
+    }
+    if (im->normalizes && !(a->flags & TOKEN_CONTROL))
+        return err_set(err, ERR_INPUT, "added token \"%.80s\" is not among the"
+                       " added_tokens, and there is a normalizer", a->text);
+    if (tok_added_put(&im->b, a, im->source, &is_new, err))
+        return -1;
+    if (tok_build_has(&im->b, a->id))
+        im->undecoded[a->id] = false;
+    return 0;
+}
+
+static int read_beside(struct tokenizer_import *im,
+                       const struct tok_texts *texts, struct err *err)
+{
+    struct tok_added_list l;
+    int rc = tok_added_read(&l, texts, err);
+
+    for (size_t i = 0; i < l.n && rc == 0; i++)
+        rc = put_beside(im, &l.v[i], err);
+    tok_added_clear(&l);
+    return rc;
+}
+
 /* The ids that a post-processor puts before a text. */
 static int read_first(struct tokenizer_import *im, const struct json *root,
                       const struct tok_config *config, struct err *err)
@@ -444,7 +485,8 @@ static bool has_normalized(const struct tokenizer_import *im,
 }
 
 static int import(struct tokenizer_import *im, const struct json *root,
-                  const struct tok_config *config, struct err *err)
+                  const struct tok_config *config,
+                  const struct tok_texts *texts, struct err *err)
 {
     const struct json *model = json_get(root, "model");
 
@@ -453,6 +495,7 @@ static int import(struct tokenizer_import *im, const struct json *root,
     if (tokenizer_json_form(&im->b, root, has_normalized(im, root), err) ||
         read_vocab(im, model, err) || read_merges(im, model, err) ||
         read_unknown(im, model, err) || read_added(im, root, err) ||
+        read_beside(im, texts, err) ||
         tokenizer_json_decoder(&im->b, root, err) ||
         read_first(im, root, config, err))
         return -1;
@@ -461,7 +504,7 @@ static int import(struct tokenizer_import *im, const struct json *root,
 }
 
 int tokenizer_import_json(struct buf *out, const char *text, size_t n,
-                          const char *config, size_t n_config,
+                          const struct tok_texts *texts,
                           struct tokenizer_source *source, struct err *err)
 {
     struct tokenizer_import im = { .source = source };
@@ -469,7 +512,7 @@ int tokenizer_import_json(struct buf *out, const char *text, size_t n,
     struct json *root;
     int rc;
 
-    if (tok_config_read(&c, config, n_config, err))
+    if (tok_config_read(&c, texts->config, texts->n_config, err))
         return -1;
     if (json_parse(&root, text, n, err)) {
         tok_config_clear(&c);
@@ -479,7 +522,7 @@ int tokenizer_import_json(struct buf *out, const char *text, size_t n,
         tok_config_llama(&c);
     tok_build_init(&im.b, source->n_vocab);
     im.undecoded = xcalloc((size_t)im.b.max + 1, sizeof(*im.undecoded));
-    rc = import(&im, root, &c, err);
+    rc = import(&im, root, &c, texts, err);
     if (!rc)
         rc = tok_build_write(&im.b, out, err);
     tok_config_clear(&c);

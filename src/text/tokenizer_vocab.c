@@ -176,8 +176,7 @@ int tokenizer_import_vocab(struct buf *out, const struct buf *vocab,
     buf_init(&b, 2 * TOK_MAX_FILE);
     rc = put_all(&b, vocab, merges, texts, err);
     if (rc == 0)
-        rc = tokenizer_import_json(out, b.data, b.len, texts->config,
-                                   texts->n_config, source, err);
+        rc = tokenizer_import_json(out, b.data, b.len, texts, source, err);
     buf_clear(&b);
     return rc;
 }
