@@ -23,7 +23,7 @@ struct st_tensor {
 };
 
 struct st_file {
-    struct st_tensor t[40];
+    struct st_tensor t[64];
     size_t n;
 };
 

@@ -504,7 +504,7 @@ static int parse_layers(struct hf_config *c, const char *family,
     char *text = xasprintf(
         "{\"model_type\":\"%s\",\"hidden_size\":8,\"intermediate_size\":8,"
         "\"num_hidden_layers\":4,\"num_attention_heads\":2,\"head_dim\":4,"
-        "\"vocab_size\":9,\"max_position_embeddings\":64,"
+        "\"num_key_value_heads\":2,\"vocab_size\":9,\"max_position_embeddings\":64,"
         "\"rms_norm_eps\":1e-5%s}", family, more);
     int rc;
 
@@ -547,6 +547,7 @@ static bool layers_are(const char *family, const char *more, const char *want,
 
 #define MIXED "\"layer_types\":[\"sliding_attention\",\"full_attention\"," \
               "\"sliding_attention\",\"sliding_attention\"]"
+#define NO_WINDOW ",\"sliding_window\":null,"
 #define FULL "\"layer_types\":[\"full_attention\",\"full_attention\"," \
              "\"full_attention\",\"full_attention\"]"
 
@@ -555,13 +556,13 @@ static void try_layers(void)
     static const char *const bad[][3] = {
         { "mistral", ",\"layer_types\":[]", "layer_types" },
         { "mistral", ",\"layer_types\":7", "layer_types" },
-        { "mistral", "," MIXED, "no sliding_window" },
+        { "mistral", NO_WINDOW MIXED, "no sliding_window" },
         { "ministral", ",\"sliding_window\":7,\"layer_types\":[\"x\",1,2,3]",
           "layer_types[0] is \"x\"" },
         { "qwen2", ",\"sliding_window\":7," MIXED, "use_sliding_window" },
         { "qwen2", ",\"sliding_window\":7,\"use_sliding_window\":true",
           "max_window_layers" },
-        { "olmo3", "," MIXED, "it has no sliding_window" },
+        { "olmo3", NO_WINDOW MIXED, "it has no sliding_window" },
         { "gemma3_text", ",\"rope_theta\":1e6,\"sliding_window\":7,"
           "\"final_logit_softcapping\":30", "final_logit_softcapping is 30" },
         { "gemma3_text", ",\"rope_theta\":1e6,\"sliding_window\":7,"
@@ -570,8 +571,7 @@ static void try_layers(void)
           "\"hidden_activation\":\"silu\"", "hidden_activation is" },
         { "gemma3_text", ",\"rope_theta\":1e6,\"sliding_window\":7,"
           "\"tie_word_embeddings\":false", "tie_word_embeddings is" },
-        { "gemma3_text", ",\"rope_theta\":1e6", "it has no sliding_window" },
-        { "gemma3_text", ",\"sliding_window\":7", "it has no rope_theta" },
+        { "gemma3_text", NO_WINDOW MIXED, "it has no sliding_window" },
         { "llama", ",\"no_rope_layers\":[1,1,1,0]", "no_rope_layers" },
         { "smollm3", ",\"no_rope_layers\":[1,1,1]", "no_rope_layers" },
         { "smollm3", ",\"no_rope_layers\":[1,1,1,2]", "no_rope_layers" },

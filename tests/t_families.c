@@ -12,6 +12,8 @@
 #include "base/bytes.h"
 #include "engine/engine.h"
 #include "model/import/formats.h"
+#include "model/import/hf_config.h"
+#include "model/import/hf_tensors.h"
 #include "model/import/import.h"
 #include "model/import/safetensors.h"
 #include "model/model_layout.h"
@@ -453,38 +455,49 @@ static void try_biased(void)
 
 /* ---- the language model of one that sees, too ---------------------------- */
 
-/* m's tensors with this before their names, and one that is not text. */
-static void write_part(const struct import *m, const char *dir,
-                       const char *before, const char *other)
+/* A checkpoint's tensors with this before their names, and one that is not
+ * text. */
+static void write_part(const char *from, const char *dir, const char *before,
+                       const char *other)
 {
-    char *path = file_join(dir, "model.safetensors"), name[80];
+    char *path = file_join(dir, "model.safetensors");
     bool newer = strncmp(before, "model.", 6) == 0;
+    struct safetensors *st = NULL;
     static struct st_file f;
 
     f.n = 0;
-    for (uint32_t i = 0; i < m->rec.n_tensors; i++) {
-        struct tensor_record e;
-        const char *own = import_name(m, i);
+    ok(safetensors_open(&st, from, NULL) == 0, "%s", from);
+    for (size_t i = 0; st && i < safetensors_count(st); i++) {
+        const struct safetensor *t = safetensors_at(st, i);
+        bool whole = newer && strncmp(t->name, "model.", 6) != 0;
+        struct st_tensor *to = &f.t[f.n++];
+        float *x = xmalloc(t->n * sizeof(*x));
+        struct buf b;
 
-        model_expect(&m->rec, i, &e);
-        if (e.type == TENSOR_ABSENT || i == TENSOR_INV_FREQ)
-            continue;
-        if (newer && strncmp(own, "model.", 6) != 0)
-            snprintf(name, sizeof(name), "%s", own);
-        else
-            snprintf(name, sizeof(name), "%s%s", before,
-                     newer ? own + 6 : own);
-        put_one(&f, name, m, i, 1);
+        memset(to, 0, sizeof(*to));
+        buf_init(&b, (size_t)64 << 20);
+        safetensors_read(st, t, 0, t->n, x, NULL);
+        for (size_t k = 0; k < t->n; k++)
+            buf_put_f32(&b, x[k]);
+        snprintf(to->name, sizeof(to->name), "%s%.60s", whole ? "" : before,
+                 newer && !whole ? t->name + 6 : t->name);
+        snprintf(to->dtype, sizeof(to->dtype), "F32");
+        to->rows = (unsigned)t->shape[0];
+        to->cols = t->n_dims > 1 ? (unsigned)t->shape[1] : 0;
+        to->data = (unsigned char *)buf_take(&b, &to->size);
+        free(x);
     }
     st_add(&f, other, "F32", 3, 5);
     st_write(&f, path);
     st_clear(&f);
+    safetensors_close(st);
     free(path);
 }
 
-static void try_part(void)
+/* The tensors of a tree under other names, its config as a text_config. */
+static void try_part_of(const char *type, const char *architecture,
+                        const char *tree, const char *more)
 {
-    static const char tree[] = "vectors/x1/models/tiny-mistral";
     struct import *plain = open_tree(tree), *m;
     char *from = tree_path(tree), *path = file_join(from, "config.json");
     struct err err = ERR_INIT;
@@ -492,32 +505,103 @@ static void try_part(void)
     char *config, *dir;
 
     buf_init(&b, 1 << 16);
-    if (!ok(plain && !file_read(&b, path, &err), "tiny-mistral%s", err.text))
+    if (!ok(plain && !file_read(&b, path, &err), "%s%s", tree, err.text))
         return;
-    config = xasprintf("{\"model_type\":\"mistral3\",\"architectures\":["
-                       "\"Mistral3ForConditionalGeneration\"],"
-                       "\"vision_config\":{\"hidden_act\":\"gelu\"},"
-                       "\"text_config\":%.*s}", (int)b.len, b.data);
-    dir = make_dir("part", config);
-    write_part(plain, dir, "language_model.", "vision_tower.x.weight");
+    config = xasprintf("{\"model_type\":\"%s\",\"architectures\":[\"%s\"],"
+                       "\"vision_config\":{\"hidden_act\":\"gelu\"},%s"
+                       "\"text_config\":%.*s}", type, architecture, more,
+                       (int)b.len, b.data);
+    dir = make_dir(type, config);
+    write_part(from, dir, "language_model.", "vision_tower.x.weight");
     m = open_path(dir);
     ok(m && same_numbers(m, plain) && m->rec.window == plain->rec.window,
-       "mistral3: its text part");
+       "%s: its text part", type);
+    ok(m && m->rec.n_eos == (*more ? 2 : 1), "%s: ends of both", type);
     import_free(m);
-    write_part(plain, dir, "model.language_model.",
+    write_part(from, dir, "model.language_model.",
                "model.multi_modal_projector.x.weight");
     m = open_path(dir);
-    ok(m && same_numbers(m, plain), "mistral3: by the newer names");
+    ok(m && same_numbers(m, plain), "%s: by the newer names", type);
     import_free(m);
-    write_part(plain, dir, "language_model.", "audio_tower.x.weight");
+    write_part(from, dir, "language_model.", "audio_tower.x.weight");
     ok(formats_open(&m, dir, &err) && strstr(err.text, "\"audio_tower.x"),
-       "mistral3: a part that is not known");
+       "%s: a part that is not known", type);
     import_free(plain);
     buf_clear(&b);
     free(from);
     free(path);
     free(config);
     free(dir);
+}
+
+/* As Gemma 3 4b was published: what the class has by itself is left out. */
+#define GEMMA3 "{\"architectures\":[\"Gemma3ForConditionalGeneration\"],"      \
+    "\"model_type\":\"gemma3\",\"boi_token_index\":255999,"                    \
+    "\"eoi_token_index\":256000,\"eos_token_id\":[1,106],"                     \
+    "\"image_token_index\":262144,\"initializer_range\":0.02,"                 \
+    "\"mm_tokens_per_image\":256,\"torch_dtype\":\"bfloat16\",\"text_config\":"\
+    "{\"hidden_size\":2560,\"intermediate_size\":10240,"                       \
+    "\"model_type\":\"gemma3_text\",\"num_hidden_layers\":34,"                 \
+    "\"sliding_window\":1024,"
+#define GEMMA3_END "},\"vision_config\":{\"hidden_size\":1152,\"model_type\":" \
+    "\"siglip_vision_model\",\"vision_use_head\":false}}"
+
+static bool parse(struct hf_config *c, const char *text)
+{
+    struct err err = ERR_INIT;
+    int rc = hf_config_parse(c, text, strlen(text), NULL, 0, &err);
+
+    if (rc)
+        printf("# %s\n", err.text);
+    return rc == 0;
+}
+
+static void try_gemma3(void)
+{
+    static struct hf_config a, b;
+    const struct model_record *r = &a.rec;
+
+    ok(parse(&a, GEMMA3 "\"rope_scaling\":{\"factor\":8.0,\"rope_type\":"
+             "\"linear\"}" GEMMA3_END) && r->n_heads == 8 &&
+       r->n_kv_heads == 4 && r->head_dim == 256 && r->n_vocab == 262144 &&
+       a.names & HF_MORE_ROWS &&
+       f32_bits(r->eps) == f32_bits(1e-6f) && r->n_eos == 2 &&
+       r->eos[0] == 1 && r->eos[1] == 106, "gemma3: sizes of the class");
+    ok(f32_bits(a.inv_freq[0]) == f32_bits(0.125f) &&
+       f32_bits(a.inv_freq[128]) == f32_bits(1.0f) &&
+       f32_bits(a.inv_freq[64]) == f32_bits(0.125e-3f) &&
+       f32_bits(a.inv_freq[192]) == f32_bits(0.01f),
+       "gemma3: both thetas of the class");
+    ok(parse(&b, GEMMA3 "\"rope_parameters\":{\"full_attention\":{"
+             "\"factor\":8.0,\"rope_theta\":1000000,\"rope_type\":\"linear\"},"
+             "\"sliding_attention\":{\"rope_theta\":10000.0,\"rope_type\":"
+             "\"default\"}}" GEMMA3_END) && memcmp(&a, &b, sizeof(a)) == 0,
+       "gemma3: the same by rope_parameters of each kind of layer");
+    ok(parse(&b, GEMMA3 "\"rope_parameters\":{\"full_attention\":{"
+             "\"factor\":8.0,\"rope_theta\":1000000,\"rope_type\":\"linear\"},"
+             "\"sliding_attention\":{\"rope_theta\":20000.0}}" GEMMA3_END) &&
+       memcmp(&a, &b, sizeof(a)) != 0, "gemma3: of which both count");
+}
+
+/* A window of the class, unless it is null. */
+static void try_window(void)
+{
+    static const char config[] = "{\"model_type\":\"mistral\",%s"
+        "\"hidden_size\":64,\"intermediate_size\":96,\"num_hidden_layers\":1,"
+        "\"num_attention_heads\":4,\"vocab_size\":150,"
+        "\"max_position_embeddings\":8192,\"rms_norm_eps\":1e-05}";
+    static const char *const says[] = { "", "\"sliding_window\":null,",
+                                        "\"sliding_window\":7," };
+    static const uint32_t want[] = { 4096, 0, 7 };
+    static struct hf_config c;
+
+    for (size_t i = 0; i < 3; i++) {
+        char *text = xasprintf(config, says[i]);
+
+        ok(parse(&c, text) && c.rec.window == want[i],
+           "mistral: a window of %u keys", want[i]);
+        free(text);
+    }
 }
 
 /* ---- what is refused ----------------------------------------------------- */
@@ -582,7 +666,7 @@ static void try_refused_values(void)
 #define FEW ",\"moe_intermediate_size\":16,\"num_experts\":4"
 #define TWO FEW ",\"num_experts_per_tok\":2"
     static const char *const bad[][2] = {
-        { GEMMA "}", "it has no sliding_window" },
+        { GEMMA ",\"sliding_window\":null}", "it has no sliding_window" },
         { GEMMA ",\"sliding_window\":7,\"attn_logit_softcapping\":0.5}",
           "attn_logit_softcapping is 0.5" },
         { GEMMA ",\"sliding_window\":7,\"attn_logit_softcapping\":\"x\"}",
@@ -614,7 +698,12 @@ int main(void)
     try_both_sources();
     try_float();
     try_biased();
-    try_part();
+    try_part_of("mistral3", "Mistral3ForConditionalGeneration",
+                "vectors/x1/models/tiny-mistral", "");
+    try_part_of("gemma3", "Gemma3ForConditionalGeneration",
+                "vectors/x1/models/tiny-gemma3", "\"eos_token_id\":[2,3],");
+    try_gemma3();
+    try_window();
     try_refused();
     try_refused_values();
     tmp_remove();

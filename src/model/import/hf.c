@@ -126,6 +126,9 @@ static int open_tensors(struct import *m, const char *dir,
     uint32_t n = m->rec.n_tensors;
 
     note_two_sets(m, dir);
+    if (c->names & HF_MORE_ROWS)
+        buf_printf(&m->notes, "the embedding's rows from %u on, of images, are"
+                   " left out\n", m->rec.n_vocab);
     if (safetensors_open(&h->st, dir, err) ||
         (c->part && safetensors_keep_text(h->st, err)) ||
         hf_tensors_check(h->st, &m->rec, c->names, err))

@@ -17,12 +17,14 @@
 #include "base/json.h"
 #include "base/json_python.h"
 #include "model/import/hf_layers.h"
+#include "model/import/hf_part.h"
 #include "model/import/hf_rope.h"
 #include "model/import/hf_tensors.h"
 #include "model/import/hf_values.h"
 #include "model/model_layout.h"
 
 #define MAX_CONFIG ((size_t)4 << 20)
+#define IMAGE_IDS 64 /* at most, at the end of a vocabulary */
 
 /* What is special of a family. */
 enum {
@@ -76,6 +78,32 @@ static const struct family {
       MODEL_QK_NORM | MODEL_NORM_AFTER | MODEL_WIDE_NORM, WINDOW | FOURTH },
     { "smollm3", "SmolLM3ForCausalLM", 0, WINDOW | SOME_LAYERS | NO_ROPE },
 };
+
+/* What a config may leave out, as transformers has it for a family; 0 is no
+ * default.  A window that is null is none. */
+static const struct defaults {
+    const char *family;
+    uint32_t heads, kv_heads, head_dim, vocab, context, window;
+    float eps;
+    double theta;
+} defaults[] = {
+    { "gemma3_text", 8, 4, 256, 262208, 131072, 4096, 1e-6f, 1e6 },
+    { "gemma2", 8, 4, 256, 256000, 8192, 4096, 1e-6f, 0 },
+    { "mistral", 0, 0, 0, 0, 0, 4096, 0, 0 },
+    { "ministral", 0, 0, 0, 0, 0, 4096, 0, 0 },
+    { "olmo3", 0, 0, 0, 0, 0, 4096, 0, 0 },
+    { "smollm3", 0, 0, 0, 0, 0, 0, 0, 2e6 },
+};
+
+static const struct defaults *defaults_of(const struct family *f)
+{
+    static const struct defaults none;
+
+    for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
+        if (strcmp(defaults[i].family, f->name) == 0)
+            return &defaults[i];
+    return &none;
+}
 
 /* Keys that mean other arithmetic unless they are absent, null or false. */
 static const char *const refused[] = {
@@ -131,8 +159,8 @@ static int parse_family(const struct family **out, const struct json *root,
     const struct json *arch = json_first(json_get(root, "architectures"));
     const char *known =
         "llama, mistral, mistral3 (text), ministral, qwen2, qwen3, qwen3_moe,"
-        " phi3, granite, minicpm, seed_oss, smollm3, glm, glm4, gemma2,"
-        " gemma3_text, olmo2 and olmo3 are known";
+        " phi3, granite, minicpm, seed_oss, smollm3, glm, glm4, gemma2, gemma3"
+        " (text), olmo2 and olmo3 are known";
     size_t i = 0, n = sizeof(families) / sizeof(families[0]);
 
     if (!json_string(type))
@@ -230,23 +258,40 @@ static int parse_experts(struct model_record *r, const struct json *root,
     return 0;
 }
 
+/* A tied vocabulary that ends with what stands for images: X1 has no ids for
+ * that, and the language model alone no use. */
+static void cut_vocabulary(struct hf_config *c)
+{
+    uint32_t *n = &c->rec.n_vocab;
+
+    if (!c->part || !(c->rec.flags & MODEL_TIED) || *n <= X1_MAX_VOCAB ||
+        *n - X1_MAX_VOCAB > IMAGE_IDS)
+        return;
+    *n = X1_MAX_VOCAB;
+    c->names |= HF_MORE_ROWS;
+}
+
 static int parse_sizes(struct model_record *r, const struct json *root,
                        const struct family *f, struct err *err)
 {
-    uint32_t context = 0;
+    const struct defaults *d = defaults_of(f);
+    uint32_t context = d->context;
 
+    r->n_heads = d->heads;
+    r->n_vocab = d->vocab;
+    r->head_dim = d->head_dim;
     if (hf_count(&r->dim, root, "hidden_size", false, err) ||
         hf_count(&r->ffn_dim, root, "intermediate_size", false, err) ||
         hf_count(&r->n_layers, root, "num_hidden_layers", false, err) ||
-        hf_count(&r->n_heads, root, "num_attention_heads", false, err) ||
-        hf_count(&r->n_vocab, root, "vocab_size", false, err) ||
-        hf_count(&context, root, "max_position_embeddings", false, err))
+        hf_count(&r->n_heads, root, "num_attention_heads", d->heads, err) ||
+        hf_count(&r->n_vocab, root, "vocab_size", d->vocab, err) ||
+        hf_count(&context, root, "max_position_embeddings", d->context, err))
         return -1;
     r->context = context < X1_MAX_CONTEXT ? context : X1_MAX_CONTEXT;
-    r->n_kv_heads = r->n_heads;
+    r->n_kv_heads = d->kv_heads ? d->kv_heads : r->n_heads;
     if (hf_count(&r->n_kv_heads, root, "num_key_value_heads", true, err) ||
-        hf_count(&r->head_dim, root, "head_dim", !(f->special & NEEDS_HEAD_DIM),
-                 err))
+        hf_count(&r->head_dim, root, "head_dim",
+                 d->head_dim || !(f->special & NEEDS_HEAD_DIM), err))
         return -1;
     if (!r->head_dim) {
         if (r->dim % r->n_heads)
@@ -267,10 +312,13 @@ static int parse_sizes(struct model_record *r, const struct json *root,
 
 /* eps: the nearest f32 to the number as it is written. */
 static int parse_eps(struct model_record *r, const struct json *root,
-                     struct err *err)
+                     const struct family *f, struct err *err)
 {
     const struct json *v = json_get(root, "rms_norm_eps");
 
+    r->eps = defaults_of(f)->eps;
+    if (!v && r->eps > 0)
+        return 0;
     if (!json_number(v))
         return err_set(err, ERR_INPUT, "it has no rms_norm_eps");
     r->eps = strtof(json_number(v), NULL);
@@ -307,14 +355,16 @@ static int add_eos(struct model_record *r, const struct json *v,
     return 0;
 }
 
-/* eos_token_id of both files, those of generation_config.json first. */
+/* eos_token_id of both files, those of generation_config.json first; of
+ * config.json both where the language model is a part. */
 static int parse_eos(struct hf_config *c, const struct json *root,
-                     const struct json *gen, struct err *err)
+                     const struct json *whole, const struct json *gen,
+                     struct err *err)
 {
-    const struct json *const in[] = { gen, root };
+    const struct json *const in[] = { gen, root, whole };
 
     memset(c->rec.eos, 0xff, sizeof(c->rec.eos));
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         const struct json *v = json_get(in[i], "eos_token_id"), *e;
 
         if (!v || json_type(v) == JSON_NULL)
@@ -423,15 +473,26 @@ static int parse_scaling(struct hf_rope *r, const struct json *s,
     return 0;
 }
 
+/* rope_parameters: of the layers without a window where the family has two. */
+static const struct json *rope_parameters(const struct json *root,
+                                          const struct family *f)
+{
+    const struct json *v = json_get(root, "rope_parameters");
+    const struct json *full = json_get(v, "full_attention");
+
+    return f->special & LOCAL && full ? full : v;
+}
+
 /* rope_theta and rope_scaling, or both in rope_parameters. */
 static int parse_rope(struct hf_rope *r, const struct json *root,
-                      struct err *err)
+                      const struct family *f, struct err *err)
 {
     const struct json *scaling = json_get(root, "rope_scaling");
-    const struct json *params = json_get(root, "rope_parameters");
+    const struct json *params = rope_parameters(root, f);
+    double theta = defaults_of(f)->theta;
 
     memset(r, 0, sizeof(*r));
-    r->theta = 10000; /* of all four families */
+    r->theta = theta > 0 ? theta : 10000;
     r->beta_fast = 32;
     r->beta_slow = 1;
     if (hf_given(scaling) && hf_given(params))
@@ -529,11 +590,18 @@ static uint32_t every_of(const struct json *root, const struct family *f)
 static int parse_local(struct hf_rope *local, const struct json *root,
                        struct err *err)
 {
-    if (!json_get(root, "rope_theta"))
-        return err_set(err, ERR_INPUT, "it has no rope_theta");
+    const struct json *own = json_get(json_get(root, "rope_parameters"),
+                                      "sliding_attention");
+    const struct json *type = json_get(own, "rope_type");
+
     local->theta = 10000;
-    if (hf_number(&local->theta, root, "rope_local_base_freq", 1, err))
+    if (hf_number(&local->theta, root, "rope_local_base_freq", 1, err) ||
+        hf_number(&local->theta, own, "rope_theta", 1, err))
         return -1;
+    if (type && (!json_string(type) ||
+                 strcmp(json_string(type), "default") != 0))
+        return hf_refuse("rope_type", type, "layers with a window are known"
+                         " with default alone", err);
     if (!(local->theta > 1))
         return err_set(err, ERR_INPUT, "rope_local_base_freq must be above 1");
     return 0;
@@ -618,33 +686,6 @@ static int put_layers(struct hf_config *c, const struct family *f,
     return 0;
 }
 
-/* *root = what is said of the language model, within a config that has another
- * model beside it. */
-static int find_part(struct hf_config *c, const struct json **root,
-                     struct err *err)
-{
-    const char *type = json_string(json_get(*root, "model_type"));
-    const struct json *text = json_get(*root, "text_config");
-    const struct json *arch = json_first(json_get(*root, "architectures"));
-
-    if (!type || strcmp(type, "mistral3") != 0)
-        return 0;
-    if (json_type(text) != JSON_OBJECT)
-        return err_set(err, ERR_INPUT, "it has no text_config");
-    if (arch && (!json_string(arch) ||
-                 strcasecmp(json_string(arch),
-                            "Mistral3ForConditionalGeneration") != 0))
-        return hf_refuse("architectures", arch, "of mistral3 only"
-                         " Mistral3ForConditionalGeneration is known", err);
-    if (hf_given(json_get(*root, "quantization_config")))
-        return hf_refuse("quantization_config",
-                         json_get(*root, "quantization_config"),
-                         "models with it are not supported", err);
-    c->part = true;
-    *root = text;
-    return 0;
-}
-
 static int parse_tree(struct hf_config *c, const struct json *root,
                       const struct json *gen, struct err *err)
 {
@@ -652,6 +693,7 @@ static int parse_tree(struct hf_config *c, const struct json *root,
     const struct family *f = NULL;
     struct hf_layers_how how;
     struct hf_layers layers;
+    const struct json *whole = root;
     struct hf_rope rope, local;
     double a;
 
@@ -660,17 +702,17 @@ static int parse_tree(struct hf_config *c, const struct json *root,
     r->architecture = 1;
     if (json_type(root) != JSON_OBJECT)
         return err_set(err, ERR_INPUT, "it is not an object");
-    if (find_part(c, &root, err) || parse_family(&f, root, err) ||
+    if (hf_part_find(&c->part, &root, err) || parse_family(&f, root, err) ||
         parse_refused(root, f, err) ||
         parse_sizes(r, root, f, err))
         return -1;
     how = (struct hf_layers_how){ f->special & WINDOW, f->special & SOME_LAYERS,
                                   f->special & NO_ROPE,
-                                  every_of(root, f) };
+                                  every_of(root, f), defaults_of(f)->window };
     if (hf_layers_parse(&layers, root, r, &how, err) ||
-        parse_heads(&c->heads, root, r, f, err) || parse_eps(r, root, err) ||
-        parse_bos(r, root, err) || parse_eos(c, root, gen, err) ||
-        parse_rope(&rope, root, err) || parse_activations(r, root, err))
+        parse_heads(&c->heads, root, r, f, err) || parse_eps(r, root, f, err) ||
+        parse_bos(r, root, err) || parse_eos(c, root, whole, gen, err) ||
+        parse_rope(&rope, root, f, err) || parse_activations(r, root, err))
         return -1;
     if (json_true(json_get(root, "tie_word_embeddings")))
         r->flags |= MODEL_TIED;
@@ -682,6 +724,7 @@ static int parse_tree(struct hf_config *c, const struct json *root,
         r->flags |= MODEL_QKV_BIAS;
     if (f->special & GEMMA && parse_gemma(c, root, f, &local, err))
         return -1;
+    cut_vocabulary(c);
     if (parse_factors(c, root, f, err) ||
         model_check(r, err)) /* bounds head_dim too */
         return -1;

@@ -104,7 +104,10 @@ static int parse_windows(struct hf_layers *y, const struct json *root,
     if (hf_given(use) && !how->window)
         return hf_refuse("use_sliding_window", use,
                          "this family has no window", err);
-    if (hf_count(&y->window, root, "sliding_window", how->every == 0, err))
+    if (!json_get(root, "sliding_window"))
+        y->window = how->usual;
+    if (hf_count(&y->window, root, "sliding_window",
+                 y->window > 0 || how->every == 0, err))
         return -1;
     if (y->window && !how->window)
         return hf_refuse("sliding_window", json_get(root, "sliding_window"),

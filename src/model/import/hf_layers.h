@@ -22,6 +22,8 @@ struct hf_layers_how {
     bool no_rope; /* no_rope_layers: 1 where there is RoPE */
     uint32_t every; /* without layer_types all layers but each one of such a
                        number have the window; 0: all have it */
+    uint32_t usual; /* the window where sliding_window is absent; 0: none, or
+                       it has to be there if there is `every` */
 };
 
 struct hf_layers {

@@ -159,8 +159,9 @@ static int check_shape(const struct safetensor *t,
         rows /= model_experts(rec);
     if (e.type == TENSOR_F32 && t->n_dims == 1 && t->shape[0] == rows)
         return 0;
-    if (e.type == TENSOR_W8 && t->n_dims == 2 && t->shape[0] == rows &&
-        t->shape[1] == e.cols)
+    if (e.type == TENSOR_W8 && t->n_dims == 2 && t->shape[1] == e.cols &&
+        (t->shape[0] == rows ||
+         (names & HF_MORE_ROWS && i == TENSOR_EMBED && t->shape[0] > rows)))
         return 0;
     return err_set(err, ERR_INPUT, "tensor \"%s\" has not the shape that "
                    "config.json says, %" PRIu64 " x %u", t->name, rows,

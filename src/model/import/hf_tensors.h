@@ -17,7 +17,8 @@ struct safetensors;
 
 /* Which matrices are one: q, k and v, and gate and up; and other names of
  * norms. */
-enum { HF_FUSED_QKV = 1, HF_FUSED_FFN = 2, HF_GEMMA = 4 };
+/* HF_MORE_ROWS: the embedding has more rows than the vocabulary has ids. */
+enum { HF_FUSED_QKV = 1, HF_FUSED_FFN = 2, HF_GEMMA = 4, HF_MORE_ROWS = 8 };
 
 /* "model.layers.3.self_attn.q_proj.weight"; "" for the frequencies, which no
  * checkpoint has.  names: HF_... */
