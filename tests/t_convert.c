@@ -504,7 +504,8 @@ static int parse_layers(struct hf_config *c, const char *family,
     char *text = xasprintf(
         "{\"model_type\":\"%s\",\"hidden_size\":8,\"intermediate_size\":8,"
         "\"num_hidden_layers\":4,\"num_attention_heads\":2,\"head_dim\":4,"
-        "\"num_key_value_heads\":2,\"vocab_size\":9,\"max_position_embeddings\":64,"
+        "\"num_key_value_heads\":2,\"vocab_size\":9,"
+        "\"max_position_embeddings\":64,"
         "\"rms_norm_eps\":1e-5%s}", family, more);
     int rc;
 

@@ -583,6 +583,35 @@ static void try_gemma3(void)
        memcmp(&a, &b, sizeof(a)) != 0, "gemma3: of which both count");
 }
 
+/* Of a small model. */
+#define SIZES                                                              \
+    "\"hidden_size\":48,\"intermediate_size\":90,\"num_hidden_layers\":2," \
+    "\"num_attention_heads\":4,\"head_dim\":8,\"vocab_size\":150,"         \
+    "\"max_position_embeddings\":512,\"rms_norm_eps\":1e-5"
+
+/* A head of its own is the class's, unless it is said. */
+static void try_tied(void)
+{
+    static const char *const family[] = { "llama", "smollm3", "minicpm" };
+    static const char *const says[] = { "", "\"tie_word_embeddings\":true,",
+                                        "\"tie_word_embeddings\":false," };
+    static struct hf_config c;
+
+    for (size_t i = 0; i < 9; i++) {
+        char *text = xasprintf("{\"model_type\":\"%s\",%s" SIZES
+                               ",\"scale_emb\":2,\"scale_depth\":1,"
+                               "\"dim_model_base\":16}", family[i / 3],
+                               says[i % 3]);
+        bool want = i % 3 == 1 || (i % 3 == 0 && i > 0);
+
+        if (i / 3 < 2) /* the factors are MiniCPM's alone */
+            strcpy(strstr(text, ",\"scale_emb"), "}");
+        ok(parse(&c, text) && !(c.rec.flags & MODEL_TIED) == !want,
+           "%s: %s tied", family[i / 3], want ? "is" : "is not");
+        free(text);
+    }
+}
+
 /* A window of the class, unless it is null. */
 static void try_window(void)
 {
@@ -657,10 +686,6 @@ static void try_refused(void)
 /* Values of soft caps and of experts. */
 static void try_refused_values(void)
 {
-#define SIZES                                                              \
-    "\"hidden_size\":48,\"intermediate_size\":90,\"num_hidden_layers\":2," \
-    "\"num_attention_heads\":4,\"head_dim\":8,\"vocab_size\":150,"         \
-    "\"max_position_embeddings\":512,\"rms_norm_eps\":1e-5"
 #define GEMMA "{\"model_type\":\"gemma2\"," SIZES
 #define MOE "{\"model_type\":\"qwen3_moe\"," SIZES
 #define FEW ",\"moe_intermediate_size\":16,\"num_experts\":4"
@@ -704,6 +729,7 @@ int main(void)
                 "vectors/x1/models/tiny-gemma3", "\"eos_token_id\":[2,3],");
     try_gemma3();
     try_window();
+    try_tied();
     try_refused();
     try_refused_values();
     tmp_remove();

@@ -249,7 +249,7 @@ static void first_tokens(void)
               FIRST(10), 11), "Llama's class and an empty text: <s>");
     ok(begins("{" MODEL("") BEGINS "}", "{\"tokenizer_class\":"
               "\"LlamaTokenizer\",\"bos_token\":null}", 11, false,
-              FIRST(-1), 11), "and null: none, whatever the configuration says");
+              FIRST(-1), 11), "and null: none, whatever config.json says");
     ok(refused_with("{" MODEL("") BEGINS "}", "{\"add_bos_token\":true,"
                     "\"bos_token\":null}", "has no bos_token") &&
        refused_with("{" MODEL("") BEGINS "}", "{\"add_bos_token\":true,"

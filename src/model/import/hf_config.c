@@ -86,13 +86,15 @@ static const struct defaults {
     uint32_t heads, kv_heads, head_dim, vocab, context, window;
     float eps;
     double theta;
+    bool tied;
 } defaults[] = {
-    { "gemma3_text", 8, 4, 256, 262208, 131072, 4096, 1e-6f, 1e6 },
-    { "gemma2", 8, 4, 256, 256000, 8192, 4096, 1e-6f, 0 },
-    { "mistral", 0, 0, 0, 0, 0, 4096, 0, 0 },
-    { "ministral", 0, 0, 0, 0, 0, 4096, 0, 0 },
-    { "olmo3", 0, 0, 0, 0, 0, 4096, 0, 0 },
-    { "smollm3", 0, 0, 0, 0, 0, 0, 0, 2e6 },
+    { "gemma3_text", 8, 4, 256, 262208, 131072, 4096, 1e-6f, 1e6, true },
+    { "gemma2", 8, 4, 256, 256000, 8192, 4096, 1e-6f, 0, true },
+    { "mistral", 0, 0, 0, 0, 0, 4096, 0, 0, false },
+    { "ministral", 0, 0, 0, 0, 0, 4096, 0, 0, false },
+    { "olmo3", 0, 0, 0, 0, 0, 4096, 0, 0, false },
+    { "smollm3", 0, 0, 0, 0, 0, 0, 0, 2e6, true },
+    { "minicpm", 0, 0, 0, 0, 0, 0, 0, 0, true },
 };
 
 static const struct defaults *defaults_of(const struct family *f)
@@ -657,6 +659,13 @@ static int parse_gemma(struct hf_config *c, const struct json *root,
     return 0;
 }
 
+static bool is_tied(const struct json *root, const struct family *f)
+{
+    const struct json *v = json_get(root, "tie_word_embeddings");
+
+    return v ? json_true(v) : defaults_of(f)->tied;
+}
+
 /* Frequencies and scales of all layers. */
 static int put_layers(struct hf_config *c, const struct family *f,
                       const struct hf_rope *rope, const struct hf_rope *local,
@@ -714,7 +723,7 @@ static int parse_tree(struct hf_config *c, const struct json *root,
         parse_bos(r, root, err) || parse_eos(c, root, whole, gen, err) ||
         parse_rope(&rope, root, f, err) || parse_activations(r, root, err))
         return -1;
-    if (json_true(json_get(root, "tie_word_embeddings")))
+    if (is_tied(root, f))
         r->flags |= MODEL_TIED;
     a = hf_rope_attention(&rope);
     r->attn_scale = (float)(1 / sqrt(r->head_dim) * (a * a));
