@@ -201,6 +201,8 @@ static void by_name(void)
           "{{ 3 is divisibleby 3 }}{{ x is not defined }}",
           "TrueTrueTrueTrueTrue" },
         { "{{ strftime_now is defined }}", "False" },
+        { "{% for x in m %}{% for y in m %}{{ loop.depth }}{{ loop.depth0 }}"
+          "{% endfor %}{% break %}{% endfor %}", "1010" },
         { NULL, NULL }
     };
 
@@ -219,6 +221,9 @@ static void refusals(void)
         { "{% for x in m recursive %}{% endfor %}", "\"recursive\"" },
         { "{{ x|eval }}", "unknown filter \"eval\"" },
         { "{{ x is callable }}", "unknown test \"callable\"" },
+        { "{{ m|map('title') }}", "unknown filter \"title\"" },
+        { "{{ m|select('callable') }}", "unknown test \"callable\"" },
+        { "{{ m|rejectattr('a', 'callable') }}", "unknown test" },
         { "{{ x.format(1) }}", "unknown method \"format\"" },
         { "{{ open('x') }}", "unknown function \"open\"" },
         { "{{ x.__class__() }}", "unknown method \"__class__\"" },

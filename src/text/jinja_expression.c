@@ -367,6 +367,40 @@ static struct jinja_node *postfix(struct jinja_parser *p, struct jinja_node *n)
     return n;
 }
 
+/* The text that argument i of a filter is, NULL if it is no such text. */
+static const struct jinja_node *text_argument(const struct jinja_node *filter,
+                                              size_t i)
+{
+    const struct jinja_node *arg = filter->b;
+
+    while (arg && i-- > 0)
+        arg = arg->next;
+    if (!arg || arg->name.n > 0 || !arg->b || arg->b->kind != NODE_VALUE ||
+        arg->b->value.kind != JINJA_STRING)
+        return NULL;
+    return arg->b;
+}
+
+/* map, select and the like name a filter or a test in a text. */
+static bool names_known(struct jinja_parser *p, const struct jinja_node *n)
+{
+    bool by_attribute = jinja_is(n->name, "selectattr") ||
+                        jinja_is(n->name, "rejectattr");
+    const struct jinja_node *v = NULL;
+
+    if (jinja_is(n->name, "map")) {
+        v = text_argument(n, 0);
+        if (v && jinja_filter_number(v->value.text) < 0)
+            return jinja_parse_fail(p, "unknown filter", v->value.text);
+    } else if (by_attribute || jinja_is(n->name, "select") ||
+               jinja_is(n->name, "reject")) {
+        v = text_argument(n, by_attribute);
+        if (v && jinja_test_number(v->value.text) < 0)
+            return jinja_parse_fail(p, "unknown test", v->value.text);
+    }
+    return true;
+}
+
 struct jinja_node *jinja_parse_filter(struct jinja_parser *p,
                                       struct jinja_node *of)
 {
@@ -384,7 +418,7 @@ struct jinja_node *jinja_parse_filter(struct jinja_parser *p,
     p->at++;
     if (jinja_take_sign(p, "(") && !arguments(p, ")", &n->b))
         return NULL;
-    return n;
+    return names_known(p, n) ? n : NULL;
 }
 
 /* Whether an argument of a test follows without parentheses. */

@@ -131,6 +131,8 @@ static void put_loop(struct jinja_run *r, struct jinja_map *loop,
         { "first", jinja_bool(i == 0) },
         { "last", jinja_bool(i + 1 == l->n) },
         { "length", jinja_int((int64_t)l->n) },
+        { "depth", jinja_int(1) }, /* recursive loops are refused */
+        { "depth0", jinja_int(0) },
         { "previtem", i > 0 ? l->v[i - 1] : jinja_undefined },
         { "nextitem", i + 1 < l->n ? l->v[i + 1] : jinja_undefined },
     };
