@@ -31,6 +31,9 @@ static const struct {
     { "tinyllama-1.1b", 22, 2048, 32, 4, 64, 5632, 32000, 2048, 0 },
     { "llama-3.2-1b", 16, 2048, 32, 8, 64, 8192, 128256, 131072, MODEL_TIED },
     { "llama-3-8b", 32, 4096, 32, 8, 128, 14336, 128256, 8192, 0 },
+    { "qwen3-moe", 4, 1024, 16, 4, 64, 384, 32000, 8192,
+      MODEL_TIED | MODEL_QK_NORM | MODEL_EXPERTS |
+          32u << MODEL_EXPERTS_AT | 8u << MODEL_USED_AT },
     { "qwen2.5-7b", 28, 3584, 28, 4, 128, 18944, 152064, 32768,
       MODEL_QKV_BIAS },
 };

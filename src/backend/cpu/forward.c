@@ -30,6 +30,7 @@
 #define HEADS_COST 128
 #define EMBED_COST 256
 #define CHECK_COST 16
+#define SHARE_COST 32
 #define HEAD_OUTPUTS 512 /* whose logits are still in a cache when they are
                             looked at: of 64 rows 128 KiB */
 
@@ -510,6 +511,22 @@ static void quantise_expert(struct expert_job *j, const float *x, size_t k,
              forward_least(4, k * QUANTISE_COST));
 }
 
+/* sum = sum + share * part of rows that have an expert; each has it once. */
+static void add_shares(void *self, size_t from, size_t to, size_t thread)
+{
+    struct forward *f = ((const struct expert_job *)self)->f;
+    size_t used = model_experts_used(&f->model->rec);
+
+    (void)thread;
+    for (size_t i = from; i < to; i++) {
+        float share = f->share[f->member[i]];
+        float *sum = f->sum + f->member[i] / used * f->dim;
+
+        for (size_t d = 0; d < f->dim; d++)
+            sum[d] += share * f->part[i * f->dim + d];
+    }
+}
+
 /* sum = sum + share * down(silu(gate(h)) * up(h)) of the rows that have expert
  * e. */
 static void expert(struct forward *f, uint32_t l, uint32_t e)
@@ -533,13 +550,8 @@ static void expert(struct forward *f, uint32_t l, uint32_t e)
     run_outputs(f, &gated);
     quantise_expert(&j, f->g, f->ffn, m, OP_DOWN);
     run_outputs(f, &down);
-    for (size_t i = 0; i < m; i++) {
-        float share = f->share[f->member[i]];
-        float *sum = f->sum + f->member[i] / used * f->dim;
-
-        for (size_t d = 0; d < f->dim; d++)
-            sum[d] += share * f->part[i * f->dim + d];
-    }
+    pool_run(f->threads, add_shares, &j, m,
+             forward_least(1, f->dim * SHARE_COST));
 }
 
 static void add_sum(void *self, size_t from, size_t to, size_t thread)
