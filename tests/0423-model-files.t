@@ -64,6 +64,12 @@ printf 'GGUF\003\000\000\000' >d/model.safetensors
 refuses 'is a GGUF file.*add FILE.gguf' "a GGUF file under its name"
 printf '\037\213\010\010\201\202\203\204' >d/model.safetensors
 refuses 'is not safetensors, or damaged' "something else"
+for file in pytorch_model.bin adapter_model.safetensors \
+    consolidated.safetensors; do
+    copy d
+    mv d/model.safetensors "d/$file"
+    refuses "has neither model.safetensors nor .*; $file [hi]" "$file alone"
+done
 copy d
 rm d/tokenizer.json
 refuses 'has no tokenizer.*--no-tokenizer' "no tokenizer"

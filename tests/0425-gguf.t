@@ -62,7 +62,7 @@ gives 1 "a download that was cut" model add cut.gguf
 has err 'is not whole' "is named"
 : >empty.gguf
 gives 1 "an empty file" model add empty.gguf
-has err '"empty.gguf": it is not GGUF' "is named"
+has err '"empty.gguf": it is empty: download it again' "is named"
 find models -name 'new.*' | grep -q . && r=1 || r=0
 report $r "nothing is left of those"
 finish

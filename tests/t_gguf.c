@@ -334,6 +334,10 @@ static void try_others(void)
     fails(path, "git lfs pull", "a pointer of Git LFS");
     write_text(path, "<!DOCTYPE html><html><body>Not found</body></html>");
     fails(path, "web page", "a web page");
+    write_text(path, "");
+    fails(path, "it is empty", "an empty file");
+    file_write(path, "\0\0\0\0\0\0\0\0", 8, NULL);
+    fails(path, "begins with zeros", "one of zeros");
     write_text(path, "GGUF\1\0\0\0");
     fails(path, "not GGUF", "a file that ends after the magic");
     write_text(path, "something that is neither long nor known");

@@ -300,11 +300,19 @@ static int place_tensors(const struct gguf_file *f, struct gguf_tensor *t,
 static int not_gguf(const char *p, size_t n, struct err *err)
 {
     static const char lfs[] = "version https://git-lfs";
+    size_t zeros = 0;
 
+    while (zeros < n && p[zeros] == '\0')
+        zeros++;
+    if (n == 0)
+        return err_set(err, ERR_INPUT, "it is empty: download it again");
+    if (zeros == n)
+        return err_set(err, ERR_INPUT, "it begins with zeros: the download did"
+                       " not finish");
     if (n >= sizeof(lfs) - 1 && memcmp(p, lfs, sizeof(lfs) - 1) == 0)
         return err_set(err, ERR_INPUT, "it is a pointer of Git LFS, not the"
                        " file: git lfs pull fetches that");
-    if (n && *p == '<')
+    if (*p == '<')
         return err_set(err, ERR_INPUT, "it is a web page, not GGUF: download"
                        " the file itself");
     return err_set(err, ERR_INPUT, "it is not GGUF");

@@ -398,6 +398,33 @@ out:
     return rc;
 }
 
+/* There are none that are read: say so, and what to do with those there are. */
+static int no_weights(const char *dir, struct err *err)
+{
+    static const char *const other[][2] = {
+        { "adapter_model.safetensors", "is an adapter: merge it into its base"
+          " model" },
+        { "pytorch_model.bin", "is not read: save the model as safetensors" },
+        { "pytorch_model.bin.index.json", "names files that are not read: save"
+          " the model as safetensors" },
+        { "consolidated.safetensors", "has other names of tensors: take the"
+          " files of transformers" },
+    };
+
+    for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++) {
+        char *path = file_join(dir, other[i][0]);
+        bool there = file_exists(path);
+
+        free(path);
+        if (there)
+            return err_set(err, ERR_INPUT, "\"%s\" has neither"
+                           " model.safetensors nor model.safetensors.index.json"
+                           "; %s %s", dir, other[i][0], other[i][1]);
+    }
+    return err_set(err, ERR_INPUT, "\"%s\" has neither model.safetensors nor"
+                   " model.safetensors.index.json", dir);
+}
+
 int safetensors_open(struct safetensors **out, const char *dir,
                      struct err *err)
 {
@@ -413,8 +440,7 @@ int safetensors_open(struct safetensors **out, const char *dir,
     } else if (file_exists(index)) {
         rc = open_index(s, dir, index, err);
     } else {
-        rc = err_set(err, ERR_INPUT, "\"%s\" has neither model.safetensors "
-                     "nor model.safetensors.index.json", dir);
+        rc = no_weights(dir, err);
     }
     free(single);
     free(index);
