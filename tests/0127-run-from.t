@@ -119,7 +119,7 @@ has "$dir/checkpoint.json" '"model_source":"hf:who/nano@1"' \
 gives 0 "and show" show "$b"
 has out '^model_source.hf:who/nano@1$' "does"
 gives 1 "without the model" run --from "$dir/part-0000.h5" --models empty
-has err 'said to be had at hf:who/nano@1, apus model add' "it is told"
+has err 'said to be had at hf:who/nano@1, apus model add' "it says so"
 sed 's/hf:who[^"]*/arweave:1234567890123456789012345678901234567890123/' \
     "$dir/checkpoint.json" >c
 cp c "$dir/checkpoint.json"

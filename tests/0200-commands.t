@@ -106,7 +106,7 @@ gives 2 "run without a file" run
 gives 2 "run with two files" run a.jsonl b.jsonl -m x
 gives 2 "settings with an argument" settings x
 gives 2 "an option without its argument" run x.jsonl -m
-gives 2 "a count that is none" settings --batch many
+gives 2 "an invalid count" settings --batch many
 for s in batch=0 batch=65537 part-size=1K rank-timeout=1 ranks=65537 \
     http-connect-timeout=0 http-stall-timeout=86401 http-timeout=2592001 \
     http-retries=5000000000 ao-timeout=4294967296 \
@@ -118,8 +118,8 @@ for s in max-winc max-winc-day; do
     gives 2 "$s is no number" push --$s 1AR
     has err "$s = \"1AR\": a whole number" "says so before all else"
 done
-gives 2 "a kernel that is none" settings --kernel abacus
-gives 2 "a umask that is none" settings --umask 8
+gives 2 "an invalid kernel" settings --kernel abacus
+gives 2 "an invalid umask" settings --umask 8
 gives 2 "a umask that is too large" settings --umask 1777
 echo '{}' >x.jsonl
 gives 2 "run without a model" run x.jsonl
@@ -131,7 +131,7 @@ gives 2 "show of a request that is not an id" show b --request x
 gives 2 "a request of no text" request ""
 gives 2 "a name of a model that no queue takes" queue model x --source \
     "$(printf %043d 0)" --name "$(printf %043d 0)"
-has err '1 to 42 of A-Z' "the longest one is told"
+has err '1 to 42 of A-Z' "the longest one is reported"
 
 # ---- settings -----------------------------------------------------------
 gives 0 "settings" settings
@@ -161,7 +161,7 @@ has out '^batch = 9.# file .*mine.conf:1:' "it stands for the other"
 has out '^kv-memory = 0.# default:' "which is not read"
 echo 'frobnicate = 1' >mine.conf
 gives 2 "an unknown name in the file" settings
-has err 'mine.conf:1' "it is told with file and line"
+has err 'mine.conf:1' "it is reported with file and line"
 printf 'batch = 3\nranks = 1\nbatch = 4\n' >mine.conf
 gives 2 "a name twice in the file" settings
 has err 'mine.conf:3: "batch" is there a second time (file .*:1)' "says where"
@@ -197,6 +197,6 @@ APUS_CONFIG=$tmp/mine.conf
 APUS_BATCH=x
 export APUS_BATCH
 gives 2 "a wrong value in the environment" settings
-has err 'APUS_BATCH' "it is told by its name"
+has err 'APUS_BATCH' "it is reported by its name"
 
 finish

@@ -284,7 +284,7 @@ has err 'not sealed (apus status .*); --partial writes' "says what helps"
 gives 0 "export --partial" export "${batch#b}" --partial -o part2.jsonl
 same part.jsonl part2.jsonl "gives the same"
 nothing_aside "SIGTERM"
-gives 0 "run again it goes on" run many.jsonl -m nano
+gives 0 "run again it continues" run many.jsonl -m nano
 has err 'resuming batch' "it says so"
 [ "$(grep -c '"error":null' many.out.jsonl)" -eq "$(wc -l <many.jsonl)" ] &&
     r=0 || r=1

@@ -95,7 +95,7 @@ unread() { # NAME ARGUMENT...
         echo "$code" >code
     )
     [ ! -s err ] && r=0 || r=1
-    report $r "$name says nothing where nobody reads"
+    report $r "$name prints nothing without a reader"
     [ "$(cat code)" -eq 141 ] && r=0 || r=1
     report $r "$name ends as by SIGPIPE"
 }

@@ -32,7 +32,7 @@ done >plain.jsonl
 gives 0 "plain lines" run plain.jsonl -m nano -o want.jsonl
 [ "$(sed 's/.*"request_id":"\([^"]*\).*/\1/' want.jsonl | sort -u | wc -l)" \
     -eq 6 ] && r=0 || r=1
-report $r "equal lines are told apart"
+report $r "equal lines are distinguished"
 {
     printf '\357\273\277'
     sed 's/^/ /; s/$/\t\r/' plain.jsonl
@@ -112,7 +112,7 @@ again() { # FOLDER
     cp -r "$1" "spool/todo/$id"
 }
 again old
-gives 0 "goes on" run plain.jsonl -m nano -o old.out
+gives 0 "continues" run plain.jsonl -m nano -o old.out
 [ ! -e "spool/done/$id/ids" ] && r=0 || r=1
 report $r "and gets none"
 cmp -s old.out want.jsonl && r=1 || r=0

@@ -106,7 +106,7 @@ gives 2 "rm of nothing" rm
 
 # ---- clean ------------------------------------------------------------------
 gives 2 "clean of nothing" clean
-gives 2 "a state that is none" clean --state running
+gives 2 "an invalid state" clean --state running
 gives 0 "clean --state cancelled --json" clean --state cancelled --json
 has out "{\"batch\":\"$three\",\"state\":\"cancelled\",.*\"removed\":true" \
     "an object"

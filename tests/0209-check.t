@@ -83,7 +83,7 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do cat pair; done >many.jsonl
     echo "$got" >rc
 } | head -n 1 >out
 [ "$(cat rc)" = 141 ] && [ ! -s err ] && r=0 || r=1
-report $r "a reader that leaves is no matter: status 141, no word"
+report $r "a reader that leaves does not matter: status 141, no word"
 gives 1 "a file that is missing" check none.jsonl -m nano
 printf 'a,b\n' >my.csv
 gives 1 "no JSONL" check my.csv -m nano

@@ -34,7 +34,7 @@ gives 0 "lines that ask for logprobs" run ask.jsonl -m nano -o answers.jsonl
 has answers.jsonl '"custom_id":"many".*"\\"logprobs\\" must be true, false or' \
     "21 are too many"
 has answers.jsonl '"custom_id":"text".*"\\"logprobs\\" must be true, false or' \
-    "a text is no number"
+    "a text is not a number"
 has answers.jsonl \
     '"custom_id":"both".*"\\"top_logprobs\\" must be 0 where' \
     "the likeliest need the token's own"

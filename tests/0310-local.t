@@ -195,7 +195,7 @@ gives 0 "states after the end" states "$id"
 test_that "over" grep -q "^$id over" out
 gives 0 "cancel after the end" cancel "$id"
 gives 0 "the next start" submit "$w" "$log" --batch="$batch" -- words next
-test_that "the log goes on" comes deep/er/log next
+test_that "the log continues" comes deep/er/log next
 test_that "and keeps what it had" grep -q saved deep/er/log
 
 # ---- with mpirun ---------------------------------------------------------

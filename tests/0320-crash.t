@@ -217,7 +217,7 @@ got=0
 "$worker" --alone -- "$batch" >out 2>err </dev/null || got=$?
 [ $got -eq 1 ] && [ -d spool/todo/"$id" ] && r=0 || r=1
 report $r "a model that vanished: exit 1, the batch stays in todo"
-has err 'the model of this batch' "and it is told"
+has err 'the model of this batch' "and says so"
 got=0
 "$worker" --outcome -- "$batch" >out 2>err || got=$?
 [ $got -eq 1 ] && r=0 || r=1
@@ -234,7 +234,7 @@ got=0
 "$worker" --alone -- "$batch" >out 2>err </dev/null || got=$?
 [ $got -eq 1 ] && r=0 || r=1
 report $r "requests that were changed: exit 1"
-has err 'it was changed' "and it is told"
+has err 'it was changed' "and says so"
 work
 work
 cp -p fresh/requests.jsonl spool/running/"$id"/requests.jsonl

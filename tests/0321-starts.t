@@ -65,7 +65,7 @@ kill -USR1 $pid 2>/dev/null || :
 got=0
 wait $pid || got=$?
 [ $got -eq 75 ] && r=0 || r=1
-report $r "told to save: exit status 75"
+report $r "asked to save: exit status 75"
 # as if it had to before it drew a token, and the next ones, too: the log ends
 # after the first frame, which opens a request (checkpoint.md, Log)
 start=$(find spool -name a000)
@@ -160,7 +160,7 @@ done
 got=0
 "$worker" --alone --time-left=soon -- "$batch" >out 2>err </dev/null || got=$?
 [ $got -eq 2 ] && r=0 || r=1
-report $r "a time that is none: exit status 2"
+report $r "an invalid time: exit status 2"
 has err '"soon" is not a time' "it is named"
 got=0
 "$worker" --alone --time-left=UNLIMITED -- "$batch" >out 2>err </dev/null ||

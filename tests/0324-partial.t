@@ -100,7 +100,7 @@ save_after 2000
 [ $got -eq 75 ] && r=0 || r=1
 report $r "a full disk while it saves: exit 75 ($got)"
 has err 'tokens of [0-9]* unfinished answers cannot be kept and will be comp' \
-    "what is lost is told"
+    "what is lost is reported"
 [ "$(grep -c 'cannot be kept' err)" -eq 1 ] && r=0 || r=1
 report $r "once"
 [ "$(kept "$(find spool -name 0000.log)")" -gt 0 ] && r=0 || r=1

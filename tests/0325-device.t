@@ -67,7 +67,7 @@ report $r "no GPU: one line, exit status $got"
 got=0
 "$worker" --alone -- "${id#b}" >out 2>err </dev/null || got=$?
 [ $got -eq 0 ] && r=0 || r=1
-report $r "the CPU goes on: $got"
+report $r "the CPU continues: $got"
 same "cpu/done/$id/part-0000.h5" "spool/done/$id/part-0000.h5" \
     "the same part of both"
 finish

@@ -78,11 +78,11 @@ gives 1 "one that is not there" verify "$batch" -m missing
 has err 'to compare the model' "is missed"
 gives 2 "of an item, with nothing to compute" verify "$request" -m nano
 has err '.--model without --recompute is not for an item' "it is said"
-gives 2 "a number that is none" verify "$batch" --recompute few
+gives 2 "an invalid number" verify "$batch" --recompute few
 mv models gone
 gives 0 "without the model the hashes can be checked" verify "$batch"
 gives 1 "computing needs it" verify "$batch" --recompute 1
-has err 'to compute again' "and it is told"
+has err 'to compute again' "and says so"
 gives 0 "or it is named" verify "$batch" --recompute 1 \
     -m "$(echo gone/*.apus)"
 mv gone models
@@ -187,7 +187,7 @@ old='s/"message":"\([^"\\]\|\\.\)*"/"message":"unknown parameter'
 old="$old \\\\\"method\\\\\"\"/"
 sed "$old" true >"$dir/refused.jsonl"
 gives 0 "a reason of an earlier version" verify "$batch"
-has out '1 of its reasons.*an earlier version refused' "which is told"
+has out '1 of its reasons.*an earlier version refused' "and says so"
 cp "$dir/refusals.json" counted
 sed "s/\"line\":22/\"line\":23/; $old
     s/\"code\":\"[^\"]*\"/\"code\":\"invalid_request\"/" counted \
@@ -199,7 +199,7 @@ cp counted "$dir/refusals.json"
 cp true "$dir/refused.jsonl"
 sed "/\"custom_id\":\"bad\"/$old" want.jsonl >old.jsonl
 gives 0 "and in an output file" verify old.jsonl --requests q.jsonl
-has out 'why 1 request has no answer.*an earlier version' "told, too"
+has out 'why 1 request has no answer.*an earlier version' "and says so, too"
 lie batch.json 's/"requests":/&1/' "another number of lines"
 lie batch.json 's/"from_ao":false/"from_ao":true,"process":"'$other'"/' "AO"
 for key in id model sha256; do
@@ -282,7 +282,7 @@ touch -t 202001010000 $bad
 got=0
 "$worker" --alone --batch 1 >out 2>err </dev/null || got=$?
 [ $got -eq 1 ] && [ -d $bad ] && r=0 || r=1
-report $r "a worker goes on behind a batch that cannot be begun: exit 1"
+report $r "a worker continues after a batch that cannot be started: exit 1"
 rm -r $bad
 gives 0 "answered and sealed again" verify "$batch"
 cmp "$part" keep.h5 >out 2>&1 && r=0 || r=1

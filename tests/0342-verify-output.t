@@ -84,7 +84,7 @@ mv spool gone
 gives 1 "without requests" verify answers.jsonl
 has err 'say with --requests in which file' "it says what to do"
 gives 1 "a file that has none of the answers" verify q.jsonl
-has err 'not an output file' "is told apart"
+has err 'not an output file' "it says what it is not"
 gives 1 "a file that is not there" verify none.jsonl
 has err 'cannot open "none.jsonl"' "is called one"
 printf 'id,prompt\na,Hello\n' >q.csv
@@ -93,7 +93,7 @@ has err '"q.csv" is not JSONL (CSV' "are named"
 gives 1 "requests that are not there" verify answers.jsonl --requests none
 mv models away
 gives 1 "no model" verify answers.jsonl --requests q.jsonl
-has err 'to compute again' "it is told"
+has err 'to compute again' "it says so"
 gives 0 "or one that is named" verify answers.jsonl --requests q.jsonl \
     -m "$(echo away/*.apus)"
 mv away models
@@ -126,7 +126,7 @@ lie "another text" $a '1s/"text":" /&7/' 'line 1, .*choices.0.text is another'
 lie "another text of a chat" $a '3s/"content":"/&7/' 'line 3'
 lie "another token" $a '1s/"tokens":\[[0-9]*/&1/' \
     'line 1, .*choice 0: token 1 is [0-9]*1 in the file'
-lie "a token that is none" $a '1s/"tokens":\[[0-9]*/"tokens":[-1/'
+lie "an invalid token" $a '1s/"tokens":\[[0-9]*/"tokens":[-1/'
 lie "a token over all" $a '1s/"tokens":\[[0-9]*/"tokens":[4294967295/'
 lie "a token more" $a '1s/\]}/,2&/' 'token 5 is 2 in the file and none computed'
 lie "a token less" $a '1s/,[0-9]*\]}/]}/' 'token 4 is none in the file'

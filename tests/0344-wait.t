@@ -262,7 +262,7 @@ for edit in '4s/"line":4/"line":5/' '5s/"line":5/"line":3/' \
     gives 3 "no part can begin so: $edit" verify old.out --requests parts.jsonl
     has out '^WRONG.*error.line' "it is wrong"
 done
-gives 1 "a file that is none" submit ids -m nano --split 2
+gives 1 "an invalid file" submit ids -m nano --split 2
 has err '"ids" is not JSONL' "is named"
 for what in - /dev/stdin; do
     gives 2 "$what" submit $what -m nano --split 2 --todo <t.jsonl
@@ -276,7 +276,7 @@ gives 2 "no part" submit t.jsonl -m nano --split 0
 gives 2 "too many" submit t.jsonl -m nano --split 100000
 gives 2 "no dry run" submit t.jsonl -m nano --split 2 --dry-run
 has err 'has no dry run' "is said"
-gives 2 "an output that nobody writes" submit t.jsonl -m nano --split 2 -o o.out
+gives 2 "an output that no job writes" submit t.jsonl -m nano --split 2 -o o.out
 has err 'needs --wait' "is said"
 
 # ---- parts that cannot be made -----------------------------------------------

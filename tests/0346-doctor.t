@@ -93,7 +93,7 @@ has out '^ok.batches.*none failed' "and that nothing failed"
 rm "spool/failed/$b/why"
 mv "spool/failed/$b" spool/todo/
 touch -d '3 days ago' "spool/todo/$b"
-finds warning batches 'wait for two days' "a batch that nobody takes"
+finds warning batches 'wait for two days' "a batch that no worker takes"
 mv "spool/todo/$b" spool/running/
 printf '{"host":"%s","boot":"%s","pid":1,"pid_start":"1"}\n' \
     "$(uname -n)" "$(cat /proc/sys/kernel/random/boot_id)" >owner

@@ -245,7 +245,7 @@ scontrol requeue "$job" >>out 2>&1 && r=0 || r=1
 report $r "requeued by an admin"
 until_state done 90 && r=0 || r=1
 [ $r -eq 0 ] || cat spool/log/"$batch".log >>err
-report $r "it goes on and is done"
+report $r "it continues and is done"
 finished "cancelled and requeued"
 
 # sockets stay behind, and nothing else can have their names; the ranks are
@@ -273,7 +273,7 @@ sbatch -p urgent -N4 --ntasks-per-node=4 --wrap 'sleep 3' -o /dev/null >out \
 report $r "an urgent job for all nodes"
 until_state done 120 && r=0 || r=1
 [ $r -eq 0 ] || { cat spool/log/"$batch".log; squeue; } >>err
-report $r "preempted, it goes on and is done"
+report $r "preempted, it continues and is done"
 finished "preempted"
 
 # ---- cancelled behind our back, and a controller that is down ----------------

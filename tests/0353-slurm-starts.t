@@ -128,11 +128,11 @@ scancel --signal=USR1 "${array}_1"
 requeued() { [ "$(field "${array}_1" Restarts)" = 1 ]; }
 comes requeued && r=0 || r=1
 cat array-1.log >out
-report $r "array: the task that was told to save is requeued"
+report $r "array: the task that was asked to save is requeued"
 [ "$(field "${array}_0" Restarts)" = 0 ] &&
     [ "$(field "${array}_0" JobState)" = RUNNING ] && r=0 || r=1
 cat array-0.log >out
-report $r "array: the other goes on"
+report $r "array: the other continues"
 scancel "$array"
 
 # ---- a real time limit -------------------------------------------------------

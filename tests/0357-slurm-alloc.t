@@ -73,7 +73,7 @@ run mpirun salloc -Q -N2
 has err ' 70 requests, 2 ranks' "mpirun starts them"
 answered mpirun
 run left env SLURM_JOB_ID=4000000 SLURM_JOB_NODELIST='n[1-2]' SLURM_NNODES=2
-has err 'SLURM_JOB_ID = 4000000 is left over' "a job that is over is told"
+has err 'SLURM_JOB_ID = 4000000 is left over' "a job that is over is reported"
 answered left
 # the last task of an array has the array's number
 array=$(sbatch --parsable --array=1-2 -o '%a.log' --wrap \
@@ -114,7 +114,7 @@ kill -TERM "$(pgrep -f "^$apus run q.jsonl.*$tmp/long")" && r=0 || r=1
 got=0
 wait $pid || got=$?
 [ $r -eq 0 ] && [ $got -eq 75 ] && r=0 || r=1
-report $r "told to end it saves, with 75"
+report $r "asked to end it saves, with 75"
 [ -n "$(find long/todo -mindepth 1 -maxdepth 1)" ] && r=0 || r=1
 report $r "and the batch is in todo"
 cat >beside.sh <<TXT
@@ -151,7 +151,7 @@ kill -TERM "$(pgrep -f "^$apus run q.jsonl.*$tmp/beside")" || r=1
 got=0
 wait $pid || got=$?
 [ $r -eq 0 ] && [ $got -eq 75 ] && r=0 || r=1
-report $r "told to end it saves, with 75"
+report $r "asked to end it saves, with 75"
 [ -n "$(find beside/todo -mindepth 1 -maxdepth 1)" ] && r=0 || r=1
 report $r "and the batch is in todo, though its step ends late"
 has err 'waiting until Slurm has ended the step' "says what it waits for"
@@ -164,6 +164,6 @@ timeout -s TERM \$1 "$apus" run q.jsonl -m nano -o again.out --spool \
 TXT
 questions 70 again | sed 's/"max_tokens": [0-9]*/"max_tokens": 3/' >q.jsonl
 salloc -Q -N1 sh again.sh 0.7 >out 2>err && r=0 || r=1
-report $r "ended and run again in the same job, it goes on"
+report $r "ended and run again in the same job, it continues"
 answered again
 finish

@@ -7,14 +7,14 @@ set -eu
 id='^[A-Za-z0-9_-]\{43\}$'
 
 gives 2 "wallet alone" wallet
-gives 2 "a verb that is none" wallet frobnicate
+gives 2 "an invalid verb" wallet frobnicate
 gives 0 "wallet --help" wallet --help
 has out '^  new ' "it has new"
 if [ -e /etc/apus/wallet.json ]; then
     echo "# this machine has a wallet in /etc"
 else
     gives 1 "show without a wallet" wallet show
-    has err 'apus wallet new' "the remedy is told"
+    has err 'apus wallet new' "the remedy is reported"
 fi
 
 gives 0 "new" wallet new
@@ -41,7 +41,7 @@ chmod 644 elsewhere/w.json
 gives 1 "one that others can read" wallet show elsewhere/w.json
 has err 'chmod 600' "is refused with the remedy"
 gives 1 "one that is not there" wallet show --wallet nothing.json
-has err 'nothing.json' "is told by its name"
+has err 'nothing.json' "is reported by its name"
 
 if grep -q '^#define APUS_CRASH_TESTS 1' "$(dirname "$apus")/config.h"; then
     APUS_NO_LINKS=1

@@ -34,9 +34,9 @@ store a
 model=$(cat out)
 gives 1 "without --yes" model publish nano </dev/null
 has err 'costs [0-9]* winston credits ([0-9.]* AR): say --yes' \
-    "what it costs is told"
+    "what it costs is reported"
 gives 1 "over the ceiling" model publish nano --yes --max-winc 7
-has err 'max-winc' "the setting is told"
+has err 'max-winc' "the setting is reported"
 gives 1 "what is not a model" model publish nothing --yes
 gives 0 "with --yes" model publish nano --yes
 id=$(cat out)
@@ -82,7 +82,7 @@ gives 1 "another model than its tag says" model fetch "$what"
 none "which is not taken"
 what=$(sign half Apus=other Model="$model")
 gives 1 "no model" model fetch "$what"
-has err 'not a model' "which is told"
+has err 'not a model' "and says so"
 none "and not taken"
 
 # ---- hostile --------------------------------------------------------------
@@ -135,7 +135,7 @@ gives 1 "an empty account" model publish h.apus --yes --wallet 8.json
 has err '^apus: .*payment required' "payment is required"
 hostile bundler/other-signer
 gives 75 "a receipt of another" model publish h.apus --yes --wallet 8.json
-has err 'receipt' "which is told"
+has err 'receipt' "and says so"
 
 # ---- killed ---------------------------------------------------------------
 rm -rf k
@@ -219,11 +219,11 @@ if command -v openssl >/dev/null &&
         -cert crt.pem -www >out 2>&1 &
     job=$!
     sleep 0.5
-    gives 75 "a certificate that nobody signed" model fetch "$model" \
+    gives 75 "a certificate with an invalid signature" model fetch "$model" \
         --gateway "https://localhost:$port"
     kill $job
     wait $job 2>/dev/null || :
-    has err 'certificate' "which is told"
+    has err 'certificate' "and says so"
 else
     n=$((n + 1))
     echo "ok $n - certificates # SKIP no openssl"

@@ -31,7 +31,7 @@ report $r "with --umask 022 all can read it"
 "$apus" model add "$top/models/nano" second --models shared >out 2>err
 [ "$(stat -c %a shared/* | sort -u)" = 644 ] && r=0 || r=1
 stat -c '%a %n' shared/* >out
-report $r "and what is added without it takes that from nobody"
+report $r "and what is added without it takes that from no one"
 mkdir -m 700 alone
 gives 0 "--umask 022 in a store of one account" model add "$top/models/nano" \
     nano --models alone --umask 022
@@ -59,5 +59,5 @@ gives 0 "without --deep it does not" doctor --offline
 
 cp good "$model"
 gives 0 "the right bytes" verify "${id#b}" --recompute all
-gives 0 "and the batch goes on" run r.jsonl -m nano -o r.out --ranks 1
+gives 0 "and the batch continues" run r.jsonl -m nano -o r.out --ranks 1
 finish

@@ -57,7 +57,7 @@ report $r "it is gone"
 mv "spool/todo/$b" spool/failed/
 gives 0 "what failed needs none" model rm nano
 has err 'is removed, which was "nano"$' "the last name goes with the model"
-gives 1 "a name that is none" model rm nano
+gives 1 "an invalid name" model rm nano
 has err 'there is no model.*apus model list' "says so, with a remedy"
 gives 0 "a name" model add "$nano" nano
 head -n 1 "$nano/eval.jsonl" >one.jsonl

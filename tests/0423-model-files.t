@@ -97,7 +97,7 @@ same() { # NAME: the model is nano's
 copy d
 change d/config.json 's/"torch_dtype"/"unused": NaN, "more": [-Infinity], &/'
 change d/tokenizer_config.json 's/"model_max_length"/"x": Infinity, &/'
-same "numbers that are not JSON in members that nobody needs"
+same "numbers that are not JSON in members that are not needed"
 change d/config.json 's/"rms_norm_eps": [^,]*/"rms_norm_eps": NaN/'
 gives 1 "NaN where a number is needed" model add d
 copy d
@@ -181,6 +181,6 @@ gives 0 "the same from a file" model add same.apus
 info "do_sample true, temperature 0.60, top_p 0.95, top_k 20" "still known"
 printf '{"temperature": "hot", "top_p": {}, "do_sample": null}' \
     >d/generation_config.json
-gives 0 "defaults that are none" model add d
+gives 0 "invalid defaults" model add d
 info "" "none"
 finish

@@ -48,7 +48,7 @@ echo 100000 >site/cut
 gives 75 "a download that is cut" model add "$url/nano.gguf?download=true" \
     mine --sha256 "$sum"
 has err 'run it again' "says what to do"
-gives 1 "which is no model yet" model info mine
+gives 1 "which is not a model yet" model info mine
 rm site/cut
 : >requests
 gives 0 "the same command again" model add "$url/nano.gguf?download=true" \

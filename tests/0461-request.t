@@ -101,7 +101,7 @@ wait $job && r=0 || r=1
 report $r "one that is waited for"
 [ "$(sed 1d waited)" = '3 + 4 = 7' ] && r=0 || r=1
 report $r "3 + 4 = 7"
-ask 1 "a request that nobody made" --of "$APUS_QUEUE"
+ask 1 "an unknown request" --of "$APUS_QUEUE"
 has err 'no request' "the queue has none"
 
 ask 0 "a request once more" "What is 2 + 2?" --temperature 0
@@ -115,7 +115,7 @@ ask 0 "and of this" --of "$id" \
     --node "$("$apus" wallet show "$net/wallet.json")"
 
 # ---- seed, system, status, cancel, JSON --------
-ask 2 "a seed that is none" text --seed -1
+ask 2 "an invalid seed" text --seed -1
 ask 2 "a system message for a source" --source "$APUS_QUEUE" --system x
 ask 2 "two things at once" --status "$id" --cancel "$id"
 ask 2 "no id" --cancel 7

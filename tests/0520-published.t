@@ -88,8 +88,8 @@ gives 0 "without a key" verify "$first"
 has out "^open.*its owner.*$node.*--key" "the address is told, and is open"
 other=$(netcall address "$net/dapp.json")
 gives 3 "another key" verify "$first" --key "$other"
-has out "^WRONG.*its owner.*$node" "who signed it is told"
-gives 2 "a key that is none" verify "$first" --key abc
+has out "^WRONG.*its owner.*$node" "who signed it is reported"
+gives 2 "an invalid key" verify "$first" --key abc
 gives 0 "with its statement named" verify "$first" --statement "$statement"
 gives 0 "or as a file" verify "$first" --statement items/statement
 gives 3 "another statement's file" verify "$first" --statement items/1
@@ -163,7 +163,7 @@ gives 0 "before the message is" verify "$asked" --key "$node"
 has out '^open.*its job.*cannot be had' "it is open what was asked"
 up items/message && r=0 || r=1
 report $r "the message is uploaded"
-gives 0 "the message is held against it" verify "$asked" --key "$node"
+gives 0 "the message is compared with it" verify "$asked" --key "$node"
 has out '^ok.*its parameters, against the message' "its parameters"
 has out '^open.*its prompt.*--recompute' "the prompt's ids take the model"
 gives 0 "with the model" verify "$asked" --recompute all
@@ -271,7 +271,7 @@ net_down
 gives 1 "no gateway" verify "$first"
 gives 0 "a file needs none" verify --item items/0 --statement items/statement
 gives 0 "nor does it without a statement" verify --item items/0
-has out '^open.*its batch' "which is told"
+has out '^open.*its batch' "and says so"
 
 # ---- by hashes -------------------------------------------------------------
 mkdir hashed

@@ -57,6 +57,6 @@ sed '2s/"text":" /&7/' answers.jsonl >lie.jsonl
 gives 3 "another text" verify lie.jsonl
 has out '^WRONG.*line 2, ' "is named"
 [ "$(ls temporary)" = "" ] && r=0 || r=1
-report $r "nothing is left behind"
+report $r "nothing remains"
 
 finish

@@ -49,7 +49,7 @@ gives 2 "no rate" audit "$statement" --rate 2
 has err 'rate "2": above 0' "is named"
 result=$(sed -n '2s/.*"item":"\([^"]*\)".*/\1/p' "spool/sent/b$id/items.jsonl")
 gives 3 "a result" audit "$result"
-has out '^WRONG.*its form' "is no statement"
+has out '^WRONG.*its form' "it is not a statement"
 gives 3 "another key" audit "$statement" \
     --key AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 

@@ -53,7 +53,7 @@ gives 1 "a position past the end" prove "$b" --request "$id" --at 999 -o x
 has err 'position 999: .* has [0-9]* positions' "is named"
 gives 1 "no such request" prove "$b" \
     --request AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA --at 5 -o x
-gives 1 "a file that is none" judge two.jsonl
+gives 1 "an invalid file" judge two.jsonl
 has err 'not a dispute file' "is named"
 
 # models of which a judge does not know all

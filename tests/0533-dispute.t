@@ -134,7 +134,7 @@ cp moves out
 [ $rc = 0 ] && r=0 || r=1
 report $r "it ends after $moves rounds, and the judge agrees"
 has out '^verdict.fault: .*statement [67]$' "a product or a sum is wrong"
-has out 'node.shows piece' "what the node showed is told"
+has out 'node.shows piece' "what the node showed is reported"
 challenger 0 "once more" "$item"
 has out '^verdict.won' "it is over"
 "$apus" request --status "$request" --wallet "$net/dapp.json" >out 2>err

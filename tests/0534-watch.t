@@ -162,7 +162,7 @@ APUS_MODELS=$tmp/none watches 75 "without the model" --rate 1 \
     --spool "$tmp/other"
 [ "$(grep -c 'compute again' err)" = 1 ] && r=0 || r=1
 cp err out
-report $r "that is told once, not of each statement"
+report $r "it is reported once, not for each statement"
 gives 2 "without a queue" watch --once --queue ''
 printf x >watcher/watch/secret
 watches 1 "a damaged secret" --rate 1

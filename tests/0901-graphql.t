@@ -164,11 +164,11 @@ refuses "a way to match" 'tags:[{name:"T",values:["t"],match:WILDCARD}]' match
 refuses "a tag without values" 'tags:[{name:"T"}]' tags
 refuses "an unknown order" "$t, sort: INGESTED_AT_DESC" sort
 refuses "a strange cursor" "$t, after: \"WyIyMDIw\"" after
-refuses "a first that is none" "$t, first: \"many\"" first
+refuses "an invalid first" "$t, first: \"many\"" first
 refuses "a first below none" "$t, first: -1" first
 refuses "an unknown end of blocks" "$t, block: {from: 1}" 'from'
-refuses "a height that is none" "$t, block: {min: \"x\"}" min
-refuses "ids that are none" "ids: [1]" ids
+refuses "an invalid height" "$t, block: {min: \"x\"}" min
+refuses "invalid ids" "ids: [1]" ids
 refuses "an argument twice" "first: 1, first: 2" first
 refuses "an undeclared variable" 'ids: $ids' '\$ids'
 asks 400 '{blocks(first: 1) {edges {node {id}}}}' && r=0 || r=1

@@ -78,7 +78,7 @@ a=$id
 echo x >x
 item Message "$a" Action=Echo <x
 answers 202 "a message is taken" post "$url/mu/" "$octets" <item
-has answer "\"id\":\"$id\"" "its id is told"
+has answer "\"id\":\"$id\"" "its id is reported"
 answers 202 "its result is not there at once" \
     get "$url/cu/result/$id?process-id=$a"
 has answer 'in progress' "it says so"

@@ -70,7 +70,7 @@ gives 0 "push without a name" push
 [ ! -s out ] && r=0 || r=1
 report $r "leaves a batch of a file alone"
 gives 0 "what it would cost" push --check q.jsonl
-has out "$id.would be sent.5 results.4 uploads..* bytes.0 winc" "is told"
+has out "$id.would be sent.5 results.4 uploads..* bytes.0 winc" "it says so"
 has err 'on the account are 10000000000000' "with the account"
 [ ! -d "spool/done/b$id/push" ] && r=0 || r=1
 report $r "and nothing was signed"
@@ -180,7 +180,7 @@ report $r "and it was not"
 APUS_MAX_WINC_DAY=9000000000000000 gives 0 "it ends with higher ceilings" \
     push --max-winc 9000000000000000 -- "$id"
 begin over-charge bad-receipt
-gives 75 "a receipt that nobody signed" push -- "$id"
+gives 75 "a receipt with an invalid signature" push -- "$id"
 gives 1 "counts with what it says was charged" push -- "$id"
 has err '5000000000000000 so far: over max-winc' "and ends it"
 
@@ -205,7 +205,7 @@ has err 'payment required' "says so"
 [ "$(grep -c . err)" -eq 1 ] && r=0 || r=1
 report $r "in one line"
 at done
-gives 0 "with money it goes on" push
+gives 0 "with money it continues" push
 paid_once "an empty account"
 
 # ---- a bundler that fails or lies --------------------------------------------
@@ -228,7 +228,7 @@ for case in lost-answer:1 bundler/500:2 bundler/429:2 bad-receipt:1 \
     [ "$status" = 75 ] && r=0 || r=1
     cat err.first >>err 2>&1 || :
     echo "last failure: $status, in $tries tries" >>out
-    report $r "$case: exit 75, one message, then it goes on"
+    report $r "$case: exit 75, one message, then it continues"
     paid_once "$case"
     rm -f err.first
 done
@@ -244,7 +244,7 @@ sed 's/ [^ ]*$/ AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA/' \
     spool/bundler-key >key
 cp key spool/bundler-key
 gives 1 "another signer than the pinned one" push -- "$id"
-has err 'nothing is handed over' "is told"
+has err 'nothing is handed over' "it says so"
 at done
 
 # ---- what was lost ---------------------------------------------------------
@@ -275,7 +275,7 @@ mine 30
 gives 0 "permanent for the bundler, not deep enough for us" \
     push --confirmations 5000
 has out "$id.sent" "it is not believed alone"
-has err 'permanent for the bundler, but a gateway says' "and that is told"
+has err 'permanent for the bundler, but a gateway says' "and says so"
 mine 4999
 gives 0 "deep enough" push --confirmations 5000
 has out "$id.confirmed" "is confirmed"
@@ -307,7 +307,7 @@ gives 0 "push it" push -- "$id"
 mine 30
 gives 0 "the second gateway stalls" push
 has out "$id.sent" "it is asked again later"
-has err 'not to be read back yet' "and that is told"
+has err 'not to be read back yet' "and says so"
 
 # ---- another bundler from now on ---------------------------------------------
 begin nothing-free

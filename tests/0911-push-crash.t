@@ -88,7 +88,7 @@ if grep -q '^#define APUS_CRASH_TESTS 1' "$(dirname "$apus")/config.h"; then
         *) report 1 "a full disk at call $i: exit $first" ;;
         esac
         [ $first -eq 0 ] || grep -q 'o space left' err ||
-            report 1 "a full disk at call $i is told"
+            report 1 "a full disk at call $i is reported"
         finish_push "APUS_ENOSPC=$i (exit $first)"
     done
     report 0 "a full disk at $((i / step)) calls"

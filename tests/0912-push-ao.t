@@ -99,7 +99,7 @@ item=$(sed -n "s/.*\"request\":\"$r1\".*\"item\":\"\([^\"]*\)\".*/\1/p" \
 has result "\"value\":\"$item\"" "with the id of its item"
 # all of it again, but for the answer: the same message says the same
 mv "spool/sent/b$batch" spool/done
-gives 0 "what is told already is not told again" push
+gives 0 "a reported answer is not reported again" push
 has err 'the queue accepted 3,' "it counts as before"
 mv "spool/sent/b$batch" spool/done
 rm spool/done/b"$batch"/push/results-*
@@ -150,7 +150,7 @@ sed "s/\"sha256\":\"[^\"]*\"/\"sha256\":\"$sha\"/" "$f/batch.json" >b.json
 cp b.json "$f/batch.json"
 "$worker" --alone -- "$batch" >out 2>err </dev/null
 gives 0 "push one answer and one refusal" push
-has err 'accepted 1, had 0 already, does not know 0; 1 released' "both are told"
+has err 'accepted 1, had 0 already, does not know 0; 1 released' "it says both"
 state "$good"
 has result '"value":"done"' "one is done"
 state "$bad"
@@ -184,7 +184,7 @@ if [ $got -eq 75 ]; then
 fi
 [ $got -eq 3 ] && r=0 || r=1
 report $r "then push ours: exit status 3"
-has err "batch $a: 1 results differ from what another node" "it is told aloud"
+has err "batch $a: 1 results differ from what another node" "it warns"
 grep -q -e "$bad.*conflict" "spool/sent/b$a/push/results-0000.answer" &&
     r=0 || r=1
 report $r "and kept"
@@ -307,7 +307,7 @@ for case in mu/lost-answer:1 mu/500:1 cu/500:1 mu/429:1 hb/lost-answer:1 \
     echo "last failure: $status, in $tries tries" >>out
     case $status in 0 | 75) r=0 ;; *) r=1 ;; esac
     [ -d "spool/sent/b$batch" ] || r=1
-    report $r "$case: at worst exit 75, then it goes on"
+    report $r "$case: at worst exit 75, then it continues"
     rm -f first
     again
     state "$(sed 's/.*"custom_id":"\([^"]*\)".*/\1/' \
@@ -340,7 +340,7 @@ has "spool/sent/b$batch/push/results-0000.answer" 'a test' "the reason is kept"
 state "$wrong"
 has result '"value":"pending"' "another node may answer it"
 mv "spool/sent/b$batch" spool/done
-gives 3 "what is told already is not told again" push
+gives 3 "a reported answer is not reported again" push
 has err '1 released' "it counts as before"
 echo 'ApusQueue.records.wrong = ApusQueue.records.right' >right.lua
 say "$net/dapp.json" Action=Eval <right.lua

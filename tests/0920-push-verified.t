@@ -85,6 +85,6 @@ has out "^ok.*of statement $statement" "is one of the statement's files"
 
 publish hashes
 gives 1 "they cannot be computed again" verify "$statement" --recompute all
-has err 'published by its hash alone' "which is told"
+has err 'published by its hash alone' "and says so"
 
 finish

@@ -472,9 +472,9 @@ static void test_node_forms(void)
         { "an empty object", "{}", "it has nothing, and neither" },
         { "a list", "[1]", "it has no object" },
         { "links instead", "{\"results+link\":\"x\"}", "results+link" },
-        { "raw that is none", "{\"results\":{\"raw\":{\"a\":1}}}",
+        { "invalid raw", "{\"results\":{\"raw\":{\"a\":1}}}",
           "results (raw)" },
-        { "text that is none", "{\"results\":{\"raw\":\"<html>\"}}",
+        { "invalid text", "{\"results\":{\"raw\":\"<html>\"}}",
           "what the compute unit said" },
         { "a unit's limit", "{\"results\":{\"raw\":{\"error\":"
           "\"Rate limit exceeded\"}}}", "lets no more through" },
@@ -485,7 +485,7 @@ static void test_node_forms(void)
         { "a result in lower case, as text", "{\"results\":{\"json\":{"
           "\"body\":\"{\\\"error\\\":\\\"\\\",\\\"output\\\":\\\"o\\\""
           "}\"}}}", "" },
-        { "of an error that is none", "{\"results\":{\"raw\":{\"error\":\"\","
+        { "of an invalid error", "{\"results\":{\"raw\":{\"error\":\"\","
           "\"output\":{\"data\":\"o\"}}}}", "" },
         { "a unit's refusal", "{\"results\":{\"json\":{\"body\":"
           "\"{\\\"error\\\":\\\"not found cached, and earlier than latest"

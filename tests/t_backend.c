@@ -159,7 +159,7 @@ static void test_copy(struct backend *b)
     rows(row, 0, 7, 1);
     r = step(b, (struct backend_step){ row, 1, entry + 1, 1, NULL, 0 });
     ok(id_equal(r.digest[0].kv, kv) && id_equal(r.digest[0].fin, fin),
-       "a sequence goes on from the copy as from the block");
+       "a sequence continues from the copy as from the block");
 }
 
 static void test_names(const struct model *m)

@@ -343,7 +343,7 @@ static void test_charged(struct bundler *b)
     plan(-6, 0, 0);
     ok(post(b, false, NULL, &address) == -1 && bundler_charged(b, &winc) &&
            winc == UINT64_MAX,
-       "an amount that is none: %s", err.text);
+       "an invalid amount: %s", err.text);
     plan(500, 0, 0);
     ok(post(b, false, NULL, &address) == -1 && !bundler_charged(b, &winc),
        "no answer says nothing");
@@ -501,7 +501,7 @@ static void test_parts_end(struct bundler *b, const char *state)
     fresh("FINALIZED", NULL, NULL);
     file_write(state, "../x\" 65536\n", 12, NULL);
     ok(!post(b, true, state, &address) && up.n_begun == 1,
-       "a state that is none");
+       "an invalid state");
     fresh("FINALIZED", NULL, NULL);
     ok(post(b, true, tap_missing("x"), &address) == -1 && !up.n_parts,
        "no part without a state: %s", err.text);
@@ -539,7 +539,7 @@ static void test_money(struct bundler *b)
     ok(bundler_price(b, 1000, &winc, &err) == -1, "%s", err.text);
     get_answer(404, "User not found");
     ok(!bundler_balance(b, address, &winc, &err) && winc == 0,
-       "an account that nobody knows");
+       "an unknown account");
     get_answer(200, "{\"winc\":77}");
     ok(!bundler_balance(b, address, &winc, &err) && winc == 77,
        "a balance as a number");

@@ -298,7 +298,7 @@ static void test_bad_rows(void)
                             &err) &&
                err.code == ERR_INPUT && strstr(err.text, text[i]) &&
                dir_entries(tap_tmp()) == 0,
-           "a row that is none: %s", err.text);
+           "an invalid row: %s", err.text);
     }
 }
 

@@ -259,7 +259,7 @@ static void test_finish(void)
     draft_id(&d, "Result", id);
     pub_set(&d.p, "finish", "1");
     report(&t, &p, &d, &node);
-    ok(strncmp(t.wrong, "its finish", 10) == 0, "a length that is none: %s",
+    ok(strncmp(t.wrong, "its finish", 10) == 0, "an invalid length: %s",
        t.wrong);
     pub_clear(&d.p);
     published_clear(&p);

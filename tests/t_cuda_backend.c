@@ -301,7 +301,7 @@ static void test_copy(void)
     row[8].slot = 1;
     side_step(&b, (struct backend_step){ .row = row + 8, .n_rows = 1 });
     ok(id_equal(kv, b.r.digest[0].kv) && id_equal(fin, b.r.digest[0].fin),
-       "a sequence goes on from the copy as from the block");
+       "a sequence continues from the copy as from the block");
     ok(b.b->ops->copy(b.b, 3, (uint32_t)b.plan.n_blocks, &err) == -1,
        "a copy to no block is refused: %s", err.text);
     b.entry = NULL;

@@ -260,7 +260,7 @@ static void test_plain(void)
     make(3);
     begin();
     ok(is(told(0), "start") && is(told(1), "start") && is(told(2), "start"),
-       "all ranks are told to start");
+       "all ranks are asked to start");
     say(0, TAG_WANT, "", 0);
     ok(is(told(0), ""), "who is not ready gets nothing");
     say(0, TAG_READY, "host", 4);
@@ -275,7 +275,7 @@ static void test_plain(void)
     report_done(2, 2, true);
     ok(phase_is(DISPATCH_CLOSING) && is(told(0), "save") &&
            is(told(1), "save") && is(told(2), "save"),
-       "all is done, one given up: they are told to save");
+       "all is done, one given up: they are asked to save");
     left(0, ERR_NONE);
     left(1, ERR_NONE);
     ok(phase_is(DISPATCH_CLOSING), "one has not left");
@@ -319,7 +319,7 @@ static void test_empty(void)
     ok(phase_is(DISPATCH_CLOSING) && is(told(1), "start save"),
        "an empty batch is done at once");
     ready(1);
-    ok(is(told(1), "save"), "who is ready late is told to save");
+    ok(is(told(1), "save"), "who is ready late is asked to save");
     all_left();
     ok(phase_is(DISPATCH_SEALING), "and sealed");
     sealed(0, ERR_NONE, true);
@@ -615,7 +615,7 @@ static void test_fail(void)
     left(0, ERR_NONE);
     left(2, ERR_NONE);
     ok(phase_is(DISPATCH_SAVED),
-       "one failed, the others were told to save: it is saved");
+       "one failed, the others were asked to save: it is saved");
     end();
 }
 

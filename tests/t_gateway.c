@@ -444,7 +444,7 @@ static void test_resume(const char *path, const char *part)
     pretend_gateway_start(p + 1, &world, WAY_GOOD);
     ok(!fetch(p, 2, path, &err) && p[0].n_reads == 1 && p[1].n_reads == 1 &&
        p[1].first_at == p[0].first_at + N_DATA / 2 &&
-       p[1].n_bytes == N_DATA / 2, "the second goes on in the middle");
+       p[1].n_bytes == N_DATA / 2, "the second continues in the middle");
     pretend_gateway_end(p);
     unlink(path);
     file_write(part, data, 100001, NULL);
@@ -553,7 +553,7 @@ static void test_settings(void)
         abort();
     settings_set(s, "gateways", "http://arweave.net", NULL);
     ok(gateways_new(&g, s, &err) == -1 && err.code == ERR_INPUT,
-       "a gateway that is none: %s", err.text);
+       "an invalid gateway: %s", err.text);
     settings_set(s, "gateways", " , ", NULL);
     ok(gateways_new(&g, s, &err) == -1 && err.code == ERR_INPUT,
        "no gateway: %s", err.text);

@@ -487,7 +487,7 @@ static void try_refused_ids(const struct import *nano)
     m = open_out(&o, &err);
     ok(m && m->rec.bos == MODEL_NONE && m->notes.len > 0 &&
        strstr(m->notes.data, "bos_token_id is 512, not below 512"),
-       "an id that is no token is left out, aloud");
+       "an id that is not a token is left out, aloud");
     import_free(m);
     nano_out(&o, &other);
     gguf_put_text(&o, "tokenizer.ggml.model", "gpt2");

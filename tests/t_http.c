@@ -631,7 +631,7 @@ static void test_time(void)
     stopped = true;
     ok(post_again("/again/503", &s, stop_now) == -1 &&
        err.code == ERR_RETRY && strcmp(err.text, "interrupted") == 0,
-       "told to stop between attempts");
+       "asked to stop between attempts");
     http_stop(h, stop_now);
     ok(refused(fetch_answer("/body/silent", 1000), ERR_RETRY) &&
            strcmp(err.text, "interrupted") == 0,
@@ -667,7 +667,7 @@ static void test_nobody(void)
        "nobody listens: %s", err.text);
     r.url = "http://arweave.net/";
     ok(http_do(h, &r, &a, &err) == -1 && err.code == ERR_INPUT,
-       "a URL that is none");
+       "an invalid URL");
     setenv("http_proxy", "http://192.0.2.1:9", 1);
     setenv("all_proxy", "http://192.0.2.1:9", 1);
     ok(!fetch_answer("/alphabet", 26) && body_is(alphabet),

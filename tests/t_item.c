@@ -89,7 +89,7 @@ static void test_every_byte(const struct key *k)
     ok(taken == 0, "each cut is found");
     ok(item_head(&it, b.data, 100, &err) == 1 &&
        item_head(&it, b.data, b.len - 4, &err) == 0 && it.head_n == b.len - 4,
-       "a head that goes on, and one that does not");
+       "a head that continues, and one that does not");
     buf_clear(&b);
 }
 
@@ -245,7 +245,7 @@ static void test_odd(const struct key *k)
         is_odd = item_is_odd(&whole, odd, sizeof(odd));
         ok(is_odd == (rows[i].odd != NULL) &&
            (!is_odd || strncmp(odd, rows[i].odd, strlen(rows[i].odd)) == 0),
-           "it is told: %s", odd);
+           "it is reported: %s", odd);
         s = item_stream_new(b.len);
         ok(item_stream_put(s, b.data, b.len, NULL, NULL, &err) == 0 &&
            item_stream_end(s, &it, &err) == 0, "in a stream %s", err.text);

@@ -79,7 +79,7 @@ static void test_read(void)
        err.text);
     make(p, 3);
     set_u32(p + 12, UINT32_MAX);
-    ok(read_all(p, n) == -1, "a length that is none");
+    ok(read_all(p, n) == -1, "an invalid length");
     make(p, 3);
     p[0] = 'a';
     ok(read_all(p, n) == -1, "another magic");

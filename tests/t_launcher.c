@@ -222,7 +222,7 @@ static void test_auto(const char *dir)
     ok(strcmp(auto_with(dir, "echo 'sinfo: error: x: Unknown host' >&2\n"
                         "echo 'sinfo: fatal: Could not establish a"
                         " configuration source' >&2; exit 1", &err),
-              "local") == 0, "auto: programs that nobody configured: local");
+              "local") == 0, "auto: unconfigured programs: local");
     ok(strstr(auto_with(dir, "exit 1", &err), "sinfo ended with status 1;") &&
        err.code == ERR_RETRY, "auto: no answer: %s", err.text);
     ok(strstr(auto_with(dir, "echo a >&2; echo Unable to contact >&2; exit 1",
@@ -254,7 +254,7 @@ static void test_bad_input(void)
 
         l.batch = "short";
         ok(k->submit(&l, id, &err) == -1 && err.code == ERR_INPUT,
-           "%s: a batch id that is none", names[i]);
+           "%s: an invalid batch id", names[i]);
         ok(k->find("$(x)", 0, &j, &err) == -1 && err.code == ERR_INPUT,
            "%s: find of one", names[i]);
         l.batch = BATCH;

@@ -332,7 +332,7 @@ static void test_gas(void)
        strstr(out.data + 4, "out of gas!"), "too many instructions");
     ok(vm_eval(vm, "{", 1, &out) == 1 && vm_eval(vm, "", 0, &out) == 1 &&
        vm_eval(vm, "{\xff\xff\xff\xff", 5, &out) == 1,
-       "a request that is none");
+       "an invalid request");
     vm_free(vm);
     buf_clear(&request);
     buf_clear(&out);

@@ -280,7 +280,7 @@ int main(void)
     finds("another id in the table", "bundle's table", 0, 1);
     begin();
     publish(key, "bundle-1", "no bundle", 9, &id);
-    finds("a bundle that is none", "bundle", 0, 1);
+    finds("an invalid bundle", "bundle", 0, 1);
     begin();
     world_clear(&world);
     world_init(&world);

@@ -298,7 +298,7 @@ static void test_there(void)
            models_pointed(&got, store, junk, &err) == 0,
        "signed for other bytes: %s", err.text);
     ok(fetch_from(&p, 1, good, "-no") == -1 && err.code == ERR_INPUT,
-       "a name that is none: %s", err.text);
+       "an invalid name: %s", err.text);
     pretend_gateway_end(&p);
     free(pointers);
 }
@@ -325,7 +325,7 @@ static void test_false_head(void)
     pretend_gateway_start(p + 1, &world, WAY_GOOD);
     empty_store();
     ok(fetch_from(p, 1, good, NULL) == -1 && err.code == ERR_INPUT &&
-       !file_exists(model_path), "a head that nobody signed: %s", err.text);
+       !file_exists(model_path), "a head with a bad signature: %s", err.text);
     ok(!fetch_from(p, 2, good, NULL) && strstr(notes, "not of the item"),
        "and that of the next: %s", err.text);
     pretend_gateway_end(p);

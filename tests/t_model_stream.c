@@ -72,7 +72,7 @@ static void test_changed(const struct mini *m, const char *what)
         model_stream_free(s);
     }
     ok(!missed, "%s: each of %zu bytes that is changed is found", what, size);
-    ok(!lost, "%s: and goes on with the right ones", what);
+    ok(!lost, "%s: and continues with the right ones", what);
     free(bad);
 }
 

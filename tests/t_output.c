@@ -259,7 +259,7 @@ static void test_stdout(void)
         abort();
     close(p[0]);
     ok(put_stdout("-", p[1], "x") == -1 && err.code == ERR_CLOSED,
-       "standard output that nobody reads");
+       "standard output without a reader");
     close(p[1]);
     unlink(at("out"));
     unlink(at("log"));

@@ -253,7 +253,7 @@ static void test_keys(void)
     }
     pub_set(&p, "params", params);
     ok(read_pub(&p) == -1 && strstr(err.text, "unknown key \"n\""),
-       "a parameter that is none: %s", err.text);
+       "an invalid parameter: %s", err.text);
     ok(published_read(&got, "[]", 2, &err) == -1, "no object");
     ok(published_read(&got, "", 0, &err) == -1, "nothing");
     ok(published_read(&got, "", PUBLISHED_MAX + 1, &err) == -1 &&

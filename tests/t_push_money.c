@@ -78,7 +78,7 @@ static void test_ceiling(void)
     ok(ask(path, 'a', 10, 10) == 0 && sum(path) == 10,
        "the same item is not a second one");
     ok(ledger_ask(path, id, 5, 12, &was, &err) == 1 && was == 10,
-       "what it comes to is told");
+       "what it comes to is reported");
     ok(ask(path, 'b', 0, 10) == 0, "nothing may always be asked");
 }
 

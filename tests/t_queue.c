@@ -120,7 +120,7 @@ static void test_done(void)
     state[1].given_up = true;
     ok(queue_line_done(q, 1), "what was given up is done");
     state[2].done = 0x81;
-    ok(queue_line_done(q, 2), "a choice that nobody asked for is no matter");
+    ok(queue_line_done(q, 2), "an unrequested choice does not matter");
     queue_free(q);
 }
 

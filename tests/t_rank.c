@@ -88,9 +88,9 @@ static void test_quit(void)
     int status = 0;
 
     begin(1);
-    ok(!quits(&status), "a rank that goes on");
+    ok(!quits(&status), "a rank that continues");
     hear(TAG_QUIT, "\7\0\0", 4);
-    ok(quits(&status) && status == 7, "told to leave, with a status");
+    ok(quits(&status) && status == 7, "asked to leave, with a status");
     rank_free(rank);
     begin(1);
     hear(TAG_QUIT, "", 0);

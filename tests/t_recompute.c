@@ -464,7 +464,7 @@ static void test_finish(void)
     k = fresh(&other);
     k->n_leaves -= 2;
     k->n_output -= 2;
-    differs(k, at - 2, "finish", "an end of text that is none");
+    differs(k, at - 2, "finish", "an end of text that was not drawn");
     k->r.finish = RESULT_CONTEXT;
     differs(k, at - 2, "finish", "a context that is not full");
     k = fresh(&other);
@@ -477,7 +477,7 @@ static void test_finish(void)
     k->leaf[at + 1].position++;
     k->n_leaves++;
     k->output[k->n_output++] = 3;
-    differs(k, at, "finish", "an answer that goes on after its end");
+    differs(k, at, "finish", "an answer that continues after its end");
     k->r.finish = RESULT_EOS;
     k->output[k->n_output - 1] = k->output[k->n_output - 2];
     differs(k, at, "finish", "a second end of text");
@@ -486,14 +486,14 @@ static void test_finish(void)
     k->n_leaves--;
     k->n_output--;
     k->r.error_position = (uint32_t)k->n_leaves;
-    differs(k, at, "finish", "a fault that is none");
+    differs(k, at, "finish", "a fault that did not happen");
     k = fresh(&other);
     k->r.finish = RESULT_RANGE;
     k->n_leaves = 3;
     k->n_output = 0;
     k->n_text = 0;
     k->r.error_position = 3;
-    differs(k, 3, "finish", "a fault in the prompt that is none");
+    differs(k, 3, "finish", "a fault in the prompt that did not happen");
     k->n_leaves = 0;
     k->r.error_position = 0;
     k->r.finish = RESULT_LONG;

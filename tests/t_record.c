@@ -255,7 +255,7 @@ static void test_changes(void)
     every(&m, m.result, 212, 216, "result record's level", "its level");
     every(&m, m.result, 216, 220, "result record's choice", "its choice");
     every(&m, m.result, 220, 240, "the result record is none",
-          "the place of an error that is none");
+          "the place of an invalid error");
 }
 
 /* Fewer or more of something, and order. */

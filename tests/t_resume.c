@@ -160,11 +160,11 @@ static void test_fruitless(void)
     STARTS_GIVE(2, 2, NULL, "two that began nothing", "-", "-");
     STARTS_GIVE(3, 3, "see their messages", "three that began nothing",
                 "-", "-", "-");
-    STARTS_GIVE(3, 3, "(a smaller --batch)", "three told to save",
+    STARTS_GIVE(3, 3, "(a smaller --batch)", "three asked to save",
                 "o0 o1 p0 p1 S", "o0 p0 S", "o0 p0 S");
-    STARTS_GIVE(3, 3, "longer time limit", "told to save and killed then",
+    STARTS_GIVE(3, 3, "longer time limit", "asked to save and killed then",
                 "o0 S", "o0 o1 S", "o0 o1 S");
-    STARTS_GIVE(3, 3, "longer time limit", "one told to save, two ended",
+    STARTS_GIVE(3, 3, "longer time limit", "one asked to save, two ended",
                 "-", "- S", "-");
     STARTS_GIVE(1, 1, NULL, "an answer between them",
                 "o0 p0 S", "o0 p0 S", "o0 r0 o1 p1 S", "o1 p1 S");
@@ -205,7 +205,7 @@ static void test_idle(void)
     resume_clear(&r);
     must(resume_note_saved(info.source, 1, &err), &err);
     ok(look(9, &err) == 0 && r.idle_starts == 4 && r.idle_saved,
-       "told to save it is");
+       "asked to save it is");
     resume_clear(&r);
     ok(resume_again(info.source, &err) == 0 &&
            resume_again(info.source, &err) == 0 && look(9, &err) == 0 &&
@@ -258,7 +258,7 @@ static void test_partial(void)
     log_partial(1, job, 3, 0);
     log_partial(2, job, 3, 0);
     ok(look(9, &err) == 0 && r.idle_starts == 2 && r.fruitless_starts == 2 &&
-           is(2, 0, 0, 0), "saving the same tokens again is no help");
+           is(2, 0, 0, 0), "saving the same tokens again does not help");
     resume_clear(&r);
     log_partial(3, job, 4, 0);
     ok(look(9, &err) == 0 && r.idle_starts == 0 && r.fruitless_starts == 0,

@@ -227,7 +227,7 @@ int main(void)
     may(takes_memory, fd, "take memory");
     may(prints, ends[1], "write to a pipe");
     may(cannot_read_others, fd, "open no other file");
-    dies(has_no_others, fd, "a call that nobody thought of");
+    dies(has_no_others, fd, "an unexpected system call");
     dies(writes_a_file, fd, "opening a file for writing");
     dies(reads_and_writes, fd, "opening one for both");
     dies(executes, fd, "executing a program");

@@ -286,7 +286,7 @@ static void test_missing(void)
     end();
     begin(LINE);
     log_make(&info, 0, 0, "r0");
-    refused_with(ERR_INPUT, "byte 64", "a record that is none");
+    refused_with(ERR_INPUT, "byte 64", "an invalid record");
     end();
 }
 
@@ -344,7 +344,7 @@ static void test_more_choices(void)
     put_answer(w, 0, 2);
     log_end(w);
     ok(seal(LARGE) == 0 && exports(" 0.0; 1.0;"),
-       "a choice that nobody asked for is left out %s", err.text);
+       "an unrequested choice is left out %s", err.text);
     end();
 }
 
@@ -599,7 +599,7 @@ static void test_other_cut(void)
     log_answers(0, 0, "01");
     put(at("batch/part-0000.h5"), "not HDF5");
     ok(seal(LARGE) == -1 && err.code == ERR_INPUT && !seal_is_done(info.source),
-       "a part that is none: %s", err.text);
+       "an invalid part: %s", err.text);
     end();
 }
 
@@ -732,7 +732,7 @@ static void test_last(void)
     log_frame(w, FRAME_LAST, 0, 0, "short", 5);
     put_text(w, 0, 0, "x");
     log_end(w);
-    refused_with(ERR_INPUT, "last row of 5 bytes", "a last row that is none");
+    refused_with(ERR_INPUT, "last row of 5 bytes", "an invalid last row");
     end();
 }
 

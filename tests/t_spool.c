@@ -362,7 +362,7 @@ static void test_find(void)
     memcpy(all + strlen(spool_dir(s)), "/sent/", 6);
     ok(finds(s, all, "abcdefgh"), "a path where it was before");
     ok(finds(s, tap_missing("babcdefghAAAA"), NULL) && finds(s, "/", NULL) &&
-       finds(s, at("spool/todo"), NULL), "paths that are none");
+       finds(s, at("spool/todo"), NULL), "invalid paths");
     free(all);
 
     put(at("spool/todo/babcdefghAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB"), "");

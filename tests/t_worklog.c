@@ -379,7 +379,7 @@ static void test_sizes(void)
        "beside one: %s", err.text);
     ok(worklog_read_at(r, UINT64_MAX, &f, &err) == -1 &&
            worklog_read_at(r, UINT64_MAX - 60, &f, &err) == -1,
-       "far behind the end");
+       "far after the end");
     worklog_reader_close(r);
     free(path);
 }
