@@ -67,7 +67,7 @@ static void must(int rc, const struct err *err)
     exit(1);
 }
 
-static void sign(struct work *w)
+static void sign_items(struct work *w)
 {
     static const struct item_text_tag tags[] = {
         { "Content-Type", "application/json" }, { "App-Name", "apus" },
@@ -113,7 +113,7 @@ int main(void)
         double s, v, h, mb = (double)sizes[i] / 1e6;
 
         w.n = sizes[i];
-        s = rate(sign, &w);
+        s = rate(sign_items, &w);
         v = rate(verify, &w);
         h = rate(hash_chunks, &w);
         printf("| %zu | %.0f | %.0f | %.1f | %.1f | %.0f |\n", w.n, s, v,

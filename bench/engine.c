@@ -108,8 +108,8 @@ static void set_sampling(const struct bench *b, struct sampling *s, size_t i)
 }
 
 /* Requests with prompts of their own. */
-static struct request *make(const struct bench *b, struct round *r,
-                            uint32_t *ids)
+static struct request *make_request(const struct bench *b, struct round *r,
+                                    uint32_t *ids)
 {
     struct request *list = xcalloc(b->n, sizeof(*list));
     uint32_t seed = 1;
@@ -175,7 +175,7 @@ static int run_round(struct bench *b, bool commit, struct round *r,
         free(ids);
         return -1;
     }
-    list = make(b, r, ids);
+    list = make_request(b, r, ids);
     b->has_first = xcalloc(b->n, sizeof(bool));
     b->first = b->tokens = b->positions = 0;
     rc = steps(b, e, list, r, err);
@@ -270,7 +270,8 @@ static int no_shape(const struct bench *b, struct err *err)
                    names);
 }
 
-static int check(struct bench *b, struct model_record *rec, struct err *err)
+static int check_bench(struct bench *b, struct model_record *rec,
+                       struct err *err)
 {
     size_t most = b->prompt + b->generate;
 
@@ -290,7 +291,7 @@ static int run_bench(struct bench *b, struct err *err)
     double f[N_FIGURES];
     struct rusage use;
 
-    if (check(b, &rec, err) ||
+    if (check_bench(b, &rec, err) ||
         backend_open(&b->backend, b->kernel, b->threads, err) ||
         shape_build_into(&b->model, &rec, b->backend->sink, err))
         return -1;

@@ -187,7 +187,7 @@ static void measure(int to)
 }
 
 /* What the children say, added up; how many said something. */
-static size_t collect(struct guard *g, int from)
+static size_t collect_threads(struct guard *g, int from)
 {
     struct guard one;
     size_t n = 0;
@@ -217,7 +217,7 @@ int guard_measure(struct guard *g, size_t threads, struct err *err)
         started += pid > 0;
     }
     close(ends[1]);
-    ended = collect(g, ends[0]);
+    ended = collect_threads(g, ends[0]);
     close(ends[0]);
     while (started-- > 0)
         wait(NULL);

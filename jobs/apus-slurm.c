@@ -106,7 +106,7 @@ static void on_exit_unanswered(void)
 
 /* Nothing is printed before its end, and nothing is called after it that may
  * hang. */
-static int answer(struct buf *out, int status)
+static int finish_answer(struct buf *out, int status)
 {
     if (out->full)
         return EXIT_BAD;
@@ -117,9 +117,9 @@ static int answer(struct buf *out, int status)
     return fflush(stdout) ? EXIT_BAD : status;
 }
 
-static int fail(bool retry, const char *fmt, ...)
+static int fail_helper(bool retry, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-static int fail(bool retry, const char *fmt, ...)
+static int fail_helper(bool retry, const char *fmt, ...)
 {
     char text[512];
     struct buf out;
@@ -136,7 +136,7 @@ static int fail(bool retry, const char *fmt, ...)
     buf_puts(&out, "{\"error\":");
     json_put_string(&out, text, strlen(text));
     buf_printf(&out, ",\"retry\":%s}", retry ? "true" : "false");
-    rc = answer(&out, EXIT_BAD);
+    rc = finish_answer(&out, EXIT_BAD);
     buf_clear(&out);
     return rc;
 }
@@ -148,10 +148,10 @@ static int fail_slurm(int why)
 {
     if (why == SLURM_PROTOCOL_VERSION_ERROR)
         return EXIT_VERSION;
-    return fail(why < 2000 || (why >= 5000 && why < 7000) ||
-                why == ESLURM_IN_STANDBY_MODE ||
-                why == ESLURM_ERROR_ON_DESC_TO_RECORD_COPY,
-                "%s", slurm_strerror(why));
+    return fail_helper(why < 2000 || (why >= 5000 && why < 7000) ||
+                           why == ESLURM_IN_STANDBY_MODE ||
+                           why == ESLURM_ERROR_ON_DESC_TO_RECORD_COPY,
+                       "%s", slurm_strerror(why));
 }
 
 static int answer_id(uint32_t id)
@@ -161,7 +161,7 @@ static int answer_id(uint32_t id)
 
     buf_init(&out, OUTPUT_MAX);
     buf_printf(&out, "{\"id\":\"%u\"}", (unsigned)id);
-    rc = answer(&out, EXIT_GOOD);
+    rc = finish_answer(&out, EXIT_GOOD);
     buf_clear(&out);
     return rc;
 }
@@ -365,11 +365,11 @@ static int cmd_submit(const struct args *a)
     tres = tres_of(a->gres);
     buf_init(&script, SCRIPT_MAX);
     if (read_script(&script, a->words[0], &err)) {
-        rc = fail(false, "%s", err.text);
+        rc = fail_helper(false, "%s", err.text);
         goto out;
     }
     if (!a->chdir && !getcwd(dir, sizeof(dir))) {
-        rc = fail(false, "the working directory has no name");
+        rc = fail_helper(false, "the working directory has no name");
         goto out;
     }
     describe(&d, a);
@@ -530,7 +530,7 @@ static int list(const job_info_msg_t *jobs, const uint32_t *ids, int n,
         if (wanted(&jobs->job_array[i], ids, n, name))
             put_job(&out, &jobs->job_array[i]);
     buf_puts(&out, "]}");
-    rc = answer(&out, EXIT_GOOD);
+    rc = finish_answer(&out, EXIT_GOOD);
     buf_clear(&out);
     return rc;
 }

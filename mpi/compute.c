@@ -522,7 +522,7 @@ static int step(struct compute *c, struct err *err)
 }
 
 /* Sync, and only then tell what was recorded. */
-static int publish(struct compute *c, struct err *err)
+static int publish_results(struct compute *c, struct err *err)
 {
     if (worklog_sync(c->log, err))
         return -1;
@@ -557,7 +557,8 @@ static int answer_requests(struct compute *c, struct err *err)
         if (feed(c, err) || step(c, err))
             return -1;
         idle = c->n_open == 0 && !c->task;
-        if ((worklog_due(c->log) || (idle && c->n_fresh)) && publish(c, err))
+        if ((worklog_due(c->log) || (idle && c->n_fresh)) &&
+            publish_results(c, err))
             return -1;
         if (rest(c, idle))
             return 0;
@@ -605,7 +606,7 @@ static int park(struct compute *c, struct err *err)
                         frame_index(ch->task->work.line, ch->number), "", 0,
                         err))
             return -1;
-    return publish(c, err);
+    return publish_results(c, err);
 }
 
 static void *run_evaluator(void *self)

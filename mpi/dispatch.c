@@ -380,7 +380,7 @@ static size_t shard_size(const struct dispatch *d)
 }
 
 /* Give one rank that wants something its next shard. */
-static void serve(struct dispatch *d, int to)
+static void serve_ranks(struct dispatch *d, int to)
 {
     struct rank *r = &d->rank[to];
     struct work w[SHARD_MAX];
@@ -399,7 +399,7 @@ static void serve(struct dispatch *d, int to)
 static void serve_all(struct dispatch *d)
 {
     for (int i = 0; i < d->size; i++)
-        serve(d, i);
+        serve_ranks(d, i);
 }
 
 /* Its process is gone, or it says that it failed: what it had goes out

@@ -174,9 +174,10 @@ static int follow(struct worker_run *w)
 /* ---- a batch, on rank 0 -------------------------------------------------- */
 
 /* Hand out, answer, record, seal: until there is nothing more to do. */
-static int answer(struct worker_run *w, const struct batch *b,
-                  const struct batch_info *info, struct heartbeat *heartbeat,
-                  uint32_t start, enum dispatch_phase *end, struct err *err)
+static int answer_batch(struct worker_run *w, const struct batch *b,
+                        const struct batch_info *info,
+                        struct heartbeat *heartbeat, uint32_t start,
+                        enum dispatch_phase *end, struct err *err)
 {
     struct dispatch_options o = {
         .batch_path = b->path, .info = info, .start = start,
@@ -225,7 +226,7 @@ static int start_batch(struct worker_run *w, const struct batch *b,
              id_text(b->id).s, start, info->n_requests,
              plural_s(info->n_requests), comm_size(w->comm),
              plural_s((uint64_t)comm_size(w->comm)));
-    if (answer(w, b, info, heartbeat, start, &end, err))
+    if (answer_batch(w, b, info, heartbeat, start, &end, err))
         return -1;
     return end == DISPATCH_DONE ? 0 : end == DISPATCH_SAVED ? 1 : -1;
 }

@@ -171,9 +171,9 @@ static int add_tags(struct item_text_tag *all, size_t *n,
 }
 
 /* Sign with a new anchor: equal messages must be two. */
-static int sign(struct ao *ao, struct buf *item, struct id *id,
-                struct item_spec spec, const struct ao_message *m,
-                struct err *err)
+static int sign_message(struct ao *ao, struct buf *item, struct id *id,
+                        struct item_spec spec, const struct ao_message *m,
+                        struct err *err)
 {
     struct id anchor;
 
@@ -202,7 +202,7 @@ int ao_sign(struct ao *ao, struct buf *item, struct id *id,
                        AO_MAX_DATA);
     if (add_tags(all, &spec.n_tags, m, err))
         return -1;
-    return sign(ao, item, id, spec, m, err);
+    return sign_message(ao, item, id, spec, m, err);
 }
 
 static void put_tag(struct item_text_tag *all, size_t *n, const char *name,
@@ -247,7 +247,7 @@ int ao_process(struct ao *ao, struct buf *item, struct id *id,
         put_tag(all, &spec.n_tags, own->name, own->value);
     if (add_tags(all, &spec.n_tags, m, err))
         return -1;
-    return sign(ao, item, id, spec, m, err);
+    return sign_message(ao, item, id, spec, m, err);
 }
 
 /* ---- sending ------------------------------------------------------------- */
@@ -297,8 +297,8 @@ static int post_again(struct ao *ao, struct ao_post *p, struct err *why)
     }
 }
 
-static int post(struct ao *ao, const void *item, size_t n, struct id *spawned,
-                struct err *err)
+static int post_signed(struct ao *ao, const void *item, size_t n,
+                       struct id *spawned, struct err *err)
 {
     struct ao_post p = { .item = item, .n = n, .spawned = spawned };
     struct err why = ERR_INIT;
@@ -321,7 +321,7 @@ static int post(struct ao *ao, const void *item, size_t n, struct id *spawned,
 
 int ao_send(struct ao *ao, const void *item, size_t n, struct err *err)
 {
-    return post(ao, item, n, NULL, err);
+    return post_signed(ao, item, n, NULL, err);
 }
 
 int ao_spawn(struct ao *ao, const void *item, size_t n, struct id *id,
@@ -329,7 +329,7 @@ int ao_spawn(struct ao *ao, const void *item, size_t n, struct id *id,
 {
     struct id spawned;
 
-    if (post(ao, item, n, &spawned, err))
+    if (post_signed(ao, item, n, &spawned, err))
         return -1;
     if (id)
         *id = spawned;

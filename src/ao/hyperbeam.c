@@ -114,7 +114,7 @@ static int exchange_post(struct ao *ao, struct http_answer *a,
     return 0;
 }
 
-static int post(struct ao *ao, struct ao_post *p, struct err *err)
+static int post_message(struct ao *ao, struct ao_post *p, struct err *err)
 {
     static const char *const header[] = {
         "Content-Type: application/ans104", "codec-device: ans104@1.0",
@@ -459,7 +459,10 @@ static const struct item_text_tag process_tags[] = {
     { NULL, NULL }
 };
 
-const struct ao_network ao_hyperbeam = {
-    .name = "hyperbeam", .variant = "ao.N.1", .process_tag = process_tags,
-    .find_units = find_units, .post = post, .result = result, .ask = ask_node
-};
+const struct ao_network ao_hyperbeam = { .name = "hyperbeam",
+                                         .variant = "ao.N.1",
+                                         .process_tag = process_tags,
+                                         .find_units = find_units,
+                                         .post = post_message,
+                                         .result = result,
+                                         .ask = ask_node };

@@ -45,7 +45,7 @@ static int check_id(const struct http_answer *a, struct id id, const char *url,
     return rc;
 }
 
-static int post(struct ao *ao, struct ao_post *p, struct err *err)
+static int post_to_mu(struct ao *ao, struct ao_post *p, struct err *err)
 {
     static const char *const header[] = {
         "Content-Type: application/octet-stream",
@@ -202,7 +202,10 @@ static int find_units(struct ao *ao, struct err *err)
 
 static const struct item_text_tag no_tags[] = { { NULL, NULL } };
 
-const struct ao_network ao_legacynet = {
-    .name = "legacynet", .variant = "ao.TN.1", .process_tag = no_tags,
-    .find_units = find_units, .post = post, .result = result, .ask = ask_unit
-};
+const struct ao_network ao_legacynet = { .name = "legacynet",
+                                         .variant = "ao.TN.1",
+                                         .process_tag = no_tags,
+                                         .find_units = find_units,
+                                         .post = post_to_mu,
+                                         .result = result,
+                                         .ask = ask_unit };

@@ -48,7 +48,8 @@ struct file_fetch {
     void *self;
 };
 
-static int fail(const struct file_fetch *f, const char *what, struct err *err)
+static int fail_fetch(const struct file_fetch *f, const char *what,
+                      struct err *err)
 {
     return err_errno(err, ERR_RETRY, "cannot %s \"%s\"", what, f->part);
 }
@@ -61,7 +62,7 @@ static int open_part(struct file_fetch *f, struct err *err)
 {
     f->fd = open(f->part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (f->fd < 0)
-        return fail(f, "open", err);
+        return fail_fetch(f, "open", err);
     if (flock(f->fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
         close(f->fd);
         f->fd = -1;
@@ -75,7 +76,7 @@ static int commit_part(struct file_fetch *f, struct err *err)
 {
     if (sys_fsync(f->fd) || sys_rename(f->part, f->path) ||
         sys_sync_parent(f->path))
-        return fail(f, "finish", err);
+        return fail_fetch(f, "finish", err);
     return 0;
 }
 
@@ -119,12 +120,12 @@ static int hash_begin(struct file_fetch *f, struct err *err)
     if (f->item && hash_put(f, f->data.head.data, f->data.head.len, err))
         goto out;
     if (fstat(f->fd, &st)) {
-        fail(f, "read", err);
+        fail_fetch(f, "read", err);
         goto out;
     }
     /* longer than it can be: none of it is ours */
     if ((uint64_t)st.st_size > f->data.size && sys_ftruncate(f->fd, 0)) {
-        fail(f, "write", err);
+        fail_fetch(f, "write", err);
         goto out;
     }
     for (;;) {
@@ -133,7 +134,7 @@ static int hash_begin(struct file_fetch *f, struct err *err)
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            fail(f, "read", err);
+            fail_fetch(f, "read", err);
         if (got < 0 || (got && hash_put(f, piece, (size_t)got, err)))
             goto out;
         if (!got)
@@ -269,14 +270,14 @@ static int fetch_all(struct file_fetch *f, struct gateways *g, struct err *err)
 
         caller_note(&g->caller, false, err->text);
         if (sys_ftruncate(f->fd, 0))
-            return fail(f, "write", err);
+            return fail_fetch(f, "write", err);
         rc = fetch_from(f, g, i, i + 1, &bad, err);
         if (caller_stops(&g->caller))
             break;
     }
     /* nothing of it is to be gone on with */
     if (rc && wrong && sys_ftruncate(f->fd, 0))
-        return fail(f, "write", err);
+        return fail_fetch(f, "write", err);
     return rc;
 }
 

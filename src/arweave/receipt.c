@@ -79,8 +79,8 @@ static int get_fields(struct receipt *r, const struct json *root,
     return 0;
 }
 
-static int check(struct receipt *r, const struct json *root, struct id id,
-                 const struct id *pinned, struct err *err)
+static int check_receipt(struct receipt *r, const struct json *root,
+                         struct id id, const struct id *pinned, struct err *err)
 {
     unsigned char public[KEY_BYTES], sig[KEY_BYTES], acc[DEEPHASH_SIZE];
     char text[ID_TEXT];
@@ -119,7 +119,7 @@ int receipt_read(struct receipt *r, const char *json, size_t n, struct id id,
                        RECEIPT_MAX);
     if (json_parse(&root, json, n, err))
         return err_prefix(err, "receipt");
-    rc = check(&made, root, id, pinned, err);
+    rc = check_receipt(&made, root, id, pinned, err);
     if (rc == 0)
         *r = made;
     json_free(root);

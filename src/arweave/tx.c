@@ -160,8 +160,8 @@ static void hash_all(unsigned char acc[DEEPHASH_SIZE], const struct fields *f,
     deephash_put(acc, f->data_root.at, f->data_root.n);
 }
 
-static int check(struct tx *tx, const struct fields *f, const struct id *id,
-                 struct err *err)
+static int check_hashes(struct tx *tx, const struct fields *f,
+                        const struct id *id, struct err *err)
 {
     unsigned char acc[DEEPHASH_SIZE];
 
@@ -210,7 +210,7 @@ int tx_check(struct tx *tx, const char *json, size_t n, const struct id *id,
         goto out;
     }
     if (get_fields(f, root, err) || get_tags(&made, root, err) ||
-        check(&made, f, id, err))
+        check_hashes(&made, f, id, err))
         goto out;
     *tx = made;
     made = (struct tx){ .n_tags = 0 };

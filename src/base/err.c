@@ -29,7 +29,7 @@ static void tidy(char text[TEXT_SIZE])
 }
 
 /* Add to what stands in text. */
-static void append(char text[TEXT_SIZE], const char *fmt, va_list ap)
+static void append_text(char text[TEXT_SIZE], const char *fmt, va_list ap)
 {
     size_t n = strlen(text);
 
@@ -52,7 +52,7 @@ int err_set(struct err *err, enum err_code code, const char *fmt, ...)
     if (!err)
         return -1;
     va_start(ap, fmt);
-    append(text, fmt, ap);
+    append_text(text, fmt, ap);
     va_end(ap);
     tidy(text);
     err->code = code;
@@ -69,7 +69,7 @@ int err_errno(struct err *err, enum err_code code, const char *fmt, ...)
     if (!err)
         return -1;
     va_start(ap, fmt);
-    append(text, fmt, ap);
+    append_text(text, fmt, ap);
     va_end(ap);
     snprintf(why, sizeof(why), "%s", strerror(saved));
     /* "No such file", but not "RPC failed" */
@@ -110,7 +110,7 @@ int err_prefix(struct err *err, const char *fmt, ...)
     if (!err)
         return -1;
     va_start(ap, fmt);
-    append(text, fmt, ap);
+    append_text(text, fmt, ap);
     va_end(ap);
     appends(text, ": ");
     appends(text, err->text);

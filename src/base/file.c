@@ -60,7 +60,7 @@ enum err_code file_err_code(int why)
     }
 }
 
-static int fail(struct err *err, const char *what, const char *path)
+static int fail_file(struct err *err, const char *what, const char *path)
 {
     return err_errno(err, file_err_code(errno), "cannot %s \"%s\"", what, path);
 }
@@ -71,9 +71,9 @@ static int open_regular(const char *path, struct stat *st, struct err *err)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
     if (fd < 0)
-        return fail(err, "open", path);
+        return fail_file(err, "open", path);
     if (fstat(fd, st)) {
-        fail(err, "open", path);
+        fail_file(err, "open", path);
         close(fd);
         return -1;
     }
@@ -99,7 +99,7 @@ static int read_all(struct buf *b, int fd, size_t hint, const char *path,
         more = b->cap - 1 - b->len;
         got = more > 0 ? read(fd, b->data + b->len, more) : read(fd, &over, 1);
         if (got < 0 && errno != EINTR)
-            return fail(err, "read", path);
+            return fail_file(err, "read", path);
         if (got == 0)
             return 0;
         if (got < 0)
@@ -164,7 +164,7 @@ int file_size(const char *path, uint64_t *size, struct err *err)
     struct stat st;
 
     if (stat(path, &st))
-        return fail(err, "open", path);
+        return fail_file(err, "open", path);
     if (!S_ISREG(st.st_mode))
         return err_set(err, ERR_INPUT, "\"%s\" is not a regular file", path);
     *size = (uint64_t)st.st_size;
@@ -216,7 +216,7 @@ int file_mkdirs(const char *path, struct err *err)
 
             if (!file_is_dir(part)) {
                 errno = why;
-                rc = fail(err, "make directory", part);
+                rc = fail_file(err, "make directory", part);
             }
         }
         *end = next;
@@ -290,7 +290,7 @@ int file_out_open(struct file_out **out, const char *path, struct err *err)
         f->dir = slash == path ? xstrdup("/.")
                                : xstrndup(path, (size_t)(slash - path));
     if (open_aside(f, name)) {
-        fail(err, "write", path);
+        fail_file(err, "write", path);
         out_free(f);
         return -1;
     }
@@ -317,7 +317,7 @@ static int write_on(struct file_out *f, const void *data, size_t n,
         return 0;
     if (errno == EPIPE && f->standard)
         return err_set(err, ERR_CLOSED, "standard output has no reader");
-    return fail(err, "write", f->path);
+    return fail_file(err, "write", f->path);
 }
 
 static int write_at(struct file_out *f, uint64_t at, const void *data, size_t n,
@@ -326,7 +326,7 @@ static int write_at(struct file_out *f, uint64_t at, const void *data, size_t n,
     if (n > 0 && f->stream)
         return write_on(f, data, n, err);
     if (n > 0 && sys_pwrite(f->fd, data, n, (off_t)at))
-        return fail(err, "write", f->path);
+        return fail_file(err, "write", f->path);
     return 0;
 }
 
@@ -372,7 +372,7 @@ int file_out_put_file(struct file_out *f, const char *path, struct err *err)
             n = read(fd, f->held, HOLD);
         while (n < 0 && errno == EINTR);
         if (n < 0)
-            rc = fail(err, "read", path);
+            rc = fail_file(err, "read", path);
         else
             f->n_held = (size_t)n;
     }
@@ -433,7 +433,7 @@ int file_share_as(const char *path, const char *old, struct err *err)
         ((was.st_mode & ~is.st_mode & 0777) == 0 ||
          chmod(path, (is.st_mode | was.st_mode) & 0777) == 0))
         return 0;
-    return fail(err, "set the mode of", path);
+    return fail_file(err, "set the mode of", path);
 }
 
 static int end_stream(struct file_out *f, struct err *err)
@@ -445,7 +445,7 @@ static int end_stream(struct file_out *f, struct err *err)
     /* what is redirected into a file should lie on the disk */
     if (fstat(f->fd, &st) == 0 && S_ISREG(st.st_mode) && sys_fsync(f->fd) &&
         errno != EINVAL && errno != EROFS)
-        return fail(err, "write", f->path);
+        return fail_file(err, "write", f->path);
     return 0;
 }
 
@@ -462,21 +462,21 @@ int file_out_commit(struct file_out *f, struct err *err)
         goto out;
     dir_fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir_fd < 0 || (!f->sync_later && sys_fsync(f->fd))) {
-        fail(err, "write", f->path);
+        fail_file(err, "write", f->path);
         goto out;
     }
     /* NFS tells of a full disk no later than here. */
     rc = close(f->fd);
     f->fd = -1;
     if (rc || sys_rename(f->aside, f->path)) {
-        rc = fail(err, "write", f->path);
+        rc = fail_file(err, "write", f->path);
         goto out;
     }
     free(f->aside);
     f->aside = NULL;
     /* Some file systems sync no directories and need none: EINVAL. */
     if (!f->sync_later && sys_fsync(dir_fd) && errno != EINVAL)
-        rc = fail(err, "sync the directory of", f->path);
+        rc = fail_file(err, "sync the directory of", f->path);
 out:
     if (dir_fd >= 0)
         close(dir_fd);

@@ -574,8 +574,8 @@ static int scan_all(struct json_scan *s, struct json **out)
     return 0;
 }
 
-static int parse(struct json **root, const char *text, size_t n, bool borrow,
-                 struct err *err)
+static int parse_root(struct json **root, const char *text, size_t n,
+                      bool borrow, struct err *err)
 {
     struct json_scan s = { .text = text, .n = n, .borrow = borrow, .err = err };
     struct json *tree = NULL;
@@ -597,11 +597,11 @@ static int parse(struct json **root, const char *text, size_t n, bool borrow,
 int json_parse(struct json **root, const char *text, size_t n,
                struct err *err)
 {
-    return parse(root, text, n, false, err);
+    return parse_root(root, text, n, false, err);
 }
 
 int json_parse_over(struct json **root, const char *text, size_t n,
                     struct err *err)
 {
-    return parse(root, text, n, true, err);
+    return parse_root(root, text, n, true, err);
 }

@@ -63,7 +63,7 @@ static char *value_here(struct text_walk *w)
 }
 
 /* Keep the first; of another one that differs, nothing is to be kept. */
-static bool keep(char **found, char *value)
+static bool keep_found(char **found, char *value)
 {
     bool differs = value && *found && strcmp(*found, value) != 0;
 
@@ -89,7 +89,7 @@ static bool match_key(struct text_walk *w, const char *key, char **found)
         return false;
     if (w->at - start != n + 2 || memcmp(w->text + start + 1, key, n) != 0)
         return true;
-    return keep(found, value_here(w));
+    return keep_found(found, value_here(w));
 }
 
 char *json_salvage(const char *text, size_t n, const char *key)

@@ -22,8 +22,8 @@ struct check_command {
     bool json, strict;
 };
 
-static int check(const struct check_command *c, const struct settings *s,
-                 struct err *err)
+static int check_requests_file(const struct check_command *c,
+                               const struct settings *s, struct err *err)
 {
     const char *store = settings_text(s, "models");
     const char *argv[12];
@@ -92,7 +92,7 @@ int cmd_check(struct settings *s, int argc, char **argv)
     }
     if (status == CMD_GO) {
         c.file = args[0];
-        status = check(&c, s, &err) ? cmd_fail(&err) : CMD_DONE;
+        status = check_requests_file(&c, s, &err) ? cmd_fail(&err) : CMD_DONE;
     }
     return status;
 }

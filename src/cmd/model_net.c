@@ -216,8 +216,8 @@ static int send_model(struct settings *s, struct model_publish *p,
     return rc;
 }
 
-static int publish(struct settings *s, const char *what, bool yes,
-                   struct err *err)
+static int publish_model(struct settings *s, const char *what, bool yes,
+                         struct err *err)
 {
     const char *store = settings_text(s, "models");
     char *path = NULL, *wallet = NULL;
@@ -277,5 +277,5 @@ int cmd_model_publish(struct settings *s, int argc, char **argv)
     what = args[0];
     if (status != CMD_GO)
         return status;
-    return publish(s, what, opt.yes, &err) ? failed(&err) : CMD_DONE;
+    return publish_model(s, what, opt.yes, &err) ? failed(&err) : CMD_DONE;
 }

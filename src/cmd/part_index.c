@@ -69,7 +69,7 @@ static int write_stream(int fd, const char *text, size_t n)
 }
 
 /* Without exit(): libhdf5 and what a file left of it have no say any more. */
-__attribute__((noreturn)) static void fail(const struct err *err)
+__attribute__((noreturn)) static void print_failure(const struct err *err)
 {
     write_stream(STDERR_FILENO, err->text, strlen(err->text));
     write_stream(STDERR_FILENO, "\n", 1);
@@ -127,6 +127,6 @@ int main(int argc, char **argv)
     }
     forget_settings();
     if (sandbox_enter(&limits, &err) < 0 || print_index(name, &err))
-        fail(&err);
+        print_failure(&err);
     _exit(0);
 }

@@ -243,7 +243,7 @@ static int check_code(const struct queue_making *q, const char *code,
 
 /* Send what is missing.  There are networks that do not evaluate what a process
  * brings along: those are sent the first part, too. */
-static int load(struct queue_making *q, struct err *err)
+static int load_parts(struct queue_making *q, struct err *err)
 {
     char code[ID_TEXT] = "";
     uint32_t missing = 0;
@@ -291,7 +291,7 @@ static int spawn(struct queue_making *q, bool self, struct err *err)
         return -1;
     process = id_text(q->client.process);
     log_info("process %s is made, loading the queue's code", process.s);
-    if (load(q, err) || (self && allow_self(q, err)))
+    if (load_parts(q, err) || (self && allow_self(q, err)))
         return err_prefix(err, "process %s is made, and not a queue yet",
                           process.s);
     printf("%s\n", process.s);
@@ -301,8 +301,8 @@ static int spawn(struct queue_making *q, bool self, struct err *err)
     return 0;
 }
 
-static int make(const struct settings *s, const char *lua, bool self,
-                struct err *err)
+static int make_queue(const struct settings *s, const char *lua, bool self,
+                      struct err *err)
 {
     static const char nobody[] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     struct queue_making q = { .item_path = NULL };
@@ -356,5 +356,5 @@ int queue_new(struct settings *s, int argc, char **argv)
 
     if (status != CMD_GO)
         return status;
-    return make(s, opt.lua, opt.self, &err) ? cmd_fail(&err) : CMD_DONE;
+    return make_queue(s, opt.lua, opt.self, &err) ? cmd_fail(&err) : CMD_DONE;
 }

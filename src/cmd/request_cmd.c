@@ -123,7 +123,8 @@ static void set_id(struct asking *a)
 }
 
 /* Keep it, say its id, and only then send it. */
-static int keep(struct asking *a, const struct buf *item, struct err *err)
+static int keep_question(struct asking *a, const struct buf *item,
+                         struct err *err)
 {
     set_id(a);
     if (file_mkdirs(settings_text(a->settings, "requests"), err) ||
@@ -173,7 +174,8 @@ static enum asking_end ask_until(struct asking *a, struct err *err)
     r.n = text.len;
     r.source = a->source;
     r.options = options.len > 2 ? options.data : NULL;
-    if (dapp_sign(&a->client, &item, &a->id, &r, err) || keep(a, &item, err))
+    if (dapp_sign(&a->client, &item, &a->id, &r, err) ||
+        keep_question(a, &item, err))
         goto out;
     if (send_kept(a, &item, err) == 0)
         end = ASKED;

@@ -158,7 +158,8 @@ static uint64_t most_tokens(const struct run_command *r)
     return n;
 }
 
-static enum work_end answer(struct run_command *r, struct err *err)
+static enum work_end answer_requests_file(struct run_command *r,
+                                          struct err *err)
 {
     const struct caller caller = { .stop = cmd_interrupted,
                                    .progress = progress_report,
@@ -238,7 +239,7 @@ static enum work_end do_run(struct run_command *r, struct err *err)
     if (take_from(r, err) || check_files(r, err) || find_model(r, err) ||
         make_batch(r, err))
         return WORK_FAILED;
-    end = answer(r, err);
+    end = answer_requests_file(r, err);
     if (end == WORK_SAVED ? write_partial(r, err)
                           : end == WORK_DONE && write_answers(r, err))
         return WORK_FAILED;

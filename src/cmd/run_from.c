@@ -127,8 +127,8 @@ static int from_named(struct making *m, const struct spool *s,
 
 /* ---- all of it ----------------------------------------------------------- */
 
-static int make(struct making *m, const char *what, bool trust,
-                struct err *err)
+static int make_run_file(struct making *m, const char *what, bool trust,
+                         struct err *err)
 {
     const char *dir = settings_text(m->settings, "spool");
     struct spool *s;
@@ -163,7 +163,7 @@ static int make_file(struct making *m, const char *what, bool trust,
     close(fd);
     if (file_out_open(&m->out, m->f->path, err))
         return -1;
-    if (make(m, what, trust, err)) {
+    if (make_run_file(m, what, trust, err)) {
         file_out_abort(m->out);
         return -1;
     }

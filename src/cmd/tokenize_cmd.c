@@ -53,7 +53,7 @@ static int tokenize(const struct tokenize *t, const struct settings *s,
 }
 
 /* What goes together. */
-static int check(const struct tokenize *t, struct err *err)
+static int check_tokenize(const struct tokenize *t, struct err *err)
 {
     if (!t->model == !t->tokenizer)
         return err_set(err, ERR_INPUT, "apus tokenize: give a model with -m, "
@@ -94,7 +94,7 @@ int cmd_tokenize(struct settings *s, int argc, char **argv)
     size_t n_args;
     int status = cmd_begin(&tokenize_command, s, argc, argv, &t, args, &n_args);
 
-    if (status == CMD_GO && check(&t, &err))
+    if (status == CMD_GO && check_tokenize(&t, &err))
         status = cmd_misused(&err);
     if (status == CMD_GO) {
         if (n_args > 0)

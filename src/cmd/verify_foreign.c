@@ -35,8 +35,8 @@ struct foreign {
     bool *found;
 };
 
-static void report(struct foreign *f, const char *what, const char *against,
-                   const char *detail, bool holds)
+static void report_claim(struct foreign *f, const char *what,
+                         const char *against, const char *detail, bool holds)
 {
     struct verify *v = f->look.v;
 
@@ -141,11 +141,11 @@ static void report_results(struct foreign *f)
             continue;
         snprintf(text, sizeof(text), "request %s, choice %" PRIu32,
                  id_text(f->leaf[i].request).s, f->leaf[i].choice);
-        report(f, text, against, "its result is not one of them", false);
+        report_claim(f, text, against, "its result is not one of them", false);
     }
     snprintf(text, sizeof(text), "%zu of %zu are among them",
              f->n - n_wrong, f->n);
-    report(f, "its results", against, text, n_wrong == 0);
+    report_claim(f, "its results", against, text, n_wrong == 0);
 }
 
 /* Of a part that is not the only one: fetch what was published. */
@@ -177,8 +177,8 @@ static enum verdict check_part_of(struct foreign *f, struct err *err)
     if (check_part_ids(&model, &batch, f->file, err))
         return VERDICT_NONE;
     same = id_equal(batch, f->s.s.batch);
-    report(f, "its batch", "the statement", same ? "the same" : "another batch",
-           same);
+    report_claim(f, "its batch", "the statement",
+                 same ? "the same" : "another batch", same);
     if (v->all) {
         f->against.compare = compare_leaves;
         f->against.self = f;
@@ -189,7 +189,7 @@ static enum verdict check_part_of(struct foreign *f, struct err *err)
     return verdict;
 }
 
-static enum verdict check(struct foreign *f, struct err *err)
+static enum verdict check_foreign(struct foreign *f, struct err *err)
 {
     struct verify *v = f->look.v;
     enum verdict verdict;
@@ -227,7 +227,7 @@ enum verdict verify_foreign(struct verify *v, struct err *err)
     f.size = part_file_size(file);
     look_init(&f.look, v);
     lookup_item_init(&f.item, PUBLISHED_MAX + ITEM_HEAD_MAX);
-    verdict = check(&f, err);
+    verdict = check_foreign(&f, err);
     lookup_item_clear(&f.item);
     look_clear(&f.look);
     part_file_close(file);

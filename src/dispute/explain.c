@@ -256,8 +256,8 @@ static void attend_group(struct explain *e, size_t g,
     }
 }
 
-static int attend(struct explain *e, const unsigned char *rows, size_t stride,
-                  struct err *err)
+static int attend_position(struct explain *e, const unsigned char *rows,
+                           size_t stride, struct err *err)
 {
     const struct model_record *rec = &e->m->rec;
     size_t to = (size_t)e->position + 1, hd = rec->head_dim;
@@ -335,7 +335,7 @@ int explain_layer(struct explain *e, const struct explained **out,
     if (keys_and_values(e, w, err))
         return -1;
     if (e->out.table == OPERATORS_LAYER &&
-        (attend(e, rows, stride, err) || feed_forward(e, w, x, err)))
+        (attend_position(e, rows, stride, err) || feed_forward(e, w, x, err)))
         return -1;
     *out = &e->out;
     return 0;

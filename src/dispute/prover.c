@@ -26,14 +26,14 @@
 
 /* ---- lists of hashes ----------------------------------------------------- */
 
-static struct hashes make(size_t n)
+static struct hashes make_hashes(size_t n)
 {
     return (struct hashes){ xmalloc(n * DIGEST_SIZE + 1), n };
 }
 
 struct hashes hashes_of_blob(const unsigned char *bytes, size_t n)
 {
-    struct hashes h = make((n + PIECE - 1) / PIECE);
+    struct hashes h = make_hashes((n + PIECE - 1) / PIECE);
 
     for (size_t i = 0; i < h.n; i++) {
         size_t size = n - i * PIECE < PIECE ? n - i * PIECE : PIECE;
@@ -46,7 +46,7 @@ struct hashes hashes_of_blob(const unsigned char *bytes, size_t n)
 
 struct hashes hashes_of_leaves(const struct execution *x)
 {
-    struct hashes h = make(x->n);
+    struct hashes h = make_hashes(x->n);
 
     for (size_t i = 0; i < h.n; i++)
         merkle_leaf_hash(id_in(h.hash + i * DIGEST_SIZE),
@@ -57,7 +57,7 @@ struct hashes hashes_of_leaves(const struct execution *x)
 struct hashes hashes_of_rows(const struct execution *x, uint32_t position)
 {
     size_t bytes = execution_row_bytes(x), all = execution_rows_bytes(x);
-    struct hashes h = make(all / bytes);
+    struct hashes h = make_hashes(all / bytes);
 
     for (size_t i = 0; i < h.n; i++)
         merkle_leaf_hash(id_in(h.hash + i * DIGEST_SIZE),
@@ -67,7 +67,7 @@ struct hashes hashes_of_rows(const struct execution *x, uint32_t position)
 
 struct hashes hashes_of_blocks(const struct hashes *h, size_t size)
 {
-    struct hashes b = make((h->n + size - 1) / size);
+    struct hashes b = make_hashes((h->n + size - 1) / size);
 
     for (size_t i = 0; i < b.n; i++) {
         struct merkle m;
@@ -361,7 +361,7 @@ static const unsigned char *tensor_of(struct piece_source *s, uint64_t i,
     const struct model *m = s->x->in.model;
     const unsigned char *record =
         (const unsigned char *)m->data + MODEL_RECORD_SIZE;
-    struct hashes h = make(m->rec.n_tensors);
+    struct hashes h = make_hashes(m->rec.n_tensors);
 
     for (size_t k = 0; k < h.n; k++)
         merkle_leaf_hash(id_in(h.hash + k * DIGEST_SIZE),
@@ -417,7 +417,7 @@ static const unsigned char *scale_of(struct piece_source *s, uint64_t i,
                                      unsigned char *path, size_t *n_path)
 {
     const struct x1_matrix *m = matrix_of(s);
-    struct hashes h = make(m->rows);
+    struct hashes h = make_hashes(m->rows);
     unsigned char leaf[36];
 
     for (size_t k = 0; k < h.n; k++) {

@@ -51,7 +51,7 @@ static void on_residual(void *self, uint32_t slot, uint32_t position,
     e->obs.residual(e->obs.self, e->slot[slot]->s.user, position, layer, x);
 }
 
-static int load(struct engine *e, struct err *err)
+static int load_backend(struct engine *e, struct err *err)
 {
     struct backend_load want = {
         .slots = e->o.max_sequences,
@@ -91,7 +91,7 @@ int engine_new(struct engine **out, struct backend *b, const struct model *m,
     e->o = *o;
     e->obs = *obs;
     fill_options(&e->o);
-    if (load(e, err)) {
+    if (load_backend(e, err)) {
         free(e);
         return -1;
     }
@@ -274,8 +274,8 @@ static void end(struct engine *e, struct running *r, enum finish finish)
 }
 
 /* Note that a position was computed, for the first time. */
-static void report(struct engine *e, struct running *r, uint32_t position,
-                   uint32_t token, uint32_t next)
+static void report_position(struct engine *e, struct running *r,
+                            uint32_t position, uint32_t token, uint32_t next)
 {
     if (position < r->n_told)
         return;
@@ -298,7 +298,7 @@ static void finish_row(struct engine *e, const struct backend_row *row,
         return;
     token = running_token(r, row->position);
     if (row->position != running_drawing(r)) {
-        report(e, r, row->position, token, UINT32_MAX);
+        report_position(e, r, row->position, token, UINT32_MAX);
         return;
     }
     next = row->sampling ? d->d.token : r->s.forced[r->out.n];
@@ -308,7 +308,7 @@ static void finish_row(struct engine *e, const struct backend_row *row,
         if (e->obs.token)
             e->obs.token(e->obs.self, r->s.user, row->position + 1, &d->d);
     }
-    report(e, r, row->position, token, next);
+    report_position(e, r, row->position, token, next);
     if (running_draw(r, &e->model->rec, e->tokenizer, next, &finish))
         end(e, r, finish);
 }
@@ -449,7 +449,7 @@ static int launch(struct engine *e, struct err *err)
 }
 
 /* Take what came of the oldest step. */
-static int collect(struct engine *e, struct err *err)
+static int collect_step(struct engine *e, struct err *err)
 {
     const struct flight *f = &e->flight[e->n_collected %
                                         (e->plan.ahead + 1)];
@@ -482,7 +482,7 @@ int engine_step(struct engine *e, bool *busy, struct err *err)
         return -1;
     ahead = n_rows > 0 ? e->plan.ahead : 0;
     while (e->n_launched - e->n_collected > ahead)
-        if (collect(e, err))
+        if (collect_step(e, err))
             return -1;
     e->stats.steps++;
     e->stats.rows += n_rows;
@@ -490,7 +490,7 @@ int engine_step(struct engine *e, bool *busy, struct err *err)
     if (e->n_ended == 0 || e->plan.ahead)
         return 0;
     /* what ended waits for one more step, of a backend that answers at once */
-    if (launch(e, err) || collect(e, err))
+    if (launch(e, err) || collect_step(e, err))
         return -1;
     if (e->n_ended)
         return err_set(err, ERR_FATAL, "%s has not given all digests",

@@ -107,8 +107,8 @@ static uint64_t threshold(uint64_t sum, uint32_t top_p)
 
 /* top_k, then top_p: what stays keeps its weight in w[0..n), the others get
  * 0.  Both are prefixes of one order, so the second is found among all. */
-static void keep(struct drawn *out, uint32_t *w, size_t n,
-                 const struct sampling *s, const struct x1_kernels *k)
+static void keep_likeliest(struct drawn *out, uint32_t *w, size_t n,
+                           const struct sampling *s, const struct x1_kernels *k)
 {
     size_t count = s->top_k && s->top_k < n ? s->top_k : n;
     uint64_t all = out->sum_k;
@@ -148,7 +148,7 @@ void sampler_draw_best(struct drawn *out, const float *logits, size_t n,
     out->kept = (uint32_t)n;
     out->sum_k = out->sum_p = k->sum(weight, n);
     if ((s->top_k && s->top_k < n) || s->top_p < MILLION)
-        keep(out, weight, n, s, k);
+        keep_likeliest(out, weight, n, s, k);
     out->r = (draw_bits(s, position) >> 1) % out->sum_p;
     out->token = (uint32_t)k->pick(weight, n, out->r);
 }

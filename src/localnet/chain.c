@@ -163,7 +163,7 @@ static int hash_data(struct root *r, struct err *err)
 }
 
 /* As a transaction of format 2 is signed. */
-static int sign(struct net *net, struct root *r, struct err *err)
+static int sign_root(struct net *net, struct root *r, struct err *err)
 {
     unsigned char acc[DEEPHASH_SIZE], tags[DEEPHASH_SIZE];
     unsigned char tag[DEEPHASH_SIZE], owner[KEY_BYTES], anchor[48];
@@ -204,7 +204,7 @@ static int seal(struct net *net, uint64_t height, struct err *err)
     if (n == 0)
         return 0;
     r = compose(net, n > ROOT_MAX ? ROOT_MAX : n, height);
-    if (sign(net, r, err)) {
+    if (sign_root(net, r, err)) {
         root_free(r);
         return -1;
     }

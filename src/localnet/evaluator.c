@@ -126,7 +126,7 @@ static void say_crashed(int fd)
 }
 
 /* Evaluate and answer: whether it failed. */
-static bool answer(struct vm *vm, int fd, const struct buf *request)
+static bool answer_request(struct vm *vm, int fd, const struct buf *request)
 {
     struct buf reply;
     int failed;
@@ -146,7 +146,7 @@ static void dry_run(struct vm *vm, int fd, const struct buf *request)
     int status = -1;
 
     if (child == 0) {
-        answer(vm, fd, request);
+        answer_request(vm, fd, request);
         _exit(0);
     }
     if (child > 0)
@@ -171,7 +171,7 @@ static void work(struct vm *vm, int fd)
         } else if (what == 'S') {
             put_frame(fd, 'k', "", 0);
             break;
-        } else if (answer(vm, fd, &request)) {
+        } else if (answer_request(vm, fd, &request)) {
             _exit(REDO);
         }
     }

@@ -66,8 +66,8 @@ static void refused(const struct err *err, struct response *a)
     }
 }
 
-static void post(struct net *net, const struct call *c, bool push,
-                 struct response *a)
+static void post_process(struct net *net, const struct call *c, bool push,
+                         struct response *a)
 {
     const char *mode = call_header(c, "push-mode");
     struct err err = ERR_INIT;
@@ -182,8 +182,8 @@ static void get_process(struct net *net, const struct call *c,
 
 /* "<pid>~process@1.0/what", "<pid>/~scheduler@1.0/what", "<pid>/what": the
  * process (NULL: none in the path) and what. */
-static struct process *parse(struct net *net, const char *path,
-                             const char **what)
+static struct process *parse_process(struct net *net, const char *path,
+                                     const char **what)
 {
     char text[ID_TEXT] = "";
     struct id id;
@@ -225,13 +225,13 @@ void hb_route(struct net *net, const struct call *c, const char *path,
     const char *what, *rest;
 
     pthread_mutex_lock(&net->lock);
-    p = parse(net, path, &what);
+    p = parse_process(net, path, &what);
     if ((rest = after(what, "~process@1.0/")))
         what = rest;
     if (strcmp(c->method, "POST") == 0 && strcmp(what, "schedule") == 0)
-        post(net, c, false, a);
+        post_process(net, c, false, a);
     else if (strcmp(c->method, "POST") == 0 && strcmp(what, "push") == 0)
-        post(net, c, true, a);
+        post_process(net, c, true, a);
     else if (strcmp(path, "~meta@1.0/info/address") == 0)
         answer_text(a, 200, net->address_text);
     else if (p && (rest = after(what, "as=execution/compute")))

@@ -42,7 +42,7 @@ struct arguments {
     bool old_node;
 };
 
-static int fail(const struct err *err)
+static int fail_command(const struct err *err)
 {
     log_err(err);
     return FAILED;
@@ -147,14 +147,14 @@ static int serve_net(const struct arguments *a)
         check_faults(a, &err))
         return misused(&err);
     if (a->new_wallet)
-        return make_wallet(a, &err) ? fail(&err) : DONE;
+        return make_wallet(a, &err) ? fail_command(&err) : DONE;
     /* until it answers a signal ends it at once */
     if (localnet_start(&l, &o, &err))
-        return fail(&err);
+        return fail_command(&err);
     program_catch_signals();
     rc = serve(l, &err);
     localnet_stop(l);
-    return rc ? fail(&err) : DONE;
+    return rc ? fail_command(&err) : DONE;
 }
 
 static int run_spawn(struct settings *s, int argc, char **argv);
@@ -253,7 +253,7 @@ static int spawn(struct settings *s, const char *file)
     }
     print_lines(p.output);
     free(p.output);
-    return rc ? fail(&err) : DONE;
+    return rc ? fail_command(&err) : DONE;
 }
 
 /* The settings of a localnet. */
@@ -304,7 +304,7 @@ static int run_spawn(struct settings *s, int argc, char **argv)
 
     if (status == GO && opt.dir) {
         if (settings_of(&of_dir, opt.dir, &err))
-            status = fail(&err);
+            status = fail_command(&err);
         else /* the options are over these, too */
             status = parse_options(&run_spawn_command, of_dir, argc, argv, &opt,
                                    args, &n_args);

@@ -237,8 +237,8 @@ static void add_headers(struct MHD_Response *r, char *lines)
     }
 }
 
-static enum MHD_Result answer(struct server *s, struct MHD_Connection *c,
-                              struct served_request *q)
+static enum MHD_Result answer_http(struct server *s, struct MHD_Connection *c,
+                                   struct served_request *q)
 {
     struct response a = { .status = 200 };
     struct MHD_Response *r;
@@ -307,7 +307,7 @@ static enum MHD_Result handle(void *self, struct MHD_Connection *c,
     q->call.path = url;
     q->call.method = method;
     if (*n == 0)
-        return answer(s, c, q);
+        return answer_http(s, c, q);
     if (q->call.sink)
         s->h.sink_put(q->call.sink, data, *n);
     else

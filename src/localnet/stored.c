@@ -51,7 +51,7 @@ static bool is_bundle(const struct item *it)
            item_tag_is(it, "Bundle-Version", "2.0.0");
 }
 
-static void append(struct stored ***list, size_t *n, struct stored *h)
+static void append_stored(struct stored ***list, size_t *n, struct stored *h)
 {
     VEC_MORE(*list, *n);
     (*list)[(*n)++] = h;
@@ -73,9 +73,9 @@ static struct stored *index_item(struct net *net, const struct item *it,
     h->top = parent ? parent->top : h;
     h->bundle = is_bundle(it);
     idmap_put(&net->stored, h->id, h);
-    append(&net->found, &net->n_found, h);
+    append_stored(&net->found, &net->n_found, h);
     if (!parent)
-        append(&net->order, &net->n_order, h);
+        append_stored(&net->order, &net->n_order, h);
     return h;
 }
 
@@ -381,9 +381,9 @@ void upload_free(struct upload *u)
 }
 
 /* Bytes and record onto the disk. */
-static int keep(struct net *net, struct upload *u, const struct item *it,
-                uint64_t winc, uint64_t now_ms, struct stored **stored,
-                struct err *err)
+static int keep_upload(struct net *net, struct upload *u, const struct item *it,
+                       uint64_t winc, uint64_t now_ms, struct stored **stored,
+                       struct err *err)
 {
     unsigned char head[56];
     char *path = net->journal_path;
@@ -440,7 +440,7 @@ int upload_end(struct net *net, struct upload *u, struct stored **stored,
     else if (stored_balance(net, it->address) < winc ||
         faults_now(&net->faults, FAULTS_EMPTY_ACCOUNT, UNIT_BUNDLER))
         return err_set(err, ERR_INPUT, "Insufficient balance");
-    if (keep(net, u, it, winc, net_now_ms(net), stored, err))
+    if (keep_upload(net, u, it, winc, net_now_ms(net), stored, err))
         return -1;
     charge(net, it->address, winc);
     look_inside(net, *stored);

@@ -165,7 +165,7 @@ static void tell(struct challenge *g, const char *fmt, ...)
         g->line(g->self, text);
 }
 
-static int keep(struct challenge *g, const char *state, struct err *err)
+static int keep_case(struct challenge *g, const char *state, struct err *err)
 {
     snprintf(g->c.state, sizeof(g->c.state), "%s", state);
     return challenge_case_write(&g->c, settings_text(g->settings, "spool"),
@@ -175,7 +175,7 @@ static int keep(struct challenge *g, const char *state, struct err *err)
 static enum challenge_end ended(struct challenge *g, bool fault,
                                 const char *statement, struct err *err)
 {
-    if (keep(g, fault ? "won" : "lost", err))
+    if (keep_case(g, fault ? "won" : "lost", err))
         return CHALLENGE_FAILED;
     tell(g, "verdict\t%s%s%s", fault ? "fault: the node's answer is wrong"
                                      : "holds: this challenger was wrong",
@@ -217,7 +217,7 @@ static void leave(struct challenge *g)
     char *path = challenge_case_path(spool, g->c.dispute);
 
     if (file_exists(path))
-        keep(g, "refused", NULL);
+        keep_case(g, "refused", NULL);
     free(path);
 }
 
@@ -251,7 +251,7 @@ static int open_dispute(struct challenge *g, struct err *err)
     if (rc < 0)
         return -1;
     /* write the case first, so that every open dispute has one */
-    if (keep(g, "found", err))
+    if (keep_case(g, "found", err))
         return -1;
     base64url(request, g->c.request.b, 32);
     snprintf(index, sizeof(index), "%" PRIu32, g->asked.file.index);
@@ -262,7 +262,7 @@ static int open_dispute(struct challenge *g, struct err *err)
     if (client_say(g->client, &m, "Challenge-Response", &r, &out, err) < 0)
         return refused(g, request, err);
     ao_result_clear(&r);
-    if (keep(g, "open", err))
+    if (keep_case(g, "open", err))
         return -1;
     tell(g, "challenge\t%s\trequest %s", id_text(g->c.dispute).s, request);
     return 0;
@@ -335,7 +335,7 @@ static enum step step(struct challenge *g, struct dispute_end *end,
     if (rc == 0)
         return open_dispute(g, err) ? STEP_FAILED : STEP_MOVED;
     /* an interrupted command opened it */
-    if (strcmp(g->c.state, "found") == 0 && keep(g, "open", err)) {
+    if (strcmp(g->c.state, "found") == 0 && keep_case(g, "open", err)) {
         dispute_clear(&d);
         return STEP_FAILED;
     }

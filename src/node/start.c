@@ -94,8 +94,8 @@ static bool wants_whole_nodes(const struct start *s)
     return true;
 }
 
-static void report(const struct start *s, const struct launch *l,
-                   const char *job)
+static void report_start(const struct start *s, const struct launch *l,
+                         const char *job)
 {
     char *line = xasprintf("%s\t%s\t%s", l->batch, s->launcher->name, job);
 
@@ -132,7 +132,7 @@ int start_batch(const struct start *s, const struct batch *b,
     } else {
         rc = s->launcher->submit(&l, id, err);
         if (rc == 0)
-            report(s, &l, id);
+            report_start(s, &l, id);
         if (rc == 0 && !s->many)
             log_info("its messages go to \"%s\"", log);
     }

@@ -257,8 +257,8 @@ struct worker_watch {
                                * it */
 };
 
-static void report(const struct worker_watch *w, enum caller_moment moment,
-                   const char *path)
+static void report_progress(const struct worker_watch *w,
+                            enum caller_moment moment, const char *path)
 {
     struct caller_work now = w->work;
 
@@ -280,7 +280,7 @@ static void *watch_run(void *self)
         stop = w->stop;
         pthread_mutex_unlock(&w->lock);
         if (!stop)
-            report(w, CALLER_LOOK, NULL);
+            report_progress(w, CALLER_LOOK, NULL);
     }
     return NULL;
 }
@@ -309,7 +309,7 @@ static int run_worker(const struct launch *l, const struct worker_watch *show,
         pthread_join(w.thread, NULL);
     }
     pthread_mutex_destroy(&w.lock);
-    report(show, CALLER_PAUSE, NULL);
+    report_progress(show, CALLER_PAUSE, NULL);
     return rc;
 }
 
@@ -452,12 +452,12 @@ static enum work_end start_once(const struct spool *s, struct batch *b,
 {
     int status;
 
-    report(w, CALLER_START, b->path);
+    report_progress(w, CALLER_START, b->path);
     if (run_worker(l, w, &status, err) || find_again(s, b, err))
         return WORK_FAILED;
     if (work_is_done(b)) {
-        report(w, CALLER_LOOK, b->path);
-        report(w, CALLER_PAUSE, b->path);
+        report_progress(w, CALLER_LOOK, b->path);
+        report_progress(w, CALLER_PAUSE, b->path);
         return WORK_DONE;
     }
     /* asked to save; mpirun may return the signal as its status */
@@ -518,7 +518,7 @@ enum work_end work_here(const struct spool *s, struct batch *b,
         place_set(&place, &l, &info, o);
     else
         l.ranks = work_ranks(o->settings, &info, o->model_path);
-    report(&w, CALLER_BEGIN, b->path);
+    report_progress(&w, CALLER_BEGIN, b->path);
     for (int tries = 0; tries < TRIES; tries++) {
         before = log_bytes(b);
         end = start_once(s, b, &l, &w, err);

@@ -602,7 +602,7 @@ static void begin_saying(struct saying *s, const struct message_journal *a,
 }
 
 /* Tell of what did not end well. */
-static void report(const struct saying *s)
+static void report_counts(const struct saying *s)
 {
     char *text;
 
@@ -660,7 +660,7 @@ int acknowledge(const struct message_journal *a, struct results *r,
     if (rc == 0 && s.n_lines)
         rc = release(&s, err);
     if (rc == 0)
-        report(&s);
+        report_counts(&s);
     ids_asked_close(s.in_ids);
     buf_clear(&s.records);
     buf_clear(&s.data);

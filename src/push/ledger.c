@@ -144,8 +144,8 @@ static bool is_torn(int fd)
            pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n';
 }
 
-static int append(const char *path, struct id id, const char *what,
-                  uint64_t winc, struct err *err)
+static int append_entry(const char *path, struct id id, const char *what,
+                        uint64_t winc, struct err *err)
 {
     char *dir = xstrdup(path), line[128];
     bool made = !file_exists(path);
@@ -180,15 +180,15 @@ int ledger_ask(const char *path, struct id id, uint64_t price, uint64_t most,
     if (*winc > most || price > most - *winc)
         return 1;
     /* put down first and looked at again, so that two of us see each other */
-    if (append(path, id, "asked", price, err) ||
+    if (append_entry(path, id, "asked", price, err) ||
         sum_entries(path, &id, &others, &ours, err))
         return -1;
     if (plus(others, ours) <= most)
         return 0;
-    return append(path, id, "paid", 0, err) ? -1 : 1;
+    return append_entry(path, id, "paid", 0, err) ? -1 : 1;
 }
 
 int ledger_paid(const char *path, struct id id, uint64_t winc, struct err *err)
 {
-    return append(path, id, "paid", winc, err);
+    return append_entry(path, id, "paid", winc, err);
 }

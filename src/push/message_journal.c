@@ -25,9 +25,9 @@
 
 /* ---- the message --------------------------------------------------------- */
 
-static int sign(const struct message_journal *a, const struct kept_message *x,
-                const struct buf *data, const char *path, struct buf *item,
-                struct err *err)
+static int sign_kept(const struct message_journal *a,
+                     const struct kept_message *x, const struct buf *data,
+                     const char *path, struct buf *item, struct err *err)
 {
     const struct ao_message m = { .process = *x->process, .tag = x->tag,
                                   .n_tags = x->n_tags, .data = data->data,
@@ -179,7 +179,7 @@ static enum said say_anew(const struct message_journal *a,
 
     buf_init(&item, ITEM_MAX);
     if ((old ? file_read(&item, path, err)
-             : sign(a, x, data, path, &item, err)) == 0)
+             : sign_kept(a, x, data, path, &item, err)) == 0)
         said = send_message(a, x, &item, answer, count, &refused, err);
     if (said == SAID_FAILED && refused)
         unlink(path);

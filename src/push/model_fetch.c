@@ -49,8 +49,8 @@ struct model_fetching {
     bool strict;               /* no part is of two gateways any more */
 };
 
-static int fail(const struct model_fetching *x, const char *what,
-                struct err *err)
+static int fail_model(const struct model_fetching *x, const char *what,
+                      struct err *err)
 {
     return err_errno(err, ERR_RETRY, "cannot %s \"%s\"", what, x->part);
 }
@@ -115,7 +115,7 @@ static int open_part(struct model_fetching *x, struct err *err)
 {
     x->fd = open(x->part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (x->fd < 0)
-        return fail(x, "open", err);
+        return fail_model(x, "open", err);
     /* ends with the process; where a file system has none, two processes
      * write the same bytes twice */
     if (flock(x->fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
@@ -137,7 +137,7 @@ static int begin_stream(struct model_fetching *x, struct err *err)
     for (;;) {
         got = file_read_at(x->fd, piece, PIECE, model_stream_at(x->stream));
         if (got < 0)
-            rc = fail(x, "read", err);
+            rc = fail_model(x, "read", err);
         if (got <= 0)
             break;
         if (!model_stream_put(x->stream, piece, (size_t)got, NULL))
@@ -287,7 +287,7 @@ static int read_model(struct model_fetching *x, bool *wrong, struct err *err)
     }
     /* more may lie there, of an earlier lie */
     if (sys_ftruncate(x->fd, (off_t)x->data.size))
-        return fail(x, "write", err);
+        return fail_model(x, "write", err);
     *wrong = model_stream_end(x->stream, &id, err) != 0;
     return *wrong ? -1 : check_signature(x, x->fd, wrong, err);
 }
@@ -295,7 +295,7 @@ static int read_model(struct model_fetching *x, bool *wrong, struct err *err)
 static int commit(struct model_fetching *x, struct err *err)
 {
     if (sys_fsync(x->fd))
-        return fail(x, "write", err);
+        return fail_model(x, "write", err);
     return models_adopt(x->f->store, x->part, x->id, err);
 }
 

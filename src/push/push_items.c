@@ -297,8 +297,8 @@ void push_upload_clear(struct push_upload *u)
 }
 
 /* Its head, and the file after it, which becomes the upload's. */
-static int load(struct push_upload *u, const char *head, char *data,
-                struct err *err)
+static int load_item(struct push_upload *u, const char *head, char *data,
+                     struct err *err)
 {
     struct buf b;
     struct item it;
@@ -354,7 +354,7 @@ int push_upload_get(struct push_upload *u, const char *batch_path,
         }
     }
     head = xasprintf("%s/push/%s.head", batch_path, u->name);
-    rc = load(u, head, data, err);
+    rc = load_item(u, head, data, err);
     free(head);
     if (rc)
         push_upload_clear(u);

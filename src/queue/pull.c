@@ -223,7 +223,8 @@ static bool wants_more(const struct pulling *x, size_t k)
 }
 
 /* All messages of the batch: 0, or -1 with *received. */
-static int collect(struct pulling *x, enum received *received, struct err *err)
+static int collect_requests(struct pulling *x, enum received *received,
+                            struct err *err)
 {
     for (size_t k = 0; k < MAX_MESSAGES; k++) {
         struct ao_result r = { .root = NULL };
@@ -352,7 +353,7 @@ static enum pull_end do_pull(struct pulling *x, struct err *err)
 {
     struct err why = ERR_INIT;
     enum received received;
-    enum pull_end end = collect(x, &received, &why)
+    enum pull_end end = collect_requests(x, &received, &why)
                             ? end_badly(x, received, &why)
                             : make_pulled_batch(x, &why);
 

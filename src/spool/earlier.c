@@ -100,8 +100,8 @@ int earlier_write(const char *batch_path, const struct earlier *e,
     return rc;
 }
 
-static int parse(struct earlier *e, const unsigned char *p, size_t n,
-                 struct err *err)
+static int parse_earlier(struct earlier *e, const unsigned char *p, size_t n,
+                         struct err *err)
 {
     if (n < HEAD || memcmp(p, MAGIC, 8) != 0 ||
         get_u32(p + 8) != LIST_VERSION ||
@@ -131,7 +131,7 @@ static int read_as(struct earlier *e, const char *path, struct id sha256,
     if (n > b->max || !id_equal(is, sha256))
         return err_set(err, ERR_INPUT, "it is not the file whose SHA-256 is"
                        " in batch.json");
-    return parse(e, (const unsigned char *)b->data, b->len, err);
+    return parse_earlier(e, (const unsigned char *)b->data, b->len, err);
 }
 
 int earlier_read(struct earlier *e, const char *batch_path, struct id sha256,

@@ -254,7 +254,7 @@ static int check_hash(struct request_file *f, struct err *err)
 }
 
 /* As much as the ceiling allows; the rest of a longer line is dropped. */
-static void keep(struct request_file *f, const char *p, size_t n)
+static void keep_rest(struct request_file *f, const char *p, size_t n)
 {
     size_t capacity = f->line.max - f->line.len;
 
@@ -270,7 +270,7 @@ static void keep_whole(struct request_file *f, const char *p, size_t n)
         n--;
         f->offset++;
     }
-    keep(f, p, n);
+    keep_rest(f, p, n);
     for (size_t i = n; i > 0; i--) {
         if (line_is_blank(p[i - 1]))
             continue;
@@ -280,7 +280,7 @@ static void keep_whole(struct request_file *f, const char *p, size_t n)
     f->seen += n;
 }
 
-static void append(struct request_file *f, size_t n)
+static void append_bytes(struct request_file *f, size_t n)
 {
     size_t skip = f->skip < n ? f->skip : n;
 
@@ -289,7 +289,7 @@ static void append(struct request_file *f, size_t n)
         keep_whole(f, f->chunk + f->at + skip, n - skip);
         f->skip -= skip;
     } else {
-        keep(f, f->chunk + f->at, n);
+        keep_rest(f, f->chunk + f->at, n);
     }
     f->at += n;
     f->next += n;
@@ -363,8 +363,8 @@ int request_file_next(struct request_file *f, const char **line, size_t *n,
         any = true;
         newline = memchr(f->chunk + f->at, '\n', f->n - f->at);
         ended = newline != NULL;
-        append(f, ended ? (size_t)(newline - f->chunk) - f->at
-                        : f->n - f->at);
+        append_bytes(f, ended ? (size_t)(newline - f->chunk) - f->at
+                              : f->n - f->at);
         f->at += ended;
         f->next += ended;
     }

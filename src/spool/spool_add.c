@@ -267,8 +267,8 @@ int spool_sync_added(const struct spool *s, struct err *err)
 
 /* Out of .b<id>, which is ours, to todo: 0 done, 1 there is such a batch
  * (*state), -1. */
-static int publish(struct adding *a, bool sync_later, enum spool_state *state,
-                   struct err *err)
+static int publish_batch(struct adding *a, bool sync_later,
+                         enum spool_state *state, struct err *err)
 {
     int rc = spool_locate(a->s, a->info.id, state, err);
 
@@ -297,7 +297,7 @@ static int place(struct adding *a, bool sync_later, enum spool_state *state,
 
     if (rc)
         return rc;
-    rc = publish(a, sync_later, state, err);
+    rc = publish_batch(a, sync_later, state, err);
     if (rc)
         spool_remove_tree(a->placed, NULL);
     let_go(a);

@@ -690,7 +690,7 @@ static int look_back(struct writer *w, struct err *err)
                       w->path);
 }
 
-static int publish(struct writer *w, struct err *err)
+static int publish_part(struct writer *w, struct err *err)
 {
     struct stat st;
 
@@ -725,7 +725,7 @@ static int write_all(struct writer *w, checkpoint_row_fn *give, void *self,
     if (plan(w, &nbytes, err) || create(w, err) ||
         room_reserve(w->fd, w->path, nbytes, ROOM_OF_SPOOL, err) ||
         describe(w, err) || make_sets(w, err) || put_rows(w, give, self, err) ||
-        finish_file(w, err) || look_back(w, err) || publish(w, err)) {
+        finish_file(w, err) || look_back(w, err) || publish_part(w, err)) {
         if (w->made)
             unlink(w->aside);
         return -1;

@@ -32,8 +32,9 @@ static void inspect_line(struct scan_line *l, const char *text, size_t n)
     request_clear(&r);
 }
 
-static int check(const struct request_file *f, const struct batch_info *info,
-                 const char *path, struct err *err)
+static int check_source(const struct request_file *f,
+                        const struct batch_info *info, const char *path,
+                        struct err *err)
 {
     if (!id_equal(request_file_hash(f), info->file))
         return err_set(err, ERR_INPUT, "\"%s\" is not the file that this"
@@ -117,9 +118,8 @@ int scan_read(struct scan *s, const char *batch_path,
     int rc = -1;
 
     if (batch_request_file(&f, info, batch_path, err) ||
-        check(f, info, path, err) ||
-        mem_big(&line, got.n, sizeof(*got.line), "the scan of a batch",
-                err))
+        check_source(f, info, path, err) ||
+        mem_big(&line, got.n, sizeof(*got.line), "the scan of a batch", err))
         goto out;
     got.line = line;
     memset(got.line, 0, got.n * sizeof(*got.line));

@@ -302,8 +302,9 @@ static int sum_is_right(struct worklog_reader *r, uint64_t at,
 }
 
 /* Read and check a payload of n bytes: 1 good, 0 bad, -1. */
-static int load(struct worklog_reader *r, uint64_t at,
-                const unsigned char head[FRAME], size_t n, struct err *err)
+static int load_frame(struct worklog_reader *r, uint64_t at,
+                      const unsigned char head[FRAME], size_t n,
+                      struct err *err)
 {
     struct id sum;
     struct digest *d;
@@ -346,7 +347,7 @@ static int frame_at(struct worklog_reader *r, uint64_t at, size_t skip_above,
     if (skip || n > KEEP)
         rc = sum_is_right(r, at, head, err);
     if (rc == 1 && !skip)
-        rc = load(r, at, head, (size_t)n, err);
+        rc = load_frame(r, at, head, (size_t)n, err);
     if (rc != 1)
         return rc;
     f->type = (enum frame_type)get_u32(head + 4);

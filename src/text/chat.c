@@ -54,8 +54,8 @@ static int check_names(const struct jinja *t, struct err *err)
     return 0;
 }
 
-static int parse(struct jinja **out, const char *tmpl, size_t n,
-                 struct err *err)
+static int parse_template(struct jinja **out, const char *tmpl, size_t n,
+                          struct err *err)
 {
     if (jinja_new(out, tmpl, n, err))
         return -1;
@@ -69,7 +69,7 @@ int chat_check(const char *tmpl, size_t n, struct err *err)
 {
     struct jinja *parsed;
 
-    if (parse(&parsed, tmpl, n, err))
+    if (parse_template(&parsed, tmpl, n, err))
         return -1;
     jinja_free(parsed);
     return 0;
@@ -84,7 +84,7 @@ int chat_new(struct chat **out, const struct tokenizer *t, const char *tmpl,
     *out = NULL;
     if (!n)
         return 0;
-    if (parse(&parsed, tmpl, n, &why))
+    if (parse_template(&parsed, tmpl, n, &why))
         return err_set(err, ERR_INPUT, "%s; give the prompt as token ids to"
                        " /v1/completions (control tokens in a text are plain"
                        " text)", why.text);
@@ -199,8 +199,8 @@ static int check_variable(const struct chat *c, const struct json *v,
     return -1;
 }
 
-static int check(const struct chat *c, const struct chat_input *in,
-                 struct err *err)
+static int check_turns(const struct chat *c, const struct chat_input *in,
+                       struct err *err)
 {
     if (!c)
         return err_set(err, ERR_INPUT, "the model has no chat template; use "
@@ -311,7 +311,7 @@ int chat_encode(const struct chat *c, const struct chat_input *in,
     bool had_texts = false;
     int rc;
 
-    if (check(c, in, err))
+    if (check_turns(c, in, err))
         return -1;
     form.developer = jinja_mentions(c->tmpl, "developer");
     rc = render_form(c, in, &form, &had_texts, &text, &why);

@@ -47,7 +47,7 @@ static bool at(const struct lexer *l, const char *text)
     return l->n - l->at >= n && memcmp(l->s + l->at, text, n) == 0;
 }
 
-static int fail(struct lexer *l, const char *what)
+static int fail_lexing(struct lexer *l, const char *what)
 {
     return err_set(l->err, ERR_INPUT, "the chat template, line %u: %s", l->line,
                    what);
@@ -66,7 +66,7 @@ static int push_token(struct lexer *l, enum jinja_token_kind kind,
     struct jinja_token *more;
 
     if (l->n_tokens == MAX_TOKENS)
-        return fail(l, "too long");
+        return fail_lexing(l, "too long");
     if (l->n_tokens == l->cap) {
         l->cap = l->cap ? 2 * l->cap : 256;
         more = jinja_alloc(l->arena, l->cap * sizeof(*more));
@@ -143,7 +143,7 @@ static int string(struct lexer *l)
     }
     if (end >= l->n) {
         buf_clear(&b);
-        return fail(l, "a string has no end");
+        return fail_lexing(l, "a string has no end");
     }
     copy = jinja_alloc(l->arena, b.len + 1);
     if (b.len)
@@ -166,7 +166,7 @@ static int lex_number(struct lexer *l)
         for (end++; end < l->n && is_digit(l->s[end]);)
             end++;
     if (end - l->at > 18)
-        return fail(l, "a number of more than 18 digits");
+        return fail_lexing(l, "a number of more than 18 digits");
     if (push_token(l, fraction ? TOKEN_FLOAT : TOKEN_INT, l->s + l->at,
                    end - l->at))
         return -1;
@@ -186,7 +186,7 @@ static int name(struct lexer *l)
     return 0;
 }
 
-static int sign(struct lexer *l)
+static int lex_sign(struct lexer *l)
 {
     static const char *const two[] = { "==", "!=", "<=", ">=", "//", "**" };
     size_t n = 1;
@@ -195,7 +195,7 @@ static int sign(struct lexer *l)
         if (at(l, two[i]))
             n = 2;
     if (!strchr("+-*/%~=<>!()[]{}|.,:", l->s[l->at]) || !l->s[l->at])
-        return fail(l, "a character that belongs nowhere");
+        return fail_lexing(l, "a character that belongs nowhere");
     if (push_token(l, TOKEN_SIGN, l->s + l->at, n))
         return -1;
     skip(l, n);
@@ -214,7 +214,7 @@ static int inside(struct lexer *l, const char *end, char *mark)
         while (l->at < l->n && is_blank(l->s[l->at]))
             skip(l, 1);
         if (l->at >= l->n)
-            return fail(l, "a tag has no end");
+            return fail_lexing(l, "a tag has no end");
         c = l->s[l->at];
         *mark = 0;
         if (open == 0 && (c == '-' || c == '+') && l->n - l->at > 2 &&
@@ -231,7 +231,7 @@ static int inside(struct lexer *l, const char *end, char *mark)
         rc = c == '\'' || c == '"' ? string(l)
              : is_digit(c)         ? lex_number(l)
              : begins_name(c)      ? name(l)
-                                   : sign(l);
+                                   : lex_sign(l);
     }
     return -1;
 }
@@ -277,7 +277,7 @@ static int comment(struct lexer *l, char *mark)
     while (end + 1 < l->n && !(l->s[end] == '#' && l->s[end + 1] == '}'))
         end++;
     if (end + 1 >= l->n)
-        return fail(l, "a comment has no end");
+        return fail_lexing(l, "a comment has no end");
     *mark = end > l->at ? l->s[end - 1] : 0;
     skip(l, end + 2 - l->at);
     return 0;

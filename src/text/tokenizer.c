@@ -212,8 +212,8 @@ static size_t token_len(const struct tokenizer *t, uint32_t id)
 
 /* All tokens that are of the set (bit f for flags f) and have none of the flags
  * `skip`, sorted. */
-static int collect(const struct tokenizer *t, struct token_refs *r,
-                   unsigned set, unsigned skip, struct err *err)
+static int collect_tokens(const struct tokenizer *t, struct token_refs *r,
+                          unsigned set, unsigned skip, struct err *err)
 {
     struct token_ref *ref;
     uint32_t id;
@@ -288,7 +288,7 @@ static int collect_special(const struct tokenizer *t, struct splitter *s,
 {
     size_t i;
 
-    if (collect(t, &s->refs, set, TOKEN_NORMALIZED, err))
+    if (collect_tokens(t, &s->refs, set, TOKEN_NORMALIZED, err))
         return -1;
     for (i = 0; i < s->refs.n; i++) {
         const struct token_ref *r = &s->refs.ref[i];
@@ -354,11 +354,11 @@ static int read_tokens(struct tokenizer *t, struct tokenizer_reader *r,
             return -1;
     if (t->kind == TOK_UNIGRAM)
         find_unknown_score(t);
-    if (collect(t, &t->normal, 1u << 0, 0, err) ||
-        collect(t, &t->user_defined, 1u << TOKEN_USER, 0, err) ||
+    if (collect_tokens(t, &t->normal, 1u << 0, 0, err) ||
+        collect_tokens(t, &t->user_defined, 1u << TOKEN_USER, 0, err) ||
         collect_special(t, &t->user, 1u << TOKEN_USER, err) ||
-        collect_special(t, &t->special,
-                        1u << TOKEN_USER | 1u << TOKEN_CONTROL, err) ||
+        collect_special(t, &t->special, 1u << TOKEN_USER | 1u << TOKEN_CONTROL,
+                        err) ||
         (t->second && collect_normalized(t, err)))
         return -1;
     return index_bytes(t, err);

@@ -194,8 +194,8 @@ static void put_all(const struct tok_build *b, struct buf *out)
 }
 
 /* The bytes in `out`, which is empty, and the tokenizer made of them. */
-static int make(const struct tok_build *b, struct buf *out,
-                struct tokenizer **t, struct err *err)
+static int make_tokenizer(const struct tok_build *b, struct buf *out,
+                          struct tokenizer **t, struct err *err)
 {
     put_all(b, out);
     if (buf_check(out, "the tokenizer", err))
@@ -211,7 +211,7 @@ int tok_build_try(const struct tok_build *b, struct tokenizer **out,
     int rc;
 
     buf_init(&bytes, MAX_BYTES);
-    rc = make(b, &bytes, out, err);
+    rc = make_tokenizer(b, &bytes, out, err);
     buf_clear(&bytes);
     return rc;
 }
@@ -224,7 +224,7 @@ int tok_build_write(const struct tok_build *b, struct buf *out,
     int rc;
 
     buf_init(&bytes, MAX_BYTES);
-    rc = make(b, &bytes, &t, err);
+    rc = make_tokenizer(b, &bytes, &t, err);
     if (!rc && bytes.len > out->max - out->len)
         rc = err_set(err, ERR_INPUT, "the tokenizer is over %zu bytes",
                      out->max);

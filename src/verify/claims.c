@@ -30,8 +30,8 @@ void claims_kind(char kind[32], const struct item *it)
         kind[0] = '\0';
 }
 
-static void report(struct claims *c, struct id item,
-                   const struct check_claim *told)
+static void report_one(struct claims *c, struct id item,
+                       const struct check_claim *told)
 {
     struct check_claim cl = *told;
     char id[ID_TEXT];
@@ -45,17 +45,22 @@ static void report(struct claims *c, struct id item,
 void claims_report(struct claims *c, struct id item, const char *what,
                    const char *against, const char *detail, const char *wrong)
 {
-    report(c, item, &(struct check_claim){
-        .what = what, .against = against, .holds = wrong == NULL,
-        .detail = wrong ? wrong : detail });
+    report_one(c, item,
+               &(struct check_claim){ .what = what,
+                                      .against = against,
+                                      .holds = wrong == NULL,
+                                      .detail = wrong ? wrong : detail });
 }
 
 void claims_open(struct claims *c, struct id item, const char *what,
                  const char *why)
 {
-    report(c, item, &(struct check_claim){
-        .what = what, .against = "nothing", .holds = true, .open = true,
-        .detail = why });
+    report_one(c, item,
+               &(struct check_claim){ .what = what,
+                                      .against = "nothing",
+                                      .holds = true,
+                                      .open = true,
+                                      .detail = why });
 }
 
 /* ---- of every item ------------------------------------------------------- */

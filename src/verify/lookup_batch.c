@@ -249,7 +249,8 @@ static const char *not_ours(const struct collect *w,
     return NULL;
 }
 
-static int collect(struct collect *w, const struct buf *ids, struct err *err)
+static int collect_results(struct collect *w, const struct buf *ids,
+                           struct err *err)
 {
     struct lookup_item b;
     int rc = 0;
@@ -310,12 +311,12 @@ int lookup_batch(struct lookup *l, struct claims *c,
         goto out;
     }
     if (lookup_order_init(&w.order, s->s.count, err) ||
-        draw(&w.drawn, s->s.count,
-             v->compute && !v->draws ? v->n_compute : 0, err) ||
+        draw(&w.drawn, s->s.count, v->compute && !v->draws ? v->n_compute : 0,
+             err) ||
         draw(&w.looked, s->s.count, N_HIDDEN, err) ||
         lookup_ids(l, statement->it.head.address, KIND_BUNDLE, &s->s.batch,
                    &ids, MAX_BUNDLES, err) ||
-        collect(&w, &ids, err))
+        collect_results(&w, &ids, err))
         goto out;
     if (w.order.n_seen != w.order.n && !c->failed) {
         err_set(err, ERR_RETRY, "%" PRIu64 " of %" PRIu32 " answers are"

@@ -201,8 +201,8 @@ static void compare_output(struct recompute *r, const struct position *p)
 }
 
 /* Report a position; theirs is NULL if the record has no leaves. */
-static void report(struct recompute *r, const struct trace_leaf *mine,
-                   const struct trace_leaf *theirs)
+static void report_step(struct recompute *r, const struct trace_leaf *mine,
+                        const struct trace_leaf *theirs)
 {
     struct recompute_step s = {
         .position = mine->position,
@@ -248,7 +248,7 @@ static void on_position(void *self, void *user, const struct position *p)
         compare_leaf(r, &mine, &theirs);
     compare_logits(r, p->position);
     compare_output(r, p);
-    report(r, &mine, r->rec->leaf ? &theirs : NULL);
+    report_step(r, &mine, r->rec->leaf ? &theirs : NULL);
 }
 
 /* ---- the end ------------------------------------------------------------ */

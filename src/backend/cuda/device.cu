@@ -502,8 +502,8 @@ static int usable(struct device *d, uint64_t *out, struct err *err)
     return 0;
 }
 
-static int make(struct device *d, const struct backend_load *want,
-                struct err *err)
+static int make_device(struct device *d, const struct backend_load *want,
+                       struct err *err)
 {
     uint64_t memory = 0;
 
@@ -526,7 +526,7 @@ static int device_load(struct backend *b, const struct model *m,
         return -1;
     unload(d);
     d->model = m;
-    if (make(d, want, err)) {
+    if (make_device(d, want, err)) {
         unload(d);
         cudaGetLastError(); /* or the next launch is taken for it */
         return -1;

@@ -284,7 +284,7 @@ static int attend_tiles(const struct layer_pass *p, const struct cuda_tiles *t,
 }
 
 /* o = attention of every row over what its sequence remembers. */
-static int attend(const struct layer_pass *p, struct err *err)
+static int attend_blocks(const struct layer_pass *p, struct err *err)
 {
     const struct device *d = p->d;
     bool last = p->layer + 1 == p->rec->n_layers;
@@ -330,7 +330,7 @@ static int attention_part(struct layer_pass *p, uint32_t m_q, struct err *err)
     p->m = m_q;
     if (p->m == 0)
         return 0;
-    if (attend(p, err))
+    if (attend_blocks(p, err))
         return -1;
     CUDA_TRY(enter(p, cuda_array<float>(d, PLAN_O), y->o.cols, NULL, OP_O),
              err);

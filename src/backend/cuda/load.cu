@@ -279,7 +279,7 @@ struct vectors {
 };
 
 /* Append n floats of the model, or nothing for NULL. */
-static const float *append(struct vectors *v, const float *x, size_t n)
+static const float *append_vector(struct vectors *v, const float *x, size_t n)
 {
     size_t at = v->n;
 
@@ -299,20 +299,20 @@ static void append_all(struct cuda_weights *w, struct vectors *v,
     size_t kv = (size_t)r->n_kv_heads * r->head_dim;
     bool wide = r->flags & MODEL_WIDE_NORM;
 
-    w->final_norm = append(v, m->final_norm, r->dim);
+    w->final_norm = append_vector(v, m->final_norm, r->dim);
     for (uint32_t l = 0; l < r->n_layers; l++) {
         const struct model_layer *from = &m->layers[l];
         struct cuda_layer *y = &w->layer[l];
 
-        y->attn_norm = append(v, from->attn_norm, r->dim);
-        y->attn_after = append(v, from->attn_after, r->dim);
-        y->ffn_norm = append(v, from->ffn_norm, r->dim);
-        y->ffn_after = append(v, from->ffn_after, r->dim);
-        y->bias = append(v, from->bq, q);
-        append(v, from->bk, kv);
-        append(v, from->bv, kv);
-        y->q_norm = append(v, from->q_norm, wide ? q : r->head_dim);
-        y->k_norm = append(v, from->k_norm, wide ? kv : r->head_dim);
+        y->attn_norm = append_vector(v, from->attn_norm, r->dim);
+        y->attn_after = append_vector(v, from->attn_after, r->dim);
+        y->ffn_norm = append_vector(v, from->ffn_norm, r->dim);
+        y->ffn_after = append_vector(v, from->ffn_after, r->dim);
+        y->bias = append_vector(v, from->bq, q);
+        append_vector(v, from->bk, kv);
+        append_vector(v, from->bv, kv);
+        y->q_norm = append_vector(v, from->q_norm, wide ? q : r->head_dim);
+        y->k_norm = append_vector(v, from->k_norm, wide ? kv : r->head_dim);
     }
 }
 
