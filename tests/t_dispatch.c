@@ -18,14 +18,14 @@
 #include "mpi/queue.h"
 #include "tests/batch_util.h"
 
-#define LOST_S 10
-#define RANKS 3
+enum { LOST_S = 10, RANKS = 3 };
 
 /* ---- the clock and the link ---------------------------------------------- */
 
 static double seconds = 1000;
 
 /* What clock_s is in the sources of this test (Makefile.am). */
+double test_clock_s(void);
 double test_clock_s(void)
 {
     return seconds;
