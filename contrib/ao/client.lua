@@ -1,12 +1,12 @@
--- What an author of DApps requires: a model is asked through a queue, and the
--- answer, which comes in a later message, reaches a function.
+-- The client for DApps: ask a model through a queue; the answer, which arrives
+-- in a later message, is passed to a function.
 --
 --     local apus = require("apus.client")
 --     apus.ask(QUEUE, "Why is the sky blue?", { max_tokens = 64 },
 --         function(answer, err) ... end)
 --
--- doc/queue.md describes it, and the messages behind it.  What is asked stays
--- in the global ApusClient, so that loading this again loses nothing.
+-- doc/queue.md describes it, and the messages behind it.  Pending requests are
+-- kept in the global ApusClient, so that reloading this file loses nothing.
 
 local json = require("json")
 local apus = { VERSION = "1.0", TIMEOUT = 86400 }
@@ -33,8 +33,8 @@ end
 -- Options that are said in a tag, not among the parameters of the model.
 local TAGS = { model = "X-Model", node = "X-Node", session = "X-Session" }
 
--- JSON in which an integer keeps all of its digits and names are in one order:
--- whoever computes this process must come to the same bytes.
+-- JSON in which integers keep all digits and names have a fixed order: every
+-- evaluation of this process must give the same bytes.
 local function encode(v)
     local names, out = {}, {}
     if type(v) ~= "table" then
@@ -86,14 +86,14 @@ local function put_prompt(tags, prompt)
 end
 
 -- Ask.  Options are parameters of the model (max_tokens, temperature, seed ..)
--- and model, node, session, timeout (seconds; a day).  What is returned is the
--- reference of the request, for status and cancel.
+-- and model, node, session, timeout (seconds; a day).  Returns the reference of
+-- the request, for status and cancel.
 --
 -- call(answer, nil) or call(nil, err), once.  answer: text, empty where it is
 -- long; item, which has all of it on Arweave, signed; attestation, ids and
--- hashes; session.  err: code and message, of what the queue refuses (400, 402,
--- 404, 409, 429, 503) or nobody can answer (422, 503); 408 if no answer came
--- in time, 499 if it was cancelled, 502 if it cannot be read.
+-- hashes; session.  err: code and message: rejected by the queue (400, 402,
+-- 404, 409, 429, 503), impossible to answer (422, 503), no answer in time
+-- (408), cancelled (499), unreadable (502).
 function apus.ask(queue, prompt, options, call)
     options = options or {}
     must(is_id(queue), "queue must be an id of 43 characters")
@@ -136,17 +136,17 @@ local function say(action, reference, list, call)
     } })
 end
 
--- How far a request is that waits for its answer: call(status, nil), whose
--- state is pending, leased, done or gone, with what else the queue says, its
--- names in lower case; or call(nil, err).
+-- Ask for the status of a pending request: call(status, nil), where
+-- status.state is pending, leased, done or gone, beside the queue's other tags,
+-- their names in lower case; or call(nil, err).
 function apus.status(reference, call)
     must(type(call) == "function", "the last argument must be a function")
     say("Status", reference, "status", call)
 end
 
--- Give a request up: its own function hears code 499 then, and call(true).
--- Where a node has begun it cannot be: call(nil, err) with code 409, and the
--- answer still comes.  call may be left out.
+-- Cancel a request: its own function gets code 499, then call(true) follows.
+-- If a node has begun, call(nil, err) with code 409, and the answer still
+-- comes.  call may be nil.
 function apus.cancel(reference, call)
     must(call == nil or type(call) == "function",
         "the last argument must be a function or nil")
@@ -157,7 +157,8 @@ end
 
 local LISTS = { ["Status-Response"] = "status", ["Cancel-Response"] = "cancel" }
 
--- What this message answers: only the queue that was asked is heard.
+-- Find the request that this message answers; only messages from its queue
+-- count.
 local function answered(msg)
     local tags = msg.Tags or {}
     local a = C.asked[tags["X-Reference"] or ""]
@@ -170,7 +171,8 @@ local function answered(msg)
     return list and list[1] and a
 end
 
--- Forgotten when nobody waits any more: each is called once.
+-- Take a list of waiting functions, each of which is called once, and forget
+-- the request when none waits any more.
 local function take(a, reference, list)
     local call = list and table.remove(a[list], 1) or a.call
     if not list then
@@ -232,7 +234,7 @@ end
 
 -- ---- time ------------------------------------------------------------------
 
--- The scheduler's, in ms; 0 where a tag stands in its place.
+-- The scheduler's time in ms; 0 if a tag replaces it.
 local function time_of(msg)
     for _, t in ipairs(type(msg.TagArray) == "table" and msg.TagArray or {}) do
         if tostring(t.name):lower() == "timestamp" then

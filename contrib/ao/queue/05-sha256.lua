@@ -1,5 +1,5 @@
--- What every file of the queue shares stands in one table, which is global so
--- that the parts (doc/queue.md, "The code") find it.
+-- All files of the queue share one table, which is global so that the parts
+-- (doc/queue.md, "The code") find it.
 ApusQueue = {}
 local lib = ApusQueue
 

@@ -1,10 +1,10 @@
 local lib = ApusQueue
 
 -- ---- the loader ------------------------------------------------------------
--- A message on AO has less room than the queue needs, so that a process begins
--- with this part, and its owner sends the others as Evals, each of which calls
--- take() with its text.  They run when all are there.  Until then whoever asks
--- for anything gets 503, and code of before serves no more.
+-- The queue is larger than a message on AO may be.  So a process begins with
+-- this part, and its owner sends the others as Evals, each of which calls
+-- take() with its text.  They run when all have arrived.  Until then every
+-- request gets 503, and the old code is no longer active.
 
 local MAX_PART, MAX_ECHO = 81920, 128
 
@@ -26,8 +26,8 @@ function lib.begin(n)
     return "apus queue: part 1 of " .. n
 end
 
--- Take part i.  The last one that was missing runs all of them; what raises an
--- error then leaves nothing of its message, so that it is missing again.
+-- Take part i.  The last missing one runs all of them; an error then undoes its
+-- message, so that it is missing again.
 function lib.take(i, text)
     assert(not lib.code, "the queue is whole: new code begins with part 1")
     assert(math.type(i) == "integer" and i >= 2 and i <= parts.n,
@@ -49,8 +49,8 @@ end
 
 -- ---- what is said before the queue is whole --------------------------------
 
--- What the answer echoes of a message: its tags of these names, as the queue
--- reads them, "" where there is none that can be echoed.
+-- The tags that an answer echoes, as the queue reads them, "" if a tag is
+-- missing or cannot be echoed.
 local function spoken(msg)
     local said = { action = "", reference = "", ["x-reference"] = "" }
     local tags = type(msg.TagArray) == "table" and msg.TagArray or {}
@@ -65,8 +65,8 @@ local function spoken(msg)
     return said
 end
 
--- Who gets the answer: who signed, or the process that an authority speaks
--- for; nil for an authority itself.  Whether it is a process.
+-- Return who gets the answer: the signer, or the process that an authority
+-- speaks for; nil for an authority itself.  And whether it is a process.
 local function asker(msg)
     for _, address in ipairs(ao.authorities or {}) do
         if address == msg.Owner then

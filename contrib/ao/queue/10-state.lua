@@ -1,10 +1,11 @@
--- The queue of requests: a process on AO (doc/queue.md).  DApps leave requests
--- in it, nodes lease them in batches and bring results, it tells the DApps.
+-- The queue of requests: a process on AO (doc/queue.md).  DApps submit
+-- requests, nodes lease them in batches and complete them, and the queue
+-- answers the DApps.
 --
--- What a stranger can send is judged first, by one handler that refuses.  A
--- handler looks at everything, then changes the state, then sends: what raises
--- leaves nothing.  No result may depend on the order of pairs(), on floats or
--- on the clock, for every compute unit must come to the same bytes.
+-- One handler checks and rejects messages first.  Every other handler checks
+-- everything, then changes the state, then sends, so that an error leaves no
+-- trace.  No result may depend on the order of pairs(), on floats or on the
+-- clock, since every compute unit must get the same bytes.
 
 local lib = ApusQueue
 
@@ -51,8 +52,8 @@ local function new_state()
 end
 
 Queue = Queue or new_state()
--- A process that has run older code keeps its state: what this had not yet
--- comes in.  No order of pairs() shows.
+-- A process that ran older code keeps its state: add the fields that it lacks,
+-- independent of the order of pairs().
 if OLD[Queue.format] then
     for name, value in pairs(new_state()) do
         if Queue[name] == nil then
@@ -92,7 +93,7 @@ local Q = Queue
 
 -- ---- time ------------------------------------------------------------------
 
--- Time less the pauses of mode "all": what waits does not grow old in them.
+-- Time without the pauses of mode "all", in which pending requests do not age.
 local function clock()
     return (Q.paused == "all" and Q.stopped_at or Q.now) - Q.stopped
 end

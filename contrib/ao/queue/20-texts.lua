@@ -9,7 +9,7 @@ local function is_id(s)
         s:find("[AEIMQUYcgkosw048]$") ~= nil
 end
 
--- Who sent something is for the network to spell: base64url, 0x and hexadecimal
+-- The network defines the spelling of senders: base64url, 0x and hexadecimal
 -- digits, base58.
 local function is_address(s)
     return type(s) == "string" and #s >= 1 and #s <= 64 and
@@ -148,7 +148,8 @@ local function unbase64url(s)
     return table.concat(out)
 end
 
--- Tells apart two requests of one requester, who gains nothing by fooling it.
+-- Distinguishes two requests of one requester, who gains nothing by a
+-- collision.
 local function sum_of(s)
     local h = #s
     for i = 1, #s do

@@ -23,7 +23,7 @@ local function scan_code(s, at)
     return code and tonumber(code, 16) or fail(at, "bad escape")
 end
 
--- A \u escape: its text, and where it goes on.
+-- Read a \u escape: its text, and the position after it.
 local function scan_unicode(s, at)
     local code = scan_code(s, at)
     at = at + 6
@@ -157,7 +157,7 @@ scan_value = function(s, at, depth)
     return scan_number(s, at)
 end
 
--- The value, or nil and why it is none.
+-- Return the value, or nil and why the text is invalid.
 local function scan(s, max)
     if not is_text(s, max) then
         return nil, "a text of at most " .. max .. " bytes of UTF-8 expected"
@@ -171,12 +171,11 @@ local function scan(s, max)
     return value
 end
 
--- AOS decodes Data under application/json before any handler, forgets the text
--- and lets through what scan refuses: a key twice, a comma too many.  So what
--- was decoded last is remembered, for scan to read it again.  Where decoding
--- fails, the message would end there, without an answer: AOS, which decodes
--- outside of the coroutine of the handlers, gets an empty table, and scan fails
--- in its turn.
+-- AOS decodes Data under application/json before any handler, forgets the text,
+-- and accepts what scan rejects: repeated keys, trailing commas.  So the last
+-- decoded text is remembered, and scan reads it again.  If decoding failed, the
+-- message would end there, without an answer: AOS, which decodes outside of the
+-- handlers' coroutine, then gets an empty table, and scan fails later.
 local decoded_text
 do
     local json, text, value = require("json"), nil, nil
@@ -190,7 +189,7 @@ do
         text, value = s, got
         return value
     end
-    -- The text of which AOS has made these data (nothing and false are "").
+    -- Return the text that AOS decoded into these data (nil and false are "").
     decoded_text = function(data)
         return rawequal(value or "", data) and text or nil
     end

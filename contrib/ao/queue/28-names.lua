@@ -6,8 +6,8 @@ local quote, NULL, scaled = lib.quote, lib.NULL, lib.scaled
 -- read, "*" and the values that are listed change nothing, "=" names what is
 -- meant.
 
--- Of a member "take" or "pass", or nil and why it is refused.  Its row is group
--- and key; a message calls it path and key.
+-- Return "take" or "pass" for a member, or nil and why it is rejected.  Its row
+-- is group and key; a message calls it path and key.
 local judge
 do
     local rows, order = {}, {}

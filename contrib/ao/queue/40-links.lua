@@ -13,7 +13,7 @@ local function place(h, at, id)
     h.of[id][h.at] = at
 end
 
--- Put an id where it belongs, from a place that is free.
+-- Move an id from a free place to where it belongs.
 function heap.settle(h, at, id)
     local list, of = h.list, h.of
     while at > 1 and h.first(of[id], of[list[at // 2]], id, list[at // 2]) do
@@ -63,8 +63,8 @@ local by_age = { list = Q.ages, of = Q.open, at = "slot",
         return before(a, b)
     end }
 
--- A state that was taken over: in whatever order it is filled, the same one
--- comes first.
+-- Fill the heap of an older state: the same request comes first in any order of
+-- insertion.
 if #Q.ages == 0 then
     for id, r in pairs(Q.open) do
         if r.lease == "" and r.answer == "" then
@@ -275,7 +275,7 @@ local function open_request(id, r)
     Q.size = Q.size + #r.line
 end
 
--- Out of wherever it is; it is open no more.
+-- Remove a request from every list; it is no longer open.
 local function close_request(id)
     local r = Q.open[id]
     if r.lease ~= "" then
@@ -321,7 +321,7 @@ local function done_read(text)
     return d
 end
 
--- A finished request, nil if there is none of that id.
+-- Return a finished request, nil if no such id is known.
 local function done_get(id)
     return Q.done[id] and done_read(Q.done[id])
 end
@@ -351,8 +351,8 @@ local function done_forget()
     end
 end
 
--- What time alone does.  Of leases that ended together the older one comes to
--- stand in front.
+-- Apply the passing of time.  Of leases that end together the older one comes
+-- first.
 local function pass_time()
     local ended = {}
     while Q.heap[1] and Q.leases[Q.heap[1]].ends <= Q.now do

@@ -12,7 +12,7 @@ local close_leased = lib.close_request
 
 local answers = {}
 
--- The time of a node: the clock less what it was late.
+-- A node's time: the clock without the time for which the node was late.
 function answers.time(address)
     local node = Q.nodes[address]
     return clock() - node.stood -
@@ -70,7 +70,7 @@ function answers.put(id, d, count)
     begin(id, d, count)
 end
 
--- An answer that nobody asked for here: a claim.
+-- Add an answer that was not requested here: a claim.
 function answers.claim(id, r, d)
     lib.open_request(id, r)
     Q.n_claims = (Q.n_claims or 0) + 1
@@ -82,7 +82,8 @@ function answers.change(id, d)
     Q.open[id].answer = done_text(d)
 end
 
--- A dispute over an answer stops its window; with the last one it goes on.
+-- A dispute over an answer stops its window, which continues when the last
+-- dispute ends.
 function answers.stop(id)
     local r = Q.open[id]
     if r.disputes == 0 then
@@ -119,8 +120,8 @@ local function take_out(id)
     r.answer, r.disputes = "", 0
 end
 
--- The answer was wrong: the request waits in front, and nobody brings that
--- result again.
+-- The answer was wrong: the request is pending again, ahead of the others, and
+-- this result is rejected from now on.
 function answers.undo(id)
     local r, d = Q.open[id], answers.get(id)
     r.wrong = r.wrong == "" and d.result or r.wrong .. " " .. d.result
@@ -148,8 +149,8 @@ local function finish(id)
     done_put(id, done_text(d))
 end
 
--- What ends by time ends twice: found over, it has an hour more, so that after
--- an outage everybody has that hour.
+-- Windows close in two steps: one found expired gets another hour, so that
+-- after an outage everybody has that hour.
 function answers.look()
     local left = MANY.ended
     for _, address in ipairs(Q.node_list) do

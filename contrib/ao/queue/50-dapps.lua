@@ -106,13 +106,13 @@ local function price_of(model)
     return model.price ~= "" and model.price or Q.price
 end
 
--- Whether a node may do anything; Revoke names the block from which not.
+-- Whether a node is allowed; Revoke names the block at which that ends.
 local function is_allowed(address)
     local node = Q.nodes[address]
     return node ~= nil and (node.revoked < 0 or Q.height < node.revoked)
 end
 
--- Whether nothing has been heard of a node for Idle-Days.
+-- Whether a node has sent no message for Idle-Days.
 local function is_silent(address)
     return Q.nodes[address].seen + Q.idle_days * DAY_MS <= clock()
 end

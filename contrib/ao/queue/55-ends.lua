@@ -6,11 +6,12 @@ local is_silent = lib.is_silent
 
 -- ---- what ends without an answer -------------------------------------------
 
--- What the message at hand ends; its requesters hear after its sender.
+-- The requests that the current message ends; their requesters are answered
+-- after its sender.
 local ends = { list = {} }
 
--- End a request with 503.  Why is the queue's own word: what a node says of
--- itself is not for strangers.
+-- End a request with 503.  The reason is the queue's own: a node's text is not
+-- shown to strangers.
 function ends.give_up(id, why)
     local r = Q.open[id]
     close_request(id)
@@ -26,7 +27,7 @@ function ends.tell()
     ends.list = {}
 end
 
--- What waits for a node that will not come.
+-- End the requests for a node that will not come back.
 local function end_of_node(address, why, left)
     for _, model in ipairs(Q.model_list) do
         local ring = Q.rings[model .. address]
@@ -38,8 +39,8 @@ local function end_of_node(address, why, left)
     return left
 end
 
--- End what waits and will not be answered; at most so much in one message,
--- the next one goes on.
+-- End pending requests that will not be answered; a message ends at most
+-- MANY.ended of them, and the next one continues.
 function ends.look()
     local left = MANY.ended
     while left > 0 and Q.ages[1] and

@@ -18,7 +18,7 @@ local answers = lib.answers
 
 -- ---- what nodes say --------------------------------------------------------
 
--- A node that may speak, or nil when it was refused.
+-- Return the node that sent the message, or nil if it was rejected.
 local function node_of(m, paused)
     if not is_allowed(m.from) then
         return refuse(m, 403, "this address is not a node of the queue")
@@ -381,8 +381,8 @@ local function wrong_result(l, r)
     return integer(l.count, 1, n) == nil and "more results than lines" or nil
 end
 
--- A result for a request that has one, final or not.  Who never had it
--- contradicts nobody.
+-- A result for a request that has one, final or not.  A result from a node that
+-- never leased the request is not a conflict.
 local function compare(m, l, d, result)
     if d.result == result then
         return "Repeated"
@@ -401,7 +401,7 @@ local function compare(m, l, d, result)
     return "Conflicts"
 end
 
--- Take one in: what it counts as, and what there is to tell, or why not.
+-- Take a result: return what it counts as, and the reason if it is rejected.
 local function take_result(m, l)
     local r = Q.open[l.request]
     local d = done_get(l.request) or answers.get(l.request)

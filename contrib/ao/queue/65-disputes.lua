@@ -141,7 +141,7 @@ local function undo(d)
     end
 end
 
--- Tell who has a part in it, each once.
+-- Send the verdict to everyone involved, once each.
 local function tell(id, d, fault, statement)
     local told = {}
     local parties = { d.requester, d.node, d.challenger }
@@ -203,8 +203,8 @@ local function is_among(list, address)
     return false
 end
 
--- Where a challenge costs nothing: what of the queue a sender is, nil a
--- stranger.
+-- The sender's role in the queue, nil for a stranger: challenges are free for
+-- those with a role.
 local function challenger_of(m, r)
     if r.kind == "claim" then
         return (r.session == "" or r.session == m.from) and "challenger" or nil
@@ -317,8 +317,8 @@ function action.Challenge(m)
         until_of(d) })
 end
 
--- The dispute of a move by one of these parties, at its place; or nothing, when
--- the sender was told why not.
+-- Return the dispute that a move of one of these parties belongs to; or
+-- nothing, if the move was rejected.
 local function dispute_of(m, parties, turn)
     local d = Q.disputes[m.tag.dispute or ""]
     if Q.paused == "all" then
@@ -485,7 +485,7 @@ function action.Dispute(m)
         table.concat(out))
 end
 
--- What the message at hand decided; told after the answer to it.
+-- The verdicts of the current message, sent after its answer.
 disputes.news = {}
 function disputes.tell()
     for _, news in ipairs(disputes.news) do

@@ -6,9 +6,9 @@ local answer, refuse, action = lib.answer, lib.refuse, lib.action
 local answers, is_allowed = lib.answers, lib.is_allowed
 
 -- ---- claims ----------------------------------------------------------------
--- A result that was not asked for here, of a file or of another queue, which a
--- node lays open to be disputed: an answer to nobody, known by its own hash,
--- whose window is 30 days.
+-- A claim is a result from a file or from another queue that a node opens to
+-- challenges here.  It has no requester, is identified by its hash, and its
+-- window is 30 days.
 
 local MAX_CLAIMS = 256
 

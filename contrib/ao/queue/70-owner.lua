@@ -24,7 +24,7 @@ local function is_operator(m)
     return is_owner(m)
 end
 
--- Whether the sender may command; if not it was told.
+-- Whether the sender may command; if not, it has been answered.
 local function commands(m, owner_only)
     if owner_only and is_owner(m) or not owner_only and is_operator(m) then
         return true
@@ -70,7 +70,7 @@ function action.Revoke(m)
     answer(m, 200)
 end
 
--- A request that nobody can answer holds its place no longer.
+-- Drop a request that cannot be answered, to free its place.
 function action.Drop(m)
     local id = m.tag.request or ""
     if not commands(m) then
@@ -258,7 +258,8 @@ function action.Pause(m)
     answer(m, 200, { "Paused", mode })
 end
 
--- An empty Owner is nobody; none at all would be whoever comes next.
+-- An empty Owner means no one; without Owner the next sender would become the
+-- owner.
 function action.Freeze(m)
     if not commands(m, true) then
         return
@@ -270,7 +271,7 @@ function action.Freeze(m)
     answer(m, 200)
 end
 
--- Payment comes later; until then what is paid goes back.
+-- Payment is not implemented: return what is paid.
 action["Credit-Notice"] = function(m)
     if Q.token ~= "" and m.from == Q.token and is_amount(m.tag.quantity) and
         is_address(m.tag.sender) then

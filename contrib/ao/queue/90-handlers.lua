@@ -100,8 +100,8 @@ local function read(msg)
     return m
 end
 
--- What changes nothing is answered without an address, too: a client's dry run
--- has none, or one that is made up.
+-- Messages that change nothing are also answered without an address: a client's
+-- dry run has none, or an invented one.
 local QUESTIONS = { Info = true, Models = true, Nodes = true, Status = true,
     Balance = true, Disputes = true, Dispute = true }
 
@@ -207,7 +207,7 @@ Handlers.add("apus-queue", function(msg)
     return action[read(msg).action] ~= nil
 end, dispatch)
 
--- What nobody asked for does not stay in an inbox.
+-- Do not keep other messages in an inbox.
 Handlers.add("apus-rest", function() return true end, function() end)
 Inbox = {}
 
