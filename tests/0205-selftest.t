@@ -1,6 +1,7 @@
 #!/bin/sh
 # Goal of this test: a build that contracts or reorders is refused by the
 # start-up self-test; one that is merely optimised is not.
+# part: all
 set -eu
 
 top=${top_srcdir:-.}

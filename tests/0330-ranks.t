@@ -2,6 +2,7 @@
 # Batches on several threads and ranks: the same bytes from 1 to 4 ranks,
 # with and without a restart, with a rank that is killed or silent, and with a
 # request that ends every process which computes it.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/slow.sh"

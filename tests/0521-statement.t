@@ -4,6 +4,7 @@
 # another model, or answers a message that says something else.  apus verify
 # finds it in what is published, and in a part of the checkpoint.
 # part: san
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

@@ -3,6 +3,7 @@
 # renames and posts, at each of them with APUS_LONG: the next one finishes it,
 # with the same items, each paid once.  Needs a build with --enable-crash-tests;
 # the others end it at odd moments only.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

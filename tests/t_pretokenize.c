@@ -2,6 +2,8 @@
  * Before merging.  Covers: where each pre-tokenizer pattern cuts a text, by
  * example and against the regular expressions that define them (PCRE2), and
  * which patterns of tokenizer.json are known.
+ *
+ * part: all
  */
 #include <config.h>
 

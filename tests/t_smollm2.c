@@ -4,6 +4,8 @@
  * texts and chats, and the greedy answers of X1, id for id, on every kernel
  * of this machine but the slow reference.  APUS_LONG=1: on the reference, too,
  * and 12,288 positions against float.
+ *
+ * part: all
  */
 #include <config.h>
 
