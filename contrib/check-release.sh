@@ -50,7 +50,8 @@ do_quickstart() {
 # that look at what it ships.
 do_distcheck() {
     rm -f build/gcc/apus-*.tar.gz
-    set -- TESTS="tests/1002-manual.t tests/1003-documents.t" check_PROGRAMS=
+    set -- TESTS="tests/1002-manual.t tests/1003-documents.t" check_PROGRAMS= \
+        check_LIBRARIES=
     # shellcheck disable=SC2046
     [ $wide = no ] || set -- TESTS="$(echo $(tests_in_release))"
     make -C build/gcc -j"$jobs" distcheck "$@" \

@@ -119,11 +119,6 @@ const unsigned char *prover_vector(struct execution *x, const struct judge *g,
     return *own;
 }
 
-const unsigned char *prover_head(struct execution *x, uint32_t head)
-{
-    return x->now->vector[ENTRY_HEADS] + OPERATORS_ATTENDED * head;
-}
-
 /* Return the picked vector: x_(l+1) if the x of a layer was picked. */
 static const unsigned char *shown_vector(struct execution *x,
                                          const struct judge *g,

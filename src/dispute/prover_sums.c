@@ -15,6 +15,11 @@
 #include "kernels/x1.h"
 #include "model/model.h"
 
+const unsigned char *prover_head(struct execution *x, uint32_t head)
+{
+    return x->now->vector[ENTRY_HEADS] + OPERATORS_ATTENDED * head;
+}
+
 static float float_at(const unsigned char *v, size_t i)
 {
     return f32_from(get_u32(v + 4 * i));

@@ -6,6 +6,8 @@
 #include <config.h>
 
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,10 +20,47 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "base/plural.h"
 #include "queue/pull_internal.h"
 #include "queue/pull_line.h"
 #include "queue/client.h"
 #include "spool/request_file.h"
+
+void pulling_note(const struct pulling *x, const char *fmt, ...)
+{
+    struct err text = ERR_INIT;
+    char line[480];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
+    err_set(&text, ERR_NONE, "%s", line); /* one line, whatever is in it */
+    caller_note(&x->p->caller, true, text.text);
+}
+
+void pulling_note_release(const struct pulling *x, size_t n,
+                          const struct err *why)
+{
+    char *what;
+
+    what = n ? xasprintf("%zu request%s of batch %s", n, plural_s(n),
+                         id_text(x->b.id).s)
+             : xasprintf("the lease of batch %s", id_text(x->b.id).s);
+    if (x->p->client->sent)
+        pulling_note(x, "%s: the message that gives back was sent, and its"
+                     " answer cannot be read; if the queue did not take it,"
+                     " the lease ends by itself: %s", what, why->text);
+    else
+        pulling_note(x, "%s: not given back, the lease ends by itself: %s",
+                     what, why->text);
+    free(what);
+}
+
+char *pulling_wire(size_t k, const char *suffix)
+{
+    return xasprintf("wire/%04zu.%s", k, suffix);
+}
 
 int pulling_answer(const struct pulling *x, size_t k, struct ao_result *r,
                    const struct ao_out **out, struct err *err)
