@@ -434,9 +434,9 @@ static size_t vnni_max(const float *x, size_t n)
 }
 
 /* As x1_draw_weight; the product is below 2^31, so one conversion rounds it,
- * ties to even. */
-static void vnni_exp_weights(uint32_t *w, const float *x, size_t n, float max,
-                             float t)
+ * ties to even.  A temperature of 1, the usual one, divides nothing. */
+INLINE void exp_weights(const bool divide, uint32_t *w, const float *x,
+                        size_t n, float max, float t)
 {
     const __m512 least = _mm512_set1_ps(DRAW_LEAST * t);
 
@@ -448,11 +448,20 @@ static void vnni_exp_weights(uint32_t *w, const float *x, size_t n, float max,
         __m512i v = _mm512_setzero_si512();
 
         if (_mm512_mask_cmp_ps_mask(m, d, least, _CMP_GE_OQ))
-            v = _mm512_cvtps_epi32(
-                _mm512_mul_ps(exp16(_mm512_div_ps(d, _mm512_set1_ps(t))),
-                              _mm512_set1_ps(1073741824.0f)));
+            v = _mm512_cvtps_epi32(_mm512_mul_ps(
+                exp16(divide ? _mm512_div_ps(d, _mm512_set1_ps(t)) : d),
+                _mm512_set1_ps(1073741824.0f)));
         _mm512_mask_storeu_epi32(w + i, m, v);
     }
+}
+
+static void vnni_exp_weights(uint32_t *w, const float *x, size_t n, float max,
+                             float t)
+{
+    if (t == 1)
+        exp_weights(false, w, x, n, max, t);
+    else
+        exp_weights(true, w, x, n, max, t);
 }
 
 INLINE __m512i wide_sum(__m512i sum, __mmask16 m, const uint32_t *w)
