@@ -63,13 +63,18 @@ void x1_rope_row(float *cos, float *sin, const float *inv_freq, size_t half,
 
 void x1_w8_row(int8_t *w, float *scale, const float *x, size_t n)
 {
-    float a = 0, r = 0;
+    int32_t most = 0;
+    float a, r = 0;
 
+    /* sizes compare as their bits do, which compilers take some at a time; a
+     * NaN counts as nothing */
     for (size_t i = 0; i < n; i++) {
-        float v = x1_float(x1_bits(x[i]) & 0x7fffffffu);
+        int32_t size = (int32_t)(x1_bits(x[i]) & 0x7fffffffu);
 
-        a = v > a ? v : a;
+        size = size > 0x7f800000 ? 0 : size;
+        most = size > most ? size : most;
     }
+    a = x1_float((uint32_t)most);
     *scale = 0;
     if (a >= 0x1p-90f) {
         *scale = a / 127.0f;
