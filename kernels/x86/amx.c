@@ -313,8 +313,8 @@ INLINE __m512 block_sums(bool a8, int32_t (*c)[TILE_ROWS][16], size_t row)
 }
 
 /* Outputs n .. of the rows of a block, from row `first` on. */
-static void finish(const struct vnni_target *t, struct sums *s, size_t first,
-                   size_t n, bool two)
+static void finish_sums(const struct vnni_target *t, struct sums *s,
+                        size_t first, size_t n, bool two)
 {
     const struct x1_rows *in = t->in;
     size_t left = in->m - first, each = block_rows(in);
@@ -367,8 +367,8 @@ static void multiply_pair(const struct vnni_target *t, struct tile_pair *p,
 
             multiply_block(s, k > 0, a + b * kt * BLOCK_BYTES, p, k, n);
             if (k + n == kt)
-                finish(t, s, b * block_rows(in), nb * PACK_OUTS,
-                       p->second != NULL);
+                finish_sums(t, s, b * block_rows(in), nb * PACK_OUTS,
+                            p->second != NULL);
         }
     }
 }

@@ -206,8 +206,8 @@ static product_fn *const products[3][GROUP + 1] = {
 /* ---- what becomes of the sums ------------------------------------------- */
 
 /* Outputs n .. n + 7 of rows from `row` on. */
-static void finish(const struct avx2_target *t, int32_t (*c)[16], size_t row,
-                   size_t rows, size_t n)
+static void finish_sums(const struct avx2_target *t, int32_t (*c)[16],
+                        size_t row, size_t rows, size_t n)
 {
     for (size_t r = 0; r < rows; r++)
         put_outputs(t, row + r, n,
@@ -261,7 +261,8 @@ static void half_block(const struct avx2_target *t, const struct avx2_pass *p,
                 : turn < 4     ? next + turn * steps * 64
                                : b);
             if (s + 1 == p->segments && nb * PACK_OUTS + h * 8 < t->w->rows)
-                finish(t, sums + (f - r0), f, rows, nb * PACK_OUTS + h * 8);
+                finish_sums(t, sums + (f - r0), f, rows,
+                            nb * PACK_OUTS + h * 8);
         }
     }
 }

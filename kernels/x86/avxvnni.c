@@ -198,8 +198,8 @@ INLINE __m256i eight(const int32_t *c)
 }
 
 /* Outputs n .. n + 15 of rows from `row` on. */
-static void finish(const struct avx2_target *t, bool a8, int32_t (*c)[2][8],
-                   size_t row, size_t rows, size_t n)
+static void finish_sums(const struct avx2_target *t, bool a8,
+                        int32_t (*c)[2][8], size_t row, size_t rows, size_t n)
 {
     for (size_t i = row; i < row + rows; i++, c += a8 ? 1 : 2)
         for (size_t half = 0; half < 2 && n + 8 * half < t->w->rows; half++)
@@ -232,7 +232,7 @@ static void multiply_block(const struct avx2_target *t,
             (const unsigned char *)in->q + row * kt * PACK_TILE_K * slices, b,
             kt * 4, ahead, lines);
         ahead += lines * kt * STEP_BYTES;
-        finish(t, in->a8, c, row, rows, nb * PACK_OUTS);
+        finish_sums(t, in->a8, c, row, rows, nb * PACK_OUTS);
     }
 }
 

@@ -249,9 +249,9 @@ INLINE __m512 sums_of(const enum form form, int32_t (*c)[2][16], size_t half)
 
 /* Rows `row` on, block nb and, if there are two, the next one; or block nb of
  * gate and up. */
-INLINE void finish(const enum form form, const struct vnni_target *t,
-                   int32_t (*c)[2][16], size_t row, size_t rows, size_t nb,
-                   size_t blocks)
+INLINE void finish_sums(const enum form form, const struct vnni_target *t,
+                        int32_t (*c)[2][16], size_t row, size_t rows, size_t nb,
+                        size_t blocks)
 {
     size_t n = nb * PACK_OUTS;
 
@@ -269,11 +269,11 @@ static void finish_rows(const struct vnni_target *t, int32_t (*c)[2][16],
                         size_t row, size_t rows, size_t nb, size_t blocks)
 {
     if (t->in->a8)
-        finish(FORM_A8, t, c, row, rows, nb, blocks);
+        finish_sums(FORM_A8, t, c, row, rows, nb, blocks);
     else if (t->in->k <= FITS_K)
-        finish(FORM_FITS, t, c, row, rows, nb, blocks);
+        finish_sums(FORM_FITS, t, c, row, rows, nb, blocks);
     else
-        finish(FORM_A14, t, c, row, rows, nb, blocks);
+        finish_sums(FORM_A14, t, c, row, rows, nb, blocks);
 }
 
 /* ---- a matrix ------------------------------------------------------------ */

@@ -28,8 +28,9 @@
 /* Without dry runs each question takes a slot in the schedule. */
 #define SIGNED_S 600
 
-static void report(struct drain *d, struct id id, const struct answered *a,
-                   const char *what, const struct dispute_end *end)
+static void report_answer(struct drain *d, struct id id,
+                          const struct answered *a, const char *what,
+                          const struct dispute_end *end)
 {
     d->did = true;
     if (!end->over) {
@@ -56,7 +57,7 @@ static int concede(struct drain *d, const struct dispute *s,
               id_text(s->id).s, id_text(s->request).s);
     if (disputes_end(&d->puller.client, s->id, "Concede", &end, err))
         return -1;
-    report(d, s->id, a, "conceded", &end);
+    report_answer(d, s->id, a, "conceded", &end);
     return 0;
 }
 
@@ -87,7 +88,7 @@ static int show_records(struct drain *d, const struct dispute *s,
                           &end, err);
     buf_clear(&b);
     if (rc == 0)
-        report(d, s->id, a, what, &end);
+        report_answer(d, s->id, a, what, &end);
     return rc;
 }
 
@@ -137,12 +138,13 @@ static int compute_move(struct drain *d, const struct dispute *s,
     }
     rc = disputes_answer(&d->puller.client, s, x, what, &end, err);
     if (rc == 0)
-        report(d, s->id, a, what, &end);
+        report_answer(d, s->id, a, what, &end);
     execution_free(x);
     return rc;
 }
 
-static int answer(struct drain *d, const struct dispute *s, struct err *err)
+static int answer_dispute(struct drain *d, const struct dispute *s,
+                          struct err *err)
 {
     struct answered a = { .prompt = NULL };
     struct model *m;
@@ -176,10 +178,10 @@ static int look_at(struct drain *d, struct id id, struct err *err)
         return rc;
     rc = 0;
     if (s.node_turn)
-        rc = answer(d, &s, err);
+        rc = answer_dispute(d, &s, err);
     else if (disputes_past(&s) &&
              disputes_end(&d->puller.client, id, "Overdue", &end, NULL) == 0)
-        report(d, id, NULL, "reports a silent challenger", &end);
+        report_answer(d, id, NULL, "reports a silent challenger", &end);
     dispute_clear(&s);
     return rc;
 }

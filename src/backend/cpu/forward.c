@@ -172,7 +172,7 @@ static void turn_heads(struct forward *f, size_t i, float *x, size_t heads,
 }
 
 /* K and V of row i into the cache. */
-static void append(struct forward *f, size_t i, uint32_t layer)
+static void append_kv(struct forward *f, size_t i, uint32_t layer)
 {
     const struct backend_row *r = f->row[i];
     size_t kvh = f->model->rec.n_kv_heads;
@@ -203,7 +203,7 @@ static void heads_rows(void *self, size_t from, size_t to, size_t thread)
             forward_fetch_row(f, j->layer, i);
             turn_heads(f, i, f->kx + i * f->kv_dim, rec->n_kv_heads,
                        j->w->k_norm, j->layer, OP_K_HEAD);
-            append(f, i, j->layer);
+            append_kv(f, i, j->layer);
         }
         if (j->q)
             turn_heads(f, i, f->q + i * f->q_dim, rec->n_heads, j->w->q_norm,
