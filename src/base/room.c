@@ -99,8 +99,8 @@ static int refused(int fd, const char *path, uint64_t n, const char *helps,
     if (why == ENOSPC && fstatvfs(fd, &v) == 0)
         return no_room(path, n, free_bytes(&v), helps, err);
     errno = why;
-    err_errno(err, file_err_code(why), "cannot reserve %ju bytes for \"%s\"",
-              (uintmax_t)n, path);
+    err_errno(err, why == EFBIG ? ERR_RETRY : file_err_code(why),
+              "cannot reserve %ju bytes for \"%s\"", (uintmax_t)n, path);
     if (why == EFBIG)
         return err_set(err, err->code, "%s: allow larger files (ulimit -f), or"
                        " set part-size", err->text);
