@@ -1,13 +1,13 @@
 #!/bin/sh
 # What time ends in a dispute on localnet: a silent node loses, a silent
-# challenger does, each when it was reported twice; apus dispute says by its
-# exit status who was wrong.  Time passes by the owner's Eval, which puts the
-# turns of the queue back by hours.
+# challenger does, each when it was reported twice, also over a result of a
+# file; apus dispute says by its exit status who was wrong.  Time passes by the
+# owner's Eval, which puts the turns of the queue back by hours.
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"
 worker=$(dirname "$apus")/apus-worker
-fault=9/0/q/5
+fault=3/0/q/5
 mkdir node challenger
 
 net_up && r=0 || r=1
@@ -39,10 +39,33 @@ hours_pass() { # N
     netcall post "$url/mu/" Content-Type:application/octet-stream <item >reply
     sleep 1
 }
+# Ask for the answers to a file of one line: its request is printed.
+ask_file() {
+    printf '{"custom_id":"1","method":"POST","url":"%s","body":%s}\n' \
+        /v1/completions '{"prompt":"5 + 3 =","max_tokens":4,"temperature":0}' \
+        >q.jsonl
+    netcall sign "$net/dapp.json" - Content-Type=application/jsonl <q.jsonl \
+        >item
+    netcall post "$url/bundler/v1/tx" Content-Type:application/octet-stream \
+        <item >reply
+    sha=$(openssl dgst -sha256 -binary q.jsonl | base64 | tr '+/' '-_' |
+        tr -d '=')
+    netcall sign "$net/dapp.json" "$APUS_QUEUE" Data-Protocol=ao \
+        Variant=ao.TN.1 Type=Message Action=Infer-Batch \
+        "X-Source=$(netcall id <item)" X-Count=1 "X-Sha256=$sha" X-Model=nano \
+        X-Reference=file </dev/null >message
+    netcall post "$url/mu/" Content-Type:application/octet-stream <message \
+        >reply
+    netcall id <message
+}
 # A wrong answer, published: $item is its result.
-wrong_answer() { # NAME
-    request=$("$apus" request "$1 + 3 =" --temperature 0 --max-tokens 4 \
-        --wallet "$net/dapp.json" 2>err)
+wrong_answer() { # NAME, or file
+    if [ "$1" = file ]; then
+        request=$(ask_file)
+    else
+        request=$("$apus" request "$1 + 3 =" --temperature 0 --max-tokens 4 \
+            --wallet "$net/dapp.json" 2>err)
+    fi
     batch=$(node pull 2>>err | sed 's/[[:space:]].*//')
     "$worker" --alone --spool "$tmp/node" --pretend-fault $fault -- "$batch" \
         >out 2>err
@@ -60,28 +83,30 @@ challenger() { # STATUS NAME ARGUMENT...
 }
 
 # ---- a silent challenger -----------------------------------------------------
-wrong_answer 1
-challenger 75 "a dispute" "$item"
-dispute=$(sed -n 's/^challenge.\([^[:space:]]*\).*/\1/p' out)
-node drain --pretend-fault $fault >drained 2>&1 || :
-cp drained out
-has out 'this node shows records' "the node has shown its records"
-node drain >drained 2>&1 || :
-! grep -q silent drained && r=0 || r=1
-report $r "whose challenger is not late yet"
-hours_pass 2
-node drain >drained 2>&1 || :
-! grep -q silent drained && r=0 || r=1
-report $r "who has an hour more when that is reported"
-hours_pass 2
-node drain >out 2>&1 || :
-has out 'reports a silent challenger and won' "and loses then"
-challenger 3 "the challenger" "$dispute"
-has out '^verdict.holds' "is told so"
-challenger 3 "once more" "$item"
-has out '^verdict.lost' "it is over"
-"$apus" request --status "$request" --wallet "$net/dapp.json" >out 2>err
-has out '^State.answered' "the answer stands"
+for of in 1 file; do
+    wrong_answer $of
+    challenger 75 "a dispute" "$item"
+    dispute=$(sed -n 's/^challenge.\([^[:space:]]*\).*/\1/p' out)
+    node drain --pretend-fault $fault >drained 2>&1 || :
+    cp drained out
+    has out 'this node shows [rl]' "the node has shown records, or their line"
+    node drain >drained 2>&1 || :
+    ! grep -q silent drained && r=0 || r=1
+    report $r "whose challenger is not late yet"
+    hours_pass 2
+    node drain >drained 2>&1 || :
+    ! grep -q silent drained && r=0 || r=1
+    report $r "who has an hour more when that is reported"
+    hours_pass 2
+    node drain >out 2>&1 || :
+    has out 'reports a silent challenger and won' "and loses then"
+    challenger 3 "the challenger" "$dispute"
+    has out '^verdict.holds' "is told so"
+    challenger 3 "once more" "$item"
+    has out '^verdict.lost' "it is over"
+    "$apus" request --status "$request" --wallet "$net/dapp.json" >out 2>err
+    has out '^State.answered' "the answer stands"
+done
 
 # ---- a silent node -----------------------------------------------------------
 wrong_answer 2

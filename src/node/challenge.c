@@ -184,7 +184,7 @@ static enum challenge_end ended(struct challenge *g, bool fault,
 }
 
 /* The queue has forgotten the dispute.  Whether the answer still exists tells
- * how it ended. */
+ * how it ended: to a request a result, to a file the root of its results. */
 static enum challenge_end look_back(struct challenge *g, struct err *err)
 {
     char request[ID_TEXT], mine[ID_TEXT];
@@ -199,6 +199,8 @@ static enum challenge_end look_back(struct challenge *g, struct err *err)
 
     base64url(request, g->c.request.b, 32);
     digest(&id, g->answer.result, RESULT_RECORD_SIZE);
+    if (g->asked.file.count)
+        id = g->asked.file.root;
     base64url(mine, id.b, 32);
     if (client_ask_or_say(g->client, &m, "Status-Response", &r, &out, err) < 0)
         return CHALLENGE_FAILED;
