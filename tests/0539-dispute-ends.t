@@ -122,4 +122,14 @@ has out 'reports a silent node' "is reported"
 has out '^verdict.fault: the node.s answer is wrong$' "and loses"
 "$apus" request --status "$request" --wallet "$net/dapp.json" >out 2>err
 has out 'pending' "the request waits for another node"
+
+# ---- a queue that forgets ----------------------------------------------------
+# the challenger was not there for the verdict, nor for as long as the request
+set -- "$(grep -l "\"request\":\"$request\"" challenger/disputes/*.json)"
+sed -i 's/"state":"won"/"state":"open"/' "$1"
+gives 0 "the requester" request --cancel "$request" --wallet "$net/dapp.json"
+challenger 1 "without the request" "$item"
+has err 'forgotten' "nobody is said to have won"
+grep -q '"state":"refused"' "$1" && r=0 || r=1
+report $r "and apus watch leaves the case"
 finish

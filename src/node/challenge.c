@@ -183,35 +183,6 @@ static enum challenge_end ended(struct challenge *g, bool fault,
     return fault ? CHALLENGE_WON : CHALLENGE_LOST;
 }
 
-/* The queue has forgotten the dispute.  Whether the answer still exists tells
- * how it ended: to a request a result, to a file the root of its results. */
-static enum challenge_end look_back(struct challenge *g, struct err *err)
-{
-    char request[ID_TEXT], mine[ID_TEXT];
-    const struct item_text_tag tag[] = { { "Action", "Status" },
-                                         { "Request", request } };
-    const struct ao_message m = { .tag = tag, .n_tags = 2 };
-    const struct ao_out *out;
-    struct ao_result r;
-    const char *result;
-    struct id id;
-    bool stands;
-
-    base64url(request, g->c.request.b, 32);
-    digest(&id, g->answer.result, RESULT_RECORD_SIZE);
-    if (g->asked.file.count)
-        id = g->asked.file.root;
-    base64url(mine, id.b, 32);
-    if (client_ask_or_say(g->client, &m, "Status-Response", &r, &out, err) < 0)
-        return CHALLENGE_FAILED;
-    result = ao_out_tag(out, "Result");
-    stands = result && strcmp(result, mine) == 0;
-    ao_result_clear(&r);
-    return ended(g, !stands, "", err);
-}
-
-/* ---- moves --------------------------------------------------------------- */
-
 /* There is nothing to play: apus watch leaves a case that says so. */
 static void leave(struct challenge *g)
 {
@@ -222,6 +193,43 @@ static void leave(struct challenge *g)
         keep_case(g, "refused", NULL);
     free(path);
 }
+
+/* The queue has forgotten the dispute.  Whether the answer still exists tells
+ * how it ended: to a request a result, to a file the root of its results.  If
+ * the request is forgotten, too, nothing does. */
+static enum challenge_end look_back(struct challenge *g, struct err *err)
+{
+    char request[ID_TEXT], mine[ID_TEXT];
+    const struct item_text_tag tag[] = { { "Action", "Status" },
+                                         { "Request", request } };
+    const struct ao_message m = { .tag = tag, .n_tags = 2 };
+    const struct ao_out *out;
+    struct ao_result r;
+    const char *result, *state;
+    bool stands, gone;
+    struct id id;
+
+    base64url(request, g->c.request.b, 32);
+    digest(&id, g->answer.result, RESULT_RECORD_SIZE);
+    if (g->asked.file.count)
+        id = g->asked.file.root;
+    base64url(mine, id.b, 32);
+    if (client_ask_or_say(g->client, &m, "Status-Response", &r, &out, err) < 0)
+        return CHALLENGE_FAILED;
+    result = ao_out_tag(out, "Result");
+    state = ao_out_tag(out, "State");
+    stands = result && strcmp(result, mine) == 0;
+    gone = !state || strcmp(state, "gone") == 0;
+    ao_result_clear(&r);
+    if (!gone)
+        return ended(g, !stands, "", err);
+    leave(g);
+    err_set(err, ERR_INPUT, "the queue has no request %s: it is forgotten, and"
+            " how the dispute ended", request);
+    return CHALLENGE_FAILED;
+}
+
+/* ---- moves --------------------------------------------------------------- */
 
 static int refused(struct challenge *g, const char *request, struct err *err)
 {
