@@ -606,9 +606,12 @@ static void test_withdrawn(void)
     setrlimit(RLIMIT_FSIZE, &low);
     rc = worklog_withdraw(w, &err);
     setrlimit(RLIMIT_FSIZE, &old);
-    worklog_close(w, NULL);
     ok(rc == 0 && frames_of(path, &size) == 0 && size == 64,
        "where the frame has no room the log is cut back to its header");
+    worklog_put(w, FRAME_PARKED, 0, "", 0, NULL);
+    worklog_close(w, NULL);
+    ok(frames_of(path, &size) == 1 && size == 64 + FRAME,
+       "from where what it still takes goes on");
     free(path);
 }
 

@@ -212,7 +212,8 @@ int worklog_withdraw(struct worklog *w, struct err *err)
         worklog_sync(w, NULL) == 0)
         return 0;
     w->failed = true;
-    if (sys_ftruncate(w->fd, HEADER) || sys_fdatasync(w->fd))
+    if (sys_ftruncate(w->fd, HEADER) || sys_fdatasync(w->fd) ||
+        lseek(w->fd, HEADER, SEEK_SET) < 0)
         return err_errno(err, ERR_RETRY, "cannot withdraw what is in \"%s\":"
                          " remove it", w->path);
     w->size = HEADER;
