@@ -58,7 +58,8 @@ static void insert(struct watched *w, const struct watched_seen *one)
 
 static void sort(struct watched *w)
 {
-    qsort(w->seen, w->n, sizeof(*w->seen), by_statement);
+    if (w->n)
+        qsort(w->seen, w->n, sizeof(*w->seen), by_statement);
 }
 
 /* Take out the oldest of the node that has the most; the list is not sorted
