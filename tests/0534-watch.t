@@ -147,6 +147,17 @@ has out 'node.shows records$' "from the records and their line"
 "$apus" request --status "$file" --wallet "$net/dapp.json" >out 2>err
 has out 'pending' "the file waits for another node"
 
+# a unit that says of the file that it has 4 G lines, none of which is this one
+net_down
+net_up --hostile cu-absurd-numbers && r=0 || r=1
+report $r "a hostile localnet"
+mkdir third
+watches 3 "a round without end" --rate 1 --spool "$tmp/third"
+has err '4294967295 lines: at most' "is none"
+net_down
+net_up && r=0 || r=1
+report $r "an honest one"
+
 # ---- a case that is no dispute any more --------------------------------------
 set -- watcher/disputes/*.json
 sed -i 's/"state":"[a-z]*"/"state":"found"/' "$1"

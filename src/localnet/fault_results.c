@@ -61,6 +61,11 @@ static void put_member(struct buf *b, const struct lie *l,
     else if (l->what == FAULTS_CU_ABSURD_NUMBERS &&
              strcmp(key, "temperature") == 0)
         buf_puts(b, "\"-1\"");
+    else if (l->what == FAULTS_CU_ABSURD_NUMBERS && strcmp(key, "count") == 0)
+        buf_puts(b, "\"4294967295\"");
+    else if (l->what == FAULTS_CU_ABSURD_NUMBERS &&
+             strcmp(key, "sha256") == 0)
+        buf_printf(b, "\"%043d\"", 0); /* of no file */
     else
         json_put(b, v);
 }

@@ -7,6 +7,7 @@
 
 #include "node/asked.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "ao/ao.h"
@@ -37,16 +38,28 @@ static int find_line(struct pull_line *l, const struct ao_result *r)
     return 0;
 }
 
-static void take_file(struct asked *a, const struct pull_line *l,
-                      const struct published *p)
+static int take_file(struct asked *a, const struct pull_line *l,
+                     const struct published *p, struct err *err)
 {
+    struct judge_file some;
+
     a->request = l->id;
     a->file = (struct judge_file){
         .root = p->root, .model = l->model, .sha256 = l->ask.sha256,
         .lines = (uint32_t)l->ask.count, .index = p->index, .count = p->count
     };
-    if (answered_line(&a->line, &a->file, p->result.request, NULL))
-        a->line = ASKED_NO_LINE;
+    some = a->file;
+    if (some.lines > ASKED_LINES_MAX)
+        some.lines = ASKED_LINES_MAX;
+    if (answered_line(&a->line, &some, p->result.request, NULL) == 0)
+        return 0;
+    a->line = ASKED_NO_LINE;
+    if (some.lines == a->file.lines)
+        return 0;
+    return err_set(err, ERR_INPUT, "the queue says that the answer is to a file"
+                   " of %" PRIu32 " lines: at most %u are searched for its"
+                   " own, which is not among them", a->file.lines,
+                   ASKED_LINES_MAX);
 }
 
 int asked_find(struct asked *a, struct client *c, const struct published *p,
@@ -55,6 +68,7 @@ int asked_find(struct asked *a, struct client *c, const struct published *p,
     struct err own = ERR_INIT;
     struct pull_line l;
     struct ao_result r;
+    int rc = 0;
 
     memset(a, 0, sizeof(*a));
     a->request = p->result.request;
@@ -62,11 +76,11 @@ int asked_find(struct asked *a, struct client *c, const struct published *p,
     if (ao_result(c->ao, &r, c->process, p->batch, c->wait_s, err))
         return err->code == ERR_INPUT ? 0 : -1;
     if (find_line(&l, &r)) {
-        take_file(a, &l, p);
+        rc = take_file(a, &l, p, err);
         pull_line_clear(&l);
     }
     ao_result_clear(&r);
-    return 0;
+    return rc;
 }
 
 void asked_dispute(struct id *dispute, const struct asked *a, struct id result,

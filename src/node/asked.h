@@ -17,6 +17,8 @@ struct err;
 struct published;
 
 #define ASKED_NO_LINE UINT64_MAX
+#define ASKED_LINES_MAX (1u << 24) /* searched, in seconds, of a file that may
+                                      be invented */
 
 struct asked {
     struct id request;      /* as the queue knows it */
@@ -26,7 +28,8 @@ struct asked {
 
 /* Ask the queue of the client.  Where the network does not have that answer
  * any more, the result is taken for one of a request alone.  ERR_RETRY if
- * nobody answers. */
+ * nobody answers; ERR_INPUT if it is of none of the first ASKED_LINES_MAX lines
+ * of a file that is said to have more. */
 int asked_find(struct asked *a, struct client *c, const struct published *p,
                struct err *err);
 
