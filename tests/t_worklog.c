@@ -592,6 +592,12 @@ static void test_withdrawn(void)
     make_withdrawn(path);
     close(fd);
     fd = open(path, O_RDWR);
+    ok(pwrite(fd, "!", 1, 64 + FRAME + 1000) == 1 &&
+           frames_of(path, &size) == 0,
+       "nor if the head of a frame between was damaged");
+    make_withdrawn(path);
+    close(fd);
+    fd = open(path, O_RDWR);
     ok(pwrite(fd, "!", 1, (off_t)at + FRAME + 3) == 1 &&
            frames_of(path, &size) == 2,
        "a frame that is damaged withdraws nothing");

@@ -455,23 +455,57 @@ static int withdraws(struct worklog_reader *r, uint64_t at,
     return rc == 1 && *end > at ? 0 : rc;
 }
 
+/* The frame at `at`, if it withdraws others, into r->withdrawn. */
+static int note_withdrawn(struct worklog_reader *r, uint64_t at,
+                          const unsigned char head[FRAME], struct err *err)
+{
+    uint64_t end = 0;
+    int rc = withdraws(r, at, head, &end, err);
+
+    if (rc == 1 && end > r->withdrawn)
+        r->withdrawn = end;
+    return rc < 0 ? -1 : 0;
+}
+
+/* Where heads lead no further, be it the torn end or damage: look for one at
+ * each byte.  1, or -1. */
+static int search_withdrawn(struct worklog_reader *r, uint64_t at,
+                            struct err *err)
+{
+    while (r->size - at >= FRAME) {
+        size_t n = r->size - at < CHUNK ? (size_t)(r->size - at) : CHUNK;
+        int rc = read_at(r, at, r->chunk, n, err);
+
+        for (size_t i = 0; rc == 1 && i + FRAME <= n; i++) {
+            unsigned char head[FRAME];
+
+            memcpy(head, r->chunk + i, FRAME);
+            if (fits(r, at + i, head) && note_withdrawn(r, at + i, head, err))
+                rc = -1;
+        }
+        if (rc != 1)
+            return rc < 0 ? -1 : 1;
+        at += n - (FRAME - 1);
+    }
+    return 1;
+}
+
 /* Look for frames that withdraw others before any is believed: from head to
  * head, payloads are passed over.  1, or -1. */
 static int find_withdrawn(struct worklog_reader *r, struct err *err)
 {
     unsigned char head[FRAME];
-    uint64_t at = HEADER, end = 0;
+    uint64_t at = HEADER;
     int rc;
 
     while (r->size - at >= FRAME) {
         rc = read_at(r, at, head, FRAME, err);
-        if (rc != 1 || !fits(r, at, head))
+        if (rc == 1 && !fits(r, at, head))
+            return search_withdrawn(r, at, err);
+        if (rc != 1)
             return rc < 0 ? -1 : 1;
-        rc = withdraws(r, at, head, &end, err);
-        if (rc < 0)
+        if (note_withdrawn(r, at, head, err))
             return -1;
-        if (rc == 1 && end > r->withdrawn)
-            r->withdrawn = end;
         at += FRAME + get_u64(head + 16);
     }
     return 1;
