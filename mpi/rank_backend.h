@@ -1,8 +1,9 @@
 /*
  * Which backend computes for a rank: the setting `kernel`, what the machine
  * has, what the model needs and what the rank was promised.  A GPU is promised
- * by kernel = cuda, or by what Slurm and people set in the environment; a rank
- * that was promised one never computes on the CPU instead.
+ * by kernel = cuda, or, in a build for GPUs, by what Slurm and people set in
+ * the environment; a rank that was promised one never computes on the CPU
+ * instead.
  */
 #ifndef APUS_MPI_RANK_BACKEND_H
 #define APUS_MPI_RANK_BACKEND_H
