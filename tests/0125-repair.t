@@ -109,6 +109,10 @@ for what in $damage; do
     [ "$(grep -c '^<' lost)" -eq 1 ] && [ "$(grep -c '^>' lost)" -eq 0 ] &&
         r=0 || r=1
     report $r "$what: has the other answers"
+    gives 3 "$what: show of the batch" show "$id"
+    has out '^answers' "$what: what it is"
+    has err "part-$damaged.h5.*apus seal --again" "$what: and what is wrong"
+    gives 3 "$what: show of the part" show "$done/part-$damaged.h5"
     gives 3 "$what: the part" export "$done/part-$damaged.h5"
     has err 'differs; "apus seal --again' "$what: which names the remedy, too"
     gives 3 "$what: verify of it" verify "$done/part-$damaged.h5"
@@ -119,7 +123,7 @@ for what in $damage; do
         "$what: has the remedy, too"
     line=$(sed -n 's/^\([0-9]*\)d.*/\1/p' lost)
     request=$(sed -n "${line}s/.*\"batch_req_\([^\"]*\)\".*/\1/p" good.jsonl)
-    gives 1 "$what: show of the answer" show "$id" --request "$request"
+    gives 3 "$what: show of the answer" show "$id" --request "$request"
     has err "part-$damaged.h5.*apus seal --again" "$what: it is not shown"
     gives 0 "$what: show of another" show "$id" --request \
         "$(sed -n '2s/.*"batch_req_\([^"]*\)".*/\1/p' good.jsonl)"

@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
 #include "base/plain.h"
@@ -47,6 +48,7 @@ struct show_command {
     struct id id;            /* of the request */
     bool trust;
     bool found;
+    bool damaged;            /* a part, as the log says */
     uint64_t lines_before;   /* of the batch that the part at hand is of */
 };
 
@@ -195,8 +197,11 @@ static int show_file(struct show_command *s, const struct spool *spool,
     struct part_file *f;
     int rc;
 
-    if (part_open(&f, spool, path, trust, err))
+    rc = part_open(&f, spool, path, trust, err);
+    if (rc) {
+        s->damaged = rc > 0;
         return -1;
+    }
     rc = show_part(s, f, err);
     part_file_close(f);
     return rc;
@@ -340,8 +345,30 @@ static int show_in_parts(struct show_command *s, const struct batch *b,
     seal_info_clear(&i);
     if (s->found || !damage.code)
         return 0;
+    s->damaged = damage.code == ERR_INPUT;
     err_copy(err, &damage);
     return seal_name_remedy(b->id, err);
+}
+
+/* Whether the parts are those that were sealed; said behind what is shown. */
+static int check_parts(struct show_command *s, const struct named *named,
+                       struct err *err)
+{
+    struct err why = ERR_INIT;
+
+    fflush(stdout);
+    for (size_t i = 0; i < named->n && !cmd_output_closed(); i++) {
+        const struct batch *b = &named->batch[i];
+
+        if (!seal_is_done(b->path) ||
+            seal_check_parts(b->path, b->id, &why) == 0)
+            continue;
+        if (why.code != ERR_INPUT)
+            return err_copy(err, &why);
+        log_err(&why);
+        s->damaged = true;
+    }
+    return 0;
 }
 
 /* Each batch of what was named, or the one request in them. */
@@ -363,6 +390,8 @@ static int show_named(struct show_command *s, const struct spool *spool,
         else if (found.n == 1 || seal_is_done(b->path))
             rc = show_in_parts(s, b, err);
     }
+    if (rc == 0 && !s->request)
+        rc = check_parts(s, &found, err);
     named_clear(&found);
     return rc;
 }
@@ -443,6 +472,8 @@ int cmd_show(struct settings *s, int argc, char **argv)
             status = cmd_misused(&err);
         else
             status = do_show(&show, &err) ? cmd_fail(&err) : CMD_DONE;
+        if (show.damaged)
+            status = CMD_NO;
     }
     return status;
 }
