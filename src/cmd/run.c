@@ -295,7 +295,7 @@ static int run_and_report(struct run_command *r)
     progress_clear(&r->progress);
     if (end == WORK_DONE)
         return r->status;
-    return end == WORK_SAVED ? CMD_SAVED : cmd_fail(&err);
+    return end == WORK_SAVED ? CMD_SAVED : cmd_fail_retry(&err);
 }
 
 static const struct opt run_opts[] = {
