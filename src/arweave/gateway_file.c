@@ -197,7 +197,7 @@ static int write_body(void *self, const void *data, size_t n, struct err *err)
 
     if (sys_pwrite(f->fd, data, n, (off_t)f->have)) {
         f->local = true;
-        return err_errno(err, ERR_FATAL, "cannot write \"%s\"", f->part);
+        return room_fail(err, ERR_FATAL, "write", f->part);
     }
     if (hash_put(f, data, n, err))
         return -1;

@@ -18,8 +18,10 @@
 #include "arweave/key_internal.h"
 #include "base/base64.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/room.h"
 #include "base/sys.h"
 
 #define FILE_MAX 16384 /* a wallet has 3,200 bytes */
@@ -214,7 +216,7 @@ static int open_aside(const char *path, char **aside, struct err *err)
     if (fd < 0) {
         free(*aside);
         *aside = NULL;
-        return err_errno(err, ERR_INPUT, "cannot write wallet \"%s\"", path);
+        return room_fail(err, file_err_code(errno), "write wallet", path);
     }
     return fd;
 }
@@ -228,7 +230,7 @@ static void not_linked(const char *path, struct err *err)
         err_set(err, ERR_INPUT, "cannot write wallet \"%s\": this file system"
                 " has no hard links, write it to another", path);
     else
-        err_errno(err, ERR_RETRY, "cannot write wallet \"%s\"", path);
+        room_fail(err, ERR_RETRY, "write wallet", path);
 }
 
 static int save_text(const char *path, const char *text, size_t n,
@@ -242,7 +244,7 @@ static int save_text(const char *path, const char *text, size_t n,
         return -1;
     /* The umask may have taken bits of ours away. */
     if (fchmod(fd, 0600) || sys_write(fd, text, n) || sys_fsync(fd))
-        err_errno(err, ERR_RETRY, "cannot write wallet \"%s\"", path);
+        room_fail(err, ERR_RETRY, "write wallet", path);
     else if (sys_link(aside, path)) /* a rename would replace */
         not_linked(path, err);
     else

@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/room.h"
 #include "base/sys.h"
 
 #define HOLD (64u << 10) /* bytes put before they are written */
@@ -62,7 +63,7 @@ enum err_code file_err_code(int why)
 
 static int fail_file(struct err *err, const char *what, const char *path)
 {
-    return err_errno(err, file_err_code(errno), "cannot %s \"%s\"", what, path);
+    return room_fail(err, file_err_code(errno), what, path);
 }
 
 /* O_NONBLOCK: opening a pipe must not wait for its writer. */

@@ -67,6 +67,40 @@ int room_remedy(struct err *err, int why, const char *helps)
                ? err_set(err, err->code, "%s: %s", err->text, helps) : -1;
 }
 
+/* Add to an error what is free where `path` is; of a device nothing is. */
+static void tell_space(struct err *err, const char *path)
+{
+    char where[PATH_MAX];
+    struct statvfs v;
+    struct stat st;
+
+    mount_point(where, path);
+    if (!where[0] || statvfs(where, &v) ||
+        (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
+        err_set(err, err->code, "%s: " ROOM_ANYWHERE, err->text);
+    else if (v.f_files && !v.f_favail)
+        err_set(err, err->code, "%s: no more files can be made on its file"
+                " system (\"%s\"): " ROOM_ANYWHERE, err->text, where);
+    else
+        err_set(err, err->code, "%s: %ju bytes are free on its file system"
+                " (\"%s\"): " ROOM_ANYWHERE, err->text,
+                (uintmax_t)free_bytes(&v), where);
+}
+
+int room_fail(struct err *err, enum err_code code, const char *what,
+              const char *path)
+{
+    struct err own = ERR_INIT;
+    int why = errno;
+
+    err = err_or(err, &own);
+    err_errno(err, code, "cannot %s \"%s\"", what, path);
+    if (why == ENOSPC || why == EDQUOT)
+        tell_space(err, path);
+    errno = why;
+    return -1;
+}
+
 static int no_room(const char *path, uint64_t n, uint64_t space,
                    const char *helps, struct err *err)
 {
@@ -78,14 +112,17 @@ static int no_room(const char *path, uint64_t n, uint64_t space,
                    (uintmax_t)n, (uintmax_t)space, where, helps);
 }
 
-int room_check(const char *dir, uint64_t n, const char *helps,
+int room_check(const char *path, uint64_t n, const char *helps,
                struct err *err)
 {
+    char *dir = path_dir(path);
     struct statvfs v;
+    bool told = statvfs(path, &v) == 0 || statvfs(dir, &v) == 0;
 
-    if (statvfs(dir, &v) || !v.f_frsize || free_bytes(&v) >= n)
+    free(dir);
+    if (!told || !v.f_frsize || free_bytes(&v) >= n)
         return 0;
-    return no_room(dir, n, free_bytes(&v), helps, err);
+    return no_room(path, n, free_bytes(&v), helps, err);
 }
 
 static int refused(int fd, const char *path, uint64_t n, const char *helps,

@@ -7,19 +7,28 @@
 
 #include <stdint.h>
 
-struct err;
+#include "base/err.h"
+
+/* What helps where it is not known whose files lie there. */
+#define ROOM_ANYWHERE "make room there and run it again"
 
 /* What helps where batches are. */
 #define ROOM_OF_SPOOL "make room there (apus clean removes old batches, apus" \
                       " du tells what they take) and run it again"
 
+/* Set "cannot WHAT "PATH"", followed by the text of errno; of a full disk or
+ * quota also what is free there, and to make room.  errno stays.  -1. */
+int room_fail(struct err *err, enum err_code code, const char *what,
+              const char *path);
+
 /* Add what helps to an error that is filled, if its errno `why` is that of a
  * full disk or quota.  -1. */
 int room_remedy(struct err *err, int why, const char *helps);
 
-/* Whether a directory's file system has n bytes free, which is so where that
- * cannot be told: 0, or -1 with ERR_RETRY.  `helps` ends the message. */
-int room_check(const char *dir, uint64_t n, const char *helps,
+/* Whether the file system of `path`, a directory or a file that may be missing,
+ * has n bytes free, which is so where that cannot be told: 0, or -1 with
+ * ERR_RETRY.  `helps` ends the message. */
+int room_check(const char *path, uint64_t n, const char *helps,
                struct err *err);
 
 /* Reserve the first n bytes of an open file, whose size stays; where a file

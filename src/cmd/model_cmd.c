@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "base/opt.h"
 #include "base/output.h"
+#include "base/room.h"
 #include "base/settings.h"
 #include "base/sys.h"
 #include "cmd/cmd.h"
@@ -113,7 +114,7 @@ static int convert_through(const char *dir, const char *out,
     int fd = mkstemp(path), rc = -1;
 
     if (fd < 0) {
-        err_errno(err, ERR_RETRY, "cannot make \"%s\"", path);
+        room_fail(err, ERR_RETRY, "make", path);
         goto out;
     }
     rc = convert_to(dir, path, o, id, err);

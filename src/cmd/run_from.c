@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/plural.h"
+#include "base/room.h"
 #include "base/settings.h"
 #include "cmd/named.h"
 #include "cmd/part.h"
@@ -155,7 +156,7 @@ static int make_file(struct making *m, const char *what, bool trust,
     m->f->path = xasprintf("%s/apus-from-XXXXXX", tmp && *tmp ? tmp : "/tmp");
     fd = mkstemp(m->f->path);
     if (fd < 0) {
-        err_errno(err, ERR_RETRY, "cannot make \"%s\"", m->f->path);
+        room_fail(err, ERR_RETRY, "make", m->f->path);
         free(m->f->path);
         m->f->path = NULL;
         return -1;

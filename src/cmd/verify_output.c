@@ -19,6 +19,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/room.h"
 #include "base/settings.h"
 #include "base/vec.h"
 #include "cmd/part.h"
@@ -145,7 +146,7 @@ static int make_file(char **path, struct err *err)
     int fd = mkstemp(made);
 
     if (fd < 0) {
-        err_errno(err, ERR_RETRY, "cannot make \"%s\"", made);
+        room_fail(err, ERR_RETRY, "make", made);
         free(made);
         return -1;
     }

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "base/room.h"
 #include "kernels/kernels.h"
 #include "model/import/formats.h"
 #include "model/import/import.h"
@@ -530,7 +531,8 @@ int convert_model(const char *path, const char *out,
     if (rc)
         err_prefix(err, "cannot convert \"%s\"", path);
     if (!rc)
-        rc = file_out_open(&c.f, out, err);
+        rc = room_check(out, c.lay.size, ROOM_ANYWHERE, err) ||
+             file_out_open(&c.f, out, err) ? -1 : 0;
     if (!rc) {
         rc = put_file(&c, &h, err);
         if (rc) {

@@ -24,6 +24,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "base/room.h"
 #include "base/sys.h"
 #include "base/vec.h"
 #include "model/convert.h"
@@ -396,7 +397,8 @@ static int add_file(const char *store, const char *what, struct id *id,
     if (model_open(&m, what, NULL, err))
         return -1;
     path = models_path(store, m->id);
-    if (file_out_open(&f, path, err))
+    if (room_check(path, m->size, ROOM_ANYWHERE, err) ||
+        file_out_open(&f, path, err))
         goto out;
     if (file_out_put(f, m->data, m->size, err)) {
         file_out_abort(f);

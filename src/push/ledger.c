@@ -21,6 +21,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/room.h"
 #include "base/sys.h"
 #include "base/vec.h"
 
@@ -163,7 +164,7 @@ static int append_entry(const char *path, struct id id, const char *what,
                  (made && sys_sync_dir(dir)) ? -1 : 0;
 out:
     if (rc)
-        err_errno(err, ERR_RETRY, "cannot write \"%s\"", path);
+        room_fail(err, ERR_RETRY, "write", path);
     if (fd >= 0)
         close(fd);
     free(dir);

@@ -153,7 +153,7 @@ static int write_bytes(void *self, const void *data, size_t n, struct err *err)
     if (n > MAX_SIZE - g->have)
         return err_set(err, ERR_INPUT, "\"%s\" is too long", g->name);
     if (sys_pwrite(g->fd, data, n, (off_t)g->have))
-        return err_errno(err, ERR_RETRY, "cannot write \"%s\"", g->part);
+        return room_fail(err, ERR_RETRY, "write", g->part);
     g->have += n;
     if (d->progress)
         d->progress(d->self, g->name, g->have,
@@ -240,8 +240,7 @@ static int grow(struct growing *g, const char *url, bool ranges,
         g->have = have;
     g->fd = open(g->part, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (g->fd < 0)
-        return err_errno(err, file_err_code(errno), "cannot make \"%s\"",
-                         g->part);
+        return room_fail(err, file_err_code(errno), "make", g->part);
     if (room_check(g->x->dir, g->size > g->have ? g->size - g->have : 0,
                    "make room there, or name another directory with the"
                    " setting models", err))
@@ -258,7 +257,7 @@ static int grow(struct growing *g, const char *url, bool ranges,
         return err_set(err, ERR_RETRY, "\"%s\" gave %" PRIu64 " of %" PRIu64
                        " bytes", url, g->have, g->size);
     if (sys_ftruncate(g->fd, (off_t)g->have) || sys_fsync(g->fd))
-        return err_errno(err, ERR_RETRY, "cannot write \"%s\"", g->part);
+        return room_fail(err, ERR_RETRY, "write", g->part);
     return 0;
 }
 

@@ -156,7 +156,7 @@ static int write_span(void *self, const void *data, size_t n, struct err *err)
 
     if (sys_pwrite(x->fd, data, n, (off_t)model_stream_at(x->stream))) {
         x->local = true;
-        return err_errno(err, ERR_FATAL, "cannot write \"%s\"", x->part);
+        return room_fail(err, ERR_FATAL, "write", x->part);
     }
     x->bad = model_stream_put(x->stream, data, n, err) != 0;
     if (x->bad)

@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/room.h"
 #include "spool/first_look.h"
 
 struct source {
@@ -248,7 +249,7 @@ static int copy(char **path, const char *name, struct err *err)
     int fd = mkstemp(made), rc;
 
     if (fd < 0) {
-        rc = err_errno(err, ERR_RETRY, "cannot make \"%s\"", made);
+        rc = room_fail(err, ERR_RETRY, "make", made);
         free(made);
         return rc;
     }

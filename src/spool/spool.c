@@ -26,6 +26,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "base/room.h"
 #include "base/sys.h"
 #include "base/vec.h"
 #include "spool/spool_internal.h"
@@ -563,7 +564,7 @@ static enum taking rename_batch(const struct spool *s, const struct batch *b,
                                 const char *from, const char *to,
                                 struct err *err)
 {
-    char name[BATCH_NAME];
+    char name[BATCH_NAME], *what;
     int why;
 
     if (sys_rename(from, to) == 0)
@@ -574,7 +575,9 @@ static enum taking rename_batch(const struct spool *s, const struct batch *b,
     if (why == ENOENT && look_in_state(s, b->state, name, err) == 0)
         return TAKING_LATE;
     errno = why;
-    err_errno(err, ERR_RETRY, "cannot move \"%s\" to \"%s\"", from, to);
+    what = xasprintf("move \"%s\" to", from);
+    room_fail(err, ERR_RETRY, what, to);
+    free(what);
     return spool_remedy(err, why);
 }
 

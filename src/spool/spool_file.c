@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/room.h"
 #include "base/sys.h"
 
 #define MAX_DEPTH 8    /* of a batch: 2 levels today */
@@ -42,8 +43,8 @@ int spool_remedy(struct err *err, int why)
     err = err_or(err, &own);
     if (why == ENOSPC || why == EDQUOT)
         return err_set(err, ERR_RETRY,
-                       "%s: make room (apus clean removes old batches) and"
-                       " run it again", err->text);
+                       "%s (apus clean removes old batches, apus du tells"
+                       " what they take)", err->text);
     if (why == EROFS)
         return err_set(err, ERR_RETRY,
                        "%s: mount it for writing, or name another directory"
@@ -60,7 +61,7 @@ int spool_fail(struct err *err, const char *what, const char *path)
 {
     int why = errno;
 
-    err_errno(err, code_of(why), "cannot %s \"%s\"", what, path);
+    room_fail(err, code_of(why), what, path);
     return spool_remedy(err, why);
 }
 
