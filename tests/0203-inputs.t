@@ -80,6 +80,13 @@ cp want.jsonl answers.jsonl
 refused 'is a file of answers, not of requests: apus verify' answers.jsonl
 got=0
 gives 0 "the line that the message shows is one" run example.jsonl -m nano
+bom=$(printf '\357\273\277')
+printf '%s\n' "$bom$(sed -n 1p q.jsonl)" "$bom$(sed -n 2p q.jsonl)" >two.jsonl
+gives 0 "two files with a BOM each, one after the other" run two.jsonl -m nano
+has err 'line 2: a byte order mark .*remove it' "the second is named"
+second=$(sed -n '2s/.*"custom_id": *"\([^"]*\)".*/\1/p' q.jsonl)
+has two.out.jsonl "\"$second\"" \
+    "and the id of its line is kept"
 before=$(n_batches)
 gzip -c q.jsonl | "$apus" run - -m nano >out 2>err || got=$?
 [ "$got" -eq 1 ] && r=0 || r=1

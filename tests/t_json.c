@@ -328,6 +328,8 @@ static void salvages(const char *text, const char *want)
 static void test_salvage(void)
 {
     salvages("{\"id\":\"a\",\"b\":\"\\ud83d\"}", "a");
+    salvages("\xef\xbb\xbf{\"id\":\"a\",\"b\":1}", "a");
+    salvages("\xef\xbb", NULL);
     salvages("{\"b\":\"\\ud83d\",\"id\" : \"\\u00e9\"}", "\xc3\xa9");
     salvages("{\"id\":\"a\",\"b\":{\"id\":\"c\"}", "a");
     salvages("{\"b\":{\"id\":\"c\"},\"d\":[{\"id\":\"e\"}],}", NULL);

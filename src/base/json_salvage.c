@@ -98,6 +98,8 @@ char *json_salvage(const char *text, size_t n, const char *key)
     char *found = NULL;
     size_t depth = 1;
 
+    if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) /* a BOM */
+        w.at = 3;
     pass_space(&w);
     if (w.at == n || text[w.at] != '{')
         return NULL;

@@ -381,7 +381,10 @@ int request_parse(struct request *r, const char *line, size_t n,
         return err_set(err, ERR_INPUT, "the line is empty");
     if (json_parse_over(&r->line, line, n, err)) {
         keep_id(r, line, n);
-        return -1;
+        return n >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0
+                   ? err_set(err, ERR_INPUT, "a byte order mark (U+FEFF), which"
+                             " is skipped at the beginning of a file alone:"
+                             " remove it") : -1;
     }
     if (take_line(r, n, err)) {
         forget(r);
