@@ -103,7 +103,7 @@ refused 'does not use ..tools' "tools that the template does not look at"
 printf '{"eos_token":"<|im_end|>"}\n' >model/tokenizer_config.json
 gives 0 "a tokenizer_config.json without a template" model add model t
 asks ''
-refused 'has no chat template' "it refuses chats"
+refused 'has no chat template: give token ids' "it refuses chats"
 config 7
 gives 0 "a template that is a number" model add model t
 has err 'warning: .*chat_template .* neither a text nor a list' "is named"

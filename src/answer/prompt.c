@@ -60,8 +60,9 @@ static int encode_chat(struct prompt *p, const struct prompt_model *m,
         return err_copy(err, &m->no_chat);
     }
     if (!m->chat)
-        return err_set(err, ERR_INPUT, "the model has no chat template: use"
-                                       " /v1/completions");
+        return err_set(err, ERR_INPUT, "the model has no chat template: give"
+                       " token ids to /v1/completions (in a text, control"
+                       " tokens are text)");
     msg = xcalloc(r->n_messages, sizeof(*msg));
     for (size_t i = 0; i < r->n_messages; i++) {
         msg[i].role = r->message[i].role;

@@ -203,8 +203,9 @@ static int check_turns(const struct chat *c, const struct chat_input *in,
                        struct err *err)
 {
     if (!c)
-        return err_set(err, ERR_INPUT, "the model has no chat template; use "
-                       "/v1/completions with a prompt");
+        return err_set(err, ERR_INPUT, "the model has no chat template: give "
+                       "token ids to /v1/completions (in a text, control "
+                       "tokens are text)");
     if (check_messages(c, in, err))
         return -1;
     if (in->tools && !jinja_reads(c->tmpl, "tools"))
