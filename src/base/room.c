@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -67,36 +68,42 @@ int room_remedy(struct err *err, int why, const char *helps)
                ? err_set(err, err->code, "%s: %s", err->text, helps) : -1;
 }
 
-/* Add to an error what is free where `path` is; of a device nothing is. */
-static void tell_space(struct err *err, const char *path)
+#define SPACE_TEXT (PATH_MAX + 100)
+
+/* "N bytes are free on its file system (..): ", or "" if that cannot be told or
+ * `path` is no file: a device has its own ways to be full. */
+static void space_text(char out[SPACE_TEXT], const char *path)
 {
     char where[PATH_MAX];
     struct statvfs v;
     struct stat st;
 
+    out[0] = '\0';
     mount_point(where, path);
     if (!where[0] || statvfs(where, &v) ||
         (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
-        err_set(err, err->code, "%s: " ROOM_ANYWHERE, err->text);
-    else if (v.f_files && !v.f_favail)
-        err_set(err, err->code, "%s: no more files can be made on its file"
-                " system (\"%s\"): " ROOM_ANYWHERE, err->text, where);
+        return;
+    if (v.f_files && !v.f_favail)
+        snprintf(out, SPACE_TEXT, "no more files can be made on its file"
+                 " system (\"%s\"): ", where);
     else
-        err_set(err, err->code, "%s: %ju bytes are free on its file system"
-                " (\"%s\"): " ROOM_ANYWHERE, err->text,
-                (uintmax_t)free_bytes(&v), where);
+        snprintf(out, SPACE_TEXT, "%ju bytes are free on its file system"
+                 " (\"%s\"): ", (uintmax_t)free_bytes(&v), where);
 }
 
 int room_fail(struct err *err, enum err_code code, const char *what,
               const char *path)
 {
     struct err own = ERR_INIT;
+    char space[SPACE_TEXT];
     int why = errno;
 
     err = err_or(err, &own);
     err_errno(err, code, "cannot %s \"%s\"", what, path);
-    if (why == ENOSPC || why == EDQUOT)
-        tell_space(err, path);
+    if (why == ENOSPC || why == EDQUOT) {
+        space_text(space, path);
+        err_set(err, code, "%s: %s" ROOM_ANYWHERE, err->text, space);
+    }
     errno = why;
     return -1;
 }

@@ -389,7 +389,6 @@ static int add_source(const char *store, const char *what,
 static int add_file(const char *store, const char *what, struct id *id,
                     struct err *err)
 {
-    struct file_out *f;
     struct model *m;
     char *path;
     int rc = -1;
@@ -397,16 +396,9 @@ static int add_file(const char *store, const char *what, struct id *id,
     if (model_open(&m, what, NULL, err))
         return -1;
     path = models_path(store, m->id);
-    if (room_check(path, m->size, ROOM_ANYWHERE, err) ||
-        file_out_open(&f, path, err))
-        goto out;
-    if (file_out_put(f, m->data, m->size, err)) {
-        file_out_abort(f);
-        goto out;
-    }
-    rc = file_out_commit(f, err);
+    if (room_check(path, m->size, ROOM_ANYWHERE, err) == 0)
+        rc = file_write(path, m->data, m->size, err);
     *id = m->id;
-out:
     free(path);
     model_close(m);
     return rc;
