@@ -18,7 +18,6 @@
 #include "arweave/key_internal.h"
 #include "base/base64.h"
 #include "base/err.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/room.h"
@@ -216,7 +215,7 @@ static int open_aside(const char *path, char **aside, struct err *err)
     if (fd < 0) {
         free(*aside);
         *aside = NULL;
-        return room_fail(err, file_err_code(errno), "write wallet", path);
+        return room_fail(err, err_code_of(errno), "write wallet", path);
     }
     return fd;
 }

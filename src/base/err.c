@@ -84,6 +84,30 @@ int err_errno(struct err *err, enum err_code code, const char *fmt, ...)
     return -1;
 }
 
+enum err_code err_code_of(int why)
+{
+    switch (why) {
+    case ENOENT:
+    case ENOTDIR:
+    case EACCES:
+    case EPERM:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case EISDIR:
+    case EROFS:
+    case EEXIST:
+    case EFBIG:
+        return ERR_INPUT;
+    case ENOMEM:
+    case EBADF:
+    case EFAULT:
+    case EINVAL:
+        return ERR_FATAL;
+    default: /* disk full, quota, input or output error, too many files */
+        return ERR_RETRY;
+    }
+}
+
 int err_copy(struct err *err, const struct err *from)
 {
     if (err && err != from)

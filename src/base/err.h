@@ -34,6 +34,9 @@ int err_set(struct err *err, enum err_code code, const char *fmt, ...)
 int err_errno(struct err *err, enum err_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The code of an errno of the file system: what a caller can do about it. */
+enum err_code err_code_of(int why);
+
 /* Hand over an error that was made elsewhere.  Returns -1. */
 int err_copy(struct err *err, const struct err *from);
 

@@ -37,33 +37,9 @@ struct file_out {
     unsigned char held[HOLD];
 };
 
-enum err_code file_err_code(int why)
-{
-    switch (why) {
-    case ENOENT:
-    case ENOTDIR:
-    case EACCES:
-    case EPERM:
-    case ELOOP:
-    case ENAMETOOLONG:
-    case EISDIR:
-    case EROFS:
-    case EEXIST:
-    case EFBIG:
-        return ERR_INPUT;
-    case ENOMEM:
-    case EBADF:
-    case EFAULT:
-    case EINVAL:
-        return ERR_FATAL;
-    default: /* disk full, quota, input or output error, too many files */
-        return ERR_RETRY;
-    }
-}
-
 static int fail_file(struct err *err, const char *what, const char *path)
 {
-    return room_fail(err, file_err_code(errno), what, path);
+    return room_fail(err, err_code_of(errno), what, path);
 }
 
 /* O_NONBLOCK: opening a pipe must not wait for its writer. */

@@ -45,9 +45,6 @@ int file_mkdirs(const char *path, struct err *err);
 #define FILE_SCRATCH 9 /* 8 letters and a NUL */
 int file_scratch(char out[FILE_SCRATCH], struct err *err);
 
-/* The code of an errno of the file system: what a caller can do about it. */
-enum err_code file_err_code(int why);
-
 /* "dir/name", the caller frees it. */
 char *file_join(const char *dir, const char *name);
 

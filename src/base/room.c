@@ -16,7 +16,6 @@
 #include <sys/statvfs.h>
 
 #include "base/err.h"
-#include "base/file.h"
 #include "base/mem.h"
 
 static uint64_t free_bytes(const struct statvfs *v)
@@ -143,7 +142,7 @@ static int refused(int fd, const char *path, uint64_t n, const char *helps,
     if (why == ENOSPC && fstatvfs(fd, &v) == 0)
         return no_room(path, n, free_bytes(&v), helps, err);
     errno = why;
-    err_errno(err, why == EFBIG ? ERR_RETRY : file_err_code(why),
+    err_errno(err, why == EFBIG ? ERR_RETRY : err_code_of(why),
               "cannot reserve %ju bytes for \"%s\"", (uintmax_t)n, path);
     if (why == EFBIG)
         return err_set(err, err->code, "%s: allow larger files (ulimit -f), or"

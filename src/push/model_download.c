@@ -240,7 +240,7 @@ static int grow(struct growing *g, const char *url, bool ranges,
         g->have = have;
     g->fd = open(g->part, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (g->fd < 0)
-        return room_fail(err, file_err_code(errno), "make", g->part);
+        return room_fail(err, err_code_of(errno), "make", g->part);
     if (room_check(g->x->dir, g->size > g->have ? g->size - g->have : 0,
                    "make room there, or name another directory with the"
                    " setting models", err))

@@ -33,7 +33,7 @@ static enum err_code code_of(int why)
         return ERR_INPUT;
     if (why == EROFS) /* until it is mounted for writing */
         return ERR_RETRY;
-    return file_err_code(why);
+    return err_code_of(why);
 }
 
 int spool_remedy(struct err *err, int why)
