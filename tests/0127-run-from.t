@@ -131,5 +131,10 @@ cp "$dir/part-0000.h5" bad.h5
 printf '\377' | dd of=bad.h5 bs=1 seek="$at" conv=notrunc 2>/dev/null
 gives 1 "a damaged answer" run --from bad.h5 --trust
 has err "the answer to line 1: .*text" "is named"
+cp bad.h5 "$dir/part-0000.h5"
+for what in "$dir/part-0000.h5" "$b"; do
+    gives 3 "a damaged part: run --from $what" run --from "$what"
+    has err 'its SHA-256 differs; "apus seal --again' "is named with the remedy"
+done
 
 finish

@@ -288,6 +288,7 @@ static int run_and_report(struct run_command *r)
 {
     struct err err = ERR_INIT;
     enum work_end end;
+    int status;
 
     if (check_use(r, &err))
         return cmd_misused(&err);
@@ -295,7 +296,10 @@ static int run_and_report(struct run_command *r)
     progress_clear(&r->progress);
     if (end == WORK_DONE)
         return r->status;
-    return end == WORK_SAVED ? CMD_SAVED : cmd_fail_retry(&err);
+    if (end == WORK_SAVED)
+        return CMD_SAVED;
+    status = cmd_fail_retry(&err);
+    return r->made.damaged ? CMD_NO : status;
 }
 
 static const struct opt run_opts[] = {

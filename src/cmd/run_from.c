@@ -70,7 +70,9 @@ static int from_file(struct making *m, const struct spool *s,
     struct part_file *file;
     int rc;
 
-    if (part_open(&file, s, path, trust, err))
+    rc = part_open(&file, s, path, trust, err);
+    m->f->damaged = rc > 0;
+    if (rc)
         return -1;
     rc = from_part(m, file, err);
     part_file_close(file);
@@ -184,7 +186,10 @@ int run_from_make(struct run_from *f, const struct settings *s,
 
     memset(f, 0, sizeof(*f));
     if (make_file(&m, what, trust, err)) {
+        bool damaged = f->damaged;
+
         run_from_clear(f);
+        f->damaged = damaged;
         return -1;
     }
     if (!f->out)
