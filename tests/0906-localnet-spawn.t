@@ -46,6 +46,9 @@ gives 1 "an error" localnet spawn raises.lua
 has err '^before$' "what it printed before"
 has err '^raises.lua:3: attempt to index a nil value' "the line of the error"
 has err 'process .* is there, but "raises.lua" raised an error' "it says so"
+echo 'local apus = require("apus.client")' >asks.lua
+gives 1 "a file without the client before it" localnet spawn asks.lua
+has err 'one file, which must begin with client.lua' "says what helps"
 gives 1 "not Lua" localnet spawn bad.lua
 has err "bad.lua:1: unexpected symbol near '='" "its line"
 gives 1 "no file" localnet spawn none.lua

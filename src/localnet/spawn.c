@@ -108,7 +108,10 @@ static int wait_for(struct ao *ao, struct spawned *out, const char *file,
     if (r.error) {
         out->output = name_chunk(r.error, file);
         rc = err_set(err, ERR_INPUT, "process %s is there, but \"%s\" raised"
-                     " an error", out->id, file);
+                     " an error%s", out->id, file,
+                     strstr(r.error, "module 'apus.client' not found")
+                         ? ": a process has one file, which must begin with"
+                           " client.lua; doc/queue.md has the command" : "");
     } else if (*r.output) {
         out->output = xstrdup(r.output);
     }
