@@ -73,6 +73,14 @@ for launch in 1 200; do
     kept "the same part from it"
 done
 
+# Slurm suspends jobs: the clock goes on, and the device, too.
+for launch in 1 200; do
+    submit
+    work CUSIM_STOP=$launch
+    ends 0 'is done' "stopped for an hour in launch $launch"
+    kept "the same part after it"
+done
+
 # Two ranks of a machine, one device.
 if ! command -v mpirun >/dev/null ||
     ! "$APUS_LIBEXEC/apus-worker" --version | grep -q MPI$; then

@@ -10,8 +10,10 @@
  * CUSIM_SHARED (bytes of shared memory a block: 232448; sm_80 166912, sm_89
  * 101376), CUSIM_DEVICES (1; 0: there is none), CUSIM_FAIL (the n-th
  * allocation fails, from 0), CUSIM_LOSE and CUSIM_HANG (the n-th launch, from
- * 1, ends in an error that stays, or never), CUSIM_WRONG (each product of
- * tensor cores from the n-th on, from 1, adds a bit too many to its sums).
+ * 1, ends in an error that stays, or never), CUSIM_STOP (while the process asks
+ * whether the n-th has ended it is stopped for an hour), CUSIM_WRONG (each
+ * product of tensor cores from the n-th on, from 1, adds a bit too many to its
+ * sums).
  *
  * With the kernels compiled under -fsanitize=thread and hooks.cpp linked
  * (never libtsan), every load and store is seen: out of bounds, misaligned,
@@ -143,8 +145,8 @@ cudaError_t cudaGraphDestroy(cudaGraph_t g);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t x);
 /* From here on the n-th allocation fails, from 0; -1: none does. */
 extern "C" void cusim_fail(long n);
-/* base/clock.h's clock_s, an hour later once the device hangs: whoever waits
- * with a deadline is told soon. */
+/* base/clock.h's clock_s, an hour later once the device hangs, or the process
+ * was stopped: whoever waits with a deadline is told soon. */
 extern "C" double cusim_clock_s(void);
 cudaError_t cusim_attribute(const void *kernel, int what, int value);
 template <typename F> cudaError_t cudaFuncSetAttribute(F *f, int w, int v)

@@ -144,6 +144,8 @@ void launch_call(const char *name, const void *kernel, dim3 grid, dim3 dim,
         launch_number++;
         if ((long)launch_number == settings.hang_at)
             hung = true;
+        if ((long)launch_number == settings.stop_at)
+            stops = true;
         if ((long)launch_number == settings.lose_at)
             sticky = cudaErrorLaunchFailure;
         if (hung || sticky)
@@ -197,7 +199,18 @@ double cusim_clock_s(void)
     struct timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9 + (hung ? 3600 : 0);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9 +
+           (hung || stopped ? 3600 : 0);
+}
+
+/* What a question for the state of all work is answered: of what ends while
+ * the process is stopped, what was true before. */
+static cudaError_t answered(void)
+{
+    bool now = stops && !stopped;
+
+    stopped |= now;
+    return hung || now ? cudaErrorNotReady : waited();
 }
 
 static int devices(void)
@@ -385,7 +398,7 @@ cudaError_t cudaStreamQuery(cudaStream_t s)
     std::lock_guard<std::recursive_mutex> l(lock);
 
     drain([s] { return s->queue.empty(); });
-    return hung ? cudaErrorNotReady : waited();
+    return answered();
 }
 cudaError_t cudaDeviceSynchronize(void)
 {
@@ -439,7 +452,7 @@ cudaError_t cudaEventQuery(cudaEvent_t e)
     uint64_t t = e->asked;
 
     drain([e, t] { return e->done >= t; });
-    return hung ? cudaErrorNotReady : waited();
+    return answered();
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned)
 {

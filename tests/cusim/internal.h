@@ -23,6 +23,7 @@ struct settings {
     size_t shared; /* bytes of shared memory a block */
     long fail_at;  /* the allocation that fails, from 0; -1: none */
     long lose_at, hang_at; /* the launch that does so, from 1; 0: none */
+    long stop_at;  /* the launch in whose wait the process is stopped */
     long wrong_at; /* the first product that is wrong, from 1; 0: none */
     bool preempt;  /* set threads aside at loads and stores */
 };
@@ -38,6 +39,9 @@ uint32_t draw(void);
 /* What befell the device: an error that stays, or a launch without an end. */
 extern cudaError_t sticky;
 extern bool hung;
+
+/* The process is to be stopped, for an hour, while it asks; it was. */
+extern bool stops, stopped;
 
 /* A live allocation of n bytes with poison in it, and its end. */
 char *take(size_t n, const std::string &name);

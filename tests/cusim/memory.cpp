@@ -19,9 +19,10 @@ namespace cusim
 {
 fiber *self;
 struct settings settings = { 0, (size_t)1 << 30, 227 * 1024, -1, 0, 0, 0,
-                             false };
+                             0, false };
 cudaError_t sticky;
 bool hung;
+bool stops, stopped;
 const char *launch_name = "";
 char *arena, *arena_end;
 bool checked = check != nullptr;
@@ -63,6 +64,8 @@ static struct start {
             settings.lose_at = atol(v);
         if ((v = getenv("CUSIM_HANG")))
             settings.hang_at = atol(v);
+        if ((v = getenv("CUSIM_STOP")))
+            settings.stop_at = atol(v);
         if ((v = getenv("CUSIM_WRONG")))
             settings.wrong_at = atol(v);
         arena =

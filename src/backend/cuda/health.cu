@@ -94,20 +94,23 @@ static void pause_until_later(double waited)
         nanosleep(&t, NULL);
 }
 
+/* The clock is read before the device is asked: a process that was stopped in
+ * between, as a suspended job is, asks once more. */
 int device_wait(struct device *d, cudaEvent_t event, struct err *err)
 {
-    double begun = clock_s(), most = HANG_S + HANG_STEPS * d->usual, waited;
+    double begun = clock_s(), most = HANG_S + HANG_STEPS * d->usual;
+    double waited = 0;
     cudaError_t e;
 
     while ((e = event ? cudaEventQuery(event) : cudaStreamQuery(d->stream)) ==
            cudaErrorNotReady) {
-        waited = clock_s() - begun;
         if (waited > most) {
             d->lost = true;
             return err_set(err, ERR_RETRY, "the GPU hangs: no end of its work"
                            " after %.0f s", most);
         }
         pause_until_later(waited);
+        waited = clock_s() - begun;
     }
     CUDA_TRY(e, err);
     if (event)
