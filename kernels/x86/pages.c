@@ -43,17 +43,12 @@ void page_put(unsigned char *block, size_t at, const int8_t *k,
     p.s_v[at] = s_v;
 }
 
-/* Sixteen elements of a value are a byte each of sixteen words: in this form
- * compilers take all of them at a time. */
+/* Of sixteen words a byte each.  The other bytes are other positions', which
+ * another thread may be storing: they are not read. */
 static void fetch_value(int8_t *v, const int8_t *line, size_t at, size_t n)
 {
-    uint32_t word[16];
-    int8_t byte[16];
-
-    memcpy(word, line, sizeof(word));
-    for (size_t i = 0; i < 16; i++)
-        byte[i] = (int8_t)(uint8_t)(word[i] >> (8 * at));
-    memcpy(v, byte, n);
+    for (size_t i = 0; i < n; i++)
+        v[i] = line[4 * i + at];
 }
 
 static void fetch(int8_t *k, int8_t *v, float *s_k, float *s_v,
