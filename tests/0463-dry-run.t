@@ -63,6 +63,13 @@ printf '{"Id":"1234","Target":"%s","Owner":"1234","Anchor":"0","Data":"1234",
 netcall post "$url/cu/dry-run?process-id=$APUS_QUEUE" \
     'Content-Type: application/json' <dry >out
 has out '"value":"Info-Response"' "a question of nobody"
+for what in '[]' '"x"' '{"Tags":{"Action":"Info"}}' \
+    '{"Tags":[{"name":"Action","value":1}]}'; do
+    printf '%s' "$what" |
+        netcall post "$url/cu/dry-run?process-id=$APUS_QUEUE" \
+            'Content-Type: application/json' >out
+    has out '^400' "no message is refused, not answered by nothing: $what"
+done
 netcall get "$url/hb/$APUS_QUEUE~process@1.0/as=execution/compute&Action=Info" \
     >out
 has out 'Info-Response' "and at a node"

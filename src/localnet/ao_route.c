@@ -193,20 +193,28 @@ static const char *field(const struct json *root, const char *name,
     return s ? s : otherwise;
 }
 
-static size_t dry_tags(struct item_tag *tag, const struct json *tags)
+/* The tags of a message, if it is one. */
+static int dry_tags(struct dry_run *d, struct item_tag *tag,
+                    const struct json *root, struct err *err)
 {
-    size_t n = 0;
+    const struct json *tags = json_get(root, "Tags");
 
-    for (const struct json *t = json_first(tags); t && n < ITEM_MAX_TAGS;
-         t = json_next(t)) {
+    if (json_type(root) != JSON_OBJECT)
+        return err_set(err, ERR_INPUT, "a message, an object, is expected");
+    if (tags && json_type(tags) != JSON_ARRAY)
+        return err_set(err, ERR_INPUT, "Tags: an array expected");
+    for (const struct json *t = json_first(tags); t; t = json_next(t)) {
         const char *name = json_string(json_get(t, "name"));
         const char *value = json_string(json_get(t, "value"));
 
-        if (name && value)
-            tag[n++] = (struct item_tag){ name, value, strlen(name),
-                                          strlen(value) };
+        if (!name || !value || d->n_tags == ITEM_MAX_TAGS)
+            return err_set(err, ERR_INPUT, "Tags: at most %d objects with"
+                           " texts as name and value expected",
+                           ITEM_MAX_TAGS);
+        tag[d->n_tags++] = (struct item_tag){ name, value, strlen(name),
+                                              strlen(value) };
     }
-    return n;
+    return 0;
 }
 
 /* Not under the lock. */
@@ -223,8 +231,10 @@ static void dry_run(struct net *net, const struct call *c, struct response *a)
     pthread_mutex_unlock(&net->lock);
     if (!d.process)
         return;
-    if (json_parse(&root, c->body, c->n_body, &err)) {
+    if (json_parse(&root, c->body, c->n_body, &err) ||
+        dry_tags(&d, tag, root, &err)) {
         answer_error(a, 400, err.text);
+        json_free(root);
         return;
     }
     d.id = field(root, "Id", "1234");
@@ -232,7 +242,6 @@ static void dry_run(struct net *net, const struct call *c, struct response *a)
     d.anchor = field(root, "Anchor", "0");
     d.data = field(root, "Data", "");
     d.n_data = strlen(d.data);
-    d.n_tags = dry_tags(tag, json_get(root, "Tags"));
     if (units_dry_run(net, &d, &a->body, &err))
         answer_error(a, 500, err.text);
     json_free(root);
