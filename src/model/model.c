@@ -104,22 +104,26 @@ close_file:
     return -1;
 }
 
+/* Somebody may have named one file of a directory. */
+#define MODEL_FORMS ": give a model file, a GGUF file, or the directory that" \
+                    " has config.json and *.safetensors"
+
 /* The record and its id; everything in it is within the limits after. */
 static int read_record(struct model_reader *r,
                        unsigned char raw[MODEL_RECORD_SIZE],
                        struct model_record *rec, struct id *id, struct err *err)
 {
     if (r->file_size < MODEL_RECORD_SIZE)
-        return err_set(err, ERR_INPUT, "\"%s\" is too short for a model file",
-                       r->path);
+        return err_set(err, ERR_INPUT, "\"%s\" is too short for a model file"
+                       MODEL_FORMS, r->path);
     if (read_exact(r, raw, MODEL_RECORD_SIZE, err))
         return -1;
     if (memcmp(raw, "GGUF", 4) == 0)
         return err_set(err, ERR_INPUT, "\"%s\" is a GGUF file, which apus model"
                        " convert makes a model file of", r->path);
     if (memcmp(raw, "apusmdl1", 8) != 0)
-        return err_set(err, ERR_INPUT, "\"%s\" is not a model file "
-                       "(it does not begin with apusmdl1)", r->path);
+        return err_set(err, ERR_INPUT, "\"%s\" is not a model file (it does"
+                       " not begin with apusmdl1)" MODEL_FORMS, r->path);
     if (model_record_unpack(rec, raw))
         return err_set(err, ERR_INPUT, "\"%s\": the model record is "
                        "malformed", r->path);
