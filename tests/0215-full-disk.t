@@ -40,6 +40,17 @@ for what in run submit; do
         --spool "$tmp/small/spool"
     has err "0 bytes $where.*apus clean" "says so"
 done
+request=$(sed -n 's/.*"batch_req_\([^"]*\)".*/\1/p' a.out.jsonl)
+gives 1 "prove" prove a.jsonl --request "$request" --at 0 -o small/proof
+[ ! -s out ] && r=0 || r=1
+report $r "which says nothing of a file that is not there"
+has err "0 bytes $where" "but why"
+got=0
+(ulimit -f 4 && exec "$apus" model convert "$top/models/nano" -o n2) \
+    >out 2>err || got=$?
+[ $got -eq 1 ] && r=0 || r=1
+report $r "a limit of the size of a file: exit status 1"
+has err 'too large: allow larger files (ulimit -f)' "says what raises it"
 gives 1 "a device that is full" export a.jsonl -o /dev/full
 has err 'left on device: make room there' "has no file system"
 [ "$(find small -type f)" = small/fill ] && r=0 || r=1

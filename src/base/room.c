@@ -102,6 +102,8 @@ int room_fail(struct err *err, enum err_code code, const char *what,
     if (why == ENOSPC || why == EDQUOT) {
         space_text(space, path);
         err_set(err, code, "%s: %s" ROOM_ANYWHERE, err->text, space);
+    } else if (why == EFBIG) {
+        err_set(err, code, "%s: allow larger files (ulimit -f)", err->text);
     }
     errno = why;
     return -1;

@@ -17,7 +17,8 @@
                       " du tells what they take) and run it again"
 
 /* Set "cannot WHAT "PATH"", followed by the text of errno; of a full disk or
- * quota also what is free there, and to make room.  errno stays.  -1. */
+ * quota also what is free there, and to make room; of a limit of the size of a
+ * file what raises it.  errno stays.  -1. */
 int room_fail(struct err *err, enum err_code code, const char *what,
               const char *path);
 

@@ -178,8 +178,9 @@ static int walk(const struct prove *p, struct execution *x, struct err *err)
     dispute_file_begin(&file, result);
     while (rc == 0 && g.turn != JUDGE_OVER)
         rc = move(p, &g, x, &file, err);
-    if (rc >= 0) {
+    if (rc >= 0)
         rc = file_write(p->out, file.data, file.len, err);
+    if (rc == 0) {
         printf("file\t%s\nbytes\t%zu\nmoves\t%" PRIu32 "\n", p->out, file.len,
                g.number);
         if (g.turn == JUDGE_OVER)
