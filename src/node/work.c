@@ -53,6 +53,7 @@ bool work_is_done(const struct batch *b)
            b->state == SPOOL_SENT;
 }
 
+/* No error that another try mends: whoever has the batch answers it. */
 static int report_owner(const struct batch *b, struct err *err)
 {
     char id[ID_TEXT], who[OWNER_TEXT], when[FREE_AT];
@@ -60,9 +61,9 @@ static int report_owner(const struct batch *b, struct err *err)
     base64url(id, b->id.b, 32);
     owner_describe(who, sizeof(who), b);
     if (owner_free_at(when, sizeof(when), b, false))
-        return err_set(err, ERR_RETRY, "batch %s is worked on by %s", id,
+        return err_set(err, ERR_INPUT, "batch %s is worked on by %s", id,
                        who);
-    return err_set(err, ERR_RETRY, "batch %s is worked on by %s (apus status;"
+    return err_set(err, ERR_INPUT, "batch %s is worked on by %s (apus status;"
                    " apus cancel %.8s ends it)", id, who, id);
 }
 
