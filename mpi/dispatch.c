@@ -544,7 +544,7 @@ static void take_left(struct dispatch *d, struct rank *r,
     d->changed = true;
 }
 
-/* What it told is in no count any more, and others have its places: the next
+/* Counts lose the rank's answers, and other ranks get its places: the next
  * start reads the logs anew, without its frames. */
 static void take_withdrawn(struct dispatch *d, const struct payload *p)
 {

@@ -115,7 +115,7 @@ for s in batch=0 batch=65537 part-size=1K rank-timeout=1 ranks=65537 \
     has err "${s%=*} = \"${s#*=}\": .*, [a0-9].* expected" "which tells it"
 done
 for s in max-winc max-winc-day; do
-    gives 2 "$s is no number" push --$s 1AR
+    gives 2 "$s is not a number" push --$s 1AR
     has err "$s = \"1AR\": a whole number" "says so before all else"
 done
 gives 2 "an invalid kernel" settings --kernel abacus

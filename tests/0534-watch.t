@@ -158,7 +158,7 @@ net_down
 net_up && r=0 || r=1
 report $r "an honest one"
 
-# ---- a case that is no dispute any more --------------------------------------
+# ---- a case that cannot be disputed any more ---------------------------------
 set -- watcher/disputes/*.json
 sed -i 's/"state":"[a-z]*"/"state":"found"/' "$1"
 watches 0 "one that the queue refuses" --challenge

@@ -212,7 +212,7 @@ try $H heads "heads: no barrier before the inverse is read" \
     '/norm\[threadIdx.x\].inverse = /,/if (!mine)/{/__syncthreads/d}'
 try $H heads "heads: the fault of a head has no number" \
     's/a.op\[HEADS_Q\], head, fault/a.op[HEADS_Q], 0, fault/'
-try $H heads "heads: a norm's fault is not told" \
+try $H heads "heads: a norm's fault is lost" \
     's/fault_note(a.fault, row, a.op\[q ? HEADS_Q_NORM/\
 fault_note(a.fault, row, a.op[0 ? HEADS_Q_NORM/'
 

@@ -33,8 +33,8 @@ static char *path_dir(const char *path)
 }
 
 /* Where the file system of `path`, a file that may be missing, is mounted: the
- * last directory above it that is on the same device; "" if that cannot be
- * told. */
+ * last directory above it that is on the same device; "" if nothing says
+ * so. */
 static void mount_point(char out[PATH_MAX], const char *path)
 {
     char above[PATH_MAX], *slash;
@@ -69,8 +69,8 @@ int room_remedy(struct err *err, int why, const char *helps)
 
 #define SPACE_TEXT (PATH_MAX + 100)
 
-/* "N bytes are free on its file system (..): ", or "" if that cannot be told or
- * `path` is no file: a device has its own ways to be full. */
+/* "N bytes are free on its file system (..): ", or "" if the system does not
+ * say or `path` is not a file: a device has its own ways to be full. */
 static void space_text(char out[SPACE_TEXT], const char *path)
 {
     char where[PATH_MAX];
@@ -125,10 +125,10 @@ int room_check(const char *path, uint64_t n, const char *helps,
 {
     char *dir = path_dir(path);
     struct statvfs v;
-    bool told = statvfs(path, &v) == 0 || statvfs(dir, &v) == 0;
+    bool known = statvfs(path, &v) == 0 || statvfs(dir, &v) == 0;
 
     free(dir);
-    if (!told || !v.f_frsize || free_bytes(&v) >= n)
+    if (!known || !v.f_frsize || free_bytes(&v) >= n)
         return 0;
     return no_room(path, n, free_bytes(&v), helps, err);
 }

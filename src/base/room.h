@@ -27,7 +27,7 @@ int room_fail(struct err *err, enum err_code code, const char *what,
 int room_remedy(struct err *err, int why, const char *helps);
 
 /* Whether the file system of `path`, a directory or a file that may be missing,
- * has n bytes free, which is so where that cannot be told: 0, or -1 with
+ * has n bytes free; if the system does not say, it has: 0, or -1 with
  * ERR_RETRY.  `helps` ends the message. */
 int room_check(const char *path, uint64_t n, const char *helps,
                struct err *err);

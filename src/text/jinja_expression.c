@@ -367,7 +367,7 @@ static struct jinja_node *postfix(struct jinja_parser *p, struct jinja_node *n)
     return n;
 }
 
-/* The text that argument i of a filter is, NULL if it is no such text. */
+/* The text that argument i of a filter is, NULL if it is not a text. */
 static const struct jinja_node *text_argument(const struct jinja_node *filter,
                                               size_t i)
 {

@@ -2,7 +2,7 @@
  * The state of the GPU backend, for its own files: load.cu has weights and
  * memory, order.cu the order of rows, layers.cu the forward pass, health.cu
  * which device, waiting for it and its failures, tap.cu checks of products,
- * device.cu steps and the backend's life, look.cu what people are told.  The
+ * device.cu steps and the backend's life, look.cu what messages say.  The
  * host orders and launches; all arrays of `at` are the device's, the others
  * pinned or the host's.  Functions return -1 with err set, ERR_RETRY where the
  * device fails.
