@@ -136,8 +136,9 @@ static void draws(struct execution *x, const struct judge *g,
         cut[i] = (uint32_t)judge_scalar(g, (enum entry)(ENTRY_WK + i));
     for (uint32_t id = 0; id < g->m.n_vocab; id++) {
         unsigned char *sum = out + 32 * (size_t)(id / 256);
-        uint32_t w = x1_draw_weight(float_at(x->now->vector[ENTRY_LOGITS], id),
-                                    max, t);
+        float l = float_at(x->now->vector[ENTRY_LOGITS], id);
+        /* only a liar's max is not the greatest */
+        uint32_t w = l <= max ? x1_draw_weight(l, max, t) : 0;
         bool k = draw_keeps(cut[0], cut[1], w, id);
         bool p = k && draw_keeps(cut[2], cut[3], w, id);
         uint64_t add[4] = { k, k ? w : 0, p ? w : 0,

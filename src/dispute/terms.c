@@ -58,14 +58,14 @@ size_t terms_greatest(const float *x, size_t n)
 
 int64_t terms_squares(const float *x, size_t n, int32_t e)
 {
-    int64_t s = 0;
+    uint64_t s = 0; /* a liar's exponent may let it wrap, as Lua's integers */
 
     for (size_t i = 0; i < n; i++) {
         int64_t q = terms_a14(x[i], e);
 
-        s += q * q;
+        s += (uint64_t)(q * q);
     }
-    return s;
+    return (int64_t)s;
 }
 
 float terms_inv(int64_t squares, int32_t e, size_t n, float eps)
@@ -158,7 +158,8 @@ int32_t terms_value_exponent(float s_v)
 
 int32_t terms_z(float score, float m)
 {
-    return x1_z_term(x1_exp32(score - m));
+    /* only a liar's m is not the greatest: judges have looked before */
+    return score <= m ? x1_z_term(x1_exp32(score - m)) : 0;
 }
 
 int32_t terms_u(float score, float m, float s_v, int32_t ev)
