@@ -33,18 +33,19 @@ cat >"$OUT/config.h" <<'TXT'
 TXT
 
 base='base64 buf caller clock err file id json json_parse json_python
-    json_salvage json_text machine mem plain plain_text sys utf8 utf8_read
-    vec'
+    json_salvage json_text machine mem plain plain_text room sys utf8
+    utf8_read vec'
 proof='blob digest_hex digest_plain job_record merkle model_record
     result_record sha256 trace'
 model='convert model model_layout model_stream rotate smooth import/ends
     import/fold import/foreign import/formats import/gguf
     import/gguf_blocks import/gguf_config
     import/gguf_header import/gguf_model import/gguf_texts import/hf
-    import/hf_config import/hf_layers import/hf_rope import/hf_template
-    import/hf_tensors import/hf_values import/import import/safetensors'
+    import/hf_config import/hf_layers import/hf_part import/hf_rope
+    import/hf_template import/hf_tensors import/hf_values import/import
+    import/safetensors'
 engine='blocks engine prefix sampler sequence step'
-cpu='cpu forward forward_new kv logits pool shared weights'
+cpu='attend cpu forward forward_new kv logits pool shared weights'
 
 sources='src/text/tokens.c src/backend/backends.c src/answer/commit.c
     tests/kit_text.c'
