@@ -1,8 +1,9 @@
 /*
  * A log of any bytes, read to its end.  The first byte of the input says
  * whether headers and sums are made right before, so that more than one frame
- * is reached.  Frames lie in the file one after the other, are read again the
- * same by their offset, and are as many when payloads are skipped.
+ * is reached.  Frames lie in the file one after the other, but for those that
+ * withdraw others, which readers pass over; they are read again the same by
+ * their offset, and are as many when payloads are skipped.
  */
 #include <config.h>
 
@@ -73,6 +74,17 @@ static void check_frame(struct worklog_reader *r, const struct frame *f,
          again.n == len && memcmp(again.payload, p + at + FRAME, len) == 0);
 }
 
+/* Where the next frame is, from `next` on and at most `end`, when frames that
+ * withdraw others are passed over. */
+static uint64_t pass_withdrawn(const unsigned char *p, uint64_t next,
+                               uint64_t end)
+{
+    while (next < end && end - next >= FRAME &&
+           get_u32(p + next + 4) == FRAME_WITHDRAWN)
+        next += FRAME + get_u64(p + next + 16);
+    return next;
+}
+
 /* How many frames there are. */
 static size_t read_all(const char *path, const unsigned char *p, size_t n,
                        size_t skip_above)
@@ -90,6 +102,7 @@ static size_t read_all(const char *path, const unsigned char *p, size_t n,
     }
     worklog_skip_above(r, skip_above);
     while ((rc = worklog_next(r, &f, &err)) == 1) {
+        next = pass_withdrawn(p, next, f.at);
         must(f.at == next && (f.n > skip_above) == !f.payload);
         next += FRAME + f.n;
         if (f.payload)
@@ -98,7 +111,7 @@ static size_t read_all(const char *path, const unsigned char *p, size_t n,
     }
     must(rc == 0 && worklog_next(r, &f, &err) == 0);
     if (worklog_damaged(r, &bad))
-        must(bad == next && n > next);
+        must(bad == pass_withdrawn(p, next, bad) && n > bad);
     worklog_reader_close(r);
     return count;
 }
