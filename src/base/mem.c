@@ -106,8 +106,8 @@ int mem_mul(size_t a, size_t b, size_t *out)
     return 0;
 }
 
-/* A program that reads all of a large room loses a tenth of its time to page
- * tables without this; a refusal costs nothing. */
+/* Whoever reads all of a large room meets fewer page tables so; a refusal costs
+ * nothing. */
 static void ask_large_pages(void *p, size_t nbytes)
 {
 #ifdef MADV_HUGEPAGE
