@@ -7,7 +7,9 @@
  * 4 k, so that a lane sums one pair of k and two lanes make an output.
  *
  * Rows: int16, as groups.h has them; a group has at most 6 rows, as many as
- * their sums fit in the registers.
+ * their sums fit in the registers.  Several groups take a block's halves one
+ * after the other and widen its weights once.  A group alone, of a step with
+ * few rows, is bound by memory: it reads the block as one stream.
  *
  * Exactness: a lane takes at most 512 pairs, 2 * 512 * 16384 * 127 < 2^31.
  * Then it is drained into (sum >> 16, sum & 65535), int32 each, which hold the
@@ -30,6 +32,9 @@
 #define QUAD_BYTES 8u      /* of a row and quad of k */
 #define ROW_BYTES (16 * QUAD_BYTES) /* .. and tile */
 #define MAX_SEGMENT 24u    /* tiles between drains: 384 pairs, 48 KB widened */
+#define PAIR 2u            /* rows at a time of a group that is alone .. */
+#define LONE_SEGMENT 16u   /* .. tiles between its drains, which L1 holds .. */
+#define NEAR 8192          /* .. and bytes that it fetches ahead */
 #define MAX_GROUPS 32u     /* of a pass */
 #define PASS_BYTES (400u << 10) /* of rows, to stay in the L2 cache */
 
@@ -108,9 +113,16 @@ static void avx2_integers(int16_t *q, const struct x1_rows *rows, size_t i)
 
 /* ---- products ----------------------------------------------------------- */
 
-/* How the weights come: widened already, to be widened and kept, or widened
- * for once. */
-enum mul_source { KEPT, KEEP, ONCE };
+/* How the weights come: widened already, or to be widened and kept. */
+enum mul_source { KEPT, KEEP };
+
+INLINE int64_t four_of(const unsigned char *a)
+{
+    int64_t v;
+
+    memcpy(&v, a, sizeof(v));
+    return v;
+}
 
 /* Drain the sums of a row and 8 outputs, pairs of lanes, into c. */
 INLINE void drain(int32_t c[16], bool add, __m256i s0, __m256i s1)
@@ -133,8 +145,8 @@ INLINE void drain(int32_t c[16], bool add, __m256i s0, __m256i s1)
 
 /* c[r] = or += the products of `rows` rows and 8 outputs over n steps of 4
  * quads: 8 high parts, 8 low parts.  a: the group's rows; b: quads of 64
- * bytes; wide: 64 bytes a quad; ahead: what to fetch meanwhile, two lines a
- * step where the weights are read once, else one. */
+ * bytes; wide: 64 bytes a quad; ahead: what to fetch meanwhile, a line a
+ * step. */
 INLINE void product(const unsigned rows, const enum mul_source source,
                     int32_t (*c)[16], bool add, const unsigned char *a,
                     const int8_t *b, int16_t *wide, size_t n,
@@ -146,13 +158,8 @@ INLINE void product(const unsigned rows, const enum mul_source source,
     for (unsigned r = 0; r < rows; r++)
         s[r][0] = s[r][1] = _mm256_setzero_si256();
     for (size_t i = 0; i < n; i++, b += 256, a += 32 * rows, wide += 128) {
-        if (source == ONCE) {
-            _mm_prefetch((const char *)ahead, _MM_HINT_T0);
-            _mm_prefetch((const char *)ahead + 64, _MM_HINT_T0);
-        } else {
-            _mm_prefetch((const char *)ahead, _MM_HINT_T1);
-        }
-        ahead += source == ONCE ? 128 : 64;
+        _mm_prefetch((const char *)ahead, _MM_HINT_T1);
+        ahead += 64;
 #pragma GCC unroll 4
         for (unsigned q = 0; q < 4; q++) {
             __m256i w0, w1;
@@ -165,8 +172,6 @@ INLINE void product(const unsigned rows, const enum mul_source source,
                     _mm_load_si128((const void *)(b + q * 64)));
                 w1 = _mm256_cvtepi8_epi16(
                     _mm_load_si128((const void *)(b + q * 64 + 16)));
-            }
-            if (source == KEEP) {
                 _mm256_store_si256((void *)(wide + q * 32), w0);
                 _mm256_store_si256((void *)(wide + q * 32 + 16), w1);
             }
@@ -190,17 +195,70 @@ typedef void product_fn(int32_t (*c)[16], bool add, const unsigned char *a,
     {                                                                        \
         product(rows, source, c, add, a, b, wide, n, ahead);                 \
     }
-#define PRODUCTS(source)                                       \
-    PRODUCT(1, source) PRODUCT(2, source) PRODUCT(3, source)   \
-    PRODUCT(4, source) PRODUCT(5, source) PRODUCT(6, source)
+/* Of two groups or more, none has fewer than 3 rows. */
+#define PRODUCTS(source) \
+    PRODUCT(3, source) PRODUCT(4, source) PRODUCT(5, source) PRODUCT(6, source)
 PRODUCTS(KEPT)
 PRODUCTS(KEEP)
-PRODUCTS(ONCE)
-#define ROW_OF(source)                                                       \
-    { NULL, product_##source##_1, product_##source##_2, product_##source##_3, \
-      product_##source##_4, product_##source##_5, product_##source##_6 }
-static product_fn *const products[3][GROUP + 1] = {
-    [KEPT] = ROW_OF(KEPT), [KEEP] = ROW_OF(KEEP), [ONCE] = ROW_OF(ONCE)
+#define ROW_OF(source)                                                \
+    { NULL, NULL, NULL, product_##source##_3, product_##source##_4, \
+      product_##source##_5, product_##source##_6 }
+static product_fn *const products[2][GROUP + 1] = {
+    [KEPT] = ROW_OF(KEPT), [KEEP] = ROW_OF(KEEP)
+};
+
+/* c[r][half] = or += the products of `rows` rows of a group, whose quads are
+ * `stride` bytes apart, and the 16 outputs of a block over n quads.  `fetch`:
+ * the block comes from memory and is fetched some way ahead, as one stream. */
+INLINE void stream(const unsigned rows, const bool fetch, int32_t (*c)[2][16],
+                   bool add, const unsigned char *a, size_t stride,
+                   const int8_t *b, size_t n)
+{
+    __m256i s[PAIR][4], x[PAIR];
+
+#pragma GCC unroll 2
+    for (unsigned r = 0; r < rows; r++)
+        s[r][0] = s[r][1] = s[r][2] = s[r][3] = _mm256_setzero_si256();
+    for (size_t i = 0; i < n; i++, b += 64, a += stride) {
+        if (fetch)
+            _mm_prefetch((const char *)b + NEAR, _MM_HINT_T0);
+#pragma GCC unroll 2
+        for (unsigned r = 0; r < rows; r++)
+            x[r] = _mm256_set1_epi64x(four_of(a + r * 8));
+#pragma GCC unroll 4
+        for (unsigned j = 0; j < 4; j++) {
+            __m256i w = _mm256_cvtepi8_epi16(
+                _mm_load_si128((const void *)(b + j * 16)));
+
+#pragma GCC unroll 2
+            for (unsigned r = 0; r < rows; r++) {
+                s[r][j] = _mm256_add_epi32(s[r][j],
+                                           _mm256_madd_epi16(w, x[r]));
+                __asm__("" : "+x"(s[r][j])); /* later, gcc would spill */
+            }
+        }
+    }
+#pragma GCC unroll 2
+    for (unsigned r = 0; r < rows; r++) {
+        drain(c[r][0], add, s[r][0], s[r][1]);
+        drain(c[r][1], add, s[r][2], s[r][3]);
+    }
+}
+
+typedef void stream_fn(int32_t (*c)[2][16], bool add, const unsigned char *a,
+                       size_t stride, const int8_t *b, size_t n);
+#define STREAM(name, rows, fetch)                                           \
+    static void name(int32_t (*c)[2][16], bool add, const unsigned char *a, \
+                     size_t stride, const int8_t *b, size_t n)              \
+    {                                                                       \
+        stream(rows, fetch, c, add, a, stride, b, n);                       \
+    }
+STREAM(stream_1, 1, true)
+STREAM(stream_2, 2, true)
+STREAM(again_1, 1, false)
+STREAM(again_2, 2, false)
+static stream_fn *const streams[2][PAIR + 1] = {
+    { NULL, stream_1, stream_2 }, { NULL, again_1, again_2 }
 };
 
 /* ---- what becomes of the sums ------------------------------------------- */
@@ -224,7 +282,7 @@ struct avx2_pass {
     size_t g0, g1, kt, segments;
 };
 
-/* Half h of block nb, all groups of the pass. */
+/* Half h of block nb, all groups of the pass, two at least. */
 static void half_block(const struct avx2_target *t, const struct avx2_pass *p,
                        size_t nb, size_t h)
 {
@@ -248,23 +306,46 @@ static void half_block(const struct avx2_target *t, const struct avx2_pass *p,
             const unsigned char *a = (const unsigned char *)p->in->q +
                                      f * p->kt * ROW_BYTES +
                                      from * ROW_BYTES * rows;
-            enum mul_source source = p->g1 - p->g0 == 1 ? ONCE
-                                     : g == p->g0       ? KEEP
-                                                        : KEPT;
+            enum mul_source source = g == p->g0 ? KEEP : KEPT;
             size_t turn = h * (p->g1 - p->g0) + g - p->g0;
             size_t steps = (to - from) * 4;
 
-            /* the next segment, in two turns or the first four */
+            /* the next segment, in the first four turns */
             products[source][rows](
                 sums + (f - r0), s > 0, a, b + h * 32, wide, steps,
-                source == ONCE ? next + turn * steps * 128
-                : turn < 4     ? next + turn * steps * 64
-                               : b);
+                turn < 4 ? next + turn * steps * 64 : b);
             if (s + 1 == p->segments && nb * PACK_OUTS + h * 8 < t->w->rows)
                 finish_sums(t, sums + (f - r0), f, rows,
                             nb * PACK_OUTS + h * 8);
         }
     }
+}
+
+/* Block nb, the one group of the pass: two rows at a time, the first of which
+ * read the weights from memory and the others from the cache. */
+static void lone_group(const struct avx2_target *t, const struct avx2_pass *p,
+                       size_t nb)
+{
+    int32_t c[GROUP][2][16] __attribute__((aligned(64)));
+    size_t n = group_count(p->in->m, GROUP);
+    size_t f = group_first(p->g0, n, p->in->m);
+    size_t m = group_first(p->g1, n, p->in->m) - f;
+    size_t segments = (p->kt + LONE_SEGMENT - 1) / LONE_SEGMENT;
+
+    for (size_t s = 0; s < segments; s++) {
+        size_t from = p->kt * s / segments, to = p->kt * (s + 1) / segments;
+        const int8_t *b = pack_block(t->w, nb, p->kt) + from * PACK_TILE_BYTES;
+        const unsigned char *a = (const unsigned char *)p->in->q +
+                                 f * p->kt * ROW_BYTES + from * ROW_BYTES * m;
+
+        for (size_t r = 0; r < m; r += PAIR)
+            streams[r > 0][m - r < PAIR ? m - r : PAIR](
+                c + r, s > 0, a + r * QUAD_BYTES, m * QUAD_BYTES, b,
+                (to - from) * 16);
+    }
+    for (size_t r = 0; r < m; r++)
+        for (size_t h = 0; h < 2 && nb * PACK_OUTS + h * 8 < t->w->rows; h++)
+            finish_sums(t, &c[r][h], f + r, 1, nb * PACK_OUTS + h * 8);
 }
 
 /* Outputs [from, to) of all rows: in passes whose rows stay in the cache,
@@ -289,6 +370,10 @@ static void multiply(const struct avx2_target *t, const struct x1_rows *in,
         };
 
         for (size_t nb = from / PACK_OUTS; nb * PACK_OUTS < to; nb++) {
+            if (p.g1 - p.g0 == 1) {
+                lone_group(t, &p, nb);
+                continue;
+            }
             half_block(t, &p, nb, 0);
             half_block(t, &p, nb, 1);
         }
