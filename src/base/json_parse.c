@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/json_internal.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -399,10 +400,10 @@ void json_free(struct json *v)
 static int scan_value(struct json_scan *s, const struct json_key *key,
                       struct json **out);
 
-/* After "[": an array of numbers alone, whose end is behind its bracket.  1;
- * 0 if it is not one, or is short: nothing was taken; -1. */
-static int scan_span(struct json_scan *s, const struct json_key *key,
-                     struct json **out)
+/* After "[": an array of numbers alone, whose end is after its bracket.
+ * FOUND_NONE if it is not one, or is short: nothing was taken. */
+static enum found scan_span(struct json_scan *s, const struct json_key *key,
+                            struct json **out)
 {
     size_t start = s->at, end, count = 0;
 
@@ -411,21 +412,21 @@ static int scan_span(struct json_scan *s, const struct json_key *key,
         if (peek(s) != '-' && !is_digit(peek(s)))
             break;
         if (scan_number(s))
-            return -1;
+            return FOUND_FAILED;
         count++;
         skip_space(s);
         end = s->at;
         if (peek(s) == ']' && count >= MIN_SPAN) {
             s->at++;
             *out = span_node(s, key, s->text + start, end - start, count);
-            return 1;
+            return FOUND_ONE;
         }
         if (peek(s) != ',')
             break;
         s->at++;
     }
     s->at = start;
-    return 0;
+    return FOUND_NONE;
 }
 
 static int scan_elements(struct json_scan *s, struct json **tail)
@@ -453,12 +454,12 @@ static int scan_elements(struct json_scan *s, struct json **tail)
 static int scan_array(struct json_scan *s, const struct json_key *key,
                       struct json **out)
 {
-    int rc;
+    enum found found;
 
     s->at++;
-    rc = scan_span(s, key, out);
-    if (rc)
-        return rc < 0 ? -1 : 0;
+    found = scan_span(s, key, out);
+    if (found != FOUND_NONE)
+        return found == FOUND_FAILED ? -1 : 0;
     *out = bare_node(JSON_ARRAY, key);
     return scan_elements(s, &(*out)->child);
 }

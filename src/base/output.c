@@ -18,6 +18,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/mem.h"
 
 #define MAX_LINKS 40 /* as Linux follows */
@@ -203,18 +204,18 @@ int output_check(const char *path, struct err *err)
     return rc;
 }
 
-int output_file(char **file, const char *path, struct err *err)
+enum found output_file(char **file, const char *path, struct err *err)
 {
     struct output_target t;
 
     if (follow(&t, path, err))
-        return -1;
+        return FOUND_FAILED;
     if (is_file(&t)) {
         *file = t.path;
-        return 1;
+        return FOUND_ONE;
     }
     free(t.path);
-    return 0;
+    return FOUND_NONE;
 }
 
 /* The directory as it is, and the name in it; the caller frees it. */

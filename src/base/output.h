@@ -9,6 +9,8 @@
 
 #include <stdbool.h>
 
+#include "base/found.h"
+
 struct err;
 struct file_out;
 
@@ -22,9 +24,9 @@ int output_open(struct file_out **out, const char *path, struct err *err);
  * not a regular file. */
 int output_check(const char *path, struct err *err);
 
-/* 1 and the file's own name in *file, which the caller frees, if it is regular
- * or not there yet; 0 if it is written through; -1. */
-int output_file(char **file, const char *path, struct err *err);
+/* The file's own name in *file, which the caller frees, if it is regular or
+ * not there yet; FOUND_NONE if it is written through. */
+enum found output_file(char **file, const char *path, struct err *err);
 
 /* Whether two names are of the same file, which may not be there yet: in the
  * same directory, under the same name. */

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/output.h"
@@ -119,10 +120,11 @@ int answers_write_beside(char **path, const struct named *n,
 {
     char *file, *name;
     struct file_out *out = NULL;
-    int rc = output_file(&file, output, err);
+    enum found found = output_file(&file, output, err);
+    int rc;
 
-    if (rc <= 0)
-        return rc;
+    if (found != FOUND_ONE)
+        return found;
     name = xasprintf("%s.partial", file);
     free(file);
     rc = output_open(&out, name, err);

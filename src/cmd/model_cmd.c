@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -169,15 +170,16 @@ static int convert(const char *dir, const char *out,
 {
     struct id id;
     char *file = NULL;
-    int rc, is_file;
+    enum found found;
+    int rc;
 
     if (output_check(out, err))
         return err_prefix(err, "output");
-    is_file = output_file(&file, out, err);
-    if (is_file < 0)
+    found = output_file(&file, out, err);
+    if (found == FOUND_FAILED)
         return -1;
-    rc = is_file ? convert_over(dir, file, o, &id, err)
-                 : convert_through(dir, out, o, &id, err);
+    rc = found == FOUND_ONE ? convert_over(dir, file, o, &id, err)
+                            : convert_through(dir, out, o, &id, err);
     free(file);
     if (rc)
         return -1;
