@@ -50,6 +50,7 @@ cat >"$tmp/layers" <<'TXT'
 5 src/push
 5 src/dispute
 5 src/verify
+5 src/fidelity
 6 src/node
 7 src/cmd
 7 mpi
