@@ -31,6 +31,7 @@ enum {
 int cmd_pull(struct settings *s, int argc, char **argv);
 int cmd_request(struct settings *s, int argc, char **argv);
 int cmd_run(struct settings *s, int argc, char **argv);
+int cmd_model_compare(struct settings *s, int argc, char **argv);
 int cmd_model_fetch(struct settings *s, int argc, char **argv);
 
 /* For model add: bring what lies at a URL here (push/model_download.h); *path,
