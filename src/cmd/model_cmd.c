@@ -1,6 +1,6 @@
 /*
  * apus model: convert, add, list, info, rm; fetch and publish are in
- * model_net.c.
+ * model_net.c, compare is in model_compare.c.
  */
 #include <config.h>
 
@@ -696,6 +696,8 @@ const struct command cmd_model_verbs[] = {
     { "list", "the models of the store", .run = model_list },
     { "info", "what a model is", .run = model_info },
     { "rm", "a model from the store", .run = model_rm },
+    { "compare", "how far a model is from another, or from float",
+      .run = cmd_model_compare },
     { "fetch", "a model from Arweave into the store", .run = cmd_model_fetch },
     { "publish", "a model on Arweave", .run = cmd_model_publish },
     { .name = NULL },
