@@ -25,6 +25,7 @@ lua5.3             check what is written in Lua
 erlang-luerl       run the judge of disputes in another Lua
 libpcre2-dev       compare the pre-tokenizers with its regular expressions
 python3-jinja2     compare chat templates with the program they are made for
+ccache             compile the same once
 unicode-data       compare the tables of characters with their source
 ca-certificates    check whom it speaks to
 openssl            make a certificate that nobody signed, which is refused
