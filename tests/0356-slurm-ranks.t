@@ -6,6 +6,9 @@ NODES=2
 export NODES
 . "${top_srcdir:-.}/tests/slurm.sh"
 unset OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM || :
+# the GPUs of these nodes are a line in gres.conf
+APUS_KERNEL=reference
+export APUS_KERNEL
 
 tab=$(printf '\t')
 # submit NAME REQUESTS ARGUMENT...: done, and its log is in out
