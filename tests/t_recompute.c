@@ -20,6 +20,7 @@
 #include "proof/result_record.h"
 #include "proof/trace.h"
 #include "store/record.h"
+#include "tests/beside.h"
 #include "tests/models_util.h"
 #include "verify/recompute.h"
 
@@ -179,6 +180,9 @@ static void run_first(struct kept *k, const struct sequence *s, bool deep)
     commit_clear(&f.c);
 }
 
+static struct kept base, other, deep;
+static size_t apart; /* outcomes that were others beside other records */
+
 /* ---- records ------------------------------------------------------------ */
 
 static struct recompute_verdict recompute(const struct record *rec,
@@ -188,6 +192,7 @@ static struct recompute_verdict recompute(const struct record *rec,
     struct recompute_tensors also = { .last = last };
     struct recompute_verdict v = { .part = "none" };
     struct err err = ERR_INIT;
+    struct record honest;
     struct recompute *r;
 
     if (recompute_new(&r, &nano, fast, &o, &err) ||
@@ -195,6 +200,10 @@ static struct recompute_verdict recompute(const struct record *rec,
         printf("# %s\n", err.text);
     else
         recompute_free(r);
+    if (base.n_leaves) {
+        commit(&base, &honest);
+        apart += !beside_is_alone(&nano, fast, o, rec, &also, &honest);
+    }
     return v;
 }
 
@@ -369,7 +378,6 @@ static void test_faults(void)
 
 /* ---- each change -------------------------------------------------------- */
 
-static struct kept base, other, deep;
 static uint32_t first; /* position that draws first */
 
 static struct kept *fresh(const struct kept *k)
@@ -660,31 +668,6 @@ static void test_steps(void)
     }
 }
 
-/* One recompute, several records: those that differ leave nothing behind. */
-static void test_again(void)
-{
-    struct recompute_options o = { .max_rows = 8 };
-    struct recompute_verdict v = { .part = "" };
-    struct err err = ERR_INIT;
-    struct recompute *r;
-    struct record rec;
-    bool good = true;
-
-    if (recompute_new(&r, &nano, fast, &o, &err))
-        abort();
-    for (int i = 0; i < 4; i++) {
-        struct kept *k = fresh(i == 2 ? &deep : i ? &other : &base);
-
-        if (i == 1)
-            k->leaf[2].kv.b[0] ^= 1;
-        commit(k, &rec);
-        good &= !recompute_record(r, &rec, &(struct recompute_tensors){
-                    .last = k->last_bytes }, &v, &err) && v.same == (i != 1);
-    }
-    ok(good, "one after the other %s", v.text);
-    recompute_free(r);
-}
-
 /* What is published has no leaves: the root of the trace stands for them. */
 static void untraced(struct kept *k, const char *part, const char *what)
 {
@@ -786,7 +769,7 @@ int main(void)
     first = (uint32_t)story.n - 1;
     test_refused();
     test_steps();
-    test_again();
+    ok(!apart, "records beside others have the outcome that they have alone");
     test_untraced();
     tokens_clear(&sum);
     tokens_clear(&story);

@@ -39,13 +39,10 @@
 #define LOGITS_BYTES ((size_t)256 << 20) /* of the rows of a step that draw */
 #define TEXT_MAX ((size_t)1 << 30)
 
-struct recompute {
+/* A record that is being computed. */
+struct one_record {
     const struct prompt_model *m;
-    struct backend *backend;
-    struct recompute_options o;
-    struct engine *engine;
-
-    /* of the record that is being computed, else NULL */
+    const struct recompute_options *o;
     const struct record *rec;
     struct recompute_tensors also; /* likely is NULL where n is 0 */
     struct tensor_rows rows;
@@ -57,16 +54,25 @@ struct recompute {
     uint32_t *id;          /* prompt and forced ids */
     struct commit c;
     uint64_t n;            /* positions told */
+    bool added;            /* to the engine */
     bool over;             /* the answer has ended */
     bool differs;
     struct recompute_verdict v;
+};
+
+struct recompute {
+    const struct prompt_model *m;
+    struct backend *backend;
+    struct recompute_options o;
+    struct engine *engine;
+    struct one_record *some; /* o.max_records of them */
 };
 
 /* ---- what differs ------------------------------------------------------- */
 
 /* Record a difference; the first one stays. */
 __attribute__((format(printf, 4, 5)))
-static void differ(struct recompute *r, uint32_t position, const char *part,
+static void differ(struct one_record *r, uint32_t position, const char *part,
                    const char *fmt, ...)
 {
     va_list ap;
@@ -90,7 +96,7 @@ static void name(char out[16], uint32_t n, const char *highest)
         snprintf(out, 16, "%u", n);
 }
 
-static void differ_id(struct recompute *r, uint32_t position, const char *part,
+static void differ_id(struct one_record *r, uint32_t position, const char *part,
                       const char *what, uint32_t theirs, uint32_t mine)
 {
     char a[16], b[16];
@@ -102,7 +108,7 @@ static void differ_id(struct recompute *r, uint32_t position, const char *part,
            position, a, b);
 }
 
-static void differ_hash(struct recompute *r, uint32_t position,
+static void differ_hash(struct one_record *r, uint32_t position,
                         const char *part, const char *what)
 {
     differ(r, position, part,
@@ -123,9 +129,17 @@ static const char *end_name(uint32_t finish)
 }
 
 /* Return the last reported position. */
-static uint32_t latest(const struct recompute *r)
+static uint32_t latest(const struct one_record *r)
 {
     return r->n ? (uint32_t)(r->n - 1) : 0;
+}
+
+static void differ_continues(struct one_record *r)
+{
+    differ(r, latest(r), "finish",
+           "the answer continues at position %u; in the record, %s ends it"
+           " after %zu positions", latest(r), end_name(r->res.finish),
+           r->rec->n_leaves);
 }
 
 /* ---- each position ------------------------------------------------------ */
@@ -136,7 +150,7 @@ static bool same_hash(const unsigned char *a, const unsigned char *b)
 }
 
 /* Compare the fields of a leaf in the order of computation. */
-static void compare_leaf(struct recompute *r, const struct trace_leaf *mine,
+static void compare_leaf(struct one_record *r, const struct trace_leaf *mine,
                          const struct trace_leaf *theirs)
 {
     uint32_t at = mine->position;
@@ -162,7 +176,7 @@ static void compare_leaf(struct recompute *r, const struct trace_leaf *mine,
 }
 
 /* Compare the rows of a position with those in the file. */
-static void compare_hidden(struct recompute *r, const struct position *p)
+static void compare_hidden(struct one_record *r, const struct position *p)
 {
     const struct tensor_element *e = &r->rows.hidden_wrong;
 
@@ -174,7 +188,7 @@ static void compare_hidden(struct recompute *r, const struct position *p)
                " and %08x computed", e->element, e->row, e->theirs, e->mine);
 }
 
-static void compare_logits(struct recompute *r, uint32_t position)
+static void compare_logits(struct one_record *r, uint32_t position)
 {
     const struct tensor_element *e = &r->rows.logits_wrong;
 
@@ -186,7 +200,7 @@ static void compare_logits(struct recompute *r, uint32_t position)
 }
 
 /* Compare the id drawn here with the output. */
-static void compare_output(struct recompute *r, const struct position *p)
+static void compare_output(struct one_record *r, const struct position *p)
 {
     size_t i = p->position + 1 - r->s.n_prompt;
     uint32_t theirs = TRACE_NONE;
@@ -201,7 +215,7 @@ static void compare_output(struct recompute *r, const struct position *p)
 }
 
 /* Report a position; theirs is NULL if the record has no leaves. */
-static void report_step(struct recompute *r, const struct trace_leaf *mine,
+static void report_step(struct one_record *r, const struct trace_leaf *mine,
                         const struct trace_leaf *theirs)
 {
     struct recompute_step s = {
@@ -214,25 +228,27 @@ static void report_step(struct recompute *r, const struct trace_leaf *mine,
         .compared = theirs != NULL,
     };
 
-    if (r->o.step)
-        r->o.step(r->o.user, &s);
+    if (r->o->step)
+        r->o->step(r->o->user, &s);
 }
 
 static void on_position(void *self, void *user, const struct position *p)
 {
-    struct recompute *r = self;
+    struct one_record *r = user;
     struct trace_leaf mine = { 0 }, theirs = { 0 };
     size_t at = r->n * TRACE_LEAF_SIZE;
     unsigned char *leaf;
     int rc;
 
-    (void)user;
+    (void)self;
     if (r->differs)
         return;
     if (p->position >= r->rec->n_leaves) {
-        differ(r, p->position, "finish",
-               "position %u is within the range; in the record, it is not",
-               p->position);
+        if (r->res.finish == FINISH_RANGE)
+            differ(r, p->position, "finish", "position %u is within the range;"
+                   " in the record, it is not", p->position);
+        else
+            differ_continues(r);
         return;
     }
     commit_position(&r->c, p);
@@ -253,7 +269,7 @@ static void on_position(void *self, void *user, const struct position *p)
 
 /* ---- the end ------------------------------------------------------------ */
 
-static void compare_fault(struct recompute *r, const struct fault *f)
+static void compare_fault(struct one_record *r, const struct fault *f)
 {
     const struct result_record *res = &r->res;
     char mine[16], theirs[16];
@@ -270,7 +286,7 @@ static void compare_fault(struct recompute *r, const struct fault *f)
            res->error_op, res->error_row, res->error_index);
 }
 
-static void compare_end(struct recompute *r, const struct answer *a)
+static void compare_end(struct one_record *r, const struct answer *a)
 {
     bool fault = a->finish == FINISH_RANGE;
     uint32_t at = fault ? a->fault.position : latest(r);
@@ -284,7 +300,7 @@ static void compare_end(struct recompute *r, const struct answer *a)
         compare_fault(r, &a->fault);
 }
 
-static void compare_text(struct recompute *r, const struct buf *text)
+static void compare_text(struct one_record *r, const struct buf *text)
 {
     const struct record *rec = r->rec;
     size_t same = 0;
@@ -300,7 +316,7 @@ static void compare_text(struct recompute *r, const struct buf *text)
 }
 
 /* Compare the last row: the latest one that was drawn from, if any. */
-static void compare_last(struct recompute *r, const float *last)
+static void compare_last(struct one_record *r, const float *last)
 {
     size_t dim = r->m->model->rec.dim;
 
@@ -335,7 +351,7 @@ static size_t first_step(const struct topk *a, const struct topk *b)
 }
 
 /* Compare our likeliest tokens, written as in a log. */
-static void compare_likely(struct recompute *r, const struct answer *a)
+static void compare_likely(struct one_record *r, const struct answer *a)
 {
     struct buf mine, theirs;
     struct topk t;
@@ -365,7 +381,7 @@ static void compare_likely(struct recompute *r, const struct answer *a)
 
 /* Compare rows that were never computed: they must be zeros, and no hidden
  * state may be missing. */
-static void compare_rows(struct recompute *r)
+static void compare_rows(struct one_record *r)
 {
     bool all = tensor_rows_end(&r->rows);
 
@@ -375,7 +391,7 @@ static void compare_rows(struct recompute *r)
 }
 
 /* Compare the result record with the one made from our bytes. */
-static void compare_result(struct recompute *r, const struct answer *a,
+static void compare_result(struct one_record *r, const struct answer *a,
                            const struct buf *text)
 {
     unsigned char packed[RECORD_RESULT];
@@ -398,9 +414,9 @@ static void compare_result(struct recompute *r, const struct answer *a,
 static void on_logits(void *self, void *user, uint32_t position,
                       const float *logits)
 {
-    struct recompute *r = self;
+    struct one_record *r = user;
 
-    (void)user;
+    (void)self;
     if (r->logprobs)
         logprobs_logits(r->logprobs, position, logits);
     tensor_rows_logits(&r->rows, position, logits);
@@ -409,27 +425,28 @@ static void on_logits(void *self, void *user, uint32_t position,
 static void on_residual(void *self, void *user, uint32_t position,
                         uint32_t layer, const float *x)
 {
-    struct recompute *r = self;
+    struct one_record *r = user;
 
-    (void)user;
+    (void)self;
     tensor_rows_residual(&r->rows, position, layer, x);
 }
 
 static void on_token(void *self, void *user, uint32_t position,
                      const struct drawn *d)
 {
-    struct recompute *r = self;
+    struct one_record *r = user;
 
-    (void)user;
+    (void)self;
     if (r->logprobs)
         logprobs_token(r->logprobs, position, d->token);
 }
 
 static void on_finished(void *self, const struct answer *a)
 {
-    struct recompute *r = self;
+    struct one_record *r = a->user;
     struct buf text;
 
+    (void)self;
     r->over = true;
     if (r->differs)
         return;
@@ -448,7 +465,7 @@ static void on_finished(void *self, const struct answer *a)
 
 /* Check that the job has values that a request can have (proof.md section 3);
  * otherwise nothing can be computed. */
-static void check_job(struct recompute *r)
+static void check_job(struct one_record *r)
 {
     const struct job_record *j = &r->job;
     const char *what = NULL;
@@ -472,7 +489,7 @@ static void check_job(struct recompute *r)
 }
 
 /* Check that the record is for our model and this version's numerics. */
-static int can_compute(const struct recompute *r, struct err *err)
+static int can_compute(const struct one_record *r, struct err *err)
 {
     const struct model *m = r->m->model;
 
@@ -491,27 +508,28 @@ static int can_compute(const struct recompute *r, struct err *err)
 
 /* Check the ceiling of the KV cache here: the engine never refuses a single
  * request. */
-static int check_kv(const struct recompute *r, struct err *err)
+static int check_kv(const struct one_record *r, const struct engine *e,
+                    struct err *err)
 {
-    uint64_t bytes = engine_kv_bytes(r->engine, r->rec->n_leaves + 1);
+    uint64_t bytes = engine_kv_bytes(e, r->rec->n_leaves + 1);
 
-    if (r->o.kv_bytes && bytes > r->o.kv_bytes)
+    if (r->o->kv_bytes && bytes > r->o->kv_bytes)
         return err_set(err, ERR_INPUT,
                        "%zu positions take %ju bytes of KV cache, at most %ju"
                        " are allowed", r->rec->n_leaves, (uintmax_t)bytes,
-                       (uintmax_t)r->o.kv_bytes);
+                       (uintmax_t)r->o->kv_bytes);
     return 0;
 }
 
 /* Count the output ids that are fed as if drawn.  The last id of an answer was
  * never fed; if the answer left the range, it is drawn again and then fed.  Ids
  * past the context, or past one that no draw can give, are not reached. */
-static size_t count_forced(const struct recompute *r)
+static size_t count_forced(const struct one_record *r)
 {
     const struct model_record *rec = &r->m->model->rec;
     size_t n = r->rec->n_output;
 
-    if (r->o.one_by_one || n == 0 || r->job.n_prompt > rec->context)
+    if (r->o->one_by_one || n == 0 || r->job.n_prompt > rec->context)
         return 0;
     n--;
     if (n > rec->context - r->job.n_prompt)
@@ -522,7 +540,7 @@ static size_t count_forced(const struct recompute *r)
     return n;
 }
 
-static void take_stops(struct recompute *r)
+static void take_stops(struct one_record *r)
 {
     const unsigned char *at = r->rec->stops;
 
@@ -535,8 +553,16 @@ static void take_stops(struct recompute *r)
     r->s.n_stops = r->job.n_stops;
 }
 
+/* One more than the record has shows that an answer continues, and no record
+ * makes others in the same steps wait for longer than it is. */
+static uint32_t count_tokens(const struct one_record *r)
+{
+    return r->rec->n_output < r->job.max_tokens
+               ? (uint32_t)r->rec->n_output + 1 : r->job.max_tokens;
+}
+
 /* Make the sequence of a checked record. */
-static int make_sequence(struct recompute *r, struct err *err)
+static int make_sequence(struct one_record *r, struct err *err)
 {
     const struct job_record *j = &r->job;
     size_t n_forced = count_forced(r);
@@ -554,7 +580,7 @@ static int make_sequence(struct recompute *r, struct err *err)
         .n_prompt = j->n_prompt,
         .forced = r->id + j->n_prompt,
         .n_forced = n_forced,
-        .max_tokens = j->max_tokens,
+        .max_tokens = count_tokens(r),
         .sampling = {
             .temperature = j->temperature,
             .top_p = j->top_p,
@@ -565,6 +591,7 @@ static int make_sequence(struct recompute *r, struct err *err)
         .ignore_eos = j->flags & JOB_IGNORE_EOS,
         .without_logits = !r->also.likely && !r->also.logits,
         .deep = r->res.level != 0,
+        .user = r,
     };
     if (r->also.likely)
         r->logprobs = logprobs_new(r->m->model->rec.n_vocab, j->n_prompt);
@@ -576,14 +603,14 @@ static int make_engine(struct recompute *r, struct err *err)
 {
     size_t row = (size_t)r->m->model->rec.n_vocab * sizeof(float);
     struct engine_options o = {
-        .max_sequences = 1,
+        .max_sequences = r->o.max_records,
         .max_rows = r->o.max_rows,
         .max_draws = LOGITS_BYTES / row,
         .kv_bytes = r->o.kv_bytes,
         .with_last = true,
         .deep = true,
     };
-    struct observer obs = { .self = r, .logits = on_logits,
+    struct observer obs = { .logits = on_logits,
                             .token = on_token, .position = on_position,
                             .finished = on_finished };
 
@@ -593,41 +620,21 @@ static int make_engine(struct recompute *r, struct err *err)
                       &o, &obs, err);
 }
 
-/* Step until the answer ends, differs, or continues past the record's
- * positions.  A fault shows one position after the last leaf. */
-static int compute_steps(struct recompute *r, struct err *err)
-{
-    uint64_t n = r->rec->n_leaves + (r->res.finish == FINISH_RANGE);
-    bool busy;
-
-    if (engine_add(r->engine, &r->s, err))
-        return -1;
-    while (!r->over && !r->differs && r->n < n)
-        if (engine_step(r->engine, &busy, err))
-            return -1;
-    if (!r->over)
-        differ(r, latest(r), "finish",
-               "the answer continues at position %u; in the record, %s ends it"
-               " after %zu positions", latest(r), end_name(r->res.finish),
-               r->rec->n_leaves);
-    return 0;
-}
-
 /* ---- records ------------------------------------------------------------ */
 
-static void set_rows(struct recompute *r)
+static void set_rows(struct one_record *r)
 {
     const struct model_record *m = &r->m->model->rec;
 
     r->rows = (struct tensor_rows){
-        .hidden = r->o.hidden ? r->also.hidden : NULL,
+        .hidden = r->o->hidden ? r->also.hidden : NULL,
         .logits = r->also.logits, .n_prompt = r->job.n_prompt,
         .n_positions = r->rec->n_leaves, .n_output = r->rec->n_output,
         .n_layers = m->n_layers, .dim = m->dim, .n_vocab = m->n_vocab
     };
 }
 
-static int recompute_checked(struct recompute *r, struct err *err)
+static int add_checked(struct one_record *r, struct engine *e, struct err *err)
 {
     int unread = job_record_unpack(&r->job, r->rec->job) ||
                  result_record_unpack(&r->res, r->rec->result);
@@ -635,49 +642,119 @@ static int recompute_checked(struct recompute *r, struct err *err)
     assert(!unread); /* record_check has verified them */
     (void)unread;
     set_rows(r);
-    if (can_compute(r, err) || check_kv(r, err) || make_sequence(r, err))
+    if (can_compute(r, err) || check_kv(r, e, err) || make_sequence(r, err))
         return -1;
     check_job(r);
-    if (r->differs)
+    if (!r->differs && engine_add(e, &r->s, err))
+        return -1;
+    r->added = !r->differs;
+    return 0;
+}
+
+/* Check a record and add it to the engine. */
+static int one_record_init(struct one_record *r, const struct recompute *all,
+                           const struct recompute_task *t, struct err *err)
+{
+    const struct record *rec = t->rec;
+    struct err wrong = ERR_INIT;
+
+    *r = (struct one_record){ .m = all->m, .o = &all->o, .rec = rec };
+    if (t->also)
+        r->also = *t->also;
+    if (r->also.likely && !r->also.likely->n)
+        r->also.likely = NULL;
+    commit_init(&r->c, r->m->model);
+    if (rec->leaf || rec->n_leaves == 0
+            ? record_check(rec, &wrong)
+            : record_check_untraced(rec, &wrong)) {
+        differ(r, 0, "record", "%s", wrong.text);
         return 0;
-    return compute_steps(r, err);
+    }
+    return add_checked(r, all->engine, err);
+}
+
+static void one_record_clear(struct one_record *r)
+{
+    commit_clear(&r->c);
+    logprobs_free(r->logprobs);
+    free(r->id);
+}
+
+/* Whether it has to be computed further: until the answer ends, differs, or
+ * continues past the record's positions.  A fault shows one position after the
+ * last leaf. */
+static bool unfinished(const struct one_record *r)
+{
+    return r->added && !r->over && !r->differs &&
+           r->n < r->rec->n_leaves + (r->res.finish == FINISH_RANGE);
+}
+
+static int compute_steps(struct recompute *r, size_t n, struct err *err)
+{
+    bool busy;
+
+    for (size_t i = 0; i < n; i++)
+        while (unfinished(&r->some[i]))
+            if (engine_step(r->engine, &busy, err))
+                return -1;
+    return 0;
+}
+
+static void take_verdict(struct recompute_verdict *v, struct one_record *r)
+{
+    if (!r->over)
+        differ_continues(r);
+    *v = r->v;
+    v->same = !r->differs;
+    if (v->same)
+        v->part = "";
+    v->positions = r->n;
+}
+
+/* At most max_records. */
+static int recompute_some(struct recompute *r, struct recompute_task *t,
+                          size_t n, struct err *err)
+{
+    int rc;
+
+    for (size_t i = 0; i < n; i++) {
+        t[i].err = (struct err)ERR_INIT;
+        t[i].failed = one_record_init(&r->some[i], r, &t[i], &t[i].err) != 0;
+    }
+    rc = compute_steps(r, n, err);
+    for (size_t i = 0; i < n; i++) {
+        if (rc == 0 && !t[i].failed)
+            take_verdict(&t[i].v, &r->some[i]);
+        one_record_clear(&r->some[i]);
+    }
+    engine_reset(r->engine); /* one that differs is still in the engine */
+    return rc;
+}
+
+int recompute_records(struct recompute *r, struct recompute_task *t, size_t n,
+                      struct err *err)
+{
+    size_t max = r->o.max_records;
+
+    for (size_t at = 0; at < n; at += max)
+        if (recompute_some(r, t + at, n - at < max ? n - at : max, err))
+            return -1;
+    return 0;
 }
 
 int recompute_record(struct recompute *r, const struct record *rec,
                      const struct recompute_tensors *also,
                      struct recompute_verdict *v, struct err *err)
 {
-    struct err wrong = ERR_INIT;
-    int rc = 0;
+    struct recompute_task t = { .rec = rec, .also = also };
 
-    memset(&r->v, 0, sizeof(r->v));
-    r->rec = rec;
-    r->also = also ? *also : (struct recompute_tensors){ .last = NULL };
-    if (r->also.likely && !r->also.likely->n)
-        r->also.likely = NULL;
-    r->logprobs = NULL;
-    r->id = NULL;
-    r->n = 0;
-    r->over = r->differs = false;
-    commit_init(&r->c, r->m->model);
-    if (rec->leaf || rec->n_leaves == 0
-            ? record_check(rec, &wrong)
-            : record_check_untraced(rec, &wrong))
-        differ(r, 0, "record", "%s", wrong.text);
-    else
-        rc = recompute_checked(r, err);
-    engine_reset(r->engine); /* one that differs is still in the engine */
-    commit_clear(&r->c);
-    logprobs_free(r->logprobs);
-    free(r->id);
-    r->rec = NULL;
-    if (rc)
+    if (recompute_records(r, &t, 1, err))
         return -1;
-    r->v.same = !r->differs;
-    if (r->v.same)
-        r->v.part = "";
-    r->v.positions = r->n;
-    *v = r->v;
+    if (t.failed) {
+        err_copy(err, &t.err);
+        return -1;
+    }
+    *v = t.v;
     return 0;
 }
 
@@ -690,12 +767,15 @@ int recompute_new(struct recompute **out, const struct prompt_model *m,
     r->m = m;
     r->backend = b;
     r->o = *o;
+    if (r->o.max_records == 0)
+        r->o.max_records = 1;
     if (r->o.max_rows == 0)
         r->o.max_rows = ROWS;
     if (r->o.max_rows > MAX_ROWS)
         r->o.max_rows = MAX_ROWS;
     if (r->o.one_by_one)
         r->o.max_rows = 1;
+    r->some = xcalloc(r->o.max_records, sizeof(*r->some));
     if (make_engine(r, err)) {
         recompute_free(r);
         return -1;
@@ -709,5 +789,6 @@ void recompute_free(struct recompute *r)
     if (!r)
         return;
     engine_free(r->engine);
+    free(r->some);
     free(r);
 }

@@ -10,8 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
+
 struct backend;
-struct err;
 struct prompt_model;
 struct record;
 struct recompute;
@@ -26,14 +27,15 @@ struct recompute_step {
 };
 
 struct recompute_options {
-    size_t max_rows;   /* positions computed at once; 0: 64 */
+    size_t max_rows;    /* positions computed at once; 0: 64 */
+    size_t max_records; /* .. and records; 0: 1 */
     uint64_t kv_bytes; /* ceiling for the KV cache of one request; 0: none */
     bool hidden;       /* rows of /hidden can be compared: the backend has to
                           offer residual rows */
     bool one_by_one;   /* as the answer was made: each token is drawn before
                           the next position is computed; slow */
-    /* Called for each position in order, up to the first that differs; may be
-     * NULL. */
+    /* Called for each position of a record in order, up to the first that
+     * differs; may be NULL.  It does not say which record. */
     void (*step)(void *user, const struct recompute_step *s);
     void *user;
 };
@@ -84,5 +86,20 @@ void recompute_free(struct recompute *r);
 int recompute_record(struct recompute *r, const struct record *rec,
                      const struct recompute_tensors *also,
                      struct recompute_verdict *v, struct err *err);
+
+/* A record among several. */
+struct recompute_task {
+    const struct record *rec;
+    const struct recompute_tensors *also; /* may be NULL */
+    bool failed;                /* it was not computed: err says why .. */
+    struct err err;
+    struct recompute_verdict v; /* .. else the outcome */
+};
+
+/* The same for n records, max_records of them side by side: short answers fill
+ * steps together.  The outcome of each is what recompute_record would say.  -1:
+ * the engine failed, and what has no outcome yet gets none. */
+int recompute_records(struct recompute *r, struct recompute_task *t, size_t n,
+                      struct err *err);
 
 #endif
