@@ -66,19 +66,26 @@ enum lookup_found look_get(struct look *l, const char *what, bool file,
 
 /* ---- computing again ----------------------------------------------------- */
 
+int look_recompute(struct look *l, struct id model, struct err *err)
+{
+    struct verify *v = l->v;
+
+    if (!v->o.model && verify_open_model(v, &model, err))
+        return -1;
+    return l->recompute ? 0
+                        : recompute_new(&l->recompute, v->o.model,
+                                        v->o.backend, &l->options,
+                                        err);
+}
+
 int look_compute(void *self, struct id item, const struct published *p,
                  struct err *err)
 {
-    struct recompute_options o = { .max_rows = 0 };
     struct look *l = self;
-    struct verify *v = l->v;
 
-    if (!v->o.model && verify_open_model(v, &p->result.model, err))
-        return -1;
-    if (!l->recompute &&
-        recompute_new(&l->recompute, v->o.model, v->o.backend, &o, err))
-        return -1;
-    return claims_compute(&l->claims, item, p, l->recompute, v->model.id, err);
+    return look_recompute(l, p->result.model, err) ||
+           claims_compute(&l->claims, item, p, l->recompute, l->v->model.id,
+                          err) ? -1 : 0;
 }
 
 /* ---- a result ------------------------------------------------------------ */

@@ -10,12 +10,14 @@
 #include "cmd/verify.h"
 #include "verify/claims.h"
 #include "verify/lookup.h"
+#include "verify/recompute.h"
 
 struct look {
     struct verify *v;
     struct claims claims;
     struct lookup *lookup; /* NULL until the network is needed */
     struct recompute *recompute; /* NULL until something is computed */
+    struct recompute_options options; /* of it */
 };
 
 void look_init(struct look *l, struct verify *v);
@@ -29,9 +31,11 @@ enum lookup_found look_get(struct look *l, const char *what, bool file,
                            struct lookup_item *i, struct err *err);
 
 /* Of a lookup_visit whose self is a struct look: compute an answer again; and
- * the model for prompts, NULL where nothing is to be computed. */
+ * the model for prompts, NULL where nothing is to be computed.
+ * look_recompute opens what the first needs. */
 int look_compute(void *self, struct id item, const struct published *p,
                  struct err *err);
+int look_recompute(struct look *l, struct id model, struct err *err);
 int look_model(void *self, struct id id, const struct prompt_model **m,
                struct err *err);
 

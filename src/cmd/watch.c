@@ -42,6 +42,20 @@
 #define NODES_MAX 10000
 #define ROUND_MAX 10000 /* statements of a node that are asked for */
 
+/* Answers of a statement that are computed in shared steps: at most so many,
+ * and as many as have so many positions and bytes, or one that has more. */
+#define GROUP_MAX 64
+#define GROUP_ROWS 256 /* positions in a step */
+#define GROUP_POSITIONS 4096
+#define GROUP_BYTES ((size_t)16 << 20)
+
+struct watch_group {
+    struct id item[GROUP_MAX];
+    struct published answer[GROUP_MAX];
+    size_t n, bytes;
+    uint64_t positions;
+};
+
 struct watch {
     struct look look; /* first: look_compute has it */
     struct verify v;
@@ -53,6 +67,7 @@ struct watch {
     struct client client;
     struct watched seen;
     struct spot spot;
+    struct watch_group group;
     uint64_t n_drawn, n_found;  /* of a statement; of all */
     bool later, plays, failed;
     bool quiet;                 /* what is missing was told */
@@ -120,23 +135,68 @@ static int open_model(struct watch *w, struct id model, struct err *err)
     return -1;
 }
 
+static int write_cases(struct watch *w, const bool *wrong, struct err *err)
+{
+    const struct watch_group *g = &w->group;
+
+    for (size_t i = 0; i < g->n; i++)
+        if (wrong[i] && write_case(w, g->item[i], &g->answer[i], err))
+            return -1;
+    return 0;
+}
+
+static void empty_group(struct watch_group *g)
+{
+    for (size_t i = 0; i < g->n; i++)
+        published_clear(&g->answer[i]);
+    g->n = g->bytes = 0;
+    g->positions = 0;
+}
+
+/* Compute the answers of the group, and write a case of each wrong one, also
+ * where another one cannot be computed. */
+static int compute_group(void *self, struct err *err)
+{
+    struct watch *w = self;
+    struct watch_group *g = &w->group;
+    bool wrong[GROUP_MAX];
+    int rc = 0;
+
+    if (g->n > 0) {
+        rc = claims_compute_all(&w->look.claims, g->item, g->answer, g->n,
+                                w->look.recompute, w->v.model.id, wrong, err);
+        if (write_cases(w, wrong, rc ? NULL : err))
+            rc = -1;
+    }
+    empty_group(g);
+    return rc;
+}
+
+static void add_answer(struct watch_group *g, struct id item,
+                       const struct published *p)
+{
+    g->item[g->n] = item;
+    published_copy(&g->answer[g->n++], p);
+    g->positions += p->result.n;
+    g->bytes += p->prompt.len + p->stops.len + p->output.len + p->text.len;
+}
+
+/* All answers of a statement have one model. */
 static int compute_watched(void *self, struct id item,
                            const struct published *p, struct err *err)
 {
     struct watch *w = self;
-    bool failed = w->look.claims.failed;
-    int rc;
+    struct watch_group *g = &w->group;
 
     w->n_drawn++;
     drop_model(w, p->result.model);
-    if (open_model(w, p->result.model, err))
+    if (open_model(w, p->result.model, err) ||
+        look_recompute(&w->look, p->result.model, err))
         return -1;
-    w->look.claims.failed = false;
-    rc = look_compute(&w->look, item, p, err);
-    if (rc == 0 && w->look.claims.failed)
-        rc = write_case(w, item, p, err);
-    w->look.claims.failed |= failed;
-    return rc;
+    add_answer(g, item, p);
+    return g->n < GROUP_MAX && g->positions < GROUP_POSITIONS &&
+                   g->bytes < GROUP_BYTES
+               ? 0 : compute_group(w, err);
 }
 
 /* ---- a statement --------------------------------------------------------- */
@@ -146,6 +206,7 @@ static int watch_batch(struct watch *w, const struct lookup_item *i,
 {
     struct lookup_visit visit = { .draws = draws,
                                   .compute = compute_watched,
+                                  .computed = compute_group,
                                   .self = w };
     struct look *l = &w->look;
     struct published_statement s;
@@ -364,6 +425,8 @@ static int watch(struct watch *w)
         return cmd_misused(&err);
     cmd_catch_signals();
     look_init(&w->look, &w->v);
+    w->look.options.max_records = GROUP_MAX;
+    w->look.options.max_rows = GROUP_ROWS;
     /* where there is no wallet, its disputes are nobody's */
     if (client_open_ask(&w->client, w->v.settings, NULL, &err)) {
         look_clear(&w->look);

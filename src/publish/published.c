@@ -247,6 +247,21 @@ void published_clear(struct published *p)
     buf_clear(&p->text);
 }
 
+static void copy_buf(struct buf *copy, const struct buf *b)
+{
+    buf_init(copy, b->max);
+    buf_put(copy, b->data, b->len);
+}
+
+void published_copy(struct published *copy, const struct published *p)
+{
+    *copy = *p;
+    copy_buf(&copy->prompt, &p->prompt);
+    copy_buf(&copy->stops, &p->stops);
+    copy_buf(&copy->output, &p->output);
+    copy_buf(&copy->text, &p->text);
+}
+
 static int bad(struct err *err, const char *key, const char *want)
 {
     return err_set(err, ERR_INPUT, "\"%s\" is not %s", key, want);

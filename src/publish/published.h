@@ -76,6 +76,9 @@ struct published {
 void published_init(struct published *p);
 void published_clear(struct published *p);
 
+/* Make `copy`, which is not initialised, another one of p. */
+void published_copy(struct published *copy, const struct published *p);
+
 /* Read a result's JSON: every key is there once and no other, in any order;
  * every value has its form.  ERR_INPUT names the key.  Values that contradict
  * each other are not judged here. */

@@ -8,11 +8,13 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/id.h"
+#include "base/mem.h"
 #include "base/plural.h"
 #include "proof/digest.h"
 #include "publish/kinds.h"
@@ -268,26 +270,69 @@ const char *claims_other_batch(const struct published_statement *other,
 
 /* ---- computing again ----------------------------------------------------- */
 
+static bool report_computed(struct claims *c, struct id item,
+                            const struct recompute_verdict *v,
+                            const char *model)
+{
+    char text[330];
+
+    if (v->same)
+        snprintf(text, sizeof(text), "%ju positions, the same trace and"
+                 " result", (uintmax_t)v->positions);
+    else
+        snprintf(text, sizeof(text), "differs at position %" PRIu32 ", in its"
+                 " %s: %s", v->position, v->part, v->text);
+    claims_report(c, item, "its answer computed again", model, text,
+                  v->same ? NULL : text);
+    return !v->same;
+}
+
+static int refuse_hashed(struct err *err)
+{
+    return err_set(err, ERR_INPUT, "the answer cannot be computed again: its"
+                   " prompt was published by its hash alone");
+}
+
+int claims_compute_all(struct claims *c, const struct id *item,
+                       const struct published *p, size_t n,
+                       struct recompute *r, const char *model, bool *wrong,
+                       struct err *err)
+{
+    struct recompute_task *t = xcalloc(n, sizeof(*t));
+    struct record *rec = xcalloc(n, sizeof(*rec));
+    size_t *of = xcalloc(n, sizeof(*of)), n_tasks = 0;
+    int rc = 0;
+
+    memset(wrong, 0, n * sizeof(*wrong));
+    for (size_t i = 0; i < n; i++) {
+        if (p[i].hashed) {
+            rc = rc ? rc : refuse_hashed(err);
+            continue;
+        }
+        published_record(&p[i], &rec[i]);
+        of[n_tasks] = i;
+        t[n_tasks++].rec = &rec[i];
+    }
+    if (recompute_records(r, t, n_tasks, rc ? NULL : err)) {
+        rc = -1;
+        n_tasks = 0;
+    }
+    for (size_t k = 0; k < n_tasks; k++) {
+        if (!t[k].failed)
+            wrong[of[k]] = report_computed(c, item[of[k]], &t[k].v, model);
+        else
+            rc = rc ? rc : err_copy(err, &t[k].err);
+    }
+    free(t);
+    free(rec);
+    free(of);
+    return rc;
+}
+
 int claims_compute(struct claims *c, struct id item, const struct published *p,
                    struct recompute *r, const char *model, struct err *err)
 {
-    struct recompute_verdict v;
-    char text[330];
-    struct record rec;
+    bool wrong;
 
-    if (p->hashed)
-        return err_set(err, ERR_INPUT, "the answer cannot be computed again:"
-                       " its prompt was published by its hash alone");
-    published_record(p, &rec);
-    if (recompute_record(r, &rec, NULL, &v, err))
-        return -1;
-    if (v.same)
-        snprintf(text, sizeof(text), "%ju positions, the same trace and"
-                 " result", (uintmax_t)v.positions);
-    else
-        snprintf(text, sizeof(text), "differs at position %" PRIu32 ", in its"
-                 " %s: %s", v.position, v.part, v.text);
-    claims_report(c, item, "its answer computed again", model, text,
-                  v.same ? NULL : text);
-    return 0;
+    return claims_compute_all(c, &item, p, 1, r, model, &wrong, err);
 }

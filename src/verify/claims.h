@@ -72,4 +72,13 @@ const char *claims_other_batch(const struct published_statement *other,
 int claims_compute(struct claims *c, struct id item, const struct published *p,
                    struct recompute *r, const char *model, struct err *err);
 
+/* The same for n answers, as many of them in shared steps as r has; wrong[i]
+ * says whether answer i differs.  An answer that cannot be computed is false
+ * there and does not keep the others from it; -1 has the reason of the first.
+ */
+int claims_compute_all(struct claims *c, const struct id *item,
+                       const struct published *p, size_t n,
+                       struct recompute *r, const char *model, bool *wrong,
+                       struct err *err);
+
 #endif

@@ -104,6 +104,9 @@ struct lookup_visit {
     bool (*draws)(void *self, const struct published *p); /* .. or these */
     int (*compute)(void *self, struct id item, const struct published *p,
                    struct err *err);
+    /* Called once after all of them, also where the lookup failed (err is NULL
+     * then): a compute() that puts answers off computes them here at last. */
+    int (*computed)(void *self, struct err *err);
     /* Called once for every correct answer under the root. */
     int (*answer)(void *self, const struct published *p, struct err *err);
     /* Set *m to the model that turns prompts of messages into ids. */

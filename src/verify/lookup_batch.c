@@ -274,6 +274,16 @@ static int collect_results(struct collect *w, const struct buf *ids,
     return rc;
 }
 
+static int collect_all(struct collect *w, const struct buf *ids,
+                       struct err *err)
+{
+    int rc = collect_results(w, ids, err);
+
+    if (w->v->computed && w->v->computed(w->v->self, rc ? NULL : err))
+        rc = -1;
+    return rc;
+}
+
 /* Report the claims about all answers together. */
 static void report_whole(struct collect *w)
 {
@@ -316,7 +326,7 @@ int lookup_batch(struct lookup *l, struct claims *c,
         draw(&w.looked, s->s.count, N_HIDDEN, err) ||
         lookup_ids(l, statement->it.head.address, KIND_BUNDLE, &s->s.batch,
                    &ids, MAX_BUNDLES, err) ||
-        collect_results(&w, &ids, err))
+        collect_all(&w, &ids, err))
         goto out;
     if (w.order.n_seen != w.order.n && !c->failed) {
         err_set(err, ERR_RETRY, "%" PRIu64 " of %" PRIu32 " answers are"
