@@ -2,13 +2,17 @@
  * Freivalds' check of a product: right sums hold, with either number of
  * slices and in the largest shapes; each sum that is wrong by one bit is seen,
  * and so are sums that change places and weights that are not the model's.
+ * Without random bytes for the secret there is one error.
  */
 #include <config.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "backend/cuda/freivalds.h"
+#include "base/err.h"
 #include "base/mem.h"
 #include "tests/tap.h"
 
@@ -18,6 +22,27 @@ static uint32_t below(uint32_t n)
 {
     state = state * 1664525u + 1013904223u;
     return (state >> 8) % n;
+}
+
+/* What the system answers, in place of the C library's. */
+static int refusal;         /* errno, or 0 */
+static ssize_t given = 8;
+static unsigned n_calls;
+
+ssize_t getrandom(void *buf, size_t n, unsigned flags)
+{
+    (void)flags;
+    if (++n_calls > 3)
+        abort(); /* or it would loop for ever */
+    if (refusal == EINTR && n_calls > 1)
+        refusal = 0;
+    if (refusal) {
+        errno = refusal;
+        return -1;
+    }
+    for (size_t i = 0; i < n; i++)
+        ((unsigned char *)buf)[i] = (unsigned char)below(256);
+    return given;
 }
 
 /* A matrix, a row of S slices and their sums. */
@@ -60,7 +85,9 @@ static void make(struct product *p, uint32_t rows, uint32_t cols, size_t S,
             p->q[p->ldk + k] = (int8_t)(extreme ? -128 : (int)below(256) - 128);
     }
     multiply(p);
-    freivalds_key(key);
+    n_calls = 0;
+    if (freivalds_key(key, NULL))
+        abort();
     freivalds_init(&p->f, key, 5, rows, cols);
     freivalds_add(&p->f, p->w + (size_t)half * cols, half, rows - half);
     freivalds_add(&p->f, p->w, 0, half);
@@ -125,8 +152,37 @@ static void test_wrong(void)
     clear(&p);
 }
 
+static int draw_key(int why, ssize_t size, struct err *err)
+{
+    uint32_t key[2];
+    int rc;
+
+    *err = (struct err)ERR_INIT;
+    refusal = why;
+    given = size;
+    n_calls = 0;
+    rc = freivalds_key(key, err);
+    refusal = 0;
+    given = 8;
+    return rc;
+}
+
+static void test_key(void)
+{
+    struct err err;
+
+    ok(draw_key(ENOSYS, 8, &err) == -1 && err.code == ERR_FATAL &&
+           strstr(err.text, "no random bytes") && n_calls == 1,
+       "an error where the system refuses random bytes: %s", err.text);
+    ok(draw_key(0, 5, &err) == -1 && err.code == ERR_FATAL && n_calls == 1,
+       "an error where there are too few: %s", err.text);
+    ok(draw_key(EINTR, 8, &err) == 0 && n_calls == 2,
+       "draws again after a signal");
+}
+
 int main(void)
 {
+    test_key();
     test_shapes();
     test_wrong();
     return done();

@@ -607,7 +607,10 @@ int cuda_open(struct backend **out, const struct cuda_options *o,
     struct device *d = (struct device *)xcalloc(1, sizeof(*d));
 
     d->checks = o->checks;
-    freivalds_key(d->key);
+    if (freivalds_key(d->key, err)) {
+        free(d);
+        return -1;
+    }
     if (device_find(d, o->local, o->share, err)) {
         drop_claim(d);
         free(d);

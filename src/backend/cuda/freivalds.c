@@ -7,10 +7,12 @@
 
 #include "backend/cuda/freivalds.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/err.h"
 #include "base/mem.h"
 #include "kernels/philox.h"
 
@@ -19,12 +21,21 @@
 
 __extension__ typedef __int128 wide;
 
-void freivalds_key(uint32_t key[2])
+int freivalds_key(uint32_t key[2], struct err *err)
 {
     size_t n = 2 * sizeof(*key);
+    ssize_t got;
 
-    while (getrandom(key, n, 0) != (ssize_t)n)
-        ;
+    do
+        got = getrandom(key, n, 0);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return err_errno(err, ERR_FATAL, "no random bytes for the check of"
+                         " products");
+    if (got != (ssize_t)n)
+        return err_set(err, ERR_FATAL, "%zd of %zu random bytes for the check"
+                       " of products", got, n);
+    return 0;
 }
 
 void freivalds_init(struct freivalds *f, const uint32_t key[2],

@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct err;
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -25,8 +27,8 @@ struct freivalds {
     int64_t *low, *high; /* cols each: v = low + 2^31 high */
 };
 
-/* A new secret. */
-void freivalds_key(uint32_t key[2]);
+/* Draw a new secret.  ERR_FATAL: the system has no random bytes. */
+int freivalds_key(uint32_t key[2], struct err *err);
 
 /* Begin with no rows; freivalds_clear frees what it holds. */
 void freivalds_init(struct freivalds *f, const uint32_t key[2],
