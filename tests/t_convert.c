@@ -227,6 +227,7 @@ static void try_record(void)
 
 static void try_twice(void)
 {
+    struct convert_options alone = { .threads = 1 }, many = { .threads = 7 };
     char *dir = tree_path("models/nano"), *a = tmp_path("a"),
          *b = tmp_path("b");
     struct id ida, idb;
@@ -234,12 +235,12 @@ static void try_twice(void)
 
     buf_init(&x, 1 << 24);
     buf_init(&y, 1 << 24);
-    ok(!convert_model(dir, a, NULL, &ida, NULL) &&
-           !convert_model(dir, b, NULL, &idb, NULL) &&
+    ok(!convert_model(dir, a, &alone, &ida, NULL) &&
+           !convert_model(dir, b, &many, &idb, NULL) &&
            !file_read(&x, a, NULL) &&
            !file_read(&y, b, NULL) && x.len == y.len &&
            memcmp(x.data, y.data, x.len) == 0 && id_equal(ida, idb),
-       "the same bytes twice");
+       "the same bytes twice, on one thread and on many");
     buf_clear(&x);
     buf_clear(&y);
     unlink(a);

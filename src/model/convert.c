@@ -1,5 +1,5 @@
 /*
- * From a source to a model file, one row at a time.  The file is written in
+ * From a source to a model file, some rows at a time.  The file is written in
  * order after a header of zeros; scales, records and the model record are put
  * in when they are known.  Formats are read by import/, W8 is the kernels'.
  */
@@ -14,12 +14,14 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
+#include "base/machine.h"
 #include "base/mem.h"
 #include "base/room.h"
 #include "kernels/kernels.h"
 #include "model/import/formats.h"
 #include "model/import/import.h"
 #include "model/model_layout.h"
+#include "model/ordered.h"
 #include "model/rotate.h"
 #include "model/smooth.h"
 #include "proof/merkle.h"
@@ -33,7 +35,6 @@ struct conversion {
     struct tensor_record *t; /* n_tensors, as they become known */
     float *x;       /* one row or vector of the source */
     float *scale;   /* of a matrix */
-    int8_t *w;      /* one row */
     float *gain;    /* attention norm, for smoothing */
     bool rotate;    /* an A8R model: man 5 apus-model */
     bool tied;      /* the source has no head of its own */
@@ -249,9 +250,9 @@ static int get_folded(struct conversion *c, uint32_t i, struct err *err)
     return 0;
 }
 
-/* Row n of a matrix that writes, from the block of rows that it is in. */
+/* x = row n of a matrix that writes, from the block of rows that it is in. */
 static int get_written(struct conversion *c, uint32_t i, uint32_t n,
-                       uint32_t cols, struct err *err)
+                       uint32_t cols, float *x, struct err *err)
 {
     size_t b = c->rotation.block;
 
@@ -262,23 +263,24 @@ static int get_written(struct conversion *c, uint32_t i, uint32_t n,
     }
     if (n % b == 0)
         rotate_columns(&c->rotation, c->block, n, cols);
-    memcpy(c->x, c->block + n % b * cols, cols * sizeof(*c->x));
+    memcpy(x, c->block + n % b * cols, cols * sizeof(*x));
     return 0;
 }
 
-/* c->x = row n of matrix i as it is quantised. */
+/* x = row n of matrix i as it is quantised.  Without rotation, which has room
+ * for one thread alone, several threads may do so. */
 static int get_row(struct conversion *c, uint32_t i, uint32_t n, uint32_t cols,
-                   struct err *err)
+                   float *x, struct err *err)
 {
     uint32_t from = i == TENSOR_HEAD && c->tied ? TENSOR_EMBED : i;
 
     if (c->rotate && is_writer(c, i))
-        return get_written(c, i, n, cols, err);
-    if (get_numbers(c, from, (uint64_t)n * cols, cols, err))
+        return get_written(c, i, n, cols, x, err);
+    if (import_read(c->source, from, (uint64_t)n * cols, cols, x, err))
         return -1;
-    smooth_scale(c->x, cols, power_at(c, i, n));
+    smooth_scale(x, cols, power_at(c, i, n));
     if (c->rotate)
-        rotate_row(&c->rotation, c->x, i == TENSOR_EMBED ? NULL : c->folded);
+        rotate_row(&c->rotation, x, i == TENSOR_EMBED ? NULL : c->folded);
     return 0;
 }
 
@@ -304,29 +306,91 @@ static int put_vector(struct conversion *c, uint32_t i, struct err *err)
     return file_out_put(c->f, c->x, 4 * n, err);
 }
 
+/* Rows of tensor i, some of which a thread makes in its room: a row of the
+ * source, then these rows as they are in the file, and their leaves. */
+#define PIECE_ROWS 32u
+
+struct matrix_rows {
+    struct conversion *c;
+    uint32_t i;
+    struct merkle tree;
+};
+
+static size_t room_of_row(const struct tensor_record *rec)
+{
+    return ((size_t)rec->cols * sizeof(float) + 63) / 64 * 64;
+}
+
+static size_t room_of_rows(const struct tensor_record *rec)
+{
+    return room_of_row(rec) + PIECE_ROWS * sizeof(struct id) +
+           PIECE_ROWS * (size_t)rec->cols;
+}
+
+static struct id *leaves_in(const struct tensor_record *rec, const void *room)
+{
+    return (struct id *)(void *)((char *)room + room_of_row(rec));
+}
+
+static int8_t *weights_in(const struct tensor_record *rec, const void *room)
+{
+    return (int8_t *)(leaves_in(rec, room) + PIECE_ROWS);
+}
+
+static int make_rows(void *self, size_t from, size_t to, void *room,
+                     struct err *err)
+{
+    struct matrix_rows *m = self;
+    struct conversion *c = m->c;
+    const struct tensor_record *rec = &c->t[m->i];
+    int8_t *w = weights_in(rec, room);
+    struct id *hash = leaves_in(rec, room);
+    float *x = room;
+
+    for (size_t n = from; n < to; n++, w += rec->cols, hash++) {
+        unsigned char leaf[36];
+
+        if (get_row(c, m->i, (uint32_t)n, rec->cols, x, err))
+            return -1;
+        if ((c->rotate || power_at(c, m->i, (uint32_t)n)) &&
+            x1_fault(x, rec->cols) >= 0)
+            return too_large(c, m->i, err);
+        x1_w8_row(w, &c->scale[n], x, rec->cols);
+        model_row_leaf(leaf, c->scale[n], w, rec->cols);
+        merkle_leaf_hash(hash, leaf, sizeof(leaf));
+    }
+    return 0;
+}
+
+static int put_rows(void *self, size_t from, size_t to, const void *room,
+                    struct err *err)
+{
+    struct matrix_rows *m = self;
+    const struct tensor_record *rec = &m->c->t[m->i];
+
+    for (size_t n = 0; n < to - from; n++)
+        merkle_hash(&m->tree, leaves_in(rec, room)[n]);
+    return file_out_put(m->c->f, weights_in(rec, room),
+                        (to - from) * rec->cols, err);
+}
+
 static int put_matrix(struct conversion *c, uint32_t i, struct err *err)
 {
     struct tensor_record *rec = &c->t[i];
     uint64_t at = file_out_size(c->f);
-    unsigned char leaf[36];
-    struct merkle tree;
+    struct matrix_rows m = { .c = c, .i = i };
+    struct ordered rows = { .self = &m, .n = rec->rows, .piece = PIECE_ROWS,
+                            .room = room_of_rows(rec),
+                            .make = make_rows, .put = put_rows };
+    unsigned threads = c->o->threads ? c->o->threads : machine_cores();
 
     if (put_zeros(c, at + model_tensor_scales(rec), err) ||
         (c->rotate && get_folded(c, i, err)))
         return -1;
-    merkle_init(&tree);
-    for (uint32_t n = 0; n < rec->rows; n++) {
-        if (get_row(c, i, n, rec->cols, err))
-            return -1;
-        if ((c->rotate || power_at(c, i, n)) && x1_fault(c->x, rec->cols) >= 0)
-            return too_large(c, i, err);
-        x1_w8_row(c->w, &c->scale[n], c->x, rec->cols);
-        model_row_leaf(leaf, c->scale[n], c->w, rec->cols);
-        merkle_leaf(&tree, leaf, sizeof(leaf));
-        if (file_out_put(c->f, c->w, rec->cols, err))
-            return -1;
-    }
-    merkle_root(&tree, &rec->root);
+    merkle_init(&m.tree);
+    if (ordered_run(&rows, c->rotate ? 1 : threads, err))
+        return -1;
+    merkle_root(&m.tree, &rec->root);
     return file_out_patch(c->f, at, c->scale, (size_t)rec->rows * 4, err);
 }
 
@@ -493,7 +557,6 @@ static int prepare(struct conversion *c, const char *path, struct err *err)
     if (model_layout(&c->lay, r, err))
         return -1;
     c->x = xmalloc(longest(r) * sizeof(*c->x));
-    c->w = xmalloc(longest(r));
     c->scale = xmalloc(tallest(r) * sizeof(*c->scale));
     c->gain = xmalloc(r->dim * sizeof(*c->gain));
     c->power = xcalloc(r->n_kv_heads, r->head_dim / 2);
@@ -506,7 +569,6 @@ static void clear(struct conversion *c)
     import_free(c->source);
     model_layout_clear(&c->lay);
     free(c->x);
-    free(c->w);
     free(c->scale);
     free(c->gain);
     rotate_clear(&c->rotation);

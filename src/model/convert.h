@@ -25,6 +25,7 @@ struct convert_options {
     bool smooth_auto; /* --smooth auto: man 5 apus-model */
     bool needs_tokenizer; /* refuse a source without one */
     bool no_chat;     /* --no-chat-template: leave it out */
+    unsigned threads; /* 0: as many as there are cores; one for A8R */
     /* Called now and then with tensors done and in all; may be NULL. */
     void (*progress)(void *user, uint32_t done, uint32_t total);
     /* Called with each line that the user should know; may be NULL. */
