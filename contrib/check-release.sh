@@ -35,6 +35,30 @@ vectors_of() { # BUILD
     esac
 }
 
+part_vectors() {
+    if command -v clang >/dev/null; then
+        vectors_of clang-O2
+        [ $wide = no ] || vectors_of clang-native
+    else
+        skip "clang-O2 and clang-native" "no clang"
+    fi
+    if command -v gcc >/dev/null; then
+        vectors_of gcc-native
+        [ $wide = no ] || vectors_of gcc-O0
+    else
+        skip "gcc-O0 and gcc-native" "no gcc"
+    fi
+}
+part_arm() {
+    if ! command -v aarch64-linux-gnu-gcc >/dev/null; then
+        skip arm "no aarch64-linux-gnu-gcc (Debian: gcc-aarch64-linux-gnu)"
+    elif ! command -v qemu-aarch64 >/dev/null; then
+        skip arm "no qemu-aarch64 (Debian: qemu-user)"
+    else
+        vectors_of arm
+    fi
+}
+
 # With --all from nothing, as a newcomer; else with the build that is there.
 do_quickstart() {
     if [ $wide = no ] && [ ! -e quickstart.d ]; then

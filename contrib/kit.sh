@@ -6,21 +6,27 @@
 #   check       kernels/check: each operation by itself
 # For porting, and for machines without the packages that README lists.
 #
-#   contrib/kit.sh [CC=gcc] [CFLAGS=-O2] [OUT=build/kit]
+#   contrib/kit.sh [CC=gcc] [CFLAGS=-O2] [LDFLAGS=] [OUT=build/kit]
+#       [PROGRAMS="x1vectors engine check"]
 #   build/kit/x1vectors vectors/x1
 set -eu
 cd "$(dirname "$0")/.."
 
 CC=${CC:-cc}
 CFLAGS=${CFLAGS:--O2}
+LDFLAGS=${LDFLAGS:-}
 OUT=${OUT:-build/kit}
+PROGRAMS=${PROGRAMS:-x1vectors engine check}
 for setting in "$@"; do
     case $setting in
     CC=*) CC=${setting#CC=} ;;
     CFLAGS=*) CFLAGS=${setting#CFLAGS=} ;;
+    LDFLAGS=*) LDFLAGS=${setting#LDFLAGS=} ;;
     OUT=*) OUT=${setting#OUT=} ;;
+    PROGRAMS=*) PROGRAMS=${setting#PROGRAMS=} ;;
     *)
-        echo "usage: contrib/kit.sh [CC=COMPILER] [CFLAGS=FLAGS] [OUT=DIR]" >&2
+        echo "usage: contrib/kit.sh [CC=COMPILER] [CFLAGS=FLAGS]" \
+            "[LDFLAGS=FLAGS] [OUT=DIR] [PROGRAMS=NAMES]" >&2
         exit 2
         ;;
     esac
@@ -76,12 +82,16 @@ for source in $sources; do
     compile "$object" -c "$source"
     objects="$objects $object"
 done
-libs='-lm -lpthread'
-# shellcheck disable=SC2086
-compile "$OUT/x1vectors" tests/x1vectors.c tests/vectors_ops.c \
-    tests/vectors_runs.c $objects
-# shellcheck disable=SC2086
-compile "$OUT/engine" bench/engine.c bench/guard.c bench/shape.c $objects
-# shellcheck disable=SC2086
-compile "$OUT/check" kernels/check.c kernels/check_plain.c $objects
-echo "$OUT: x1vectors engine check"
+libs="-lm -lpthread $LDFLAGS"
+for program in $PROGRAMS; do
+    case $program in
+    x1vectors) source='tests/x1vectors.c tests/vectors_ops.c
+        tests/vectors_runs.c' ;;
+    engine) source='bench/engine.c bench/guard.c bench/shape.c' ;;
+    check) source='kernels/check.c kernels/check_plain.c' ;;
+    *) echo "kit.sh: no program \"$program\"" >&2; exit 2 ;;
+    esac
+    # shellcheck disable=SC2086
+    compile "$OUT/$program" $source $objects
+done
+echo "$OUT: $PROGRAMS"

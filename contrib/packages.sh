@@ -63,6 +63,12 @@ libc6-dev-arm64-cross  build the kit for a second architecture
 qemu-user          run it
 " ;;
 esac
+case "$whole $parts " in
+yes*' module '*) useful="$useful
+emscripten         build the engine as WebAssembly
+nodejs             run it
+" ;;
+esac
 [ -z "${APUS_LONG:-}" ] || useful="$useful
 mmdebstrap         build the image of contrib/apus.def in a fresh Debian
 "
@@ -79,7 +85,7 @@ missing_of() { # LIST: the packages that are not installed
         *)
             # another package may provide it, as pkgconf and nodejs do
             case $package in
-            pkg-config | npm) command -v "$package" >/dev/null && continue ;;
+            pkg-config | nodejs | npm) command -v "$package" >/dev/null && continue ;;
             esac
             echo "$package" ;;
         esac

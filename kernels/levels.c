@@ -45,6 +45,12 @@ static const struct {
     { { "vnni", X1_AVX2 | X1_VNNI }, VNNI_INIT },
     { { "amx", X1_AVX2 | X1_VNNI | X1_AMX }, AMX_INIT },
     { { "sdot", X1_SDOT }, SDOT_INIT },
+    /* no setting has these two names: a module has one of them */
+#ifdef __wasm_simd128__
+    { { "simd128", 0 }, x1_simd128_init },
+#elif defined(__wasm__)
+    { { "wasm", 0 }, x1_wasm_init },
+#endif
 };
 #define N_LEVELS (sizeof(levels) / sizeof(*levels))
 

@@ -43,4 +43,10 @@ void x1_avx2_plain_init(struct x1_kernels *k);
  * none on other CPUs. */
 void x1_sdot_init(struct x1_kernels *k);
 
+/* Linears in few instructions of WebAssembly, or by its SIMD
+ * (kernels/wasm/wasm.c): a build has one of both.  Elsewhere there are none,
+ * and their names are unknown, too. */
+void x1_wasm_init(struct x1_kernels *k);
+void x1_simd128_init(struct x1_kernels *k);
+
 #endif

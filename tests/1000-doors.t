@@ -70,7 +70,7 @@ awk -v layers="$tmp/layers" '
     function dir(path) {
         sub("/[^/]*$", "", path)
         sub("^src/model/import$", "src/model", path)
-        sub("^kernels/(arm|cuda|x86)$", "kernels", path)
+        sub("^kernels/(arm|cuda|wasm|x86)$", "kernels", path)
         sub("^model/import$", "model", path)
         sub("^src/backend/(cpu|cuda|pretend)$", "src/backend", path)
         sub("^backend/(cpu|cuda|pretend)$", "backend", path)

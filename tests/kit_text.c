@@ -1,10 +1,18 @@
 /*
  * For contrib/kit.sh, which has no tokenizer: models are converted without
- * one, and sequences are ids alone.
+ * one, and sequences are ids alone.  And for WebAssembly, what emscripten's
+ * library lacks.
  */
 #include <config.h>
 
 #include <stdlib.h>
+
+#ifdef __EMSCRIPTEN__
+#include <errno.h>
+#include <sched.h>
+#include <sys/random.h>
+#include <unistd.h>
+#endif
 
 #include "text/chat.h"
 #include "text/tokenizer.h"
@@ -86,3 +94,27 @@ int chat_check(const char *tmpl, size_t n, struct err *err)
     (void)err;
     return 0;
 }
+
+#ifdef __EMSCRIPTEN__
+ssize_t getrandom(void *out, size_t n, unsigned flags)
+{
+    (void)flags;
+    return getentropy(out, n) ? -1 : (ssize_t)n;
+}
+
+int __sched_cpucount(size_t n, const cpu_set_t *set)
+{
+    (void)n;
+    (void)set;
+    return 0;
+}
+
+int sched_getaffinity(pid_t pid, size_t n, cpu_set_t *set)
+{
+    (void)pid;
+    (void)n;
+    (void)set;
+    errno = ENOSYS;
+    return -1;
+}
+#endif

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,11 +16,15 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
+
+#ifdef __linux__
+#include <linux/magic.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
-#include <unistd.h>
+#endif
 
 #include "base/mem.h"
 
@@ -284,6 +287,7 @@ int sys_sync_dir(const char *path)
     return rc;
 }
 
+#ifdef __linux__
 /* Whether syncfs(2) tells of errors: since Linux 5.8. */
 static bool tells_errors(void)
 {
@@ -310,16 +314,28 @@ static bool syncs_files(int dir)
     return false;
 }
 
-int sys_sync_fs(int dir)
+/* syncfs(2) where it can be relied on, else ENOTSUP. */
+static int sync_fs(int dir)
 {
-    enum turn t = turn();
-
-    if (t != TURN_GO)
-        return cut_short(t);
     if (tells_errors() && syncs_files(dir))
         return syncfs(dir);
     errno = ENOTSUP;
     return -1;
+}
+#else
+static int sync_fs(int dir)
+{
+    (void)dir;
+    errno = ENOTSUP;
+    return -1;
+}
+#endif
+
+int sys_sync_fs(int dir)
+{
+    enum turn t = turn();
+
+    return t == TURN_GO ? sync_fs(dir) : cut_short(t);
 }
 
 int sys_sync_parent(const char *path)
