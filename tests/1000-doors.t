@@ -51,6 +51,7 @@ cat >"$tmp/layers" <<'TXT'
 5 src/dispute
 5 src/verify
 5 src/fidelity
+5 src/lua
 6 src/node
 7 src/cmd
 7 mpi
@@ -207,7 +208,8 @@ door 'cuda.*|cublas.*' 'kernels/cuda/.*|src/backend/cuda/.*' CUDA
 door 'hdf5.*|H5.*' 'src/store/checkpoint_[a-z0-9]*\.[ch]' HDF5
 door 'seccomp\.h' 'src/base/sandbox\.c' libseccomp
 door 'curl/.*' 'src/net/http\.c' libcurl
-door 'lua.*|lauxlib\.h' 'src/localnet/.*' Lua
+door 'lua.*|lauxlib\.h' \
+    'src/localnet/.*|src/lua/engine_lua\.c|tests/enginelua\.c' Lua
 door 'microhttpd\.h' 'src/localnet/[a-z_]*\.c' libmicrohttpd
 
 # Theirs are loaded where they are, by declarations of our own.

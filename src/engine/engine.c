@@ -104,6 +104,7 @@ int engine_new(struct engine **out, struct backend *b, const struct model *m,
     e->o.max_sequences = e->plan.slots;
     e->o.max_rows = e->plan.rows;
     e->o.max_draws = e->plan.draws;
+    e->limit = e->o.chunk;
     e->running = xcalloc(e->plan.slots, sizeof(struct running *));
     e->ended = xcalloc(e->plan.slots, sizeof(struct running *));
     e->slot = xcalloc(e->plan.slots, sizeof(struct running *));
@@ -245,6 +246,13 @@ int engine_add(struct engine *e, const struct sequence *s, struct err *err)
 uint64_t engine_kv_bytes(const struct engine *e, uint64_t positions)
 {
     return step_blocks(e, positions) * e->plan.block_bytes;
+}
+
+void engine_limit(struct engine *e, size_t rows)
+{
+    if (rows < 1)
+        rows = 1;
+    e->limit = rows < e->o.chunk ? rows : e->o.chunk;
 }
 
 void engine_each(const struct engine *e, engine_sequence_fn *each, void *self)

@@ -158,6 +158,10 @@ typedef void engine_sequence_fn(void *self, void *user, const uint32_t *token,
 void engine_each(const struct engine *e, engine_sequence_fn *each,
                  void *self);
 
+/* From the next step on, take at most so many known rows of a sequence, for a
+ * caller who can give little time; no more than o.chunk, at least 1. */
+void engine_limit(struct engine *e, size_t rows);
+
 /* Compute one step.  *busy is false if there was nothing to do. */
 int engine_step(struct engine *e, bool *busy, struct err *err);
 

@@ -21,6 +21,8 @@ struct engine {
     const struct model *model;
     const struct tokenizer *tokenizer;
     struct engine_options o;
+    size_t limit;             /* known rows of a sequence a step, at most
+                                 o.chunk, which memory was planned for */
     struct observer obs;
     struct blocks blocks;
     struct prefixes prefixes;

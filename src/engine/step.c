@@ -326,8 +326,8 @@ static size_t rows_of(const struct engine *e, const struct running *r,
         return 1;
     if (count > fit)
         count = fit;
-    if (count > e->o.chunk)
-        count = e->o.chunk;
+    if (count > e->limit)
+        count = e->limit;
     if (count > left->rows)
         count = left->rows;
     silent = e->o.draw_all             ? count
