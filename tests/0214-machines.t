@@ -9,7 +9,6 @@ set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 build=$(dirname "$apus")
 worker=$build/apus-worker
-data=${APUS_TEST_DATA:-}
 : >apus.conf
 APUS_CONFIG=$tmp/apus.conf
 APUS_MODELS=$tmp/models
@@ -107,16 +106,21 @@ else
 fi
 
 # ---- memory ----------------------------------------------------------------
-gguf=$data/models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
-if [ -z "$data" ] || [ ! -f "$gguf" ]; then
-    skip "less memory than weights" "no SmolLM2 in APUS_TEST_DATA"
+# A model of SmolLM 135M's shape: 137 MB of weights, packed.
+if [ ! -x "$build/tests/shapegguf" ]; then
+    skip "less memory than weights" "no tests/shapegguf"
 elif grep -q 'fsanitize=' "$build/config.status"; then
     skip "less memory than weights" "a build with sanitizers"
 else
-    "$apus" model add "$gguf" smollm2 >out 2>err
-    head -n 1 q.jsonl | sed 's/"max_tokens": [0-9]*/"max_tokens": 2/' \
-        >one.jsonl
-    submit limit one.jsonl smollm2
+    "$build/tests/shapegguf" smollm-135m smol.gguf
+    "$apus" model add smol.gguf smol --no-tokenizer >out 2>err
+    rm smol.gguf
+    cat >one.jsonl <<'TXT'
+{"custom_id":"a","method":"POST","url":"/v1/completions","body":{"prompt":\
+[1,2,3],"max_tokens":2}}
+TXT
+    sed -i 'N;s/\\\n//' one.jsonl
+    submit limit one.jsonl smol
     got=0
     (ulimit -v 130000 && "$worker" --alone -- "$batch") >out 2>err || got=$?
     [ $got = 1 ] && [ "$(grep -c error err)" = 1 ] && r=0 || r=1
@@ -130,6 +134,13 @@ else
         [ $got = 1 ] && [ "$(grep -c error err)" = 1 ] && r=0 || r=1
         report $r "a control group below the weights: one line, not killed"
         has err 'bytes of 9[0-9]* that this process may use' "it names both"
+        # room for the weights, and for little else
+        echo 140000000 >"$memory/memory.limit_in_bytes"
+        APUS_LAUNCHER=local in_group "$apus" run one.jsonl -m smol
+        [ $got = 1 ] && [ -d "$APUS_SPOOL/todo/b$batch" ] && r=0 || r=1
+        report $r "a control group that holds the weights alone: it ends"
+        has err 'killed a worker for want of memory, of which .* 133 MiB' \
+            "it says why its workers end"
     fi
     got=0
     "$worker" --alone -- "$batch" >out 2>err || got=$?

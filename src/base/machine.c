@@ -282,6 +282,31 @@ uint64_t machine_memory_own(void)
                                                                 : 0;
 }
 
+static void look_at_kills(const char *dir, void *self)
+{
+    static const char *const names[] = { "memory.events",
+                                         "memory.oom_control" };
+    char path[2 * PATH_BYTES + 64];
+    uint64_t *sum = self, n;
+
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+        if (find_number(&n, path, "oom_kill "))
+            *sum += n;
+    }
+}
+
+uint64_t machine_killed(void)
+{
+    uint64_t sum;
+
+    if (!find_number(&sum, "/proc/vmstat", "oom_kill "))
+        sum = 0;
+    each_group("", look_at_kills, &sum);
+    each_group("memory", look_at_kills, &sum);
+    return sum;
+}
+
 /* ---- limits -------------------------------------------------------------- */
 
 void machine_limits(char out[MACHINE_LIMITS])

@@ -38,6 +38,11 @@ uint64_t machine_memory_free(void);
  * shared; 0 if nobody knows. */
 uint64_t machine_memory_own(void);
 
+/* How many processes the system has killed for want of memory, of this machine
+ * and of the control groups of this process: a number that grows, and says
+ * nothing else. */
+uint64_t machine_killed(void);
+
 /* Limits of this process (setrlimit(2)) so low that a worker may fail for
  * them, for people: "58 MiB of memory (ulimit -v)"; "" if there is none. */
 #define MACHINE_LIMITS 256

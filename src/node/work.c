@@ -446,11 +446,25 @@ static uint64_t log_bytes(const struct batch *b)
     return n;
 }
 
+/* The system may have killed it: linux has no exit status of its own for want
+ * of memory. */
+static void report_killed(int status, uint64_t killed_before)
+{
+    if (status == 128 + SIGKILL && machine_killed() > killed_before)
+        log_warning("the system killed a worker for want of memory, of which"
+                    " it may have %" PRIu64 " MiB here: fewer requests at once"
+                    " need less (a smaller --batch, kv-memory); restarting",
+                    machine_memory() >> 20);
+    else
+        log_warning("worker exited with status %d; restarting", status);
+}
+
 /* Start the worker once.  WORK_KILLED: start it again. */
 static enum work_end start_once(const struct spool *s, struct batch *b,
                                 const struct launch *l,
                                 const struct worker_watch *w, struct err *err)
 {
+    uint64_t killed = machine_killed();
     int status;
 
     report_progress(w, CALLER_START, b->path);
@@ -469,8 +483,7 @@ static enum work_end start_once(const struct spool *s, struct batch *b,
                        " it said is above", status);
     if (b->state == SPOOL_FAILED) /* cancelled meanwhile */
         return WORK_SAVED;
-    log_warning("worker exited with status %d; restarting",
-                status);
+    report_killed(status, killed);
     return WORK_KILLED;
 }
 

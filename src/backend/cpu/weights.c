@@ -32,13 +32,14 @@ static size_t aligned(size_t n)
     return (n + 63) / 64 * 64;
 }
 
-/* Room for all weights.  Linux promises memory beyond a limit of a control
- * group, and kills who uses it: what can never fit is an error before. */
+/* Room for all weights, beside what this process has.  Linux promises memory
+ * beyond a limit of a control group, and kills who uses it: what can never fit
+ * is an error before. */
 static int check_packed(size_t n, struct err *err)
 {
     uint64_t most = machine_memory();
 
-    if (most == 0 || n <= most)
+    if (most == 0 || n + machine_memory_own() <= most)
         return 0;
     return err_set(err, ERR_FATAL, "no memory for weights: %zu bytes of"
                    " %" PRIu64 " that this process may use, by the machine"
