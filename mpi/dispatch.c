@@ -17,6 +17,7 @@
 #include "base/caller.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -433,7 +434,7 @@ static void lose(struct dispatch *d, int i, unsigned silent_s)
                 silent_s);
     /* what it recorded counts, what was open when it died too */
     if (resume_log(&d->resume, d->o.batch_path, d->o.info->id, d->o.start,
-                   (uint32_t)i, &err) < 0)
+                   (uint32_t)i, &err) == FOUND_FAILED)
         log_err(&err);
     d->rank[i].state = RANK_LOST;
     d->ranks->lost[i] = true;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "store/worklog.h"
@@ -100,7 +101,7 @@ static int count_frames(const char *path)
         return 0;
     if (worklog_open(&r, path, &batch, &err))
         return -1;
-    for (; worklog_next(r, &f, &err) == 1; n++) {
+    for (; worklog_next(r, &f, &err) == FOUND_ONE; n++) {
         size_t want = payload(data, (unsigned)n);
 
         if (f.index != (uint64_t)n || f.n != want ||

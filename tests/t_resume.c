@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/bytes.h"
+#include "base/found.h"
 #include "tests/batch_util.h"
 
 #define LINES 6
@@ -480,9 +481,9 @@ static void test_one_log(void)
     begin();
     log_make(&info, 0, 1, "o0 r0 o1");
     must(resume_init(&r, LINES, &hearing, &err), &err);
-    ok(resume_log(&r, info.source, info.id, 0, 1, &err) == 1 &&
+    ok(resume_log(&r, info.source, info.id, 0, 1, &err) == FOUND_ONE &&
            is(0, 1, 0, 0) && is(1, 0, 1, 0), "the log of one rank");
-    ok(resume_log(&r, info.source, info.id, 0, 2, &err) == 0,
+    ok(resume_log(&r, info.source, info.id, 0, 2, &err) == FOUND_NONE,
        "a rank that made none");
     end();
 }

@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "proof/digest.h"
@@ -88,26 +89,27 @@ static int count_small(const char *path, bool *damaged, uint64_t *at)
     struct err err = ERR_INIT;
     struct worklog_reader *r;
     struct frame f;
-    int n = 0, rc;
+    enum found rc;
+    int n = 0;
 
     *damaged = false;
     if (worklog_open(&r, path, &batch, &err))
         return -2;
-    while ((rc = worklog_next(r, &f, &err)) == 1) {
+    while ((rc = worklog_next(r, &f, &err)) == FOUND_ONE) {
         if (n == SMALL_FRAMES || f.type != small_type[n] || !f.payload ||
             f.index != frame_index((uint32_t)n, 9) || f.n != small_size[n] ||
             memcmp(f.payload, big, f.n) != 0 ||
             f.at != small_end(n) - FRAME - f.n)
-            rc = -1;
-        if (rc < 0)
+            rc = FOUND_FAILED;
+        if (rc == FOUND_FAILED)
             break;
         n++;
     }
-    if (rc == 0 && worklog_next(r, &f, &err) != 0)
-        rc = -1; /* the end stays the end */
+    if (rc == FOUND_NONE && worklog_next(r, &f, &err) != FOUND_NONE)
+        rc = FOUND_FAILED; /* the end stays the end */
     *damaged = worklog_damaged(r, at);
     worklog_reader_close(r);
-    return rc < 0 ? -1 : n;
+    return rc == FOUND_FAILED ? -1 : n;
 }
 
 /* The bytes, as they are written down. */
@@ -305,13 +307,13 @@ static void test_decoys(void)
     b.data[64 + 30] ^= 1;
     overwrite(path, b.data, at_end);
     ok(worklog_open(&r, path, &batch, &err) == 0 &&
-           worklog_next(r, &f, &err) == 0 && worklog_damaged(r, &at) &&
+           worklog_next(r, &f, &err) == FOUND_NONE && worklog_damaged(r, &at) &&
            at == 64,
        "the good frame behind eight million bytes of heads is found");
     worklog_reader_close(r);
     overwrite(path, b.data, at_end - 1);
     ok(worklog_open(&r, path, &batch, &err) == 0 &&
-           worklog_next(r, &f, &err) == 0 && !worklog_damaged(r, &at),
+           worklog_next(r, &f, &err) == FOUND_NONE && !worklog_damaged(r, &at),
        "without it they are a torn tail");
     worklog_reader_close(r);
     buf_clear(&b);
@@ -365,12 +367,12 @@ static void test_sizes(void)
     ok(good && worklog_close(w, &err) == 0, "are written");
     ok(worklog_open(&r, path, &batch, &err) == 0, "and read");
     for (int i = 0; i < N; i++) {
-        good = worklog_next(r, &f, &err) == 1 &&
+        good = worklog_next(r, &f, &err) == FOUND_ONE &&
                f.index == UINT64_MAX - (uint64_t)i &&
                memcmp(f.payload, big + i, f.n) == 0 && good;
         at[i] = f.at;
     }
-    ok(good && worklog_next(r, &f, &err) == 0, "as they were");
+    ok(good && worklog_next(r, &f, &err) == FOUND_NONE, "as they were");
     for (int i = N - 1; i >= 0; i--)
         good = worklog_read_at(r, at[i], &f, &err) == 0 && f.at == at[i] &&
                memcmp(f.payload, big + i, f.n) == 0 && good;
@@ -397,12 +399,12 @@ static void test_skip(void)
     ok(worklog_open(&r, path, &batch, &err) == 0, "skip above 5");
     worklog_skip_above(r, 5);
     for (int i = 0; i < SMALL_FRAMES; i++) {
-        good = worklog_next(r, &f, &err) == 1 && f.n == small_size[i] &&
+        good = worklog_next(r, &f, &err) == FOUND_ONE && f.n == small_size[i] &&
                !f.payload == (i == 2) && good;
         if (i == 2)
             at = f.at;
     }
-    ok(good && worklog_next(r, &f, &err) == 0, "only the long one is");
+    ok(good && worklog_next(r, &f, &err) == FOUND_NONE, "only the long one is");
     ok(worklog_read_at(r, at, &f, &err) == 0 && f.n == 100 && f.payload &&
            memcmp(f.payload, big, 100) == 0,
        "its payload can be read all the same");
@@ -412,8 +414,9 @@ static void test_skip(void)
     overwrite(path, b.data, b.len);
     good = worklog_open(&r, path, &batch, &err) == 0;
     worklog_skip_above(r, 5);
-    ok(good && worklog_next(r, &f, &err) == 1 &&
-           worklog_next(r, &f, &err) == 1 && worklog_next(r, &f, &err) == 0 &&
+    ok(good && worklog_next(r, &f, &err) == FOUND_ONE &&
+           worklog_next(r, &f, &err) == FOUND_ONE &&
+           worklog_next(r, &f, &err) == FOUND_NONE &&
            worklog_damaged(r, &where) && where == small_end(1),
        "what is skipped is checked");
     worklog_reader_close(r);
@@ -441,9 +444,10 @@ static void test_growing(void)
        "three million bytes, and nine");
     ok(worklog_open(&r, path, &batch, &err) == 0 &&
            worklog_put(w, FRAME_RECORD, 1, data, 9, &err) == 0 &&
-           worklog_next(r, &f, &err) == 1 && f.n == n &&
-           memcmp(f.payload, data, n) == 0 && worklog_next(r, &f, &err) == 1 &&
-           f.n == 9 && worklog_next(r, &f, &err) == 0 &&
+           worklog_next(r, &f, &err) == FOUND_ONE && f.n == n &&
+           memcmp(f.payload, data, n) == 0 &&
+           worklog_next(r, &f, &err) == FOUND_ONE &&
+           f.n == 9 && worklog_next(r, &f, &err) == FOUND_NONE &&
            !worklog_damaged(r, NULL),
        "a reader of a log that grows");
     worklog_reader_close(r);
@@ -516,9 +520,10 @@ static void test_full(void)
     ok(worklog_close(w, &err) == 0, "what was put is kept");
     setrlimit(RLIMIT_FSIZE, &old);
     ok(worklog_open(&r, path, &batch, &err) == 0 &&
-           worklog_next(r, &f, &err) == 1 && worklog_next(r, &f, &err) == 1 &&
-           worklog_next(r, &f, &err) == 1 && f.type == FRAME_PARKED &&
-           worklog_next(r, &f, &err) == 0 && !worklog_damaged(r, NULL),
+           worklog_next(r, &f, &err) == FOUND_ONE &&
+           worklog_next(r, &f, &err) == FOUND_ONE &&
+           worklog_next(r, &f, &err) == FOUND_ONE && f.type == FRAME_PARKED &&
+           worklog_next(r, &f, &err) == FOUND_NONE && !worklog_damaged(r, NULL),
        "all of them are read");
     worklog_reader_close(r);
     low.rlim_cur = 10;
@@ -543,7 +548,7 @@ static int frames_of(const char *path, off_t *size)
     *size = stat(path, &st) ? -1 : st.st_size;
     if (worklog_open(&r, path, &batch, &err))
         return -1;
-    while (worklog_next(r, &f, &err) == 1)
+    while (worklog_next(r, &f, &err) == FOUND_ONE)
         n++;
     worklog_reader_close(r);
     return n;
@@ -583,8 +588,8 @@ static void test_withdrawn(void)
        "a log whose frames may be withdrawn has a header of its own");
     ok(worklog_open(&r, path, &batch, &err) == 0 &&
            worklog_withdrawn(r, &end) && end == at &&
-           worklog_next(r, &f, &err) == 1 && f.type == FRAME_OPEN &&
-           f.index == 2 && worklog_next(r, &f, &err) == 0,
+           worklog_next(r, &f, &err) == FOUND_ONE && f.type == FRAME_OPEN &&
+           f.index == 2 && worklog_next(r, &f, &err) == FOUND_NONE,
        "what was put before is not read, what comes after is");
     worklog_reader_close(r);
     ok(pwrite(fd, "!", 1, 64 + FRAME + 9) == 1 && frames_of(path, &size) == 0,

@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -231,21 +232,22 @@ static int show_log(const char *path, struct err *err)
     struct worklog_reader *r;
     struct frame f;
     uint64_t at;
-    int rc = 0;
+    enum found found = FOUND_NONE;
 
     if (worklog_open(&r, path, NULL, err))
         return -1;
     worklog_skip_above(r, 4096);
     if (worklog_withdrawn(r, &at))
         printf("%" PRIu64 "\twithdrawn\n", at);
-    while (!cmd_output_closed() && (rc = worklog_next(r, &f, err)) == 1)
+    while (!cmd_output_closed() &&
+           (found = worklog_next(r, &f, err)) == FOUND_ONE)
         printf("%" PRIu64 "\t%s\t%" PRIu64 "\t%" PRIu32 "\t%zu\n", f.at,
                frame_name(f.type), (f.index & UINT32_MAX) + 1,
                (uint32_t)(f.index >> 32), f.n);
-    if (rc == 0 && worklog_damaged(r, &at))
+    if (found == FOUND_NONE && worklog_damaged(r, &at))
         printf("%" PRIu64 "\tdamage\n", at);
     worklog_reader_close(r);
-    return rc < 0 ? -1 : 0;
+    return found == FOUND_FAILED ? -1 : 0;
 }
 
 /* ---- a batch ------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 #include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/vec.h"
@@ -357,40 +358,40 @@ static int read_log(struct resume *r, const struct start_log *of,
     struct worklog_reader *log;
     struct frame f;
     uint64_t at;
-    int rc;
+    enum found rc;
 
     if (worklog_open(&log, path, &batch, err))
         return -1;
     worklog_skip_above(log, SMALL);
-    while ((rc = worklog_next(log, &f, err)) == 1) {
+    while ((rc = worklog_next(log, &f, err)) == FOUND_ONE) {
         add_yield(yield, f.type);
         if (take_frame(r, &open, &f, path, err)) {
-            rc = -1;
+            rc = FOUND_FAILED;
             break;
         }
         if (f.type == FRAME_PARTIAL)
             add_partial(r, of, &f, yield);
     }
-    if (rc == 0) {
+    if (rc == FOUND_NONE) {
         if (worklog_damaged(log, &at))
             note_damage(r, path, at);
         count_deaths(r, &open);
     }
     free(open.entry);
     worklog_reader_close(log);
-    return rc < 0 ? -1 : 0;
+    return rc == FOUND_FAILED ? -1 : 0;
 }
 
-int resume_log(struct resume *r, const char *batch_path, struct id batch,
-               uint32_t start, uint32_t rank, struct err *err)
+enum found resume_log(struct resume *r, const char *batch_path, struct id batch,
+                      uint32_t start, uint32_t rank, struct err *err)
 {
     struct start_log log = { start, rank,
                              start_log_path(batch_path, start, rank) };
     struct yield unused = { false, false };
-    int rc = 0;
+    enum found rc = FOUND_NONE;
 
     if (file_exists(log.path)) {
-        rc = read_log(r, &log, batch, &unused, err) ? -1 : 1;
+        rc = read_log(r, &log, batch, &unused, err) ? FOUND_FAILED : FOUND_ONE;
         partials_sort(&r->partials);
     }
     free(log.path);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/caller.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "store/partial.h"
 
@@ -71,9 +72,9 @@ int resume_again(const char *batch_path, struct err *err);
 int resume_note_saved(const char *batch_path, uint32_t start,
                       struct err *err);
 
-/* Read the log of a rank that is lost: 1, 0 if there is none, -1. */
-int resume_log(struct resume *r, const char *batch_path, struct id batch,
-               uint32_t start, uint32_t rank, struct err *err);
+/* Read the log of a rank that is lost, if there is one. */
+enum found resume_log(struct resume *r, const char *batch_path, struct id batch,
+                      uint32_t start, uint32_t rank, struct err *err);
 
 /* The log files of a batch, by start and then by rank. */
 struct start_log {

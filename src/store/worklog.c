@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/room.h"
@@ -258,15 +259,15 @@ int worklog_close(struct worklog *w, struct err *err)
 
 /* ---- reading -------------------------------------------------------------*/
 
-/* n bytes at `at`: 1, 0 if the file ends before, -1 with err. */
-static int read_at(struct worklog_reader *r, uint64_t at, void *data, size_t n,
-                   struct err *err)
+/* n bytes at `at`: FOUND_NONE if the file ends before. */
+static enum found read_at(struct worklog_reader *r, uint64_t at, void *data,
+                          size_t n, struct err *err)
 {
     ssize_t got = file_read_at(r->fd, data, n, at);
 
     if (got < 0)
         return cannot(err, "read", r->path);
-    return (size_t)got == n;
+    return (size_t)got == n ? FOUND_ONE : FOUND_NONE;
 }
 
 /* Whether a frame's header is one and its payload is within the file. */
@@ -279,67 +280,68 @@ static bool fits(const struct worklog_reader *r, uint64_t at,
            n <= r->size - at - FRAME;
 }
 
-/* Hash a frame piece by piece, without holding it: 1 good, 0 bad, -1. */
-static int sum_is_right(struct worklog_reader *r, uint64_t at,
-                        const unsigned char head[FRAME], struct err *err)
+/* Hash a frame piece by piece, without holding it: FOUND_NONE if its hash is
+ * another. */
+static enum found sum_is_right(struct worklog_reader *r, uint64_t at,
+                               const unsigned char head[FRAME], struct err *err)
 {
     struct digest *d = digest_new();
     uint64_t n = get_u64(head + 16);
     struct id sum;
-    int rc = 1;
+    enum found rc = FOUND_ONE;
 
     digest_put(d, head, FRAME_SUM);
-    for (uint64_t i = 0; rc == 1 && i < n; i += CHUNK) {
+    for (uint64_t i = 0; rc == FOUND_ONE && i < n; i += CHUNK) {
         size_t some = n - i < CHUNK ? (size_t)(n - i) : CHUNK;
 
         rc = read_at(r, at + FRAME + i, r->chunk, some, err);
-        if (rc == 1)
+        if (rc == FOUND_ONE)
             digest_put(d, r->chunk, some);
     }
     digest_end(d, &sum);
-    if (rc == 1 && !id_equal(sum, id_at(head + FRAME_SUM)))
-        return 0;
+    if (rc == FOUND_ONE && !id_equal(sum, id_at(head + FRAME_SUM)))
+        return FOUND_NONE;
     return rc;
 }
 
-/* Read and check a payload of n bytes: 1 good, 0 bad, -1. */
-static int load_frame(struct worklog_reader *r, uint64_t at,
-                      const unsigned char head[FRAME], size_t n,
-                      struct err *err)
+/* Read and check a payload of n bytes: FOUND_NONE if its hash is another. */
+static enum found load_frame(struct worklog_reader *r, uint64_t at,
+                             const unsigned char head[FRAME], size_t n,
+                             struct err *err)
 {
     struct id sum;
     struct digest *d;
-    int rc;
+    enum found rc;
 
     if (room(&r->payload, &r->cap, n))
         return err_set(err, ERR_RETRY,
                        "no memory for a frame of \"%s\": %zu bytes", r->path,
                        n);
     rc = read_at(r, at + FRAME, r->payload, n, err);
-    if (rc != 1)
+    if (rc != FOUND_ONE)
         return rc;
     d = digest_new();
     digest_put(d, head, FRAME_SUM);
     digest_put(d, r->payload, n);
     digest_end(d, &sum);
-    return id_equal(sum, id_at(head + FRAME_SUM));
+    return id_equal(sum, id_at(head + FRAME_SUM)) ? FOUND_ONE : FOUND_NONE;
 }
 
-/* The frame at `at`: 1 good, 0 none that is whole, -1 with err.  A long one
- * is hashed first, so that a wrong length costs no memory. */
-static int frame_at(struct worklog_reader *r, uint64_t at, size_t skip_above,
-                    struct frame *f, struct err *err)
+/* The frame at `at`: FOUND_NONE if no whole one is there.  A long one is hashed
+ * first, so that a wrong length costs no memory. */
+static enum found frame_at(struct worklog_reader *r, uint64_t at,
+                           size_t skip_above, struct frame *f, struct err *err)
 {
     unsigned char head[FRAME];
     bool skip;
     uint64_t n;
-    int rc;
+    enum found rc;
 
     if (at > r->size || r->size - at < FRAME)
-        return 0;
+        return FOUND_NONE;
     rc = read_at(r, at, head, FRAME, err);
-    if (rc != 1 || !fits(r, at, head))
-        return rc == 1 ? 0 : rc;
+    if (rc != FOUND_ONE || !fits(r, at, head))
+        return rc == FOUND_ONE ? FOUND_NONE : rc;
     n = get_u64(head + 16);
     if ((size_t)n != n)
         return err_set(err, ERR_FATAL, "\"%s\" has a frame of %ju bytes",
@@ -347,16 +349,16 @@ static int frame_at(struct worklog_reader *r, uint64_t at, size_t skip_above,
     skip = n > skip_above;
     if (skip || n > KEEP)
         rc = sum_is_right(r, at, head, err);
-    if (rc == 1 && !skip)
+    if (rc == FOUND_ONE && !skip)
         rc = load_frame(r, at, head, (size_t)n, err);
-    if (rc != 1)
+    if (rc != FOUND_ONE)
         return rc;
     f->type = (enum frame_type)get_u32(head + 4);
     f->index = get_u64(head + 8);
     f->payload = skip ? NULL : r->payload;
     f->n = (size_t)n;
     f->at = at;
-    return 1;
+    return FOUND_ONE;
 }
 
 static bool known_type(uint32_t type)
@@ -367,57 +369,57 @@ static bool known_type(uint32_t type)
 
 /* Whether the bytes at `at` are a good frame.  Hashing is paid for out of
  * *budget; a frame that is too dear counts as none. */
-static int good_at(struct worklog_reader *r, uint64_t at, uint64_t *budget,
-                   struct err *err)
+static enum found good_at(struct worklog_reader *r, uint64_t at,
+                          uint64_t *budget, struct err *err)
 {
     unsigned char head[FRAME];
     uint64_t n;
-    int rc;
+    enum found rc;
 
     if (r->size - at < FRAME)
-        return 0;
+        return FOUND_NONE;
     rc = read_at(r, at, head, FRAME, err);
-    if (rc != 1)
+    if (rc != FOUND_ONE)
         return rc;
     n = get_u64(head + 16);
     if (!fits(r, at, head) || !known_type(get_u32(head + 4)) ||
         FRAME + n > *budget)
-        return 0;
+        return FOUND_NONE;
     *budget -= FRAME + n;
     return sum_is_right(r, at, head, err);
 }
 
 /* What the bad frame's own length says is the next one. */
-static int good_next(struct worklog_reader *r, uint64_t *budget,
-                     struct err *err)
+static enum found good_next(struct worklog_reader *r, uint64_t *budget,
+                            struct err *err)
 {
     unsigned char head[FRAME];
-    int rc;
+    enum found rc;
 
     if (r->size - r->at < FRAME)
-        return 0;
+        return FOUND_NONE;
     rc = read_at(r, r->at, head, FRAME, err);
-    if (rc != 1 || !fits(r, r->at, head))
-        return rc == 1 ? 0 : rc;
+    if (rc != FOUND_ONE || !fits(r, r->at, head))
+        return rc == FOUND_ONE ? FOUND_NONE : rc;
     return good_at(r, r->at + FRAME + get_u64(head + 16), budget, err);
 }
 
 /*
- * Whether a good frame begins anywhere after the bad one: 1, 0, or -1.  Text
- * that people wrote may be full of what looks like the head of a long frame,
- * so the bytes hashed are bounded by a small multiple of those searched.  Only
- * such text after a broken head can hide a good frame, and none is lost by
- * it: what follows a bad frame is not read in any case.
+ * Find a good frame that begins anywhere after the bad one.  Text that people
+ * wrote may be full of what looks like the head of a long frame, so the bytes
+ * hashed are bounded by a small multiple of those searched.  Only such text
+ * after a broken head can hide a good frame, and none is lost by it: what
+ * follows a bad frame is not read in any case.
  */
-static int search(struct worklog_reader *r, struct err *err)
+static enum found search(struct worklog_reader *r, struct err *err)
 {
     static const unsigned char magic[4] = "APUF";
     uint64_t at = r->at + 1;
     uint64_t budget = 4 * (r->size - r->at) + KEEP;
     unsigned char window[4096];
-    int rc = good_next(r, &budget, err);
+    enum found rc = good_next(r, &budget, err);
 
-    if (rc != 0)
+    if (rc != FOUND_NONE)
         return rc;
     while (at < r->size && r->size - at >= FRAME) {
         size_t n = sizeof(window);
@@ -425,34 +427,34 @@ static int search(struct worklog_reader *r, struct err *err)
         if (n > r->size - at)
             n = (size_t)(r->size - at);
         rc = read_at(r, at, window, n, err);
-        if (rc != 1)
+        if (rc != FOUND_ONE)
             return rc;
         for (size_t i = 0; i + sizeof(magic) <= n; i++) {
             if (memcmp(window + i, magic, sizeof(magic)) != 0)
                 continue;
             rc = good_at(r, at + i, &budget, err);
-            if (rc != 0)
+            if (rc != FOUND_NONE)
                 return rc;
         }
         at += n - (sizeof(magic) - 1);
     }
-    return 0;
+    return FOUND_NONE;
 }
 
 /* Whether the frame at `at` withdraws others: those before *end. */
-static int withdraws(struct worklog_reader *r, uint64_t at,
-                     const unsigned char head[FRAME], uint64_t *end,
-                     struct err *err)
+static enum found withdraws(struct worklog_reader *r, uint64_t at,
+                            const unsigned char head[FRAME], uint64_t *end,
+                            struct err *err)
 {
     struct frame f;
-    int rc;
+    enum found rc;
 
     if (get_u32(head + 4) != FRAME_WITHDRAWN || get_u64(head + 16) != 16)
-        return 0;
+        return FOUND_NONE;
     rc = frame_at(r, at, SIZE_MAX, &f, err);
-    if (rc == 1)
+    if (rc == FOUND_ONE)
         *end = get_u64((const unsigned char *)f.payload + 8);
-    return rc == 1 && *end > at ? 0 : rc;
+    return rc == FOUND_ONE && *end > at ? FOUND_NONE : rc;
 }
 
 /* The frame at `at`, if it withdraws others, into r->withdrawn. */
@@ -460,73 +462,73 @@ static int note_withdrawn(struct worklog_reader *r, uint64_t at,
                           const unsigned char head[FRAME], struct err *err)
 {
     uint64_t end = 0;
-    int rc = withdraws(r, at, head, &end, err);
+    enum found rc = withdraws(r, at, head, &end, err);
 
-    if (rc == 1 && end > r->withdrawn)
+    if (rc == FOUND_ONE && end > r->withdrawn)
         r->withdrawn = end;
-    return rc < 0 ? -1 : 0;
+    return rc == FOUND_FAILED ? -1 : 0;
 }
 
 /* Where heads lead no further, be it the torn end or damage: look for one at
- * each byte.  1, or -1. */
+ * each byte. */
 static int search_withdrawn(struct worklog_reader *r, uint64_t at,
                             struct err *err)
 {
     while (r->size - at >= FRAME) {
         size_t n = r->size - at < CHUNK ? (size_t)(r->size - at) : CHUNK;
-        int rc = read_at(r, at, r->chunk, n, err);
+        enum found rc = read_at(r, at, r->chunk, n, err);
 
-        for (size_t i = 0; rc == 1 && i + FRAME <= n; i++) {
+        for (size_t i = 0; rc == FOUND_ONE && i + FRAME <= n; i++) {
             unsigned char head[FRAME];
 
             memcpy(head, r->chunk + i, FRAME);
             if (fits(r, at + i, head) && note_withdrawn(r, at + i, head, err))
-                rc = -1;
+                rc = FOUND_FAILED;
         }
-        if (rc != 1)
-            return rc < 0 ? -1 : 1;
+        if (rc != FOUND_ONE)
+            return rc == FOUND_FAILED ? -1 : 0;
         at += n - (FRAME - 1);
     }
-    return 1;
+    return 0;
 }
 
 /* Look for frames that withdraw others before any is believed: from head to
- * head, payloads are passed over.  1, or -1. */
+ * head, payloads are passed over. */
 static int find_withdrawn(struct worklog_reader *r, struct err *err)
 {
     unsigned char head[FRAME];
     uint64_t at = HEADER;
-    int rc;
+    enum found rc;
 
     while (r->size - at >= FRAME) {
         rc = read_at(r, at, head, FRAME, err);
-        if (rc == 1 && !fits(r, at, head))
+        if (rc == FOUND_ONE && !fits(r, at, head))
             return search_withdrawn(r, at, err);
-        if (rc != 1)
-            return rc < 0 ? -1 : 1;
+        if (rc != FOUND_ONE)
+            return rc == FOUND_FAILED ? -1 : 0;
         if (note_withdrawn(r, at, head, err))
             return -1;
         at += FRAME + get_u64(head + 16);
     }
-    return 1;
+    return 0;
 }
 
-/* 1 if there are frames, 0 if there are none, -1 if it is not a log of ours. */
-static int read_header(struct worklog_reader *r, const struct id *batch,
-                       struct err *err)
+/* FOUND_NONE if it ends before its first frame. */
+static enum found read_header(struct worklog_reader *r, const struct id *batch,
+                              struct err *err)
 {
     static const unsigned char zeros[HEADER];
     unsigned char head[HEADER];
-    int rc;
+    enum found rc;
 
     if (r->size < HEADER)
-        return 0;
+        return FOUND_NONE;
     rc = read_at(r, 0, head, HEADER, err);
-    if (rc != 1)
+    if (rc != FOUND_ONE)
         return rc;
     /* Power was lost before the header was: its size is there, no byte is. */
     if (r->size == HEADER && memcmp(head, zeros, HEADER) == 0)
-        return 0;
+        return FOUND_NONE;
     if ((memcmp(head, header_magic, sizeof(header_magic)) != 0 &&
          memcmp(head, revocable_magic, sizeof(revocable_magic)) != 0) ||
         memcmp(head + HEADER_ZERO, zeros, HEADER - HEADER_ZERO) != 0)
@@ -535,8 +537,10 @@ static int read_header(struct worklog_reader *r, const struct id *batch,
     if (batch && !id_equal(id_at(head + 8), *batch))
         return err_set(err, ERR_INPUT, "\"%s\" is a log of another batch",
                        r->path);
-    return memcmp(head, revocable_magic, sizeof(revocable_magic)) == 0
-               ? find_withdrawn(r, err) : 1;
+    if (memcmp(head, revocable_magic, sizeof(revocable_magic)) == 0 &&
+        find_withdrawn(r, err))
+        return FOUND_FAILED;
+    return FOUND_ONE;
 }
 
 int worklog_open(struct worklog_reader **out, const char *path,
@@ -544,7 +548,8 @@ int worklog_open(struct worklog_reader **out, const char *path,
 {
     struct worklog_reader *r;
     struct stat st;
-    int fd, rc;
+    enum found found;
+    int fd;
 
     /* O_NONBLOCK: opening a pipe must not wait for its writer. */
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -560,47 +565,50 @@ int worklog_open(struct worklog_reader **out, const char *path,
     r->size = (uint64_t)st.st_size;
     r->at = HEADER;
     r->skip_above = SIZE_MAX;
-    rc = read_header(r, batch, err);
-    if (rc < 0) {
+    found = read_header(r, batch, err);
+    if (found == FOUND_FAILED) {
         worklog_reader_close(r);
         return -1;
     }
-    r->ended = rc == 0;
+    r->ended = found == FOUND_NONE;
     *out = r;
     return 0;
 }
 
-static int next(struct worklog_reader *r, struct frame *f, struct err *err)
+static enum found next(struct worklog_reader *r, struct frame *f,
+                       struct err *err)
 {
-    int rc;
+    enum found rc;
 
     if (r->ended)
-        return 0;
+        return FOUND_NONE;
     if (r->at == r->size) {
         r->ended = true;
-        return 0;
+        return FOUND_NONE;
     }
     rc = frame_at(r, r->at, r->skip_above, f, err);
-    if (rc == 1) {
+    if (rc == FOUND_ONE) {
         r->at += FRAME + f->n;
-        return 1;
+        return FOUND_ONE;
     }
-    if (rc == 0)
+    if (rc == FOUND_NONE)
         rc = search(r, err);
-    if (rc < 0)
-        return -1;
-    r->damaged = rc == 1;
+    if (rc == FOUND_FAILED)
+        return FOUND_FAILED;
+    r->damaged = rc == FOUND_ONE;
     r->ended = true;
-    return 0;
+    return FOUND_NONE;
 }
 
-int worklog_next(struct worklog_reader *r, struct frame *f, struct err *err)
+enum found worklog_next(struct worklog_reader *r, struct frame *f,
+                        struct err *err)
 {
-    int rc;
+    enum found rc;
 
     do
         rc = next(r, f, err);
-    while (rc == 1 && (f->at < r->withdrawn || f->type == FRAME_WITHDRAWN));
+    while (rc == FOUND_ONE &&
+           (f->at < r->withdrawn || f->type == FRAME_WITHDRAWN));
     return rc;
 }
 
@@ -626,12 +634,12 @@ bool worklog_damaged(const struct worklog_reader *r, uint64_t *at)
 int worklog_read_at(struct worklog_reader *r, uint64_t at, struct frame *f,
                     struct err *err)
 {
-    int rc = frame_at(r, at, SIZE_MAX, f, err);
+    enum found rc = frame_at(r, at, SIZE_MAX, f, err);
 
-    if (rc == 0)
+    if (rc == FOUND_NONE)
         return err_set(err, ERR_INPUT, "\"%s\" has no whole frame at %ju",
                        r->path, (uintmax_t)at);
-    return rc < 0 ? -1 : 0;
+    return rc == FOUND_FAILED ? -1 : 0;
 }
 
 void worklog_reader_close(struct worklog_reader *r)

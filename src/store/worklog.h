@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/found.h"
 #include "base/id.h"
 
 struct err;
@@ -76,11 +77,11 @@ struct frame {
 int worklog_open(struct worklog_reader **out, const char *path,
                  const struct id *batch, struct err *err);
 
-/* The next whole frame that was not withdrawn: 1, or 0 at the end, or -1 when
- * memory or the disk fails.  The first frame with a bad magic, length or
- * SHA-256 ends the log: a torn tail, unless good frames follow, which is
- * damage. */
-int worklog_next(struct worklog_reader *r, struct frame *f, struct err *err);
+/* The next whole frame that was not withdrawn; FOUND_FAILED when memory or the
+ * disk fails.  The first frame with a bad magic, length or SHA-256 ends the
+ * log: a torn tail, unless good frames follow, which is damage. */
+enum found worklog_next(struct worklog_reader *r, struct frame *f,
+                        struct err *err);
 
 /* Skip payloads above this many bytes (payload NULL, n as it is). */
 void worklog_skip_above(struct worklog_reader *r, size_t n);

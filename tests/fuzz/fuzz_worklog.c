@@ -16,6 +16,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "proof/digest.h"
 #include "store/worklog.h"
@@ -94,14 +95,14 @@ static size_t read_all(const char *path, const unsigned char *p, size_t n,
     uint64_t next = HEADER, bad = 0;
     size_t count = 0;
     struct frame f;
-    int rc;
+    enum found rc;
 
     if (worklog_open(&r, path, NULL, &err)) {
         must(err.code == ERR_INPUT && !r);
         return 0;
     }
     worklog_skip_above(r, skip_above);
-    while ((rc = worklog_next(r, &f, &err)) == 1) {
+    while ((rc = worklog_next(r, &f, &err)) == FOUND_ONE) {
         next = pass_withdrawn(p, next, f.at);
         must(f.at == next && (f.n > skip_above) == !f.payload);
         next += FRAME + f.n;
@@ -109,7 +110,7 @@ static size_t read_all(const char *path, const unsigned char *p, size_t n,
             check_frame(r, &f, p, n);
         count++;
     }
-    must(rc == 0 && worklog_next(r, &f, &err) == 0);
+    must(rc == FOUND_NONE && worklog_next(r, &f, &err) == FOUND_NONE);
     if (worklog_damaged(r, &bad))
         must(bad == pass_withdrawn(p, next, bad) && n > bad);
     worklog_reader_close(r);
