@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include "base/bytes.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "store/checkpoint.h"
 #include "store/jobs_file.h"
@@ -39,14 +40,15 @@ static int read_all(const unsigned char *p, size_t n)
     struct id job;
     struct jobs_file *f;
     uint32_t row;
-    int rc, got = 0;
+    enum found rc;
+    int got = 0;
 
     if (file_write(at("jobs"), p, n, &err) ||
         jobs_file_open(&f, at("jobs"), &err))
         return -1;
-    while ((rc = jobs_file_next(f, &job, &row, &err)) == 1)
+    while ((rc = jobs_file_next(f, &job, &row, &err)) == FOUND_ONE)
         got++;
-    if (rc == 0 && got &&
+    if (rc == FOUND_NONE && got &&
         (jobs_file_model(f).b[31] != 'm' || jobs_file_root(f).b[0] != 'r' ||
          row != 0))
         got = -3;
@@ -102,7 +104,7 @@ static void test_write(const char *part)
                 jobs_file_open(&f, at("part.jobs"), &err) == 0,
             "made of a part %s", err.text))
         return;
-    while ((rc = jobs_file_next(f, &job, &row, &err)) == 1) {
+    while ((rc = jobs_file_next(f, &job, &row, &err)) == FOUND_ONE) {
         const unsigned char *result;
 
         n += checkpoint_result(c, row, &result, &err) == 0 &&

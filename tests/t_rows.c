@@ -6,6 +6,7 @@
 #include <config.h>
 
 #include "base/buf.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "proof/line_ids.h"
 #include "store/checkpoint.h"
@@ -75,18 +76,18 @@ static const char *walk(struct rows *r)
     static char text[200];
     uint32_t line, choice;
     size_t n = 0;
-    int rc;
+    enum found rc;
 
     text[0] = '\0';
     err = (struct err)ERR_INIT;
-    while ((rc = rows_next(r, &err)) == 1 && n < 150) {
+    while ((rc = rows_next(r, &err)) == FOUND_ONE && n < 150) {
         must(checkpoint_place(rows_part(r), rows_number(r), &line, &choice,
                               &err), &err);
         n += (size_t)snprintf(text + n, 40, "%s%zu.%d:%u", n ? " " : "",
                               rows_part_number(r), (int)rows_number(r),
                               (unsigned)line);
     }
-    if (rc)
+    if (rc == FOUND_FAILED)
         snprintf(text + n, 40, " failed");
     return text;
 }
@@ -110,21 +111,22 @@ static void test_walk(void)
     ok(sealed.n_parts == 4 && gives("0.0:0 1.0:1 2.0:2 3.0:3"),
        "all rows of all parts");
     r = rows_open(info.source, &sealed);
-    ok(rows_next(r, &err) == 1 && rows_skip(r, 2, &err) == 0 &&
+    ok(rows_next(r, &err) == FOUND_ONE && rows_skip(r, 2, &err) == 0 &&
        strcmp(walk(r), "3.0:3") == 0, "two rows are passed over");
-    ok(rows_next(r, &err) == 0, "and the end stays the end");
+    ok(rows_next(r, &err) == FOUND_NONE, "and the end stays the end");
     rows_rewind(r);
     ok(strcmp(walk(r), "0.0:0 1.0:1 2.0:2 3.0:3") == 0, "once more");
     rows_rewind(r);
-    ok(rows_skip(r, 4, &err) == 0 && rows_next(r, &err) == 0,
+    ok(rows_skip(r, 4, &err) == 0 && rows_next(r, &err) == FOUND_NONE,
        "as many are skipped as there are");
     rows_rewind(r);
     ok(rows_skip(r, 5, &err) == -1 && err.code == ERR_INPUT, "%s", err.text);
     rows_rewind(r);
-    ok(rows_next_part(r, &err) == 1 && rows_next_part(r, &err) == 1 &&
+    ok(rows_next_part(r, &err) == FOUND_ONE &&
+       rows_next_part(r, &err) == FOUND_ONE &&
        rows_part_number(r) == 1 && strcmp(walk(r), "1.0:1 2.0:2 3.0:3") == 0,
        "the second part");
-    ok(rows_next_part(r, &err) == 0, "there is no fifth");
+    ok(rows_next_part(r, &err) == FOUND_NONE, "there is no fifth");
     rows_close(r);
     rows_close(NULL);
     drop();

@@ -364,7 +364,7 @@ static void read_refused(const char *begin, int want, const char *name)
              begin);
     put(at("batch/refused.jsonl"), text);
     rc = refused_open(&f, info.source, &err) ||
-         refused_next(f, &line, &why, &err) < 0 ? -1 : (int)line;
+         refused_next(f, &line, &why, &err) == FOUND_FAILED ? -1 : (int)line;
     ok(rc == want, "%s", name);
     refused_close(f);
 }
@@ -432,18 +432,18 @@ static void test_refused(void)
                no.line == 2, "counted again: %s", wrong[i]);
     }
     ok(refused_open(&f, info.source, &err) == 0 &&
-           refused_next(f, &line, &why, &err) == 1 && line == 1 &&
+           refused_next(f, &line, &why, &err) == FOUND_ONE && line == 1 &&
            strcmp(why.message, "it is bad") == 0 &&
-           refused_next(f, &line, &why, &err) == 1 &&
+           refused_next(f, &line, &why, &err) == FOUND_ONE &&
            strcmp(why.message, "a \"\nb") == 0 &&
-           refused_next(f, &line, &why, &err) == 1 && line == 4 &&
-           refused_next(f, &line, &why, &err) == 0, "it is read back");
+           refused_next(f, &line, &why, &err) == FOUND_ONE && line == 4 &&
+           refused_next(f, &line, &why, &err) == FOUND_NONE, "it is read back");
     refused_close(f);
     put(at("batch/refused.jsonl"), "{\"line\":4294967296,\"code\":\"\","
         "\"message\":\"\"}\n");
     ok(refused_open(&f, info.source, &err) == 0 &&
-           refused_next(f, &line, &why, &err) == -1 && err.code == ERR_INPUT,
-       "a line past the last: %s", err.text);
+           refused_next(f, &line, &why, &err) == FOUND_FAILED &&
+           err.code == ERR_INPUT, "a line past the last: %s", err.text);
     refused_close(f);
     read_refused("{\"line\":1,", 1, "format 1 counts lines from 0");
     read_refused("{\"format\":2,\"line\":1,", 0, "format 2 counts from 1");
@@ -465,7 +465,7 @@ static void test_refused_bytes(void)
     log_frame(w, FRAME_GIVEN_UP, 0, 0, "c\377\na\200b", 6);
     log_end(w);
     ok(seal(LARGE) == 0 && refused_open(&f, info.source, &err) == 0 &&
-           refused_next(f, &line, &why, &err) == 1,
+           refused_next(f, &line, &why, &err) == FOUND_ONE,
        "a reason that is not UTF-8 %s", err.text);
     refused_close(f);
     end();

@@ -12,6 +12,7 @@
 
 #include "arweave/bundler.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -78,7 +79,7 @@ static uint64_t count_repeated(const struct reuse *r, const char *batch_path,
         free(path);
         if (!there)
             break;
-        for (; jobs_file_next(f, &job, &row, NULL) == 1; ++*of)
+        for (; jobs_file_next(f, &job, &row, NULL) == FOUND_ONE; ++*of)
             n += reuse_has(r, job);
         jobs_file_close(f);
     }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "proof/digest.h"
@@ -70,15 +71,15 @@ static int make_tree(struct results *r, struct err *err)
     struct id root;
     void *leaf = NULL;
     size_t n = 0;
-    int rc;
+    enum found found;
 
     if (mem_big(&leaf, r->n, sizeof(*r->leaf), "results", err))
         return -1;
     r->leaf = leaf;
-    while ((rc = rows_next_part(r->rows, err)) == 1)
+    while ((found = rows_next_part(r->rows, err)) == FOUND_ONE)
         if (take_part(r, &n, err))
             return -1;
-    if (rc)
+    if (found == FOUND_FAILED)
         return -1;
     if (n != r->n)
         return err_set(err, ERR_INPUT, "the parts in \"%s\" have %zu rows,"

@@ -20,6 +20,7 @@
 #include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/json_write.h"
@@ -559,21 +560,23 @@ static int release_refused(struct saying *s, struct err *err)
     uint32_t line, next = 0;
     struct id id;
     struct reason why, of_file = { .code = "" };
+    enum found found;
     int rc = -1;
 
     if (request_file_open(&f, path, err) ||
         refused_open(&no, s->a->batch_path, err))
         goto out;
-    while ((rc = refused_next(no, &line, &why, err)) == 1) {
+    while ((found = refused_next(no, &line, &why, err)) == FOUND_ONE) {
         if (s->info->is_file_of_ao) {
             if (!of_file.code[0] || !is_to_blame(&why))
                 of_file = why;
         } else if (find_request(s, f, &next, line, &id, err) ||
                    put_refused(s, id, &why, err)) {
-            rc = -1;
+            found = FOUND_FAILED;
             break;
         }
     }
+    rc = found == FOUND_FAILED ? -1 : 0;
     if (rc == 0 && s->info->is_file_of_ao)
         rc = put_refused(s, s->info->request, &of_file, err);
     if (rc == 0 && s->n_lines)

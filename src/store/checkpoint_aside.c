@@ -32,19 +32,24 @@ int aside_name(char **out, const char *path, struct err *err)
     return 0;
 }
 
-/* 0 it is ours, 1 another has it, -1 unknown. */
-static int try_lock(int fd)
+enum lock {
+    LOCK_UNKNOWN, /* the file system has no locks */
+    LOCK_OURS,
+    LOCK_OTHERS
+};
+
+static enum lock try_lock(int fd)
 {
     if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return 0;
-    return errno == EWOULDBLOCK ? 1 : -1;
+        return LOCK_OURS;
+    return errno == EWOULDBLOCK ? LOCK_OTHERS : LOCK_UNKNOWN;
 }
 
 int aside_lock(const char *aside)
 {
     int fd = open(aside, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 
-    if (fd >= 0 && try_lock(fd)) {
+    if (fd >= 0 && try_lock(fd) != LOCK_OURS) {
         close(fd);
         fd = -1;
     }
@@ -67,14 +72,15 @@ static bool is_left(int at, const char *file, const struct stat *now)
 {
     int fd = openat(at, file, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat st;
-    int locked;
+    enum lock lock;
 
     if (fd < 0)
         return false;
-    locked = fstat(fd, &st) || !S_ISREG(st.st_mode) ? 1 : try_lock(fd);
+    lock = fstat(fd, &st) || !S_ISREG(st.st_mode) ? LOCK_OTHERS : try_lock(fd);
     close(fd);
-    return locked == 0 || (locked < 0 && now->st_mtim.tv_sec -
-                                         st.st_mtim.tv_sec > OLD_S);
+    return lock == LOCK_OURS ||
+           (lock == LOCK_UNKNOWN &&
+            now->st_mtim.tv_sec - st.st_mtim.tv_sec > OLD_S);
 }
 
 void aside_sweep(const char *path, const char *mine)

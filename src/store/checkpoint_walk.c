@@ -15,6 +15,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/found.h"
 
 #define MAX_OBJECTS 64
 #define MAX_TEXT 32 /* of an attribute */
@@ -62,10 +63,12 @@ static int damaged(const struct checkpoint_walk *w, const char *name,
                    " read what describes its %s", w->path, name);
 }
 
-/* Open an object by a name of the group: 1, 0 if it is not there or of
- * another kind, -1 if the name is not a hard link or cannot be followed. */
-static int open_object(struct checkpoint_walk *w, hid_t group, const char *name,
-                       H5I_type_t kind, hid_t *out, struct err *err)
+/* Open an object by a name of the group: FOUND_NONE if it is not there or of
+ * another kind, FOUND_FAILED if the name is not a hard link or cannot be
+ * followed. */
+static enum found open_object(struct checkpoint_walk *w, hid_t group,
+                              const char *name, H5I_type_t kind, hid_t *out,
+                              struct err *err)
 {
     H5L_info_t link;
     htri_t there = H5Lexists(group, name, H5P_DEFAULT);
@@ -75,7 +78,7 @@ static int open_object(struct checkpoint_walk *w, hid_t group, const char *name,
     if (there < 0)
         return damaged(w, name, err);
     if (there == 0)
-        return 0;
+        return FOUND_NONE;
     if (H5Lget_info(group, name, &link, H5P_DEFAULT) < 0)
         return layout_none(w->path, "it is damaged, a link cannot be read",
                            err);
@@ -85,10 +88,10 @@ static int open_object(struct checkpoint_walk *w, hid_t group, const char *name,
     id = H5Oopen(group, name, H5P_DEFAULT);
     if (id >= 0 && H5Iget_type(id) != kind) {
         H5Oclose(id);
-        return 0;
+        return FOUND_NONE;
     }
     *out = id;
-    return id >= 0 ? 1 : damaged(w, name, err);
+    return id >= 0 ? FOUND_ONE : damaged(w, name, err);
 }
 
 static bool attribute(const struct checkpoint_walk *w, hid_t object,
@@ -194,8 +197,10 @@ static int read_groups(struct checkpoint_walk *w, struct err *err)
 
     if (w->head->version == 1)
         return read_numbers(w, w->top, w->top, err);
-    if (open_object(w, w->top, "model", H5I_GROUP, &model, err) < 0 ||
-        open_object(w, w->top, "requests", H5I_GROUP, &requests, err) < 0)
+    if (open_object(w, w->top, "model", H5I_GROUP, &model, err) ==
+            FOUND_FAILED ||
+        open_object(w, w->top, "requests", H5I_GROUP, &requests, err) ==
+            FOUND_FAILED)
         rc = -1;
     if (rc == 0 && model >= 0)
         rc = look_at_group(w, model, err);
@@ -319,7 +324,7 @@ static int change_group(struct checkpoint_walk *w, enum layout_set i,
     memcpy(before, name, sizeof(name));
     if (*group >= 0)
         H5Gclose(*group);
-    if (open_object(w, w->top, name, H5I_GROUP, group, err) < 0)
+    if (open_object(w, w->top, name, H5I_GROUP, group, err) == FOUND_FAILED)
         return -1;
     return *group >= 0 ? look_at_group(w, *group, err) : 0;
 }
@@ -338,7 +343,7 @@ static int look_at_sets(struct checkpoint_walk *w, struct err *err)
         id = NO_ID;
         rc = change_group(w, i, &group, before, err);
         if (rc == 0 && group >= 0 &&
-            open_object(w, group, name, H5I_DATASET, &id, err) < 0)
+            open_object(w, group, name, H5I_DATASET, &id, err) == FOUND_FAILED)
             rc = -1;
         if (id >= 0) {
             rc = look_at_set(w, i, id, err);

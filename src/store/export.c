@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/plural.h"
@@ -279,16 +280,16 @@ static int check_parts(struct export *x, size_t end, struct err *err)
 }
 
 /* The next row of the parts: as rows_next. */
-static int read_row(struct export *x, struct err *err)
+static enum found read_row(struct export *x, struct err *err)
 {
-    int rc = rows_next(x->rows, err);
+    enum found rc = rows_next(x->rows, err);
 
-    if (rc <= 0)
+    if (rc != FOUND_ONE)
         return rc;
     if (x->batch_path && check_parts(x, rows_part_number(x->rows) + 1, err))
-        return -1;
+        return FOUND_FAILED;
     return checkpoint_row(rows_part(x->rows), rows_number(x->rows), &x->ahead,
-                          err) || check_row(x, err) ? -1 : 1;
+                          err) || check_row(x, err) ? FOUND_FAILED : FOUND_ONE;
 }
 
 /* The next row into `ahead`; has_row is false at the end.  Rows and parts of a
@@ -296,20 +297,21 @@ static int read_row(struct export *x, struct err *err)
 static int look_ahead(struct export *x, struct err *err)
 {
     struct err why = ERR_INIT;
-    int rc;
+    enum found rc;
 
     if (x->has_row)
         return 0;
     if (x->seal) {
         rc = seal_row(x->seal, x->logged++, &x->ahead, err);
-        x->has_row = rc == 1;
-        return rc < 0 ? -1 : 0;
+        x->has_row = rc == FOUND_ONE;
+        return rc == FOUND_FAILED ? -1 : 0;
     }
     do
         rc = read_row(x, &why);
-    while (rc < 0 && x->batch_path && pass_over(x, &why, NULL) == 0);
-    x->has_row = rc == 1;
-    return rc < 0 ? err_copy(err, &why) : 0;
+    while (rc == FOUND_FAILED && x->batch_path &&
+           pass_over(x, &why, NULL) == 0);
+    x->has_row = rc == FOUND_ONE;
+    return rc == FOUND_FAILED ? err_copy(err, &why) : 0;
 }
 
 /* Whether the row ahead is of this line.  Its line is in no hash: in a part
@@ -361,14 +363,14 @@ struct reasons {
 static int next_reason(struct export *x, struct reasons *r, struct err *err)
 {
     struct err why = ERR_INIT;
-    int rc = 0;
+    enum found rc = FOUND_NONE;
 
     if (r->seal)
         rc = seal_reason(r->seal, r->next++, &r->line, &r->why, &why);
     else if (r->file)
         rc = refused_next(r->file, &r->line, &r->why, &why);
-    r->has = rc == 1;
-    if (rc >= 0)
+    r->has = rc == FOUND_ONE;
+    if (rc != FOUND_FAILED)
         return 0;
     if (r->seal)
         return err_copy(err, &why);

@@ -19,6 +19,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "proof/result_record.h"
@@ -201,17 +202,17 @@ struct id jobs_file_root(const struct jobs_file *f)
     return id_at(f->head + 48);
 }
 
-int jobs_file_next(struct jobs_file *f, struct id *job, uint32_t *row,
-                   struct err *err)
+enum found jobs_file_next(struct jobs_file *f, struct id *job, uint32_t *row,
+                          struct err *err)
 {
     const unsigned char *e;
     size_t got;
 
     if (f->given == f->rows)
-        return 0;
+        return FOUND_NONE;
     if (f->at == f->n) {
         if (read_some(f, f->window, sizeof(f->window), &got, err))
-            return -1;
+            return FOUND_FAILED;
         f->at = 0;
         f->n = got / ENTRY;
         if (f->n == 0)
@@ -227,5 +228,5 @@ int jobs_file_next(struct jobs_file *f, struct id *job, uint32_t *row,
     *row = get_u32(e + 32);
     f->at++;
     f->given++;
-    return 1;
+    return FOUND_ONE;
 }

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "base/found.h"
 #include "base/id.h"
 
 struct err;
@@ -27,9 +28,9 @@ void jobs_file_close(struct jobs_file *f); /* NULL is allowed */
 struct id jobs_file_model(const struct jobs_file *f);
 struct id jobs_file_root(const struct jobs_file *f);
 
-/* The next job, in ascending order, and its row: 1, 0 at the end, or -1.
- * ERR_INPUT if it is out of order or of no row. */
-int jobs_file_next(struct jobs_file *f, struct id *job, uint32_t *row,
-                   struct err *err);
+/* The next job, in ascending order, and its row.  ERR_INPUT if it is out of
+ * order or of no row. */
+enum found jobs_file_next(struct jobs_file *f, struct id *job, uint32_t *row,
+                          struct err *err);
 
 #endif

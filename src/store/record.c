@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "proof/digest.h"
 #include "proof/job_record.h"
@@ -96,32 +97,32 @@ static int take_one(struct in *in, const char *what, size_t size,
     return 0;
 }
 
-/* The next stop string of n bytes at *at: 1, 0 at the end, -1 if malformed. */
-static int next_stop(const unsigned char **at, size_t *left,
-                     const unsigned char **text, size_t *n)
+/* The next stop string of n bytes at *at; FOUND_FAILED if it is malformed. */
+static enum found next_stop(const unsigned char **at, size_t *left,
+                            const unsigned char **text, size_t *n)
 {
     if (*left == 0)
-        return 0;
+        return FOUND_NONE;
     if (*left < 4)
-        return -1;
+        return FOUND_FAILED;
     *n = get_u32(*at);
     if (*n < 1 || *n > JOB_MAX_STOP || *n > *left - 4)
-        return -1;
+        return FOUND_FAILED;
     *text = *at + 4;
     *at += 4 + *n;
     *left -= 4 + *n;
-    return 1;
+    return FOUND_ONE;
 }
 
 static int look_at_stops(const struct record *r, struct err *err)
 {
     const unsigned char *at = r->stops, *text;
     size_t left = r->stops_size, n, count = 0;
-    int rc;
+    enum found rc;
 
-    while ((rc = next_stop(&at, &left, &text, &n)) == 1)
+    while ((rc = next_stop(&at, &left, &text, &n)) == FOUND_ONE)
         count++;
-    if (rc < 0)
+    if (rc == FOUND_FAILED)
         return err_set(err, ERR_INPUT,
                        "the record's stop string %zu has no length of 1 to %d",
                        count, JOB_MAX_STOP);
@@ -193,7 +194,7 @@ static bool stops_are(const struct job_record *job, const struct record *r)
     int rc;
 
     merkle_init(&m);
-    while ((rc = next_stop(&at, &left, &text, &n)) == 1) {
+    while ((rc = next_stop(&at, &left, &text, &n)) == FOUND_ONE) {
         if (last && !ascend(last, n_last, text, n))
             return false;
         merkle_leaf(&m, text, n);

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/json.h"
 #include "base/json_write.h"
 #include "base/mem.h"
@@ -164,15 +165,15 @@ static int count_reasons(struct refusals *r, const char *batch_path,
     struct refused *f;
     struct reason why;
     uint32_t line;
-    int rc;
+    enum found rc;
 
     if (refused_open(&f, batch_path, err))
         return -1;
-    while ((rc = refused_next(f, &line, &why, err)) == 1)
+    while ((rc = refused_next(f, &line, &why, err)) == FOUND_ONE)
         if (count_line(r, line))
             r->why = why;
     refused_close(f);
-    return rc;
+    return rc == FOUND_FAILED ? -1 : 0;
 }
 
 /* Count the row that was just read, if its answer is an error and that of no
@@ -209,15 +210,15 @@ static int count_parts(struct refusals *r, const char *batch_path,
 {
     struct rows *rows = rows_open(batch_path, info);
     uint64_t last = UINT64_MAX;
-    int rc;
+    enum found rc;
 
-    while ((rc = rows_next(rows, err)) == 1)
+    while ((rc = rows_next(rows, err)) == FOUND_ONE)
         if (count_row(r, rows, &last, err)) {
-            rc = -1;
+            rc = FOUND_FAILED;
             break;
         }
     rows_close(rows);
-    return rc;
+    return rc == FOUND_FAILED ? -1 : 0;
 }
 
 int refusals_read(struct refusals *r, const char *batch_path, bool quick,

@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/vec.h"
@@ -85,15 +86,15 @@ static bool read_file(struct reuse *r, const struct batch *b, uint32_t number)
     size_t before = r->n;
     bool there = false;
     uint32_t row;
-    int rc = 0;
+    enum found rc = FOUND_NONE;
 
     if (jobs_file_open(&f, path, NULL) == 0 &&
         id_equal(jobs_file_model(f), r->o.model)) {
         there = true;
         while (r->n < r->max &&
-               (rc = jobs_file_next(f, &job, &row, NULL)) == 1)
+               (rc = jobs_file_next(f, &job, &row, NULL)) == FOUND_ONE)
             put_entry(r, job, row);
-        if (rc < 0)
+        if (rc == FOUND_FAILED)
             r->n = before;
         if (r->n > before)
             put_part(r, b, number, jobs_file_root(f));

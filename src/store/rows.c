@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "store/checkpoint.h"
@@ -80,13 +81,13 @@ static int check_part(const struct rows *r, const char *path,
                    " checkpoint.json names", path);
 }
 
-int rows_next_part(struct rows *r, struct err *err)
+enum found rows_next_part(struct rows *r, struct err *err)
 {
     char *path;
     int rc;
 
     if (r->part == r->n_parts)
-        return 0;
+        return FOUND_NONE;
     checkpoint_close(r->file);
     r->file = NULL;
     r->row = 0;
@@ -97,29 +98,29 @@ int rows_next_part(struct rows *r, struct err *err)
     r->part++;
     free(path);
     if (rc == 0)
-        return 1;
+        return FOUND_ONE;
     checkpoint_close(r->file);
     r->file = NULL;
-    return -1;
+    return FOUND_FAILED;
 }
 
 /* Have a part that has a row left: as rows_next. */
-static int find_row(struct rows *r, struct err *err)
+static enum found find_row(struct rows *r, struct err *err)
 {
     while (!r->file || r->row == checkpoint_head(r->file)->n_rows) {
-        int rc = rows_next_part(r, err);
+        enum found rc = rows_next_part(r, err);
 
-        if (rc <= 0)
+        if (rc != FOUND_ONE)
             return rc;
     }
-    return 1;
+    return FOUND_ONE;
 }
 
-int rows_next(struct rows *r, struct err *err)
+enum found rows_next(struct rows *r, struct err *err)
 {
-    int rc = find_row(r, err);
+    enum found rc = find_row(r, err);
 
-    r->row += rc == 1;
+    r->row += rc == FOUND_ONE;
     return rc;
 }
 
@@ -127,11 +128,11 @@ int rows_skip(struct rows *r, uint64_t n, struct err *err)
 {
     while (n > 0) {
         uint64_t left;
-        int rc = find_row(r, err);
+        enum found rc = find_row(r, err);
 
-        if (rc < 0)
+        if (rc == FOUND_FAILED)
             return -1;
-        if (rc == 0)
+        if (rc == FOUND_NONE)
             return err_set(err, ERR_INPUT, "\"%s\" has fewer results",
                            r->batch_path ? r->batch_path : "a part");
         left = checkpoint_head(r->file)->n_rows - r->row;

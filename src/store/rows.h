@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/found.h"
+
 struct checkpoint;
 struct err;
 struct part_file;
@@ -28,15 +30,15 @@ void rows_close(struct rows *r); /* NULL is allowed */
 /* Go back before the first row of a batch. */
 void rows_rewind(struct rows *r);
 
-/* Move to the next row, opening the next part if need be: 1, 0 after the last
- * one, -1.  ERR_INPUT if a part is missing, or has another root, batch or
- * model than checkpoint.json names. */
-int rows_next(struct rows *r, struct err *err);
+/* Move to the next row, opening the next part if need be.  ERR_INPUT if a part
+ * is missing, or has another root, batch or model than checkpoint.json
+ * names. */
+enum found rows_next(struct rows *r, struct err *err);
 
 /* Open the next part, before its first row; unread rows of the one before are
- * skipped.  Return as rows_next does.  After -1 of either, no part is open and
- * the next call opens the one after the part that failed. */
-int rows_next_part(struct rows *r, struct err *err);
+ * skipped.  After FOUND_FAILED of either, no part is open and the next call
+ * opens the one after the part that failed. */
+enum found rows_next_part(struct rows *r, struct err *err);
 
 /* Pass over n rows.  ERR_INPUT if there are fewer. */
 int rows_skip(struct rows *r, uint64_t n, struct err *err);

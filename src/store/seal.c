@@ -17,6 +17,7 @@
 #include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/plural.h"
@@ -224,18 +225,18 @@ static int read_log(struct seal *s, uint32_t log, struct err *err)
     struct worklog_reader *r;
     struct frame f;
     uint64_t at;
-    int rc;
+    enum found rc;
 
     if (worklog_open(&r, s->logs.log[log].path, &s->info->id, err))
         return -1;
     worklog_skip_above(r, RECORD_MAX);
-    while ((rc = worklog_next(r, &f, err)) == 1) {
+    while ((rc = worklog_next(r, &f, err)) == FOUND_ONE) {
         if (take_frame(s, log, &q, &f, err)) {
-            rc = -1;
+            rc = FOUND_FAILED;
             break;
         }
     }
-    if (rc == 0 && worklog_damaged(r, &at)) {
+    if (rc == FOUND_NONE && worklog_damaged(r, &at)) {
         char text[640];
 
         snprintf(text, sizeof(text), "\"%s\" is damaged at byte %" PRIu64,
@@ -244,7 +245,7 @@ static int read_log(struct seal *s, uint32_t log, struct err *err)
     }
     free(q.p);
     worklog_reader_close(r);
-    return rc < 0 ? -1 : 0;
+    return rc == FOUND_FAILED ? -1 : 0;
 }
 
 /* By line and choice; of the same the first log, the first frame. */
@@ -628,34 +629,34 @@ static int give_row(void *self, uint64_t i, struct checkpoint_row *row,
     return record_get(&row->record, f.payload, f.n, err);
 }
 
-int seal_row(struct seal *s, size_t i, struct checkpoint_row *row,
-             struct err *err)
+enum found seal_row(struct seal *s, size_t i, struct checkpoint_row *row,
+                    struct err *err)
 {
     struct frame f;
 
     if (i >= s->n_rows)
-        return 0;
+        return FOUND_NONE;
     memset(row, 0, sizeof(*row));
     row->line = s->row[i].line;
     if (take_topk(s, &s->row[i], &row->topk, err) ||
         read_frame(s, s->row[i].log, s->row[i].at, &f, err) ||
         record_get(&row->record, f.payload, f.n, err))
-        return -1;
-    return 1;
+        return FOUND_FAILED;
+    return FOUND_ONE;
 }
 
-int seal_reason(struct seal *s, size_t i, uint32_t *line, struct reason *why,
-                struct err *err)
+enum found seal_reason(struct seal *s, size_t i, uint32_t *line,
+                       struct reason *why, struct err *err)
 {
     struct frame f;
 
     if (i >= s->n_refused)
-        return 0;
+        return FOUND_NONE;
     *line = s->refused[i].line;
     if (read_frame(s, s->refused[i].log, s->refused[i].at, &f, err))
-        return -1;
+        return FOUND_FAILED;
     reason_unpack(why, f.payload, f.n);
-    return 1;
+    return FOUND_ONE;
 }
 
 static void fill_head(struct checkpoint_head *h, const struct seal *s,

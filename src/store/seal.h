@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/caller.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "store/resume.h"
 
@@ -55,13 +56,13 @@ int seal_open(struct seal **out, const char *batch_path,
               const struct seal_options *o, struct err *err);
 void seal_close(struct seal *s);
 
-/* Row i in the order of line and choice, reason i in that of lines: 1, borrowed
- * until the next call; 0 past the last; -1. */
+/* Row i in the order of line and choice, reason i in that of lines, borrowed
+ * until the next call; FOUND_NONE past the last. */
 struct checkpoint_row;
-int seal_row(struct seal *s, size_t i, struct checkpoint_row *row,
-             struct err *err);
-int seal_reason(struct seal *s, size_t i, uint32_t *line, struct reason *why,
-                struct err *err);
+enum found seal_row(struct seal *s, size_t i, struct checkpoint_row *row,
+                    struct err *err);
+enum found seal_reason(struct seal *s, size_t i, uint32_t *line,
+                       struct reason *why, struct err *err);
 
 /* How many parts there are to be: at least one. */
 size_t seal_parts(const struct seal *s);
@@ -119,13 +120,13 @@ int seal_check_parts(const char *batch_path, struct id batch,
  * Returns -1. */
 int seal_name_remedy(struct id batch, struct err *err);
 
-/* refused.jsonl line by line, in the order of the requests: 1 and *line (from
- * 0) with its reason, 0 at the end, -1. */
+/* refused.jsonl line by line, in the order of the requests: *line (from 0) with
+ * its reason. */
 struct refused;
 int refused_open(struct refused **out, const char *batch_path,
                  struct err *err);
-int refused_next(struct refused *f, uint32_t *line, struct reason *why,
-                 struct err *err);
+enum found refused_next(struct refused *f, uint32_t *line, struct reason *why,
+                        struct err *err);
 void refused_close(struct refused *f);
 
 #endif

@@ -16,6 +16,7 @@
 #include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/sys.h"
@@ -219,7 +220,7 @@ static int refused_is_good(struct again *a, struct err *err)
     int rc = refused_open(&f, a->batch_path, &why);
 
     while (rc == 0 && !wrong &&
-           (rc = refused_next(f, &line, &reason, &why)) == 1) {
+           (rc = refused_next(f, &line, &reason, &why)) == FOUND_ONE) {
         rc = 0;
         n++;
         if (line >= a->batch->n_lines || a->line[line].settled)
@@ -389,22 +390,22 @@ static int keep_reasons(struct again *a, struct err *err)
     struct refused *f;
     struct reason why;
     uint32_t line;
-    int rc;
+    enum found rc;
 
     if (refused_open(&f, a->batch_path, err))
         return -1;
-    while ((rc = refused_next(f, &line, &why, err)) == 1) {
+    while ((rc = refused_next(f, &line, &why, err)) == FOUND_ONE) {
         size_t n = reason_pack(text, &why);
 
         if (line < a->batch->n_lines &&
             (open_log(a, err) ||
              worklog_put(a->log, FRAME_GIVEN_UP, line, text, n, err))) {
-            rc = -1;
+            rc = FOUND_FAILED;
             break;
         }
     }
     refused_close(f);
-    return rc;
+    return rc == FOUND_FAILED ? -1 : 0;
 }
 
 /* ---- the files ----------------------------------------------------------- */

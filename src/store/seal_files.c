@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/json_write.h"
@@ -137,19 +138,19 @@ static int get_first(uint64_t *first, const struct json *root,
     return 0;
 }
 
-int refused_next(struct refused *f, uint32_t *line, struct reason *why,
-                 struct err *err)
+enum found refused_next(struct refused *f, uint32_t *line, struct reason *why,
+                        struct err *err)
 {
     const char *text, *code, *message;
     struct json *root;
     uint64_t number = 0, first = 0;
     size_t n;
-    int rc = 1;
+    enum found rc = FOUND_ONE;
 
     if (request_file_next(f->lines, &text, &n, err))
-        return -1;
+        return FOUND_FAILED;
     if (!text)
-        return 0;
+        return FOUND_NONE;
     if (json_parse(&root, text, n, err))
         return err_prefix(err, "\"%s\"", f->path);
     code = json_string(json_get(root, "code"));

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/plural.h"
@@ -327,17 +328,17 @@ static int read_reasons(struct check *c, struct batch_refusals *f,
     struct err why = ERR_INIT;
     struct reason reason;
     uint32_t line = 0, before = 0;
-    int rc;
+    enum found found;
 
-    while ((rc = refused_next(f->file, &line, &reason, &why)) == 1) {
+    while ((found = refused_next(f->file, &line, &reason, &why)) == FOUND_ONE) {
         if (check_refusal(c, f, line, f->n == 0 || line > before, &reason,
                          err))
             return -1;
         before = line;
     }
-    if (rc && why.code != ERR_INPUT)
+    if (found == FOUND_FAILED && why.code != ERR_INPUT)
         return err_set(err, why.code, "%s", why.text);
-    if (rc)
+    if (found == FOUND_FAILED)
         snprintf(c->wrong, sizeof(c->wrong), "%.390s", why.text);
     return 0;
 }

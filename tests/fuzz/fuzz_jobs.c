@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "spool/ids_file.h"
 #include "store/jobs_file.h"
@@ -48,7 +49,7 @@ static void read_jobs(const char *path, const uint8_t *p, size_t size)
     struct err err = ERR_INIT;
     struct jobs_file *f = NULL;
     uint32_t row, last_row = 0, n = 0, rows;
-    int rc;
+    enum found rc;
 
     if (jobs_file_open(&f, path, &err)) {
         must(err.code == ERR_INPUT && !f);
@@ -56,7 +57,7 @@ static void read_jobs(const char *path, const uint8_t *p, size_t size)
     }
     must(size >= HEAD && (size - HEAD) % ENTRY == 0);
     rows = (uint32_t)((size - HEAD) / ENTRY);
-    while ((rc = jobs_file_next(f, &job, &row, &err)) == 1) {
+    while ((rc = jobs_file_next(f, &job, &row, &err)) == FOUND_ONE) {
         int c = id_compare(last, job);
 
         must(id_equal(job, id_at(p + HEAD + n * ENTRY)));
@@ -66,7 +67,7 @@ static void read_jobs(const char *path, const uint8_t *p, size_t size)
         last_row = row;
         n++;
     }
-    must(rc == 0 ? n == rows : err.code == ERR_INPUT);
+    must(rc == FOUND_NONE ? n == rows : err.code == ERR_INPUT);
     jobs_file_close(f);
 }
 
