@@ -132,9 +132,9 @@ static void test_leave(void)
     struct spool *s = new_spool("spool");
     struct doomed *d = doomed_new(s);
     struct err err = ERR_INIT;
-    int rc;
+    enum doomed_end rc;
 
-    ok(doomed_leave(d, 0, &err) == 0, "nothing is left");
+    ok(doomed_leave(d, 0, &err) == DOOMED_REMOVED, "nothing is left");
     doomed_free(d);
     d = take_out_many(s, 100);
     ok(doomed_remove(d, &err) == 0 && entries(at("spool/tmp")) == 0,
@@ -142,16 +142,18 @@ static void test_leave(void)
     doomed_free(d);
 
     d = take_out_many(s, 100);
-    ok(doomed_leave(d, -1, &err) == 0 && entries(at("spool/tmp")) == 0,
+    ok(doomed_leave(d, -1, &err) == DOOMED_REMOVED &&
+           entries(at("spool/tmp")) == 0,
        "waited for to the end");
     doomed_free(d);
 
     d = take_out_many(s, 200);
     rc = doomed_leave(d, 0, &err);
     doomed_free(d);
-    ok(rc == 0 || rc == 1, "left to a process of its own: %d", rc);
+    ok(rc == DOOMED_REMOVED || rc == DOOMED_CONTINUES,
+       "left to a process of its own: %d", rc);
     ok(spool_sweep(s, &err) == 0, "a sweep meanwhile");
-    if (rc == 1)
+    if (rc == DOOMED_CONTINUES)
         wait(NULL);
     ok(entries(at("spool/tmp")) == 0, "which completes it");
     spool_close(s);
@@ -174,7 +176,8 @@ static void test_stays(void)
         ok(doomed_add(d, &b, &err) == TAKING_DONE, "another");
         batch_clear(&b);
     }
-    ok(doomed_leave(d, -1, &err) == -1 && strstr(err.text, "cannot remove"),
+    ok(doomed_leave(d, -1, &err) == DOOMED_FAILED &&
+           strstr(err.text, "cannot remove"),
        "%s", err.text);
     doomed_free(d);
     all_remove();

@@ -324,13 +324,13 @@ static void test_unreadable(void)
 /* ---- Slurm -------------------------------------------------------------- */
 
 struct controller {
-    int says;
+    enum owner_job says;
     char job[40];
     uint32_t restarts;
     int asked;
 };
 
-static int ask(void *self, const char *job, uint32_t restarts)
+static enum owner_job ask(void *self, const char *job, uint32_t restarts)
 {
     struct controller *c = self;
 
@@ -342,7 +342,7 @@ static int ask(void *self, const char *job, uint32_t restarts)
 
 static void test_slurm(void)
 {
-    struct controller c = { .says = 0 };
+    struct controller c = { .says = OWNER_JOB_ALIVE };
     struct err err = ERR_INIT;
     struct owner o;
 
@@ -356,9 +356,9 @@ static void test_slurm(void)
     ok(is("unknown", &o, 100 * STALE_S), "nobody to ask");
     ok(strcmp(life(ask, &c), "alive") == 0 && strcmp(c.job, "77") == 0 &&
        c.restarts == 3 && c.asked == 1, "the job lives, however silent");
-    c.says = -1;
+    c.says = OWNER_JOB_UNKNOWN;
     ok(strcmp(life(ask, &c), "unknown") == 0, "slurmctld does not answer");
-    c.says = 1;
+    c.says = OWNER_JOB_OVER;
     ok(strcmp(life(ask, &c), "dead") == 0, "the job is over");
     find_owner();
     utimensat(AT_FDCWD, owner_path, NULL, 0);

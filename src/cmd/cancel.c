@@ -44,7 +44,8 @@ struct its_job {
 
 /* A job that goes on does not tell of its worker, but the step does, or the
  * process. */
-static int is_job_over(void *self, const char *job, uint32_t restarts)
+static enum owner_job is_job_over(void *self, const char *job,
+                                  uint32_t restarts)
 {
     const struct its_job *t = self;
     char step[LAUNCH_ID_SIZE];
@@ -52,11 +53,13 @@ static int is_job_over(void *self, const char *job, uint32_t restarts)
 
     (void)restarts;
     if (strcmp(job, t->job) != 0)
-        return -1;
+        return OWNER_JOB_UNKNOWN;
     if (!t->step)
         return OWNER_BY_PROCESS;
     rc = allocation_step(step, job, t->step, NULL);
-    return rc < 0 ? -1 : !rc;
+    if (rc < 0)
+        return OWNER_JOB_UNKNOWN;
+    return rc ? OWNER_JOB_ALIVE : OWNER_JOB_OVER;
 }
 
 /* Who was asked to save. */

@@ -428,16 +428,16 @@ static int say_removed(struct clean *c, struct err *err)
 /* Of many, in a process of its own, so that this one need not wait. */
 static int remove_files(struct clean *c, struct err *err)
 {
-    int rc;
+    enum doomed_end end;
 
     if (c->removed < MANY || c->wait || c->dry_run)
         return doomed_remove(c->doomed, err);
-    rc = doomed_leave(c->doomed, PATIENCE_MS, err);
-    if (rc > 0)
+    end = doomed_leave(c->doomed, PATIENCE_MS, err);
+    if (end == DOOMED_CONTINUES)
         log_info("the files of %" PRIu64 " batches are being removed in the"
                  " background (--wait waits for that); if it is interrupted,"
                  " the next apus clean completes it", c->removed);
-    return rc < 0 ? -1 : 0;
+    return end == DOOMED_FAILED ? -1 : 0;
 }
 
 static int do_clean(struct clean *c, const char **names, size_t n,

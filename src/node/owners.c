@@ -82,14 +82,14 @@ const struct launch_job *owners_job(const struct owners *o, const char *job)
 }
 
 /* A requeued job resumes its batch, so its owner counts as alive. */
-int owners_over(void *self, const char *job, uint32_t restarts)
+enum owner_job owners_over(void *self, const char *job, uint32_t restarts)
 {
     const struct launch_job *j = owners_job(self, job);
 
     (void)restarts;
     if (!j || j->state == LAUNCH_UNANSWERED)
-        return -1;
-    return j->state == LAUNCH_OVER;
+        return OWNER_JOB_UNKNOWN;
+    return j->state == LAUNCH_OVER ? OWNER_JOB_OVER : OWNER_JOB_ALIVE;
 }
 
 enum taking owners_adopt(const struct spool *s, struct batch *b,

@@ -23,9 +23,8 @@ void owners_free(struct owners *o);
  * one of them. */
 const struct launch_job *owners_job(const struct owners *o, const char *job);
 
-/* For spool_adopt: 1 if the job is over or unknown to Slurm, 0 if it is alive,
- * -1 if Slurm did not answer. */
-int owners_over(void *self, const char *job, uint32_t restarts);
+/* For spool_adopt: what Slurm said about the job of an owner. */
+enum owner_job owners_over(void *self, const char *job, uint32_t restarts);
 
 /* Reclaim a batch whose owner is dead, as spool_adopt does. */
 enum taking owners_adopt(const struct spool *s, struct batch *b,

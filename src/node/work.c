@@ -330,14 +330,16 @@ struct stepless {
     bool proves; /* the worker was in a step: it has ended */
 };
 
-static int is_that_job(void *self, const char *job, uint32_t restarts)
+/* For spool_adopt. */
+static enum owner_job is_that_job(void *self, const char *job,
+                                  uint32_t restarts)
 {
     const struct stepless *s = self;
 
     (void)restarts;
     if (strcmp(s->job, job) != 0)
-        return -1;
-    return s->proves ? 1 : OWNER_BY_PROCESS;
+        return OWNER_JOB_UNKNOWN;
+    return s->proves ? OWNER_JOB_OVER : OWNER_BY_PROCESS;
 }
 
 static int place_find(struct work_place *p, const struct work_options *o,

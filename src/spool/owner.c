@@ -349,10 +349,10 @@ static void by_directory(struct owner_verdict *v, const char *batch_path,
         by_touch(v, batch_path, ".", &st.st_mtim, stale_s);
 }
 
-/* Of a process of this host: 1 it lives, 0 it does not, -1 that is unknown
- * from here.  Nobody knows the boot id or the start time where there is no
- * /proc; format 1 does not say in which namespace its numbers are. */
-static int process_lives(const struct owner *o)
+/* Of a process of this host; OWNER_UNKNOWN if it cannot be seen from here.
+ * Nobody knows the boot id or the start time where there is no /proc; format 1
+ * does not say in which namespace its numbers are. */
+static enum owner_life process_life(const struct owner *o)
 {
     struct owner self;
     uint64_t start;
@@ -361,20 +361,20 @@ static int process_lives(const struct owner *o)
     owner_self(&self);
     if (strcmp(o->host, self.host) != 0 || !o->boot[0] || !self.boot[0] ||
         !o->pid_start || !self.pid_start)
-        return -1;
+        return OWNER_UNKNOWN;
     if (strcmp(o->boot, self.boot) != 0)
-        return 0;
+        return OWNER_DEAD;
     if (!self.ns[0] || (o->ns[0] && strcmp(o->ns, self.ns) != 0))
-        return -1;
+        return OWNER_UNKNOWN;
     there = look_at_process(o->pid, &start);
     if (there > 0 && start == o->pid_start)
-        return 1;
-    return there < 0 || !o->ns[0] ? -1 : 0;
+        return OWNER_ALIVE;
+    return there < 0 || !o->ns[0] ? OWNER_UNKNOWN : OWNER_DEAD;
 }
 
 bool owner_is_seen(const struct owner *o)
 {
-    return process_lives(o) == 1;
+    return process_life(o) == OWNER_ALIVE;
 }
 
 static void by_owner(struct owner_verdict *v, const char *batch_path,
@@ -383,19 +383,20 @@ static void by_owner(struct owner_verdict *v, const char *batch_path,
 {
     const struct owner *o = &c->owner;
     char name[OWNER_NAME];
-    int rc;
 
     if (o->slurm_job[0]) {
-        rc = over ? over(over_self, o->slurm_job, o->slurm_restarts) : -1;
-        v->life = rc < 0 ? OWNER_UNKNOWN : rc ? OWNER_DEAD : OWNER_ALIVE;
-        if (rc != OWNER_BY_PROCESS)
+        enum owner_job job = OWNER_JOB_UNKNOWN;
+
+        if (over)
+            job = over(over_self, o->slurm_job, o->slurm_restarts);
+        v->life = job == OWNER_JOB_UNKNOWN ? OWNER_UNKNOWN
+                  : job == OWNER_JOB_ALIVE ? OWNER_ALIVE : OWNER_DEAD;
+        if (job != OWNER_BY_PROCESS)
             return;
     }
-    rc = process_lives(o);
-    if (rc >= 0) {
-        v->life = rc ? OWNER_ALIVE : OWNER_DEAD;
+    v->life = process_life(o);
+    if (v->life != OWNER_UNKNOWN)
         return;
-    }
     claim_name(name, c->n);
     by_touch(v, batch_path, name, &c->time, stale_s);
 }
@@ -436,7 +437,7 @@ bool claim_is_passing(const struct claim *c, bool read, const char *batch_path)
     struct owner_verdict v = { .life = OWNER_UNKNOWN };
     char name[OWNER_NAME];
 
-    if (read && (!c->owned || process_lives(&c->owner) == 0))
+    if (read && (!c->owned || process_life(&c->owner) == OWNER_DEAD))
         return false;
     claim_name(name, c->n);
     by_touch(&v, batch_path, name, &c->time, PASSING_S);

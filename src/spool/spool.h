@@ -109,10 +109,14 @@ enum taking doomed_add(struct doomed *d, const struct batch *b,
 /* Sync: after it no power failure brings a batch back.  Then remove files. */
 int doomed_sync(struct doomed *d, struct err *err);
 int doomed_remove(struct doomed *d, struct err *err);
+enum doomed_end {
+    DOOMED_FAILED = -1,
+    DOOMED_REMOVED,
+    DOOMED_CONTINUES /* it takes longer than wait_ms */
+};
+enum doomed_end doomed_leave(struct doomed *d, int wait_ms, struct err *err);
 /* As doomed_remove, in a process of its own, which completes it also if this
- * one ends.  1 if that takes longer than wait_ms and continues, 0 if all is
- * removed, -1. */
-int doomed_leave(struct doomed *d, int wait_ms, struct err *err);
+ * one ends. */
 void doomed_free(struct doomed *d);
 
 /* Remove what removals left that were cut off; those at work are let be. */
@@ -266,11 +270,16 @@ enum taking owner_succeed(const char *batch_path, const struct owner *was,
                           struct err *err);
 
 enum owner_life { OWNER_ALIVE, OWNER_DEAD, OWNER_UNKNOWN };
-/* Whether slurmctld says that a job is over: 1 over or unknown to it, 0 it
- * lives, -1 the controller does not answer; OWNER_BY_PROCESS: the job does not
- * tell, so judge the process as of an owner without one. */
-#define OWNER_BY_PROCESS 2
-typedef int slurm_over_fn(void *self, const char *job, uint32_t restarts);
+/* What slurmctld knows of the job of an owner. */
+enum owner_job {
+    OWNER_JOB_UNKNOWN, /* the controller does not answer */
+    OWNER_JOB_ALIVE,
+    OWNER_JOB_OVER,    /* or unknown to it */
+    OWNER_BY_PROCESS   /* the job does not show it: judge the process as of an
+                        * owner without a job */
+};
+typedef enum owner_job slurm_over_fn(void *self, const char *job,
+                                     uint32_t restarts);
 
 /* Judge the owner of a batch in running or sending.  That of a Slurm job is
  * dead if the job is over, unknown while the controller does not answer (or

@@ -320,21 +320,23 @@ static void remove_apart(struct doomed *d, int to)
     _exit(rc ? 1 : 0);
 }
 
-static int left_wrong(pid_t pid, struct err *err, const char *text, size_t n)
+static enum doomed_end left_wrong(pid_t pid, struct err *err,
+                                  const char *text, size_t n)
 {
     int status;
 
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
     if (status == 0)
-        return 0;
+        return DOOMED_REMOVED;
     return n ? err_set(err, ERR_RETRY, "%.*s", (int)n, text)
              : err_set(err, ERR_RETRY, "the process that removes files was"
                        " killed: the next apus clean completes it");
 }
 
-/* Wait for its error or its end: 1 if neither comes in time. */
-static int hear_end(pid_t pid, int from, int wait_ms, struct err *err)
+/* Wait for its error or its end. */
+static enum doomed_end hear_end(pid_t pid, int from, int wait_ms,
+                                struct err *err)
 {
     struct pollfd p = { .fd = from, .events = POLLIN };
     char text[WHY_MAX];
@@ -344,29 +346,32 @@ static int hear_end(pid_t pid, int from, int wait_ms, struct err *err)
     while ((rc = poll(&p, 1, wait_ms)) < 0 && errno == EINTR)
         continue;
     if (rc == 0)
-        return 1;
+        return DOOMED_CONTINUES;
     while ((n = read(from, text, sizeof(text))) < 0 && errno == EINTR)
         continue;
     return left_wrong(pid, err, text, n > 0 ? (size_t)n : 0);
 }
 
-int doomed_leave(struct doomed *d, int wait_ms, struct err *err)
+enum doomed_end doomed_leave(struct doomed *d, int wait_ms, struct err *err)
 {
-    int pipe_fd[2], rc;
+    int pipe_fd[2];
+    enum doomed_end end;
     pid_t pid;
 
     if (!d->dir || doomed_sync(d, err))
-        return d->dir ? -1 : 0;
+        return d->dir ? DOOMED_FAILED : DOOMED_REMOVED;
     if (pipe2(pipe_fd, O_CLOEXEC))
-        return doomed_remove(d, err);
+        return doomed_remove(d, err) ? DOOMED_FAILED : DOOMED_REMOVED;
     pid = fork();
     if (pid == 0)
         remove_apart(d, pipe_fd[1]);
     close(pipe_fd[1]);
-    rc = pid < 0 ? doomed_remove(d, err)
-                 : hear_end(pid, pipe_fd[0], wait_ms, err);
+    if (pid > 0)
+        end = hear_end(pid, pipe_fd[0], wait_ms, err);
+    else
+        end = doomed_remove(d, err) ? DOOMED_FAILED : DOOMED_REMOVED;
     close(pipe_fd[0]);
-    return rc;
+    return end;
 }
 
 /* ---- what was left ------------------------------------------------------- */
