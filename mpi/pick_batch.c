@@ -14,6 +14,7 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/vec.h"
@@ -38,7 +39,7 @@ static bool is_own(const struct owner *o)
 static bool is_running_own_of(const struct batch *b, struct owner *o)
 {
     return b->state == SPOOL_RUNNING &&
-           owner_read(o, b->path, NULL) == 1 && is_own(o);
+           owner_read(o, b->path, NULL) == FOUND_ONE && is_own(o);
 }
 
 static bool is_running_own(const struct batch *b)
@@ -262,7 +263,7 @@ static bool is_jobs(const struct batch *b)
     struct owner o, self;
 
     owner_self(&self);
-    return owner_read(&o, b->path, NULL) == 1 && o.slurm_job[0] &&
+    return owner_read(&o, b->path, NULL) == FOUND_ONE && o.slurm_job[0] &&
            strcmp(o.slurm_job, self.slurm_job) == 0;
 }
 

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/json.h"
 #include "commit.h"
 #include "spool/spool.h"
@@ -75,7 +76,7 @@ int64_t run_log_last(const char *batch_path, const struct owner *self)
     if (!self->slurm_job[0])
         return -1;
     buf_init(&text, RUN_LOG_MAX);
-    if (batch_file_read(&text, batch_path, NAME, NULL) == 1) {
+    if (batch_file_read(&text, batch_path, NAME, NULL) == FOUND_ONE) {
         const char *line = text.data, *end = text.data + text.len;
 
         while (line < end) {

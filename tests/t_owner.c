@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "tests/spool_util.h"
+#include "base/found.h"
 
 #define STALE_S 900
 
@@ -68,9 +69,9 @@ static void test_self(void)
            (unsigned long)o.pid_start);
     ok(o.pid == getpid() && o.host[0] && !o.slurm_job[0] &&
        o.slurm_restarts == 0, "this process");
-    ok(owner_read(&again, batch.path, &err) == 0, "there is no owner");
+    ok(owner_read(&again, batch.path, &err) == FOUND_NONE, "there is no owner");
     ok(owner_write(batch.path, &o, &err) == 0 &&
-       owner_read(&again, batch.path, &err) == 1 &&
+       owner_read(&again, batch.path, &err) == FOUND_ONE &&
        memcmp(&o, &again, sizeof(o)) == 0, "written and read");
 
     setenv("SLURM_JOB_ID", "1234", 1);
@@ -81,7 +82,7 @@ static void test_self(void)
     owner_self(&o);
     ok(strcmp(o.slurm_job, "1234") == 0 && o.slurm_restarts == 2 &&
        owner_write(batch.path, &o, &err) == 0 &&
-       owner_read(&again, batch.path, &err) == 1 &&
+       owner_read(&again, batch.path, &err) == FOUND_ONE &&
        memcmp(&o, &again, sizeof(o)) == 0, "which was requeued");
     setenv("SLURM_JOB_ID", "12;x", 1);
     owner_self(&o);
@@ -115,7 +116,7 @@ static pid_t start_child(struct owner *o)
             pause();
     }
     if (read(ready[0], &c, 1) != 1 ||
-        owner_read(o, batch.path, &err) != 1)
+        owner_read(o, batch.path, &err) != FOUND_ONE)
         printf("# no child\n");
     close(ready[0]);
     close(ready[1]);
@@ -242,7 +243,7 @@ static void test_format_1(void)
     put_format_1("owner-0001", &o);
     backdate(first, 100 * STALE_S);
     ok(strcmp(life(NULL, NULL), "alive") == 0 &&
-       owner_read(&again, batch.path, &err) == 1 && !again.ns[0] &&
+       owner_read(&again, batch.path, &err) == FOUND_ONE && !again.ns[0] &&
        !is_free_at(false), "format 1 of a process that is seen: it lives");
     o.pid = 0x7fffffff;
     put_format_1("owner-0001", &o);
@@ -252,23 +253,25 @@ static void test_format_1(void)
     ok(strcmp(life(NULL, NULL), "dead") == 0 && !is_free_at(false),
        "and then it is");
     put(first, "{\"format\":\"apus-owner-1\",\"nobody\":true}\n");
-    ok(owner_read(&again, batch.path, &err) == 0 &&
+    ok(owner_read(&again, batch.path, &err) == FOUND_NONE &&
        strcmp(life(NULL, NULL), "dead") == 0, "nobody's, in format 1");
     put(first, "{\"format\":\"apus-owner-3\"}");
-    ok(owner_read(&again, batch.path, &err) == -1 && is_free_at(true) &&
+    ok(owner_read(&again, batch.path, &err) == FOUND_FAILED &&
+       is_free_at(true) &&
        strcmp(life(NULL, NULL), "unknown") == 0, "a later one: %s", err.text);
     unlink(first);
 
     put_format_1("owner", &o);
     ok(strcmp(life(NULL, NULL), "alive") == 0 && is_free_at(true) &&
-       owner_read(&again, batch.path, &err) == 1 && again.pid == o.pid,
+       owner_read(&again, batch.path, &err) == FOUND_ONE && again.pid == o.pid,
        "the one file of before there was a log");
     backdate(old, STALE_S + 1);
     ok(strcmp(life(NULL, NULL), "dead") == 0, "also not for ever");
     backdate(old, -STALE_S - 1);
     owner_self(&o);
     ok(owner_write(batch.path, &o, &err) == 0 &&
-       owner_read(&again, batch.path, &err) == 1 && again.pid == getpid() &&
+       owner_read(&again, batch.path, &err) == FOUND_ONE &&
+       again.pid == getpid() &&
        file_exists(first), "whoever takes it begins the log");
     snprintf(o.host, sizeof(o.host), "elsewhere");
     ok(is("alive", &o, 0) && is_free_at(false) &&
@@ -290,27 +293,29 @@ static void test_unreadable(void)
     struct owner o;
 
     put(owner_path, "{");
-    ok(owner_read(&o, batch.path, &err) == -1 && err.code == ERR_INPUT &&
+    ok(owner_read(&o, batch.path, &err) == FOUND_FAILED &&
+       err.code == ERR_INPUT &&
        strcmp(life(NULL, NULL), "unknown") == 0, "%s", err.text);
     backdate(owner_path, STALE_S + 1);
     ok(strcmp(life(NULL, NULL), "dead") == 0, "and that for long");
     forget_owners();
     ok(symlink("/etc/passwd", owner_path) == 0 &&
-       owner_read(&o, batch.path, &err) == -1 &&
+       owner_read(&o, batch.path, &err) == FOUND_FAILED &&
        strcmp(life(NULL, NULL), "unknown") == 0, "%s", err.text);
     backdate(owner_path, STALE_S + 1);
     ok(strcmp(life(NULL, NULL), "dead") == 0, "nor is a link kept for ever");
     unlink(owner_path);
     put(owner_path, "");
     ok(truncate(owner_path, 1 << 20) == 0 &&
-       owner_read(&o, batch.path, &err) == -1 &&
+       owner_read(&o, batch.path, &err) == FOUND_FAILED &&
        strcmp(life(NULL, NULL), "unknown") == 0, "%s", err.text);
     backdate(owner_path, STALE_S + 1);
     ok(strcmp(life(NULL, NULL), "dead") == 0, "nor what is too long");
     unlink(owner_path);
     none.path = xstrdup(at("spool/running/bnone"));
     ok(owner_judge(&none, NULL, NULL, STALE_S) == OWNER_UNKNOWN &&
-       owner_read(&o, none.path, &err) == -1 && err.code == ERR_RETRY, "%s",
+       owner_read(&o, none.path, &err) == FOUND_FAILED &&
+       err.code == ERR_RETRY, "%s",
        err.text);
     ok(owner_write(none.path, &o, &err) == -1, "%s", err.text);
     ok(owner_touch(none.path, &err) == -1 && err.code == ERR_FATAL, "%s",
@@ -412,13 +417,15 @@ static void test_file(void)
     put(owner_path, HEAD "\"pid\":1,\"start\":\"18446744073709551615\","
         "\"slurm_job\":\"1234567890123456789012345678901\","
         "\"slurm_restarts\":4294967295,\"more\":true}");
-    ok(owner_read(&o, batch.path, &err) == 1 && o.pid_start == UINT64_MAX &&
+    ok(owner_read(&o, batch.path, &err) == FOUND_ONE &&
+       o.pid_start == UINT64_MAX &&
        o.slurm_restarts == UINT32_MAX && strcmp(o.host, "n1") == 0 &&
        strlen(o.slurm_job) == 31, "the largest numbers");
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         put(owner_path, bad[i]);
         o.pid = 42;
-        ok(owner_read(&o, batch.path, &err) == -1 && err.code == ERR_INPUT &&
+        ok(owner_read(&o, batch.path, &err) == FOUND_FAILED &&
+           err.code == ERR_INPUT &&
            strstr(err.text, "/owner-0001\"") && o.pid == 42, "%s", err.text);
     }
 }

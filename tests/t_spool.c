@@ -215,7 +215,7 @@ static void test_passing(const struct spool *s, struct batch *b)
     int n = 1;
 
     ok(spool_adopt(s, b, NULL, NULL, 900, &err) == 0 &&
-       b->state == SPOOL_TODO && owner_read(&o, b->path, &err) == 0,
+       b->state == SPOOL_TODO && owner_read(&o, b->path, &err) == FOUND_NONE,
        "adopted: it is nobody's");
     owner_self(&o);
     snprintf(o.host, sizeof(o.host), "elsewhere");
@@ -275,7 +275,7 @@ static void test_moving(void)
        file_is_dir(b.path), "%s", err.text);
 
     ok(spool_move(s, &b, SPOOL_TODO, &err) == 0 &&
-       owner_read(&o, b.path, &err) == 0, "back in todo it is nobody's");
+       owner_read(&o, b.path, &err) == FOUND_NONE, "in todo: nobody's");
     owner_self(&o);
     o.pid++;
     o.pid_start = 1; /* before any process of ours */
@@ -562,7 +562,7 @@ static void test_claim(void)
 
     backdate(b.path, 100000);
     ok(spool_claim(s, &b, &err) == 0 && b.state == SPOOL_RUNNING &&
-       owner_read(&o, b.path, &err) == 1 && o.pid == getpid() &&
+       owner_read(&o, b.path, &err) == FOUND_ONE && o.pid == getpid() &&
        owner_judge(&b, NULL, NULL, 900) == OWNER_ALIVE, "claimed by us");
     ok(spool_claim(s, &b, &err) == -1 && err.code == ERR_FATAL &&
        b.state == SPOOL_RUNNING, "%s", err.text);

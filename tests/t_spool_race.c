@@ -10,6 +10,7 @@
 #include <sys/file.h>
 
 #include "base/buf.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "tests/spool_util.h"
 
@@ -145,7 +146,8 @@ static void test_claim(void)
         batch_clear(&b);
         good = st[0] == 1 && st[1] == 5 && batches(s) == 1 &&
                spool_find(s, "race", &b, &err) == 0 &&
-               b.state == SPOOL_RUNNING && owner_read(&o, b.path, &err) == 1;
+               b.state == SPOOL_RUNNING &&
+               owner_read(&o, b.path, &err) == FOUND_ONE;
         batch_clear(&b);
         spool_close(s);
     }

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -118,16 +119,17 @@ static int ask_to_save(const struct batch *b, struct its_job *t,
     char id[64], who[OWNER_TEXT], when[FREE_AT];
     struct owner o, self;
     enum saving saving;
-    int rc = owner_read(&o, b->path, err);
+    enum found found = owner_read(&o, b->path, err);
 
     owner_describe(who, sizeof(who), b);
-    if (rc == 0 && !owner_free_at(when, sizeof(when), b, false))
+    if (found == FOUND_NONE && !owner_free_at(when, sizeof(when), b, false))
         return err_set(err, ERR_RETRY, "\"%s\" has just been abandoned by its"
                        " worker: try again", b->path);
-    if (rc <= 0)
-        return rc < 0 ? -1 : err_set(err, ERR_RETRY, "\"%s\" is worked on by"
-                                     " %s: cancel it when it is"
-                                     " free", b->path, who);
+    if (found == FOUND_FAILED)
+        return -1;
+    if (found == FOUND_NONE)
+        return err_set(err, ERR_RETRY, "\"%s\" is worked on by %s: cancel it"
+                       " when it is free", b->path, who);
     saving = o.slurm_job[0] ? ask_job(b, &o, t, err) : SAVING_NOBODY;
     if (saving != SAVING_NOBODY)
         return saving == SAVING_SLURM ? 0 : -1;

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/json_write.h"
 #include "base/log.h"
@@ -102,7 +103,7 @@ static const char *state_of(const struct batch *b)
 
     buf_init(&why, WHY_MAX);
     if (b->state == SPOOL_FAILED &&
-        batch_file_read(&why, b->path, "why", NULL) > 0 &&
+        batch_file_read(&why, b->path, "why", NULL) == FOUND_ONE &&
         why.len >= strlen(BATCH_CANCELLED) &&
         memcmp(why.data, BATCH_CANCELLED, strlen(BATCH_CANCELLED)) == 0)
         state = BATCH_CANCELLED;

@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/settings.h"
@@ -147,7 +148,7 @@ static bool is_cancelled(const struct batch *b)
     bool cancelled;
 
     buf_init(&text, WHY_MAX);
-    cancelled = batch_file_read(&text, b->path, "why", NULL) > 0 &&
+    cancelled = batch_file_read(&text, b->path, "why", NULL) == FOUND_ONE &&
                 text.len >= strlen(BATCH_CANCELLED) &&
                 memcmp(text.data, BATCH_CANCELLED,
                        strlen(BATCH_CANCELLED)) == 0;

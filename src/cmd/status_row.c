@@ -14,6 +14,7 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/json_write.h"
@@ -117,7 +118,7 @@ static void read_owner(struct status_row *r, const struct batch *b,
     const struct launch_job *j;
     struct owner owner;
 
-    if (owner_read(&owner, b->path, NULL) != 1)
+    if (owner_read(&owner, b->path, NULL) != FOUND_ONE)
         return;
     owner_text(r->owner, sizeof(r->owner), &owner);
     j = owner.slurm_job[0] ? owners_job(o, owner.slurm_job) : NULL;
@@ -164,7 +165,8 @@ static bool error_from(struct status_row *r, const struct batch *b,
     struct buf text;
 
     buf_init(&text, TAIL_MAX);
-    if (batch_file_read(&text, b->path, name, NULL) > 0 && text.len > 0)
+    if (batch_file_read(&text, b->path, name, NULL) == FOUND_ONE &&
+        text.len > 0)
         set_error(r, text.data, text.len);
     buf_clear(&text);
     return r->error[0] != '\0';

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -249,18 +250,18 @@ void drain_push(struct drain *d)
 
 /* ---- batches that nobody can start --------------------------------------- */
 
-/* Read why the batch is being abandoned: 1, or 0 if that was not begun. */
-static int begun_giving_up(const struct batch *b, char *why, size_t n)
+/* Read why the batch is being abandoned; false if that was not begun. */
+static bool begun_giving_up(const struct batch *b, char *why, size_t n)
 {
     struct buf text;
-    int rc;
+    enum found found;
 
     buf_init(&text, n - 1);
-    rc = batch_file_read(&text, b->path, "why", NULL);
-    if (rc > 0)
+    found = batch_file_read(&text, b->path, "why", NULL);
+    if (found == FOUND_ONE)
         snprintf(why, n, "%.*s", (int)text.len, text.data ? text.data : "");
     buf_clear(&text);
-    return rc > 0;
+    return found == FOUND_ONE;
 }
 
 /* Return 1 with the reason if a batch must be abandoned because its starts get
@@ -534,7 +535,7 @@ static void look_at_launch(struct drain *d, const struct batch *b)
     int n = launched_text(text, b);
 
     buf_init(&before, 64);
-    if (batch_file_read(&before, b->path, "launched", NULL) > 0 &&
+    if (batch_file_read(&before, b->path, "launched", NULL) == FOUND_ONE &&
         before.len == (size_t)n && memcmp(before.data, text, (size_t)n) == 0)
         count_dead_start(d, b);
     buf_clear(&before);

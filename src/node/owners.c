@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/found.h"
 #include "base/mem.h"
 #include "base/vec.h"
 #include "jobs/launcher.h"
@@ -48,7 +49,7 @@ struct owners *owners_ask(const struct batch *list, size_t n)
 
         if ((list[i].state != SPOOL_RUNNING &&
              list[i].state != SPOOL_SENDING) ||
-            owner_read(&owner, list[i].path, NULL) != 1 ||
+            owner_read(&owner, list[i].path, NULL) != FOUND_ONE ||
             !owner.slurm_job[0])
             continue;
         VEC_RESERVE(o->job, capacity, o->n + 1);

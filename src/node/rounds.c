@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "spool/numbers.h"
 #include "spool/spool.h"
 
@@ -35,16 +36,17 @@ int rounds_parse(struct rounds *r, const char *text, size_t n,
 int rounds_read(struct rounds *r, const struct spool *s, struct err *err)
 {
     struct buf text;
-    int rc;
+    enum found found;
 
     memset(r, 0, sizeof(*r));
     buf_init(&text, NUMBERS_FILE_MAX);
-    rc = batch_file_read(&text, spool_dir(s), NAME, err);
-    if (rc > 0 && rounds_parse(r, text.data ? text.data : "", text.len, err))
-        rc = err_prefix(err, "\"%s/" NAME "\" is damaged (apus drain --resume"
-                        " begins a new one)", spool_dir(s));
+    found = batch_file_read(&text, spool_dir(s), NAME, err);
+    if (found == FOUND_ONE &&
+        rounds_parse(r, text.data ? text.data : "", text.len, err))
+        found = err_prefix(err, "\"%s/" NAME "\" is damaged (apus drain"
+                           " --resume begins a new one)", spool_dir(s));
     buf_clear(&text);
-    return rc < 0 ? -1 : 0;
+    return found == FOUND_FAILED ? -1 : 0;
 }
 
 int rounds_write(const struct rounds *r, const struct spool *s,

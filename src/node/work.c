@@ -20,6 +20,7 @@
 #include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/machine.h"
@@ -363,7 +364,7 @@ static bool owner_is_here(const struct batch *b)
 {
     struct owner o;
 
-    return owner_read(&o, b->path, NULL) == 1 && owner_is_seen(&o);
+    return owner_read(&o, b->path, NULL) == FOUND_ONE && owner_is_seen(&o);
 }
 
 /* Move a batch that belongs to this job, but has no step in it any more, to

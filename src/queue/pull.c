@@ -15,6 +15,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "queue/lease.h"
@@ -366,18 +367,19 @@ static int queue_of(struct id *process, const struct batch *b, struct err *err)
     char *name = pulling_wire(0, "item");
     struct buf text;
     struct item it;
-    int rc;
+    enum found found;
+    int rc = 0;
 
     buf_init(&text, ITEM_MAX);
-    rc = batch_file_read(&text, b->path, name, err);
-    if (rc > 0) {
+    found = batch_file_read(&text, b->path, name, err);
+    if (found == FOUND_ONE) {
         rc = item_head(&it, text.data ? text.data : "", text.len, err);
         if (rc == 0 && it.target)
             *process = *it.target;
     }
     buf_clear(&text);
     free(name);
-    return rc < 0 ? -1 : 0;
+    return found == FOUND_FAILED || rc ? -1 : 0;
 }
 
 /* One that was left, if its puller is dead. */
@@ -388,10 +390,10 @@ static enum pull_end take_left(const struct pull *p, struct batch *left,
     struct client client = *p->client;
     struct pull of_it = *p;
     struct pulling x = { .p = &of_it, .is_left = true };
-    int rc = spool_take_over(left, err);
+    enum taking end = spool_take_over(left, err);
 
-    if (rc <= 0)
-        return rc < 0 ? PULL_FAILED : PULL_NONE;
+    if (end != TAKING_DONE)
+        return end == TAKING_FAILED ? PULL_FAILED : PULL_NONE;
     of_it.client = &client;
     if (queue_of(&client.process, left, err))
         return PULL_FAILED;

@@ -23,6 +23,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/mem.h"
 #include "base/sys.h"
 
@@ -100,7 +101,7 @@ int claim_last(struct claim *c, const char *batch_path, struct err *err)
 {
     char name[OWNER_NAME];
     struct buf text;
-    int rc;
+    enum found rc;
 
     memset(c, 0, sizeof(*c));
     c->time.tv_nsec = -1;
@@ -109,27 +110,29 @@ int claim_last(struct claim *c, const char *batch_path, struct err *err)
     claim_name(name, c->n);
     buf_init(&text, BATCH_FILE_MAX);
     rc = spool_read_in(&text, batch_path, name, &c->time, err);
-    if (rc > 0 && !is_text(&text, NOBODY) && !is_text(&text, NOBODY_1)) {
+    if (rc == FOUND_ONE && !is_text(&text, NOBODY) &&
+        !is_text(&text, NOBODY_1)) {
         c->owned = true;
         if (owner_parse(&c->owner, text.len ? text.data : "", text.len,
                         err)) {
             err_prefix(err, "\"%s/%s\"", batch_path, name);
-            rc = -1;
+            rc = FOUND_FAILED;
         }
     }
-    if (rc < 0 && c->time.tv_nsec < 0)
+    if (rc == FOUND_FAILED && c->time.tv_nsec < 0)
         time_of(c, batch_path, name);
     buf_clear(&text);
-    return rc < 0 ? -1 : 0;
+    return rc == FOUND_FAILED ? -1 : 0;
 }
 
-/* 1 the name is ours now, 0 another's, -1. */
-static int link_entry(const char *aside, const char *path, struct err *err)
+/* TAKING_LATE if the name is another's. */
+static enum taking link_entry(const char *aside, const char *path,
+                              struct err *err)
 {
     if (sys_link(aside, path) == 0)
-        return 1;
+        return TAKING_DONE;
     if (errno == EEXIST)
-        return 0;
+        return TAKING_LATE;
     if (sys_lacks_links(errno))
         return err_set(err, ERR_FATAL, "cannot make \"%s\": this file system"
                        " has no hard links, put the spool on another", path);
@@ -149,18 +152,18 @@ static void forget_old(const char *batch_path, uint32_t n)
     free(path);
 }
 
-int claim_add(const char *batch_path, uint32_t last, const struct owner *o,
-              struct err *err)
+enum taking claim_add(const char *batch_path, uint32_t last,
+                      const struct owner *o, struct err *err)
 {
     char name[OWNER_NAME], scratch[FILE_SCRATCH], *aside, *path;
     struct buf text;
-    int rc;
+    enum taking end = TAKING_FAILED;
 
     if (last >= MAX_NUMBER)
         return err_set(err, ERR_FATAL, "\"%s\" had %d owners", batch_path,
                        MAX_NUMBER);
     if (file_scratch(scratch, err))
-        return -1;
+        return TAKING_FAILED;
     claim_name(name, last + 1);
     path = file_join(batch_path, name);
     aside = xasprintf("%s/.new-%s", batch_path, scratch);
@@ -169,20 +172,19 @@ int claim_add(const char *batch_path, uint32_t last, const struct owner *o,
         owner_put(&text, o);
     else
         buf_puts(&text, NOBODY);
-    rc = spool_write_in(batch_path, aside + strlen(batch_path) + 1, text.data,
-                        text.len, err);
-    if (rc == 0) {
-        rc = link_entry(aside, path, err);
+    if (spool_write_in(batch_path, aside + strlen(batch_path) + 1, text.data,
+                       text.len, err) == 0) {
+        end = link_entry(aside, path, err);
         unlink(aside);
     }
-    if (rc == 1)
+    if (end == TAKING_DONE)
         forget_old(batch_path, last + 1);
-    if (rc == 1 && spool_sync_dir(batch_path, err))
-        rc = -1;
+    if (end == TAKING_DONE && spool_sync_dir(batch_path, err))
+        end = TAKING_FAILED;
     buf_clear(&text);
     free(aside);
     free(path);
-    return rc;
+    return end;
 }
 
 int claim_begin(const char *dir, const struct owner *o, struct err *err)
@@ -239,29 +241,29 @@ bool owner_is_self(const char *batch_path)
     return claim_last(&c, batch_path, NULL) == 0 && is_self(&c);
 }
 
-int owner_read(struct owner *o, const char *batch_path, struct err *err)
+enum found owner_read(struct owner *o, const char *batch_path, struct err *err)
 {
     struct claim c;
 
     if (claim_last(&c, batch_path, err))
-        return -1;
+        return FOUND_FAILED;
     if (c.owned)
         *o = c.owner;
-    return c.owned;
+    return c.owned ? FOUND_ONE : FOUND_NONE;
 }
 
 int owner_write(const char *batch_path, const struct owner *o,
                 struct err *err)
 {
     uint32_t n;
-    int rc = 0;
+    enum taking end = TAKING_LATE;
 
-    while (rc == 0) {
+    while (end == TAKING_LATE) {
         if (last_number(batch_path, &n, err))
             return -1;
-        rc = claim_add(batch_path, n, o, err);
+        end = claim_add(batch_path, n, o, err);
     }
-    return rc < 0 ? -1 : 0;
+    return end == TAKING_DONE ? 0 : -1;
 }
 
 int owner_touch(const char *batch_path, struct err *err)
@@ -299,15 +301,13 @@ enum taking owner_succeed(const char *batch_path, const struct owner *was,
 {
     struct owner self;
     struct claim c;
-    int rc;
 
     if (claim_last(&c, batch_path, err))
         return TAKING_FAILED;
     if (!c.owned || !owner_same(&c.owner, was))
         return TAKING_LATE;
     owner_self(&self);
-    rc = claim_add(batch_path, c.n, &self, err);
-    return rc < 0 ? TAKING_FAILED : rc ? TAKING_DONE : TAKING_LATE;
+    return claim_add(batch_path, c.n, &self, err);
 }
 
 /* ---- moving ------------------------------------------------------------- */
@@ -315,7 +315,7 @@ enum taking owner_succeed(const char *batch_path, const struct owner *was,
 /* Where it is now, if it is anywhere: its path follows. */
 static bool follow(const struct spool *s, struct batch *b)
 {
-    if (spool_locate(s, b->id, &b->state, NULL) != 1)
+    if (spool_locate(s, b->id, &b->state, NULL) != FOUND_ONE)
         return false;
     free(b->path);
     b->path = spool_path(s, b->state, b->id);
@@ -332,7 +332,8 @@ static void give_up_claim(const struct spool *s, const struct batch *b)
     at.id = b->id;
     for (int i = 0; i < TRIES; i++) {
         if (claim_last(&c, at.path, NULL) == 0 &&
-            (!is_self(&c) || claim_add(at.path, c.n, NULL, NULL) >= 0))
+            (!is_self(&c) ||
+             claim_add(at.path, c.n, NULL, NULL) != TAKING_FAILED))
             break;
         if (!follow(s, &at))
             break;
@@ -354,7 +355,7 @@ static enum taking gone_or_failed(const struct spool *s,
 {
     enum spool_state now;
 
-    return spool_locate(s, b->id, &now, NULL) == 1 && now != b->state
+    return spool_locate(s, b->id, &now, NULL) == FOUND_ONE && now != b->state
                ? TAKING_LATE : TAKING_FAILED;
 }
 
@@ -408,7 +409,7 @@ static enum taking claim_as(const struct spool *s, struct batch *b,
                             const struct owner *self, struct err *err)
 {
     struct claim c;
-    enum taking alone;
+    enum taking alone, end;
     int rc;
 
     if (b->state != SPOOL_TODO && b->state != SPOOL_DONE)
@@ -422,10 +423,10 @@ static enum taking claim_as(const struct spool *s, struct batch *b,
         return gone_or_failed(s, b);
     if (claim_is_passing(&c, rc == 0, b->path) && !is_self(&c))
         return TAKING_LATE;
-    rc = claim_add(b->path, c.n, self, err);
-    if (rc == 0)
-        return TAKING_LATE;
-    if (rc < 0) { /* it may have been added */
+    end = claim_add(b->path, c.n, self, err);
+    if (end == TAKING_LATE)
+        return end;
+    if (end == TAKING_FAILED) { /* it may have been added */
         give_up_claim(s, b);
         return gone_or_failed(s, b);
     }
@@ -468,10 +469,10 @@ enum taking spool_adopt(const struct spool *s, struct batch *b,
         OWNER_DEAD)
         return went(s, b) ? TAKING_DONE : TAKING_LATE;
     owner_self_process(&self);
-    rc = claim_add(b->path, c.n, &self, err);
-    if (rc == 0)
+    end = claim_add(b->path, c.n, &self, err);
+    if (end == TAKING_LATE)
         return went(s, b) ? TAKING_DONE : TAKING_LATE;
-    if (rc < 0) { /* it may have been added */
+    if (end == TAKING_FAILED) { /* it may have been added */
         give_up_claim(s, b);
         return went(s, b) ? TAKING_DONE : TAKING_FAILED;
     }
@@ -485,17 +486,17 @@ enum taking spool_adopt(const struct spool *s, struct batch *b,
     return end;
 }
 
-int spool_take_over(struct batch *b, struct err *err)
+enum taking spool_take_over(struct batch *b, struct err *err)
 {
     struct owner self;
     struct claim c;
     int rc = claim_last(&c, b->path, NULL);
 
     if (rc == 0 && is_self(&c))
-        return 1;
+        return TAKING_DONE;
     if (claim_judge(&c, rc == 0, b->path, NULL, NULL, OWNER_STALE_S) !=
         OWNER_DEAD)
-        return 0;
+        return TAKING_LATE;
     owner_self_process(&self);
     return claim_add(b->path, c.n, &self, err);
 }

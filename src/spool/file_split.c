@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/json_write.h"
@@ -176,7 +177,7 @@ static bool has_parts(const struct spool *s, const struct file_split *p)
     enum spool_state state;
 
     for (size_t i = 0; i < p->n; i++)
-        if (spool_locate(s, p->part[i], &state, NULL) != 0)
+        if (spool_locate(s, p->part[i], &state, NULL) != FOUND_NONE)
             return true;
     return false;
 }

@@ -24,6 +24,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/room.h"
@@ -144,12 +145,12 @@ static int open_state(struct spool *s, enum spool_state i, int root,
 static int try_owner(const struct spool *s, int root, struct err *err)
 {
     const char *tmp = s->at[SPOOL_TMP];
-    int rc = claim_add(tmp, 0, NULL, err);
+    enum taking end = claim_add(tmp, 0, NULL, err);
 
     claim_drop(tmp);
-    if (rc < 0)
+    if (end == TAKING_FAILED)
         unlinkat(root, names[SPOOL_TMP], AT_REMOVEDIR);
-    return rc < 0 ? -1 : 0;
+    return end == TAKING_FAILED ? -1 : 0;
 }
 
 static int open_spool(struct spool **out, const char *dir, bool asks,
@@ -263,16 +264,16 @@ void batch_clear(struct batch *b)
 
 /* ---- finding ------------------------------------------------------------ */
 
-/* Whether a directory of that name is in a state: 1, 0, or -1 if it is no
- * directory or another's. */
-static int look_at(const struct spool *s, enum spool_state state,
-                   const char *name, ino_t *inode, struct err *err)
+/* Find a directory of that name in a state; FOUND_FAILED if it is not a
+ * directory, or another user's. */
+static enum found look_at(const struct spool *s, enum spool_state state,
+                          const char *name, ino_t *inode, struct err *err)
 {
     struct stat st;
 
     if (fstatat(s->fd[state], name, &st, AT_SYMLINK_NOFOLLOW)) {
         if (errno == ENOENT)
-            return 0;
+            return FOUND_NONE;
         return spool_fail(err, "look into", s->at[state]);
     }
     if (!S_ISDIR(st.st_mode))
@@ -283,19 +284,19 @@ static int look_at(const struct spool *s, enum spool_state state,
                        " to this one: it is left alone", s->at[state], name,
                        (uintmax_t)st.st_uid);
     *inode = st.st_ino;
-    return 1;
+    return FOUND_ONE;
 }
 
-static int look_in_state(const struct spool *s, enum spool_state state,
-                         const char *name, struct err *err)
+static enum found look_in_state(const struct spool *s, enum spool_state state,
+                                const char *name, struct err *err)
 {
     ino_t unused;
 
     return look_at(s, state, name, &unused, err);
 }
 
-int spool_locate(const struct spool *s, struct id id, enum spool_state *state,
-                 struct err *err)
+enum found spool_locate(const struct spool *s, struct id id,
+                        enum spool_state *state, struct err *err)
 {
     char name[BATCH_NAME];
 
@@ -304,15 +305,15 @@ int spool_locate(const struct spool *s, struct id id, enum spool_state *state,
      * it cannot be missed by one move. */
     for (int i = 0; i < 2 * SPOOL_STATES; i++) {
         int at = i < SPOOL_STATES ? i : 2 * SPOOL_STATES - 1 - i;
-        int there = look_in_state(s, (enum spool_state)at, name, err);
+        enum found there = look_in_state(s, (enum spool_state)at, name, err);
 
-        if (there < 0)
-            return -1;
+        if (there == FOUND_FAILED)
+            return FOUND_FAILED;
         *state = (enum spool_state)at;
-        if (there)
-            return 1;
+        if (there == FOUND_ONE)
+            return FOUND_ONE;
     }
-    return 0;
+    return FOUND_NONE;
 }
 
 /* Read the names of a state; `each` ends the walk with anything but 0. */
@@ -451,19 +452,20 @@ int spool_find(const struct spool *s, const char *what, struct batch *b,
 {
     enum spool_state state;
     struct id id;
-    int there = 0;
+    enum found there = FOUND_NONE;
 
     /* a whole id needs no search */
     if (id_parse(&id, what) == 0)
         there = spool_locate(s, id, &state, err);
-    if (!there && (strchr(what, '/') ? search_path(s, what, &id, err)
-                                     : search_prefix(s, what, &id, err)))
+    if (there == FOUND_NONE &&
+        (strchr(what, '/') ? search_path(s, what, &id, err)
+                           : search_prefix(s, what, &id, err)))
         return -1;
-    if (!there)
+    if (there == FOUND_NONE)
         there = spool_locate(s, id, &state, err);
-    if (there < 0)
+    if (there == FOUND_FAILED)
         return -1;
-    if (!there)
+    if (there == FOUND_NONE)
         return no_batch(s, what, err);
     b->state = state;
     b->id = id;
@@ -486,7 +488,7 @@ static int note_batch(void *self, const char *name, struct id id,
 
     (void)err;
     /* another's, no directory, or gone by now */
-    if (look_in_state(l->s, l->state, name, NULL) != 1)
+    if (look_in_state(l->s, l->state, name, NULL) != FOUND_ONE)
         return 0;
     VEC_RESERVE(l->list, l->cap, l->n + 1);
     b = &l->list[l->n++];
@@ -533,24 +535,25 @@ enum taking spool_check_alone(const struct spool *s, const struct batch *b,
 {
     char name[BATCH_NAME];
     ino_t inode = 0, other = 0;
-    int here, there;
+    enum found here, there;
 
     batch_name(name, b->id);
     here = look_at(s, b->state, name, &inode, err);
-    if (here < 1)
-        return here < 0 ? TAKING_FAILED : TAKING_LATE;
+    if (here != FOUND_ONE)
+        return here == FOUND_FAILED ? TAKING_FAILED : TAKING_LATE;
     for (int i = 0; i < SPOOL_STATES; i++) {
         enum spool_state at = (enum spool_state)i;
 
         if (at == b->state)
             continue;
         there = look_at(s, at, name, &other, err);
-        if (there < 0)
+        if (there == FOUND_FAILED)
             return TAKING_FAILED;
-        if (!there)
+        if (there == FOUND_NONE)
             continue;
         /* it was moved, and may be back: only another directory is another */
-        if (other == inode || look_in_state(s, b->state, name, err) == 0)
+        if (other == inode ||
+            look_in_state(s, b->state, name, err) == FOUND_NONE)
             return TAKING_LATE;
         return err_set(err, ERR_FATAL,
                        "batch %s is in both \"%s\" and \"%s\": move one of"
@@ -572,7 +575,7 @@ static enum taking rename_batch(const struct spool *s, const struct batch *b,
     why = errno;
     batch_name(name, b->id);
     /* ENOENT also means that the directory of the target is missing */
-    if (why == ENOENT && look_in_state(s, b->state, name, err) == 0)
+    if (why == ENOENT && look_in_state(s, b->state, name, err) == FOUND_NONE)
         return TAKING_LATE;
     errno = why;
     what = xasprintf("move \"%s\" to", from);
@@ -742,15 +745,16 @@ int progress_write(const char *batch_path, const char *json, size_t n,
 int progress_read(const char *batch_path, struct buf *json, struct err *err)
 {
     struct buf text;
-    int rc;
+    enum found found;
+    int rc = 0;
 
     buf_init(&text, PROGRESS_MAX);
-    rc = spool_read_in(&text, batch_path, "progress", NULL, err);
-    if (rc > 0 && text.len > 0) {
+    found = spool_read_in(&text, batch_path, "progress", NULL, err);
+    if (found == FOUND_ONE && text.len > 0) {
         rc = buf_reserve(json, text.len, "progress", err);
         if (rc == 0)
             buf_put(json, text.data, text.len);
     }
     buf_clear(&text);
-    return rc < 0 ? -1 : 0;
+    return found == FOUND_FAILED || rc ? -1 : 0;
 }

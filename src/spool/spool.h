@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/found.h"
 #include "base/id.h"
 
 struct buf;
@@ -114,9 +115,9 @@ enum doomed_end {
     DOOMED_REMOVED,
     DOOMED_CONTINUES /* it takes longer than wait_ms */
 };
-enum doomed_end doomed_leave(struct doomed *d, int wait_ms, struct err *err);
 /* As doomed_remove, in a process of its own, which completes it also if this
  * one ends. */
+enum doomed_end doomed_leave(struct doomed *d, int wait_ms, struct err *err);
 void doomed_free(struct doomed *d);
 
 /* Remove what removals left that were cut off; those at work are let be. */
@@ -214,19 +215,19 @@ char *spool_source_name(const char *file);
 int spool_begin(const struct spool *s, struct id id, struct batch *b,
                 struct err *err);
 
-/* Take over a batch in tmp whose owner is dead: 1 it is ours now, or was
- * before; 0 somebody is at it, or was faster. */
-int spool_take_over(struct batch *b, struct err *err);
+/* Take over a batch in tmp whose owner is dead: TAKING_DONE also if it was ours
+ * before; TAKING_LATE if somebody is at it, or was faster. */
+enum taking spool_take_over(struct batch *b, struct err *err);
 
 /* What the file `why` of a failed batch begins with if it was cancelled. */
 #define BATCH_CANCELLED "cancelled"
 
 /* A file of a batch, such as "lease" or "wire/0000.item": replaced whole, or
- * appended to `out` (1 read, 0 there is none, -1). */
+ * appended to `out`. */
 int batch_file_write(const char *batch_path, const char *name,
                      const void *data, size_t n, struct err *err);
-int batch_file_read(struct buf *out, const char *batch_path,
-                    const char *name, struct err *err);
+enum found batch_file_read(struct buf *out, const char *batch_path,
+                           const char *name, struct err *err);
 
 /* Who works on a batch. */
 struct owner {
@@ -243,8 +244,8 @@ void owner_self_process(struct owner *o); /* whatever job it is in */
 /* Make o the owner of a batch that no other process knows. */
 int owner_write(const char *batch_path, const struct owner *o,
                 struct err *err);
-/* 1 read, 0 there is none, -1 unreadable. */
-int owner_read(struct owner *o, const char *batch_path, struct err *err);
+/* FOUND_NONE if it has none, FOUND_FAILED if that cannot be read. */
+enum found owner_read(struct owner *o, const char *batch_path, struct err *err);
 /* For people: "process 12 on HOST", "Slurm job 7 on HOST". */
 void owner_text(char *out, size_t n, const struct owner *o);
 /* For people: that, and where only its touches tell whether it lives, when it

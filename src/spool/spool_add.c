@@ -29,6 +29,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/output.h"
@@ -221,23 +222,23 @@ static int put_dead_aside(const struct adding *a, struct err *err)
     return put_aside(a->tmp, a->taken, err);
 }
 
-/* .new-NAME to .b<id>: 0 it is ours, 1 there is such a batch (*state), -1. */
-static int claim_batch(struct adding *a, enum spool_state *state,
-                       struct err *err)
+/* .new-NAME to .b<id>; TAKING_LATE if there is such a batch (*state). */
+static enum taking claim_batch(struct adding *a, enum spool_state *state,
+                               struct err *err)
 {
     const struct timespec pause = { .tv_nsec = WAIT_MS * 1000000L };
 
     for (int i = 0; i < WAITS; i++) {
-        int there = spool_locate(a->s, a->info.id, state, err);
+        enum found there = spool_locate(a->s, a->info.id, state, err);
 
-        if (there)
-            return there;
+        if (there != FOUND_NONE)
+            return there == FOUND_ONE ? TAKING_LATE : TAKING_FAILED;
         if (sys_rename(a->own, a->taken) == 0)
-            return 0;
+            return TAKING_DONE;
         if (!is_taken_already(errno))
             return spool_fail(err, "move", a->own);
         if (put_dead_aside(a, err))
-            return -1;
+            return TAKING_FAILED;
         nanosleep(&pause, NULL);
     }
     return err_set(err, ERR_RETRY, "\"%s\" is being added by another process"
@@ -265,43 +266,46 @@ int spool_sync_added(const struct spool *s, struct err *err)
     return rc;
 }
 
-/* Out of .b<id>, which is ours, to todo: 0 done, 1 there is such a batch
- * (*state), -1. */
-static int publish_batch(struct adding *a, bool sync_later,
-                         enum spool_state *state, struct err *err)
+/* Out of .b<id>, which is ours, to todo; TAKING_LATE if there is such a batch
+ * (*state). */
+static enum taking publish_batch(struct adding *a, bool sync_later,
+                                 enum spool_state *state, struct err *err)
 {
-    int rc = spool_locate(a->s, a->info.id, state, err);
+    enum found there = spool_locate(a->s, a->info.id, state, err);
+    enum taking end;
 
-    if (rc)
-        return rc;
+    if (there != FOUND_NONE)
+        return there == FOUND_ONE ? TAKING_LATE : TAKING_FAILED;
     *state = SPOOL_TODO;
     if (sys_rename(a->placed, a->path) == 0) {
-        rc = sync_later ? 0 : spool_sync_added(a->s, err);
+        end = sync_later || spool_sync_added(a->s, err) == 0 ? TAKING_DONE
+                                                             : TAKING_FAILED;
         /* a caller that sees it fail has no batch by that */
-        if (rc)
+        if (end == TAKING_FAILED)
             sys_rename(a->path, a->placed);
     } else if (errno == ENOENT) {
-        rc = err_set(err, ERR_RETRY, "no \"%s\": another took it away, run it"
+        end = err_set(err, ERR_RETRY, "no \"%s\": another took it away, run it"
                      " again", a->placed);
     } else {
-        rc = is_taken_already(errno) ? 1 : spool_fail(err, "make", a->path);
+        end = is_taken_already(errno) ? TAKING_LATE
+                                      : spool_fail(err, "make", a->path);
     }
-    return rc;
+    return end;
 }
 
-/* As publish, for a copy that is not in its place yet. */
-static int place(struct adding *a, bool sync_later, enum spool_state *state,
-                 struct err *err)
+/* As publish_batch, for a copy that is not in its place yet. */
+static enum taking place(struct adding *a, bool sync_later,
+                         enum spool_state *state, struct err *err)
 {
-    int rc = claim_batch(a, state, err);
+    enum taking end = claim_batch(a, state, err);
 
-    if (rc)
-        return rc;
-    rc = publish_batch(a, sync_later, state, err);
-    if (rc)
+    if (end != TAKING_DONE)
+        return end;
+    end = publish_batch(a, sync_later, state, err);
+    if (end != TAKING_DONE)
         spool_remove_tree(a->placed, NULL);
     let_go(a);
-    return rc;
+    return end;
 }
 
 /* ---- adding ------------------------------------------------------------- */
@@ -339,8 +343,9 @@ int spool_plan_file(const struct spool *s, const char *file, struct id model,
     enum spool_state state = SPOOL_TODO;
     struct batch_info plan = { .n_requests = 0 };
     struct request_file *lines;
-    int there = 0, rc;
+    enum found there = FOUND_NONE;
     bool copied;
+    int rc;
     char *path;
 
     if (source_path(&path, &copied, file, err))
@@ -360,12 +365,12 @@ int spool_plan_file(const struct spool *s, const char *file, struct id model,
     batch_info_id(&plan.id, &plan);
     if (s)
         there = spool_locate(s, plan.id, &state, err);
-    if (there < 0)
+    if (there == FOUND_FAILED)
         return -1;
     plan.source = spool_source_name(file);
     *info = plan;
-    *existed = there > 0;
-    b->state = there ? state : SPOOL_TODO;
+    *existed = there == FOUND_ONE;
+    b->state = there == FOUND_ONE ? state : SPOOL_TODO;
     b->id = plan.id;
     b->path = s ? spool_path(s, b->state, plan.id) : NULL;
     return 0;
@@ -505,14 +510,14 @@ static int move_to_todo(struct adding *a, bool sync_later, struct batch *b,
                         bool *existed, struct err *err)
 {
     enum spool_state state = SPOOL_TODO;
-    int rc = place(a, sync_later, &state, err);
+    enum taking end = place(a, sync_later, &state, err);
 
-    if (rc < 0)
+    if (end == TAKING_FAILED)
         return -1;
     b->state = state;
     b->id = a->info.id;
     b->path = spool_path(a->s, state, a->info.id);
-    *existed = rc == 1;
+    *existed = end == TAKING_LATE;
     return 0;
 }
 

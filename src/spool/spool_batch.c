@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/json_write.h"
@@ -247,13 +248,15 @@ int batch_info_read(struct batch_info *i, const char *batch_path,
     struct batch_info got = { .n_requests = 0 };
     struct id id;
     struct buf text;
+    enum found found;
     int rc;
 
     buf_init(&text, BATCH_FILE_MAX);
-    rc = spool_read_in(&text, batch_path, "batch.json", NULL, err);
-    if (rc == 0)
-        rc = err_set(err, ERR_INPUT, "no \"%s/batch.json\"", batch_path);
-    else if (rc > 0 &&
+    found = spool_read_in(&text, batch_path, "batch.json", NULL, err);
+    rc = found == FOUND_ONE ? 0 : -1;
+    if (found == FOUND_NONE)
+        err_set(err, ERR_INPUT, "no \"%s/batch.json\"", batch_path);
+    else if (found == FOUND_ONE &&
              (rc = batch_info_parse(&got, text.len ? text.data : "", text.len,
                                     err)) != 0)
         err_prefix(err, "\"%s/batch.json\"", batch_path);

@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/sys.h"
@@ -76,8 +77,8 @@ int batch_file_write(const char *batch_path, const char *name,
     return spool_write_in(batch_path, name, data, n, err);
 }
 
-int batch_file_read(struct buf *out, const char *batch_path,
-                    const char *name, struct err *err)
+enum found batch_file_read(struct buf *out, const char *batch_path,
+                           const char *name, struct err *err)
 {
     return spool_read_in(out, batch_path, name, NULL, err);
 }

@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/mem.h"
 #include "base/room.h"
 #include "base/sys.h"
@@ -157,28 +158,30 @@ static int read_fd(struct buf *b, int fd, const char *path, struct err *err)
     }
 }
 
-int spool_read_in(struct buf *b, const char *batch_path, const char *name,
-                  struct timespec *mtime, struct err *err)
+enum found spool_read_in(struct buf *b, const char *batch_path,
+                         const char *name, struct timespec *mtime,
+                         struct err *err)
 {
-    int dir = spool_open_dir(batch_path, err), fd, rc = -1;
+    int dir = spool_open_dir(batch_path, err), fd;
+    enum found found = FOUND_FAILED;
     char *path;
 
     if (dir < 0)
-        return -1;
+        return FOUND_FAILED;
     /* O_NONBLOCK: opening a pipe must not wait for its writer */
     fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
                 O_CLOEXEC);
     path = file_join(batch_path, name);
     if (fd < 0)
-        rc = errno == ENOENT ? 0 : spool_fail(err, "open", path);
+        found = errno == ENOENT ? FOUND_NONE : spool_fail(err, "open", path);
     else if (check_file(fd, path, b->max - b->len, mtime, err) == 0 &&
              read_fd(b, fd, path, err) == 0)
-        rc = 1;
+        found = FOUND_ONE;
     if (fd >= 0)
         close(fd);
     close(dir);
     free(path);
-    return rc;
+    return found;
 }
 
 int spool_write_in(const char *batch_path, const char *name, const void *data,

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "base/found.h"
+
 struct buf;
 struct err;
 
@@ -30,9 +32,10 @@ int spool_each_name(const char *path, spool_name_fn see, void *self,
                     struct err *err);
 
 /* Append a file of a batch, at most b->max bytes in all, *mtime (NULL is
- * allowed) its time.  1, 0 if there is none, -1. */
-int spool_read_in(struct buf *b, const char *batch_path, const char *name,
-                  struct timespec *mtime, struct err *err);
+ * allowed) its time. */
+enum found spool_read_in(struct buf *b, const char *batch_path,
+                         const char *name, struct timespec *mtime,
+                         struct err *err);
 /* Replace a file of a batch. */
 int spool_write_in(const char *batch_path, const char *name, const void *data,
                    size_t n, struct err *err);

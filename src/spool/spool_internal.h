@@ -10,6 +10,7 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "base/found.h"
 #include "base/id.h"
 #include "spool/spool.h"
 #include "spool/spool_file.h"
@@ -27,10 +28,10 @@ int batch_name_id(struct id *id, const char *name);
 /* "SPOOL/state/b<id>"; the caller frees it. */
 char *spool_path(const struct spool *s, enum spool_state state, struct id id);
 
-/* Where the batch of an id is: 1 and *state, 0 nowhere, -1 with ERR_INPUT
- * where something of that name is not a batch of ours. */
-int spool_locate(const struct spool *s, struct id id, enum spool_state *state,
-                 struct err *err);
+/* Find the state that the batch of an id is in.  ERR_INPUT where something of
+ * that name is not a batch of ours. */
+enum found spool_locate(const struct spool *s, struct id id,
+                        enum spool_state *state, struct err *err);
 
 /* Rename a batch out of its state to `to`, without a sync. */
 enum taking spool_take_out(const struct spool *s, const struct batch *b,
@@ -84,10 +85,10 @@ struct claim {
 void claim_name(char out[OWNER_NAME], uint32_t n);
 /* 0, or -1 it cannot be read; n and time are set if it was found. */
 int claim_last(struct claim *c, const char *batch_path, struct err *err);
-/* Add an entry after `last`, for o or (NULL) for nobody: 1 done, 0 another
- * has added one, -1. */
-int claim_add(const char *batch_path, uint32_t last, const struct owner *o,
-              struct err *err);
+/* Add an entry after `last`, for o or (NULL) for nobody; TAKING_LATE if another
+ * has added one. */
+enum taking claim_add(const char *batch_path, uint32_t last,
+                      const struct owner *o, struct err *err);
 /* Make the first entry in a directory that no other process knows yet, which
  * the caller syncs. */
 int claim_begin(const char *dir, const struct owner *o, struct err *err);

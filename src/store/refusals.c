@@ -137,7 +137,7 @@ static int read_written(struct refusals *r, const char *batch_path,
     int rc = -1;
 
     buf_init(&text, FILE_MAX);
-    if (spool_read_in(&text, batch_path, NAME, NULL, NULL) != 1 ||
+    if (spool_read_in(&text, batch_path, NAME, NULL, NULL) != FOUND_ONE ||
         json_parse(&root, text.len ? text.data : "", text.len, NULL))
         goto out;
     code = json_string(json_get(root, "code"));

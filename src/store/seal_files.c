@@ -397,15 +397,17 @@ int seal_info_read(struct seal_info *i, const char *batch_path,
     struct seal_info got = { .n_parts = 0 };
     struct json *root = NULL;
     struct buf text;
+    enum found found;
     int rc;
 
     buf_init(&text, INFO_MAX);
-    rc = spool_read_in(&text, batch_path, "checkpoint.json", NULL, err);
-    if (rc == 0)
+    found = spool_read_in(&text, batch_path, "checkpoint.json", NULL, err);
+    rc = found == FOUND_FAILED ? -1 : 0;
+    if (found == FOUND_NONE)
         rc = err_set(err, ERR_INPUT, "\"%s\" has no checkpoint.json: it is"
                      " not sealed (apus status shows its progress)",
                      batch_path);
-    else if (rc > 0)
+    else if (found == FOUND_ONE)
         rc = json_parse(&root, text.len ? text.data : "", text.len, err) ||
                      get_info(&got, root, err)
                  ? err_prefix(err, "\"%s/checkpoint.json\"", batch_path) : 0;
