@@ -12,6 +12,7 @@
 #include "arweave/item.h"
 #include "base/base64.h"
 #include "base/buf.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "proof/line_ids.h"
 #include "proof/merkle_path.h"
@@ -316,7 +317,8 @@ static bool results_are_good(struct push_index *x, struct id bundle,
     struct push_index_line l;
     bool good = true;
 
-    for (int k = 0; k < 4 && push_index_next(x, &l, &err) == 1; k++, ++*n)
+    for (int k = 0; k < 4 &&
+    push_index_next(x, &l, &err) == FOUND_ONE; k++, ++*n)
         if (!id_equal(l.bundle, bundle) ||
             !result_is_good(data, &l, root, (uint32_t)results_count(r)))
             good = false;
@@ -340,7 +342,7 @@ static void look_at_all(const struct push_plan *plan, size_t n_parts,
     must(results_open(&r, info.source, &err), &err);
     must(push_index_open(&x, info.source, &err), &err);
     for (size_t i = 0; (rc = push_upload_get(&u, info.source, plan, n_parts,
-                                             i, &err)) == 1; i++) {
+                                             i, &err)) == FOUND_ONE; i++) {
         buf_put(ids, u.id.b, 32);
         if (!upload_is_good(&u, &whole, &it)) {
             printf("# %s: %s\n", u.name, err.text);
@@ -378,7 +380,8 @@ static void test_statement(const struct push_plan *plan, size_t n_parts)
     size_t i = 0;
 
     buf_init(&whole, 1u << 24);
-    while (push_upload_get(&u, info.source, plan, n_parts, i, &err) == 1 &&
+    while (push_upload_get(&u, info.source, plan, n_parts, i, &err) ==
+               FOUND_ONE &&
            strcmp(u.name, "statement") != 0) {
         push_upload_clear(&u);
         i++;

@@ -28,7 +28,8 @@ static uint64_t sum(const char *path)
     return ledger_sum(path, &winc, &err) ? ALL - 1 : winc;
 }
 
-static int ask(const char *path, char item, uint64_t price, uint64_t most)
+static enum ledger_end ask(const char *path, char item, uint64_t price,
+                           uint64_t most)
 {
     struct id id;
     uint64_t was;
@@ -51,17 +52,19 @@ static void test_amounts(void)
     const char *path = at("a.jsonl");
 
     ok(sum(path) == 0, "a file that is not there: nothing");
-    ok(ask(path, 'a', 10, ALL) == 0 && sum(path) == 10, "a price counts");
-    ok(ask(path, 'a', 12, ALL) == 0 && sum(path) == 12,
+    ok(ask(path, 'a', 10, ALL) == LEDGER_NOTED && sum(path) == 10,
+       "a price counts");
+    ok(ask(path, 'a', 12, ALL) == LEDGER_NOTED && sum(path) == 12,
        "asked again: the last price");
     ok(paid(path, 'a', 7) == 0 && sum(path) == 7, "what was paid");
-    ok(ask(path, 'a', 5, ALL) == 0 && sum(path) == 12,
+    ok(ask(path, 'a', 5, ALL) == LEDGER_NOTED && sum(path) == 12,
        "handed over again: both");
     ok(paid(path, 'a', 0) == 0 && sum(path) == 7, "nothing for the second");
     ok(paid(path, 'b', 3) == 0 && sum(path) == 10,
        "paid without being asked");
-    ok(ask(path, 'c', ALL, ALL) == 1 && sum(path) == 10, "no overflow");
-    ok(ask(path, 'c', ALL - 10, ALL) == 0 && sum(path) == ALL,
+    ok(ask(path, 'c', ALL, ALL) == LEDGER_OVER && sum(path) == 10,
+       "no overflow");
+    ok(ask(path, 'c', ALL - 10, ALL) == LEDGER_NOTED && sum(path) == ALL,
        "the largest sum");
 }
 
@@ -71,15 +74,16 @@ static void test_ceiling(void)
     uint64_t was = 0;
     struct id id = { "x" };
 
-    ok(ask(path, 'a', 10, 9) == 1 && !file_exists(path),
+    ok(ask(path, 'a', 10, 9) == LEDGER_OVER && !file_exists(path),
        "over the ceiling: nothing is put down");
-    ok(ask(path, 'a', 10, 10) == 0, "up to it");
-    ok(ask(path, 'b', 1, 10) == 1 && sum(path) == 10, "and not one more");
-    ok(ask(path, 'a', 10, 10) == 0 && sum(path) == 10,
+    ok(ask(path, 'a', 10, 10) == LEDGER_NOTED, "up to it");
+    ok(ask(path, 'b', 1, 10) == LEDGER_OVER && sum(path) == 10,
+       "and not one more");
+    ok(ask(path, 'a', 10, 10) == LEDGER_NOTED && sum(path) == 10,
        "the same item is not a second one");
-    ok(ledger_ask(path, id, 5, 12, &was, &err) == 1 && was == 10,
+    ok(ledger_ask(path, id, 5, 12, &was, &err) == LEDGER_OVER && was == 10,
        "what it comes to is reported");
-    ok(ask(path, 'b', 0, 10) == 0, "nothing may always be asked");
+    ok(ask(path, 'b', 0, 10) == LEDGER_NOTED, "nothing may always be asked");
 }
 
 /* Whole lines count, half ones do not, and what comes behind does. */
@@ -100,7 +104,7 @@ static void test_torn(void)
 
         if (file_write(path, b.data, n, &e) || sum(path) != want)
             good = false;
-        if (ask(path, 'c', 1, ALL) || sum(path) != want + 1)
+        if (ask(path, 'c', 1, ALL) != LEDGER_NOTED || sum(path) != want + 1)
             good = false;
         if (!good)
             printf("# cut at %zu: %" PRIu64 "\n", n, sum(path));
@@ -119,7 +123,7 @@ static void test_race(void)
         pid_t child = fork();
 
         if (child == 0)
-            _exit(ask(path, (char)('a' + i), 10, 30) == 0 ? 0 : 1);
+            _exit(ask(path, (char)('a' + i), 10, 30) == LEDGER_NOTED ? 0 : 1);
     }
     while (wait(&status) > 0)
         won += WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -140,22 +144,23 @@ static struct settings *settings_with(const char *wallet, const char *ledger)
     return s;
 }
 
-/* Put `price` down for an item under a ceiling: 0, 1, -1; *was. */
-static int day_ask(const struct settings *s, const char *spool, char item,
-                   uint64_t price, uint64_t most, uint64_t *was)
+/* Put `price` down for an item under a ceiling; *was. */
+static enum ledger_end day_ask(const struct settings *s, const char *spool,
+                               char item, uint64_t price, uint64_t most,
+                               uint64_t *was)
 {
     static const struct id address = { "wallet" };
     struct ledger_day *d;
     struct id id;
-    int rc;
+    enum ledger_end end;
 
     memset(id.b, item, 32);
     err = (struct err)ERR_INIT;
     if (ledger_day_open(&d, s, spool, address, &err))
-        return -1;
-    rc = ledger_day_ask(d, id, price, most, was, &err);
+        return LEDGER_FAILED;
+    end = ledger_day_ask(d, id, price, most, was, &err);
     ledger_day_close(d);
-    return rc;
+    return end;
 }
 
 static void test_day(void)
@@ -178,19 +183,19 @@ static void test_day(void)
        strcmp(place, at("w/ledger")) == 0 && !file_exists(place),
        "beside the wallet; looking makes nothing");
     free(place);
-    ok(day_ask(s, one, 'a', 10, 15, &was) == 0 &&
-       day_ask(set, two, 'b', 10, 15, &was) == 1 && was == 10,
+    ok(day_ask(s, one, 'a', 10, 15, &was) == LEDGER_NOTED &&
+       day_ask(set, two, 'b', 10, 15, &was) == LEDGER_OVER && was == 10,
        "two spools share it, by whatever link the wallet is named");
     for (int i = 0; i < 10; i++)
         if (fork() == 0)
             _exit(day_ask(i % 2 ? s : set, i % 2 ? one : two, (char)('c' + i),
-                          10, 40, &was) == 0 ? 0 : 1);
+                          10, 40, &was) == LEDGER_NOTED ? 0 : 1);
     while (wait(&status) > 0)
         won += WIFEXITED(status) && WEXITSTATUS(status) == 0;
     ok(won == 3, "ten at once with room for three: %d", won);
     settings_free(set);
     set = settings_with(wallet, at("set"));
-    ok(day_ask(set, one, 'a', 10, 15, &was) == 0 && was == 0 &&
+    ok(day_ask(set, one, 'a', 10, 15, &was) == LEDGER_NOTED && was == 0 &&
        file_is_dir(at("set")), "the setting names another place");
     settings_free(set);
     settings_free(s);
@@ -209,9 +214,9 @@ static void test_day_before(void)
     strftime(date, sizeof(date), "%Y-%m-%d", &tm);
     path = xasprintf("%s/ledger/%s.jsonl", at("old"), date);
     ok(file_mkdirs(at("old/ledger"), &err) == 0 &&
-       ask(path, 'z', 30, ALL) == 0 &&
-       day_ask(s, at("old"), 'a', 10, 35, &was) == 1 && was == 30 &&
-       day_ask(s, at("old"), 'a', 5, 35, &was) == 0,
+       ask(path, 'z', 30, ALL) == LEDGER_NOTED &&
+       day_ask(s, at("old"), 'a', 10, 35, &was) == LEDGER_OVER && was == 30 &&
+       day_ask(s, at("old"), 'a', 5, 35, &was) == LEDGER_NOTED,
        "what an earlier version paid today counts");
     free(path);
     settings_free(s);

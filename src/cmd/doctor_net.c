@@ -22,6 +22,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -243,15 +244,15 @@ static void check_signer(struct doctor *d, const char *url,
                          const struct bundler_info *info)
 {
     struct err err = ERR_INIT;
-    int rc = push_signer_check(d->settings,
-                               settings_text(d->settings, "spool"), url,
-                               info->signer, &err);
+    enum found found = push_signer_check(d->settings,
+                                         settings_text(d->settings, "spool"),
+                                         url, info->signer, &err);
 
-    if (rc < 0)
+    if (found == FOUND_FAILED)
         doctor_bad(d, "receipts", "ask whoever runs it whether its key is"
                    " another one now; until then push sends nothing", "%s",
                    err.text);
-    else if (rc == 0)
+    else if (found == FOUND_NONE)
         doctor_ok(d, "receipts", "the first push will pin %s",
                   id_text(info->signer).s);
     else

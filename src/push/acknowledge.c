@@ -338,26 +338,26 @@ static int complete_results(struct saying *s, struct results *r,
     struct push_index *x = NULL;
     struct push_index_line l;
     struct results_row row;
-    int rc;
+    enum found found, line;
+    int rc = 0;
 
     if (ids_asked_open(&s->in_ids, s->a->batch_path, s->info, err) ||
         push_index_open(&x, s->a->batch_path, err))
         return -1;
     results_rewind(r);
-    while ((rc = results_next(r, &row, err)) == 1) {
-        rc = push_index_next(x, &l, err);
-        if (rc == 0 || (rc == 1 && (l.choice != row.choice ||
-                                    !id_equal(l.request, row.request))))
-            rc = err_set(err, ERR_INPUT, "items.jsonl in \"%s\" is not the"
-                         " index of its results", s->a->batch_path);
-        if (rc < 0)
-            break;
-        rc = put_both(s, &row, l.item, err);
+    while ((found = results_next(r, &row, err)) == FOUND_ONE) {
+        line = push_index_next(x, &l, err);
+        if (line == FOUND_NONE ||
+            (line == FOUND_ONE && (l.choice != row.choice ||
+                                   !id_equal(l.request, row.request))))
+            line = err_set(err, ERR_INPUT, "items.jsonl in \"%s\" is not the"
+                           " index of its results", s->a->batch_path);
+        rc = line == FOUND_FAILED ? -1 : put_both(s, &row, l.item, err);
         if (rc)
             break;
     }
     if (rc == 0)
-        rc = complete(s, err);
+        rc = found == FOUND_FAILED ? -1 : complete(s, err);
     push_index_close(x);
     return rc;
 }

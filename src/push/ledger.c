@@ -171,22 +171,23 @@ out:
     return rc;
 }
 
-int ledger_ask(const char *path, struct id id, uint64_t price, uint64_t most,
-               uint64_t *winc, struct err *err)
+enum ledger_end ledger_ask(const char *path, struct id id, uint64_t price,
+                           uint64_t most, uint64_t *winc, struct err *err)
 {
     uint64_t others = 0, ours = 0;
 
     if (sum_entries(path, &id, winc, &ours, err))
-        return -1;
+        return LEDGER_FAILED;
     if (*winc > most || price > most - *winc)
-        return 1;
+        return LEDGER_OVER;
     /* put down first and looked at again, so that two of us see each other */
     if (append_entry(path, id, "asked", price, err) ||
         sum_entries(path, &id, &others, &ours, err))
-        return -1;
+        return LEDGER_FAILED;
     if (plus(others, ours) <= most)
-        return 0;
-    return append_entry(path, id, "paid", 0, err) ? -1 : 1;
+        return LEDGER_NOTED;
+    return append_entry(path, id, "paid", 0, err) ? LEDGER_FAILED
+                                                     : LEDGER_OVER;
 }
 
 int ledger_paid(const char *path, struct id id, uint64_t winc, struct err *err)

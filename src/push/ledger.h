@@ -19,11 +19,15 @@ struct err;
 int ledger_sum(const char *path, uint64_t *winc, struct err *err);
 
 /* Before item `id` is handed over for `price`: put it down, synced, if all of
- * the file then comes to no more than `most`.  1 if it would be more: nothing
- * is put down.  *winc is what the file comes to without it.  Of several
- * processes on one machine none goes over. */
-int ledger_ask(const char *path, struct id id, uint64_t price, uint64_t most,
-               uint64_t *winc, struct err *err);
+ * the file then comes to no more than `most`.  *winc is what the file comes to
+ * without it.  Of several processes on one machine none goes over. */
+enum ledger_end {
+    LEDGER_FAILED = -1,
+    LEDGER_NOTED,
+    LEDGER_OVER /* it would be more: nothing is put down */
+};
+enum ledger_end ledger_ask(const char *path, struct id id, uint64_t price,
+                           uint64_t most, uint64_t *winc, struct err *err);
 
 /* What was charged in the end. */
 int ledger_paid(const char *path, struct id id, uint64_t winc, struct err *err);

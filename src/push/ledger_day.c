@@ -56,28 +56,33 @@ static int beside_wallet(char **dir, const struct settings *s,
     return 0;
 }
 
-/* 1 if files can be made in `dir`, which is made if need be; 0 if this user
- * may not; -1 if the disk fails. */
-static int can_write(const char *dir, bool make, struct err *err)
+enum writable {
+    WRITABLE_FAILED = -1, /* the disk fails */
+    WRITABLE_NO,          /* this user may not */
+    WRITABLE_YES
+};
+
+/* Whether files can be made in `dir`, which is made if need be. */
+static enum writable can_write(const char *dir, bool make, struct err *err)
 {
     char *parent;
     int rc;
 
     if (make && mkdir(dir, 0777) == 0)
-        return 1;
+        return WRITABLE_YES;
     if (access(dir, W_OK | X_OK) == 0)
-        return file_is_dir(dir);
+        return file_is_dir(dir) ? WRITABLE_YES : WRITABLE_NO;
     if (errno == ENOENT && !make) {
         parent = xstrdup(dir);
         *strrchr(parent, '/') = '\0';
         rc = access(*parent ? parent : "/", W_OK | X_OK);
         free(parent);
         if (rc == 0)
-            return 1;
+            return WRITABLE_YES;
     }
     if (errno == EACCES || errno == EPERM || errno == EROFS ||
         errno == ENOENT || errno == ENOTDIR)
-        return 0;
+        return WRITABLE_NO;
     return err_errno(err, ERR_RETRY, "cannot use the ledger's directory"
                      " \"%s\"", dir);
 }
@@ -87,7 +92,7 @@ int ledger_dir(char **dir, bool *in_spool, const struct settings *s,
 {
     const char *set = settings_text(s, "ledger");
     char *made;
-    int rc;
+    enum writable writable;
 
     *in_spool = false;
     if (*set) {
@@ -104,13 +109,13 @@ int ledger_dir(char **dir, bool *in_spool, const struct settings *s,
     }
     if (beside_wallet(&made, s, err))
         return -1;
-    rc = can_write(made, make, err);
-    if (rc > 0) {
+    writable = can_write(made, make, err);
+    if (writable == WRITABLE_YES) {
         *dir = made;
         return 0;
     }
     free(made);
-    if (rc < 0)
+    if (writable == WRITABLE_FAILED)
         return -1;
     made = file_join(spool_dir, "ledger");
     if (make && file_mkdirs(made, err)) {
@@ -239,24 +244,26 @@ int ledger_day_sum(struct ledger_day *d, uint64_t *winc, struct err *err)
     return rc;
 }
 
-int ledger_day_ask(struct ledger_day *d, struct id id, uint64_t price,
-                   uint64_t most, uint64_t *winc, struct err *err)
+enum ledger_end ledger_day_ask(struct ledger_day *d, struct id id,
+                               uint64_t price, uint64_t most, uint64_t *winc,
+                               struct err *err)
 {
     uint64_t others;
+    enum ledger_end end = LEDGER_FAILED;
     int fd = take_lock(d, err), rc;
 
     if (fd < 0)
-        return -1;
+        return LEDGER_FAILED;
     rc = sum_others(d, &others, err);
     if (rc == 0 && others > most) {
         *winc = others;
-        rc = 1;
+        end = LEDGER_OVER;
     } else if (rc == 0) {
-        rc = ledger_ask(d->path, id, price, most - others, winc, err);
+        end = ledger_ask(d->path, id, price, most - others, winc, err);
         *winc = *winc > UINT64_MAX - others ? UINT64_MAX : *winc + others;
     }
     close(fd);
-    return rc;
+    return end;
 }
 
 int ledger_day_paid(struct ledger_day *d, struct id id, uint64_t winc,

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/id.h"
+#include "push/ledger.h"
 
 struct err;
 struct settings;
@@ -41,8 +42,9 @@ void ledger_day_close(struct ledger_day *d);
 /* As ledger_sum, ledger_ask and ledger_paid, under the lock.  ERR_RETRY if
  * another process keeps the lock for half a minute. */
 int ledger_day_sum(struct ledger_day *d, uint64_t *winc, struct err *err);
-int ledger_day_ask(struct ledger_day *d, struct id id, uint64_t price,
-                   uint64_t most, uint64_t *winc, struct err *err);
+enum ledger_end ledger_day_ask(struct ledger_day *d, struct id id,
+                               uint64_t price, uint64_t most, uint64_t *winc,
+                               struct err *err);
 int ledger_day_paid(struct ledger_day *d, struct id id, uint64_t winc,
                     struct err *err);
 

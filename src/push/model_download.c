@@ -21,6 +21,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -202,33 +203,35 @@ static int download_range(struct growing *g, const char *url, uint64_t n,
     return rc;
 }
 
-/* Size of the file and whether it comes in ranges: 1, 0 if there is none such,
- * -1. */
-static int probe_file(const struct growing *g, const char *url, uint64_t *size,
-                      bool *ranges, struct err *err)
+/* Size of the file and whether it comes in ranges; FOUND_NONE if there is none
+ * such. */
+static enum found probe_file(const struct growing *g, const char *url,
+                             uint64_t *size, bool *ranges, struct err *err)
 {
     struct http_request r = { .method = "HEAD", .url = url, .max_body = 1 };
     struct http_answer a;
     char text[64];
+    enum found found = FOUND_FAILED;
     int rc;
 
     http_answer_init(&a);
     rc = http_try(g->x->http, &r, NULL, g->x->d->stop, &a, err);
     if (rc == 0 && (a.status == 404 || a.status == 410))
-        rc = 0;
+        found = FOUND_NONE;
     else if (rc == 0 && (a.status < 200 || a.status >= 300))
-        rc = refused(&a, url, err);
+        refused(&a, url, err);
     else if (rc == 0)
-        rc = 1;
+        found = FOUND_ONE;
     *size = 0;
-    if (rc == 1 && http_header(&a, "content-length", text, sizeof(text)) &&
+    if (found == FOUND_ONE &&
+        http_header(&a, "content-length", text, sizeof(text)) &&
         isdigit((unsigned char)text[0]))
         *size = strtoull(text, NULL, 10);
     *ranges = *size > 0 && *size <= MAX_SIZE &&
               http_header(&a, "accept-ranges", text, sizeof(text)) &&
               strcasecmp(text, "bytes") == 0;
     http_answer_clear(&a);
-    return rc;
+    return found;
 }
 
 static int grow(struct growing *g, const char *url, bool ranges,
@@ -261,43 +264,44 @@ static int grow(struct growing *g, const char *url, bool ranges,
     return 0;
 }
 
-/* Get file `name` beside the one of the URL: 1, 0 if the server has none, -1.
+/* Get file `name` beside the one of the URL; FOUND_NONE if the server has none.
  * What is here whole is not asked for again. */
-static int fetch(const struct download *x, const char *name, struct err *err)
+static enum found fetch(const struct download *x, const char *name,
+                        struct err *err)
 {
     struct growing g = { .x = x, .name = name, .fd = -1 };
     char *url = xasprintf("%s/%s%s", x->base, name, x->query);
     char *path = file_join(x->dir, name);
     bool ranges = false;
-    int rc = 1;
+    enum found found = FOUND_ONE;
 
     if (file_exists(path))
         goto out;
-    rc = probe_file(&g, url, &g.size, &ranges, err);
-    if (rc < 1)
+    found = probe_file(&g, url, &g.size, &ranges, err);
+    if (found != FOUND_ONE)
         goto out;
     g.part = xasprintf("%s.%" PRIu64 ".part", path, g.size);
     if (grow(&g, url, ranges, err))
-        rc = -1;
+        found = FOUND_FAILED;
     else if (sys_rename(g.part, path) || sys_sync_dir(x->dir))
-        rc = err_errno(err, ERR_RETRY, "cannot rename \"%s\"", g.part);
+        found = err_errno(err, ERR_RETRY, "cannot rename \"%s\"", g.part);
     if (g.fd >= 0)
         close(g.fd);
 out:
     free(g.part);
     free(path);
     free(url);
-    return rc;
+    return found;
 }
 
 static int need(const struct download *x, const char *name, struct err *err)
 {
-    int rc = fetch(x, name, err);
+    enum found found = fetch(x, name, err);
 
-    if (rc == 0)
+    if (found == FOUND_NONE)
         return err_set(err, ERR_INPUT, "there is no \"%s/%s\"", x->base,
                        name);
-    return rc < 0 ? -1 : 0;
+    return found == FOUND_FAILED ? -1 : 0;
 }
 
 /* ---- which files --------------------------------------------------------- */
@@ -400,7 +404,7 @@ static int fetch_beside(const struct download *x, struct err *err)
     if (need(x, "config.json", err))
         return -1;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (fetch(x, names[i], err) < 0)
+        if (fetch(x, names[i], err) == FOUND_FAILED)
             return -1;
     return 0;
 }

@@ -20,6 +20,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/settings.h"
@@ -214,10 +215,11 @@ static int check_price(struct push *p, const struct batch *b,
     struct push_upload u;
     uint64_t all = 0, winc;
     bool left = false;
-    int rc;
+    enum found found;
+    int rc = 0;
 
-    for (size_t i = 0; (rc = push_upload_get(&u, b->path, plan, n_parts, i,
-                                             err)) == 1; i++) {
+    for (size_t i = 0; (found = push_upload_get(&u, b->path, plan, n_parts, i,
+                                                err)) == FOUND_ONE; i++) {
         rep->uploads++;
         rep->bytes += u.n_head + u.n_data;
         if (!push_send_is_done(b->path, &u)) {
@@ -230,7 +232,9 @@ static int check_price(struct push *p, const struct batch *b,
         if (rc < 0)
             return -1;
     }
-    return rc || !left ? rc : push_send_allows(p->send, b->path, all, err);
+    if (found == FOUND_FAILED)
+        return -1;
+    return !left ? 0 : push_send_allows(p->send, b->path, all, err);
 }
 
 static int send_all(struct push *p, const struct batch *b,
@@ -238,10 +242,11 @@ static int send_all(struct push *p, const struct batch *b,
                     struct err *err)
 {
     struct push_upload u;
+    enum found found;
     int rc;
 
-    for (size_t i = 0; (rc = push_upload_get(&u, b->path, plan, n_parts, i,
-                                             err)) == 1; i++) {
+    for (size_t i = 0; (found = push_upload_get(&u, b->path, plan, n_parts, i,
+                                                err)) == FOUND_ONE; i++) {
         rc = caller_stops(&p->o.caller)
                  ? err_set(err, ERR_RETRY, "stopped between two uploads: run"
                            " it again to go on")
@@ -250,7 +255,7 @@ static int send_all(struct push *p, const struct batch *b,
         if (rc)
             return -1;
     }
-    return rc;
+    return found == FOUND_FAILED ? -1 : 0;
 }
 
 static int report_queue(struct push *p, const struct batch *b,

@@ -24,6 +24,7 @@
 #include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "publish/kinds.h"
@@ -81,13 +82,13 @@ static int look_ahead(struct bundle_maker *m, struct err *err)
 {
     struct results_row row;
     struct job *j;
-    int rc;
+    enum found found;
 
     if (m->ahead)
         return 0;
-    rc = results_next(m->results, &row, err);
-    if (rc <= 0)
-        return rc;
+    found = results_next(m->results, &row, err);
+    if (found != FOUND_ONE)
+        return found == FOUND_FAILED ? -1 : 0;
     j = xcalloc(1, sizeof(*j));
     buf_init(&j->json, ITEM_MAX);
     buf_init(&j->item, ITEM_MAX + ITEM_HEAD_MAX);
@@ -104,20 +105,21 @@ static int look_ahead(struct bundle_maker *m, struct err *err)
     return 0;
 }
 
-/* Take it, if it belongs into the bundle that is being made: 1, 0, -1. */
-static int take_job(struct bundle_maker *m, struct job **j, struct err *err)
+/* Take it, if it belongs into the bundle that is being made. */
+static enum found take_job(struct bundle_maker *m, struct job **j,
+                           struct err *err)
 {
     if (look_ahead(m, err))
-        return -1;
+        return FOUND_FAILED;
     if (!m->ahead || m->n == m->max_items ||
         (m->n > 0 &&
          m->json_bytes + m->ahead->json.len > PUSH_BUNDLE_BYTES))
-        return 0;
+        return FOUND_NONE;
     *j = m->ahead;
     m->ahead = NULL;
     m->json_bytes += (*j)->json.len;
     m->n++;
-    return 1;
+    return FOUND_ONE;
 }
 
 static void begin_bundle(struct bundle_maker *m)
@@ -184,10 +186,10 @@ static int fill_window(struct bundle_maker *m, struct bundle_window *w,
 {
     w->n = w->bytes = 0;
     while (w->n < WINDOW_JOBS && w->bytes < WINDOW_BYTES) {
-        int rc = take_job(m, &w->job[w->n], err);
+        enum found found = take_job(m, &w->job[w->n], err);
 
-        if (rc <= 0)
-            return rc;
+        if (found != FOUND_ONE)
+            return found == FOUND_FAILED ? -1 : 0;
         w->bytes += w->job[w->n++]->json.len;
     }
     return 0;
@@ -430,46 +432,51 @@ out:
     return rc;
 }
 
-int bundle_maker_next(struct bundle_maker *m, const char *batch_path,
-                      size_t number, struct err *err)
+enum found bundle_maker_next(struct bundle_maker *m, const char *batch_path,
+                             size_t number, struct err *err)
 {
     char *items = push_path_of(batch_path, "bundle", number, "items");
     char *index = push_path_of(batch_path, "bundle", number, "jsonl");
     char *head = push_path_of(batch_path, "bundle", number, "head");
     size_t n = 0;
-    int rc = -1;
+    enum found found = FOUND_FAILED;
 
     begin_bundle(m);
     if (file_exists(head)) {
         if (!m->ahead)
-            rc = count_items(head, &n, err) ||
-                 results_skip(m->results, n, err) ? -1 : 1;
+            found = count_items(head, &n, err) ||
+                    results_skip(m->results, n, err) ? FOUND_FAILED : FOUND_ONE;
         else
             err_set(err, ERR_INPUT, "\"%s\" is there and the one before is"
                     " not", head);
     } else if (look_ahead(m, err) == 0) {
-        rc = !m->ahead ? 0 : write_bundle(m, items, index, head, err) ? -1 : 1;
+        if (!m->ahead)
+            found = FOUND_NONE;
+        else if (write_bundle(m, items, index, head, err) == 0)
+            found = FOUND_ONE;
     }
     free(items);
     free(index);
     free(head);
-    return rc;
+    return found;
 }
 
-int bundle_maker_measure(struct bundle_maker *m, uint64_t *size,
-                         struct err *err)
+enum found bundle_maker_measure(struct bundle_maker *m, uint64_t *size,
+                                struct err *err)
 {
     struct job *j;
-    int rc;
+    enum found found;
 
     begin_bundle(m);
     *size = ITEM_FIXED + 128 + 32; /* the outer tags are about so long */
-    while ((rc = take_job(m, &j, err)) == 1) {
+    while ((found = take_job(m, &j, err)) == FOUND_ONE) {
         *size += 64 + ITEM_FIXED + j->json.len;
         for (int i = 0; i < PUBLISHED_TAGS; i++)
             *size += strlen(j->tags.tag[i].name) +
                      strlen(j->tags.tag[i].value) + 2;
         job_free(j);
     }
-    return rc < 0 ? -1 : m->n > 0;
+    if (found == FOUND_FAILED)
+        return FOUND_FAILED;
+    return m->n > 0 ? FOUND_ONE : FOUND_NONE;
 }

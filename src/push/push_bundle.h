@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/found.h"
 #include "push/push_plan.h"
 
 struct bundle_maker;
@@ -21,14 +22,14 @@ struct bundle_maker *bundle_maker_new(struct results *r,
                                       const struct push_signing *o);
 void bundle_maker_free(struct bundle_maker *m);
 
-/* Make bundle `number` of BATCH/push, or pass over its results if it is there:
- * 1, 0 if there are no results left, -1. */
-int bundle_maker_next(struct bundle_maker *m, const char *batch_path,
-                      size_t number, struct err *err);
+/* Make bundle `number` of BATCH/push, or pass over its results if it is there;
+ * FOUND_NONE if there are no results left. */
+enum found bundle_maker_next(struct bundle_maker *m, const char *batch_path,
+                             size_t number, struct err *err);
 
-/* The size that it would have: 1 and *size, 0 at the end, -1. */
-int bundle_maker_measure(struct bundle_maker *m, uint64_t *size,
-                         struct err *err);
+/* The size that it would have. */
+enum found bundle_maker_measure(struct bundle_maker *m, uint64_t *size,
+                                struct err *err);
 
 /* The index of all `n` bundles in one file, written whole: items.jsonl, lines
  * {"request","choice","item","bundle","offset","size"} in the order of the

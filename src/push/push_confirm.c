@@ -21,6 +21,7 @@
 #include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/settings.h"
@@ -199,18 +200,19 @@ static int ask_about_all(struct push *p, const struct batch *b,
 {
     struct depth d = { .asked = false };
     struct push_upload u;
-    int rc = 0;
+    enum found found = FOUND_NONE;
+    int rc;
 
     *state = PUSH_CONFIRMED;
     for (size_t i = 0; *state != PUSH_WAITING &&
-         (rc = push_upload_get(&u, b->path, plan, n_parts, i, err)) == 1;
-         i++) {
+         (found = push_upload_get(&u, b->path, plan, n_parts, i, err)) ==
+             FOUND_ONE; i++) {
         rc = ask_about(p, b, &u, &d, state, err);
         push_upload_clear(&u);
         if (rc)
             return -1;
     }
-    return rc < 0 ? -1 : 0;
+    return found == FOUND_FAILED ? -1 : 0;
 }
 
 /* ---- reading back -------------------------------------------------------- */
@@ -252,44 +254,53 @@ static int find_upload(struct push_upload *u, const char *batch_path,
                        const struct push_plan *plan, size_t n_parts,
                        struct id id, struct err *err)
 {
-    int rc;
+    enum found found;
 
-    for (size_t i = 0; (rc = push_upload_get(u, batch_path, plan, n_parts, i,
-                                             err)) == 1; i++) {
+    for (size_t i = 0; (found = push_upload_get(u, batch_path, plan, n_parts,
+                                                i, err)) == FOUND_ONE; i++) {
         if (id_equal(u->id, id))
             return 0;
         push_upload_clear(u);
     }
-    return rc ? -1 : err_set(err, ERR_INPUT, "items.jsonl names a bundle"
-                             " that is not in \"%s\"", batch_path);
+    if (found == FOUND_FAILED)
+        return -1;
+    return err_set(err, ERR_INPUT, "items.jsonl names a bundle that is not in"
+                   " \"%s\"", batch_path);
 }
 
-/* A result drawn at random: 1, 0 if there is none, -1. */
-static int draw(const char *batch_path, struct push_index_line *l,
-                struct err *err)
+/* Draw a result at random. */
+static enum found draw(const char *batch_path, struct push_index_line *l,
+                       struct err *err)
 {
     struct push_index *x = NULL;
     uint64_t at;
-    int rc = -1;
+    enum found found = FOUND_FAILED;
 
     if (push_index_open(&x, batch_path, err))
-        return -1;
+        return FOUND_FAILED;
     if (key_random(&at, sizeof(at), err) == 0 &&
         push_index_seek(x, at >> 1, err) == 0)
-        rc = push_index_next(x, l, err);
+        found = push_index_next(x, l, err);
     push_index_close(x);
-    return rc;
+    return found;
 }
 
-/* Read one back.  1: no other gateway has it (yet), with why in err. */
-static int read_back(struct push *p, const struct push_index_line *l,
-                     const struct push_upload *u, struct err *err)
+enum read_end {
+    READ_FAILED = -1,
+    READ_SAME,
+    READ_NOT_YET /* no other gateway has it (yet); err says why */
+};
+
+/* Read one back. */
+static enum read_end read_back(struct push *p, const struct push_index_line *l,
+                               const struct push_upload *u, struct err *err)
 {
     size_t skip = gateways_count(p->gateways) > 1 ? 1 : 0;
     struct gateway_place place = { .at = l->offset, .size = l->size };
     struct err own = ERR_INIT;
     struct buf raw, kept;
     struct item it;
+    bool not_yet;
     int rc;
 
     err = err_or(err, &own);
@@ -297,8 +308,7 @@ static int read_back(struct push *p, const struct push_index_line *l,
     buf_init(&raw, ITEM_BYTES);
     buf_init(&kept, ITEM_BYTES);
     rc = gateway_item_at(p->gateways, l->item, &place, skip, &raw, &it, err);
-    if (rc && err->code == ERR_RETRY)
-        rc = 1;
+    not_yet = rc && err->code == ERR_RETRY;
     if (rc == 0)
         rc = read_kept(u, l, &kept, err);
     if (rc == 0 && (raw.len != kept.len ||
@@ -307,7 +317,9 @@ static int read_back(struct push *p, const struct push_index_line *l,
                      " than were signed");
     buf_clear(&raw);
     buf_clear(&kept);
-    return rc;
+    if (not_yet)
+        return READ_NOT_YET;
+    return rc ? READ_FAILED : READ_SAME;
 }
 
 static int read_one_back(struct push *p, const struct batch *b,
@@ -317,17 +329,18 @@ static int read_one_back(struct push *p, const struct batch *b,
     struct push_index_line l;
     struct push_upload u;
     struct err why = ERR_INIT;
-    int rc = draw(b->path, &l, err);
+    enum found found = draw(b->path, &l, err);
+    enum read_end end;
+    int rc;
 
-    if (rc <= 0)
-        return rc;
+    if (found != FOUND_ONE)
+        return found == FOUND_FAILED ? -1 : 0;
     if (open_gateways(p, err) ||
         find_upload(&u, b->path, plan, n_parts, l.bundle, err))
         return -1;
-    rc = read_back(p, &l, &u, &why);
-    if (rc < 0)
-        err_copy(err, &why);
-    if (rc == 1) {
+    end = read_back(p, &l, &u, &why);
+    rc = end == READ_FAILED ? err_copy(err, &why) : 0;
+    if (end == READ_NOT_YET) {
         *state = PUSH_WAITING;
         push_note(p, false, "permanent, but not to be read back yet: %s",
                   why.text);
@@ -377,6 +390,7 @@ int push_confirm(struct push *p, const struct batch *b,
 {
     struct seal_info seal;
     struct push_plan plan;
+    enum found found;
     int rc;
 
     *state = PUSH_CONFIRMED;
@@ -384,10 +398,11 @@ int push_confirm(struct push *p, const struct batch *b,
         remove_bundles(b->path);
         return 0;
     }
-    rc = push_plan_read(&plan, b->path, err);
-    if (rc < 0 || (rc == 0 && set_confirmed(b->path, err)))
+    found = push_plan_read(&plan, b->path, err);
+    if (found == FOUND_FAILED ||
+        (found == FOUND_NONE && set_confirmed(b->path, err)))
         return -1;
-    if (rc == 0)
+    if (found == FOUND_NONE)
         return 0; /* it had no result */
     if (push_open_send(p, err) || seal_info_read(&seal, b->path, err))
         return -1;

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/json.h"
 #include "base/json_write.h"
 #include "base/mem.h"
@@ -93,15 +94,15 @@ int push_index_parse(struct push_index_line *l, const char *text, size_t n,
     return rc;
 }
 
-int push_index_next(struct push_index *x, struct push_index_line *l,
-                    struct err *err)
+enum found push_index_next(struct push_index *x, struct push_index_line *l,
+                           struct err *err)
 {
     char line[LINE_MAX_BYTES];
     size_t n;
 
     if (!fgets(line, sizeof(line), x->f)) {
         if (!ferror(x->f))
-            return 0;
+            return FOUND_NONE;
         return err_errno(err, ERR_RETRY, "cannot read \"%s\"", x->path);
     }
     n = strlen(line);
@@ -110,7 +111,7 @@ int push_index_next(struct push_index *x, struct push_index_line *l,
                        " its end", x->path);
     if (push_index_parse(l, line, n - 1, err))
         return err_prefix(err, "\"%s\"", x->path);
-    return 1;
+    return FOUND_ONE;
 }
 
 int push_index_seek(struct push_index *x, uint64_t at, struct err *err)

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/found.h"
 #include "base/id.h"
 
 struct buf;
@@ -25,9 +26,9 @@ int push_index_open(struct push_index **out, const char *batch_path,
                     struct err *err);
 void push_index_close(struct push_index *x);
 
-/* The next line: 1, 0 at the end, -1. */
-int push_index_next(struct push_index *x, struct push_index_line *l,
-                    struct err *err);
+/* The next line. */
+enum found push_index_next(struct push_index *x, struct push_index_line *l,
+                           struct err *err);
 
 /* Go on with the line that `at` (any number) falls into, modulo the size of
  * the file; from the start if it is empty. */

@@ -18,6 +18,7 @@
 #include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "proof/statement.h"
@@ -212,11 +213,12 @@ static int make_bundles(const char *batch_path, struct results *r,
 {
     struct bundle_maker *m = bundle_maker_new(r, plan, o);
     size_t n = 0;
-    int rc;
+    enum found found;
+    int rc = -1;
 
-    while ((rc = bundle_maker_next(m, batch_path, n, err)) == 1)
+    while ((found = bundle_maker_next(m, batch_path, n, err)) == FOUND_ONE)
         n++;
-    if (rc == 0)
+    if (found == FOUND_NONE)
         rc = bundle_index_join(batch_path, n, err);
     bundle_maker_free(m);
     return rc;
@@ -269,12 +271,13 @@ int push_items_measure(const char *batch_path, struct results *r,
     size_t n_parts = results_seal(r)->n_parts;
     uint64_t size;
     char name[32];
-    int rc;
+    enum found found;
+    int rc = 0;
 
-    for (size_t n = 0; (rc = bundle_maker_measure(m, &size, err)) == 1; n++) {
+    for (size_t n = 0; rc == 0 && (found = bundle_maker_measure(
+                                       m, &size, err)) != FOUND_NONE; n++) {
         snprintf(name, sizeof(name), "bundle-%04zu", n);
-        if ((rc = each(self, name, size, err)) != 0)
-            break;
+        rc = found == FOUND_FAILED ? -1 : each(self, name, size, err);
     }
     bundle_maker_free(m);
     for (size_t i = 0; rc == 0 && !plan->hashes && i < n_parts; i++)
@@ -329,9 +332,9 @@ static size_t count_bundles(const char *batch_path)
     return n;
 }
 
-int push_upload_get(struct push_upload *u, const char *batch_path,
-                    const struct push_plan *plan, size_t n_parts,
-                    size_t number, struct err *err)
+enum found push_upload_get(struct push_upload *u, const char *batch_path,
+                           const struct push_plan *plan, size_t n_parts,
+                           size_t number, struct err *err)
 {
     size_t parts = plan->hashes ? 0 : n_parts;
     char *data = NULL, *head;
@@ -345,7 +348,7 @@ int push_upload_get(struct push_upload *u, const char *batch_path,
         size_t k = number - count_bundles(batch_path);
 
         if (k > 2 * parts)
-            return 0;
+            return FOUND_NONE;
         if (k == 2 * parts) {
             u->name = xstrdup("statement");
         } else {
@@ -358,5 +361,5 @@ int push_upload_get(struct push_upload *u, const char *batch_path,
     free(head);
     if (rc)
         push_upload_clear(u);
-    return rc ? -1 : 1;
+    return rc ? FOUND_FAILED : FOUND_ONE;
 }

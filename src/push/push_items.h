@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/found.h"
 #include "base/id.h"
 #include "push/push_plan.h"
 
@@ -56,11 +57,11 @@ struct push_upload {
 };
 void push_upload_clear(struct push_upload *u);
 
-/* All uploads of a batch in the order in which they go, by number: 1 and *u,
- * 0 past the last, -1. */
-int push_upload_get(struct push_upload *u, const char *batch_path,
-                    const struct push_plan *plan, size_t n_parts,
-                    size_t number, struct err *err);
+/* All uploads of a batch in the order in which they go, by number;
+ * FOUND_NONE past the last. */
+enum found push_upload_get(struct push_upload *u, const char *batch_path,
+                           const struct push_plan *plan, size_t n_parts,
+                           size_t number, struct err *err);
 
 /* The statement's record as it was signed, and the id of its item. */
 int push_statement(const char *batch_path, unsigned char record[208],

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/json_write.h"
@@ -68,20 +69,21 @@ static int parse_plan(struct push_plan *plan, const struct buf *text,
     return rc;
 }
 
-int push_plan_read(struct push_plan *plan, const char *batch_path,
-                   struct err *err)
+enum found push_plan_read(struct push_plan *plan, const char *batch_path,
+                          struct err *err)
 {
     char *path = push_path(batch_path, "plan.json");
     struct buf text;
-    int rc = 0;
+    enum found found = FOUND_NONE;
 
     buf_init(&text, PLAN_MAX);
     if (file_exists(path))
-        rc = file_read(&text, path, err) || parse_plan(plan, &text, path, err)
-                 ? -1 : 1;
+        found = file_read(&text, path, err) ||
+                        parse_plan(plan, &text, path, err)
+                    ? FOUND_FAILED : FOUND_ONE;
     buf_clear(&text);
     free(path);
-    return rc;
+    return found;
 }
 
 static int write_plan(const struct push_plan *plan, const char *batch_path,
@@ -111,11 +113,11 @@ int push_plan_settle(struct push_plan *plan, const char *batch_path,
                      struct err *err)
 {
     struct push_plan old;
-    int rc = push_plan_read(&old, batch_path, err);
+    enum found found = push_plan_read(&old, batch_path, err);
 
-    if (rc < 0)
+    if (found == FOUND_FAILED)
         return -1;
-    if (rc == 0)
+    if (found == FOUND_NONE)
         return write_plan(plan, batch_path, err);
     if (!id_equal(old.node, plan->node))
         return err_set(err, ERR_INPUT,

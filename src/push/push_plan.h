@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "base/caller.h"
+#include "base/found.h"
 #include "base/id.h"
 
 struct err;
@@ -37,9 +38,9 @@ struct push_plan {
  * if another wallet or another way to publish began. */
 int push_plan_settle(struct push_plan *plan, const char *batch_path,
                      struct err *err);
-/* 1 read, 0 this batch was never pushed, -1. */
-int push_plan_read(struct push_plan *plan, const char *batch_path,
-                   struct err *err);
+/* FOUND_NONE if this batch was never pushed. */
+enum found push_plan_read(struct push_plan *plan, const char *batch_path,
+                          struct err *err);
 
 struct push_signing {
     const struct key *key;

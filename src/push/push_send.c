@@ -21,6 +21,7 @@
 #include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/settings.h"
@@ -45,16 +46,16 @@ struct push_send {
 
 /* ---- who signs ----------------------------------------------------------- */
 
-/* The line of this bundler in SPOOL/bundler-key: 1, 0, -1. */
-static int find_pin(const char *path, const char *url, struct buf *text,
-                    struct id *pin, struct err *err)
+/* Find the line of this bundler in SPOOL/bundler-key. */
+static enum found find_pin(const char *path, const char *url, struct buf *text,
+                           struct id *pin, struct err *err)
 {
     size_t n = strlen(url);
 
     if (!file_exists(path))
-        return 0;
+        return FOUND_NONE;
     if (file_read(text, path, err))
-        return -1;
+        return FOUND_FAILED;
     for (char *line = text->data, *end; line && *line; line = end) {
         end = strchr(line, '\n');
         if (strncmp(line, url, n) != 0 || line[n] != ' ') {
@@ -66,32 +67,33 @@ static int find_pin(const char *path, const char *url, struct buf *text,
         if (id_parse(pin, line + n + 1))
             return err_set(err, ERR_INPUT, "\"%s\": no address after %s",
                            path, url);
-        return 1;
+        return FOUND_ONE;
     }
-    return 0;
+    return FOUND_NONE;
 }
 
-int push_signer_check(const struct settings *s, const char *spool_dir,
-                      const char *url, struct id signer, struct err *err)
+enum found push_signer_check(const struct settings *s, const char *spool_dir,
+                             const char *url, struct id signer,
+                             struct err *err)
 {
     const char *set = settings_text(s, "bundler-key");
     char *path = file_join(spool_dir, "bundler-key");
     struct id pin;
     struct buf text;
-    int rc;
+    enum found found;
 
     buf_init(&text, PINS_MAX);
     if (*set)
-        rc = id_parse(&pin, set) == 0
-                 ? 1
+        found = id_parse(&pin, set) == 0
+                 ? FOUND_ONE
                  : err_set(err, ERR_INPUT,
                            "bundler-key = \"%s\": an address of"
                            " 43 characters expected",
                            set);
     else
-        rc = find_pin(path, url, &text, &pin, err);
-    if (rc == 1 && !id_equal(pin, signer)) {
-        rc = err_set(err, ERR_INPUT,
+        found = find_pin(path, url, &text, &pin, err);
+    if (found == FOUND_ONE && !id_equal(pin, signer)) {
+        found = err_set(err, ERR_INPUT,
                      "%s says that %s signs its receipts, and"
                      " it was %s: nothing is handed over; if that is right,"
                      " %s",
@@ -101,7 +103,7 @@ int push_signer_check(const struct settings *s, const char *spool_dir,
     }
     buf_clear(&text);
     free(path);
-    return rc;
+    return found;
 }
 
 /* Put the signer of this bundler, which has none yet, after the others. */
@@ -134,10 +136,13 @@ static int pin_first(struct push_send *p, struct err *err)
 static int check_signer(struct push_send *p, const struct settings *s,
                         struct err *err)
 {
-    int rc = push_signer_check(s, p->spool_dir, bundler_url(p->bundler),
-                               p->info.signer, err);
+    enum found found = push_signer_check(s, p->spool_dir,
+                                         bundler_url(p->bundler),
+                                         p->info.signer, err);
 
-    return rc == 0 ? pin_first(p, err) : rc < 0 ? -1 : 0;
+    if (found == FOUND_NONE)
+        return pin_first(p, err);
+    return found == FOUND_FAILED ? -1 : 0;
 }
 
 int push_send_new(struct push_send **out, const struct settings *s,
@@ -254,13 +259,14 @@ static int note_price(struct push_send *p, const struct costs *c, struct id id,
                       uint64_t price, struct err *err)
 {
     uint64_t was = 0;
-    int rc = ledger_ask(c->batch, id, price, p->max_winc, &was, err);
+    enum ledger_end end = ledger_ask(c->batch, id, price, p->max_winc, &was,
+                                     err);
 
-    if (rc)
-        return rc < 0 ? -1 : over_batch(p, price, was, err);
-    rc = ledger_day_ask(c->day, id, price, p->max_winc_day, &was, err);
-    if (rc <= 0)
-        return rc;
+    if (end != LEDGER_NOTED)
+        return end == LEDGER_FAILED ? -1 : over_batch(p, price, was, err);
+    end = ledger_day_ask(c->day, id, price, p->max_winc_day, &was, err);
+    if (end != LEDGER_OVER)
+        return end == LEDGER_FAILED ? -1 : 0;
     if (ledger_paid(c->batch, id, 0, err))
         return -1;
     return over_day(p, price, was, err);

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/found.h"
 #include "base/id.h"
 
 struct bundler;
@@ -34,10 +35,11 @@ void push_send_free(struct push_send *p);
 struct bundler *push_send_bundler(struct push_send *p);
 
 /* Is `signer` the one that must sign the receipts of the bundler at `url`: by
- * the setting bundler-key, else by what SPOOL/bundler-key has?  1 yes, 0 none
- * is pinned yet, -1: another is, with the remedy. */
-int push_signer_check(const struct settings *s, const char *spool_dir,
-                      const char *url, struct id signer, struct err *err);
+ * the setting bundler-key, else by what SPOOL/bundler-key has?  FOUND_NONE if
+ * none is pinned yet, FOUND_FAILED also if another is, with the remedy. */
+enum found push_signer_check(const struct settings *s, const char *spool_dir,
+                             const char *url, struct id signer,
+                             struct err *err);
 
 /* What n bytes cost now: 0 below the bundler's free limit. */
 int push_send_price(struct push_send *p, uint64_t n, uint64_t *winc,
