@@ -17,6 +17,7 @@
 #include "arweave/gateway.h"
 #include "arweave/key.h"
 #include "base/buf.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/program.h"
 #include "base/settings.h"
@@ -142,7 +143,7 @@ static void test_batch(void)
            !info.is_file_of_ao && info.n_requests == 25 &&
            id_equal(info.process, client.process),
        "in todo, from AO");
-    ok(lease_read(&l, b.path, &err) == 1 && l.ttl_s == 600 &&
+    ok(lease_read(&l, b.path, &err) == FOUND_ONE && l.ttl_s == 600 &&
        l.until_ms == 1800000000000 && lease_left_s(&l) > 500,
        "with its lease");
     text = read_file(b.path, "requests.jsonl");
@@ -154,7 +155,7 @@ static void test_batch(void)
               "\"top_k\":0}}}\n") == text, "its first line");
     free(text);
     ok(lease_renew(&client, b.path, b.id, 900, &err) == LEASE_KEPT &&
-       lease_read(&l, b.path, &err) == 1 && l.ttl_s == 900, "renewed");
+       lease_read(&l, b.path, &err) == FOUND_ONE && l.ttl_s == 900, "renewed");
     batch_clear(&b);
     ok(pull_batch(&p, &b, &n, &err) == PULL_NONE,
        "then nothing waits %s", err.text);
@@ -195,7 +196,7 @@ static void test_release(void)
            released == 4 &&
        pretend_request[0].blames == 0, "then all the others");
     ok(lease_renew(&client, b.path, b.id, 600, &err) == LEASE_OVER &&
-       lease_read(&l, b.path, &err) == 1 && l.ttl_s == 0 &&
+       lease_read(&l, b.path, &err) == FOUND_ONE && l.ttl_s == 0 &&
        lease_left_s(&l) == 0, "nothing of it is leased any more, it is kept");
     batch_clear(&b);
     spool_close(s);

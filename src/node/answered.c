@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/mem.h"
 #include "dispute/execution.h"
 #include "dispute/judge.h"
@@ -163,7 +164,7 @@ static int find_line(struct answered *a, const char *path,
         results_count(r) == of->count) {
         a->file = xcalloc(1, sizeof(*a->file));
         a->file->x.of = *of;
-        while ((rc = results_next(r, &row, err)) > 0 &&
+        while ((rc = results_next(r, &row, err)) == FOUND_ONE &&
                (rc = take_row(a, &row, of, err)) == 0)
             ;
     }

@@ -13,6 +13,7 @@
 #include "ao/ao.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "node/answered.h"
 #include "node/disputes.h"
 #include "proof/digest.h"
@@ -21,21 +22,21 @@
 #include "queue/pull_answer.h"
 #include "queue/pull_line.h"
 
-/* The line of a file in what a Pull was answered with: 1, 0 there is none. */
-static int find_line(struct pull_line *l, const struct ao_result *r)
+/* Find the line of a file in what a Pull was answered with. */
+static bool find_line(struct pull_line *l, const struct ao_result *r)
 {
     for (size_t i = 0; i < r->n_out; i++) {
         const char *action = ao_out_tag(&r->out[i], "Action");
         const char *at = r->out[i].data;
 
         if (!action || strcmp(action, "Pull-Response") != 0 ||
-            pull_next_line(l, &at, NULL) <= 0)
+            pull_next_line(l, &at, NULL) != FOUND_ONE)
             continue;
         if (l->ask.form == ASK_BATCH)
-            return 1;
+            return true;
         pull_line_clear(l);
     }
-    return 0;
+    return false;
 }
 
 static int take_file(struct asked *a, const struct pull_line *l,

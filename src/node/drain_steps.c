@@ -309,7 +309,7 @@ static void renew(struct drain *d, struct batch *b,
     bool gone;
     enum lease_end end;
 
-    if (!info->from_ao || lease_read(&l, b->path, &err) != 1 ||
+    if (!info->from_ao || lease_read(&l, b->path, &err) != FOUND_ONE ||
         l.ttl_s == 0 || /* its end was reported already */
         lease_left_s(&l) > l.ttl_s / 2)
         return;

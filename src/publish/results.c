@@ -228,12 +228,12 @@ static int place(const struct results *r, struct results_row *row,
     return 0;
 }
 
-int results_next(struct results *r, struct results_row *row,
-                 struct err *err)
+enum found results_next(struct results *r, struct results_row *row,
+                        struct err *err)
 {
-    int rc = rows_next(r->rows, err);
+    enum found rc = rows_next(r->rows, err);
 
-    if (rc <= 0)
+    if (rc != FOUND_ONE)
         return rc;
     if (checkpoint_row(rows_part(r->rows), rows_number(r->rows), &row->row,
                        err) ||
@@ -241,7 +241,7 @@ int results_next(struct results *r, struct results_row *row,
         return err_prefix(err, "part %zu in \"%s\", row %" PRIu64 " (apus"
                           " verify tells more)", rows_part_number(r->rows),
                           r->batch_path, rows_number(r->rows) + 1);
-    return 1;
+    return FOUND_ONE;
 }
 
 int results_skip(struct results *r, size_t n, struct err *err)

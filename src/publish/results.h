@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/found.h"
 #include "base/id.h"
 #include "proof/merkle_path.h"
 #include "spool/spool.h"
@@ -43,9 +44,9 @@ const struct id *results_root(const struct results *r);
  * checkpoint.json. */
 int results_check_files(const struct results *r, struct err *err);
 
-/* The next row, its commitments checked: 1, 0 at the end, -1. */
-int results_next(struct results *r, struct results_row *row,
-                 struct err *err);
+/* The next row, its commitments checked. */
+enum found results_next(struct results *r, struct results_row *row,
+                        struct err *err);
 /* Pass over n rows. */
 int results_skip(struct results *r, size_t n, struct err *err);
 void results_rewind(struct results *r);

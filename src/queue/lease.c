@@ -14,6 +14,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/json_write.h"
 #include "base/mem.h"
@@ -51,17 +52,18 @@ int lease_parse(struct lease *l, const char *text, size_t n, struct err *err)
     return 0;
 }
 
-int lease_read(struct lease *l, const char *batch_path, struct err *err)
+enum found lease_read(struct lease *l, const char *batch_path, struct err *err)
 {
     struct buf text;
-    int rc;
+    enum found found;
 
     buf_init(&text, NUMBERS_FILE_MAX);
-    rc = batch_file_read(&text, batch_path, "lease", err);
-    if (rc == 1 && lease_parse(l, text.data ? text.data : "", text.len, err))
-        rc = err_prefix(err, "\"%s/lease\"", batch_path);
+    found = batch_file_read(&text, batch_path, "lease", err);
+    if (found == FOUND_ONE &&
+        lease_parse(l, text.data ? text.data : "", text.len, err))
+        found = err_prefix(err, "\"%s/lease\"", batch_path);
     buf_clear(&text);
-    return rc;
+    return found;
 }
 
 uint64_t lease_left_s(const struct lease *l)

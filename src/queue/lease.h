@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/found.h"
 #include "base/id.h"
 
 struct buf;
@@ -27,10 +28,10 @@ struct lease {
     int64_t taken_s;
 };
 
-/* Write it as from now on, read it: 1, 0 there is none, -1. */
+/* Write it as from now on, read it. */
 int lease_write(const char *batch_path, uint64_t until_ms, uint64_t ttl_s,
                 struct err *err);
-int lease_read(struct lease *l, const char *batch_path, struct err *err);
+enum found lease_read(struct lease *l, const char *batch_path, struct err *err);
 
 /* Seconds that are left by this machine's clock; 0 if it is over. */
 uint64_t lease_left_s(const struct lease *l);

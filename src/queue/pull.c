@@ -158,19 +158,21 @@ static enum received ask_pull(struct pulling *x, size_t k, bool may_sign,
     enum received received = RECEIVED_NOTHING;
     struct buf item;
     char *name;
-    int rc = k == 0 && !x->b.path ? 0 : pulling_answer(x, k, r, out, err);
+    enum found found = FOUND_NONE;
 
-    if (rc)
-        return rc > 0 ? RECEIVED_LINES : RECEIVED_LATER;
+    if (k > 0 || x->b.path)
+        found = pulling_answer(x, k, r, out, err);
+    if (found != FOUND_NONE)
+        return found == FOUND_ONE ? RECEIVED_LINES : RECEIVED_LATER;
     buf_init(&item, ITEM_MAX);
     name = pulling_wire(k, "item");
     if (x->b.path)
-        rc = batch_file_read(&item, x->b.path, name, err);
-    if (rc == 0 && may_sign)
-        rc = keep_pull(x, k, &item, err) ? -1 : 1;
-    if (rc < 0)
+        found = batch_file_read(&item, x->b.path, name, err);
+    if (found == FOUND_NONE && may_sign)
+        found = keep_pull(x, k, &item, err) ? FOUND_FAILED : FOUND_ONE;
+    if (found == FOUND_FAILED)
         received = RECEIVED_LATER;
-    else if (rc > 0)
+    else if (found == FOUND_ONE)
         received = receive(x, k, &item, r, out, err);
     free(name);
     buf_clear(&item);

@@ -10,6 +10,7 @@
 
 #include "base/base64.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/vec.h"
 #include "queue/pull_line.h"
@@ -30,17 +31,18 @@ void pull_answers_clear(struct pull_answers *a)
     memset(a, 0, sizeof(*a));
 }
 
-int pull_next_line(struct pull_line *l, const char **at, struct err *err)
+enum found pull_next_line(struct pull_line *l, const char **at, struct err *err)
 {
     const char *line = *at, *end;
 
     if (!*line)
-        return 0;
+        return FOUND_NONE;
     end = strchr(line, '\n');
     *at = end ? end + 1 : line + strlen(line);
     if (!end)
         end = *at;
-    return pull_line_parse(l, line, (size_t)(end - line), err) ? -1 : 1;
+    return pull_line_parse(l, line, (size_t)(end - line), err) ? FOUND_FAILED
+                                                               : FOUND_ONE;
 }
 
 /* ---- lines --------------------------------------------------------------- */
@@ -105,15 +107,15 @@ static int check_lines(struct pull_answers *a, const char *data, uint64_t max,
                        const struct id *model, size_t n_models, struct err *err)
 {
     size_t n = 0;
-    int rc;
 
     for (;; n++) {
         struct pull_line l;
+        enum found found = pull_next_line(&l, &data, err);
+        int rc = -1;
 
-        rc = pull_next_line(&l, &data, err);
-        if (rc == 0)
+        if (found == FOUND_NONE)
             break;
-        if (rc > 0) {
+        if (found == FOUND_ONE) {
             rc = n < max ? check_line(a, &l, model, n_models, err)
                          : err_set(err, ERR_INPUT, "more lines than were"
                                    " asked for");

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/found.h"
 #include "base/id.h"
 
 struct ao_out;
@@ -35,8 +36,9 @@ int pull_answers_add(struct pull_answers *a, const struct ao_out *o,
                      uint64_t max, const struct id *model, size_t n_models,
                      struct err *err);
 
-/* Walk over the lines of an answer: *at begins at its Data and advances; 1
- * and *l (to be cleared), 0 at the end, -1. */
-int pull_next_line(struct pull_line *l, const char **at, struct err *err);
+/* Walk over the lines of an answer: *at begins at its Data and advances.
+ * *l is to be cleared. */
+enum found pull_next_line(struct pull_line *l, const char **at,
+                          struct err *err);
 
 #endif

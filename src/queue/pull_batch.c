@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/plural.h"
@@ -62,28 +63,29 @@ char *pulling_wire(size_t k, const char *suffix)
     return xasprintf("wire/%04zu.%s", k, suffix);
 }
 
-int pulling_answer(const struct pulling *x, size_t k, struct ao_result *r,
-                   const struct ao_out **out, struct err *err)
+enum found pulling_answer(const struct pulling *x, size_t k,
+                          struct ao_result *r, const struct ao_out **out,
+                          struct err *err)
 {
     char *name = pulling_wire(k, "answer");
     struct buf text;
-    int rc;
+    enum found found;
 
     buf_init(&text, AO_MAX_KEPT);
-    rc = batch_file_read(&text, x->b.path, name, err);
-    if (rc > 0 && ao_result_parse(r, text.data ? text.data : "", text.len,
-                                  err))
-        rc = err_prefix(err, "\"%s/%s\"", x->b.path, name);
-    if (rc > 0 && r->n_out != 1) {
-        rc = err_set(err, ERR_INPUT, "\"%s/%s\" is not an answer", x->b.path,
-                     name);
+    found = batch_file_read(&text, x->b.path, name, err);
+    if (found == FOUND_ONE &&
+        ao_result_parse(r, text.data ? text.data : "", text.len, err))
+        found = err_prefix(err, "\"%s/%s\"", x->b.path, name);
+    if (found == FOUND_ONE && r->n_out != 1) {
+        found = err_set(err, ERR_INPUT, "\"%s/%s\" is not an answer",
+                        x->b.path, name);
         ao_result_clear(r);
     }
-    if (rc > 0)
+    if (found == FOUND_ONE)
         *out = &r->out[0];
     buf_clear(&text);
     free(name);
-    return rc;
+    return found;
 }
 
 /* What came of a request's own bytes is its fault. */
@@ -165,11 +167,14 @@ static int put_answer(struct pulling *x, struct file_out *f, size_t k,
     struct ao_result r = { .root = NULL };
     const struct ao_out *out = NULL;
     const char *at;
-    int rc = pulling_answer(x, k, &r, &out, err);
+    enum found found = pulling_answer(x, k, &r, &out, err);
+    int rc = 0;
 
-    if (rc <= 0)
-        return rc ? -1 : err_set(err, ERR_RETRY, "an answer in \"%s/wire\" is"
-                                 " gone", x->b.path);
+    if (found == FOUND_FAILED)
+        return -1;
+    if (found == FOUND_NONE)
+        return err_set(err, ERR_RETRY, "an answer in \"%s/wire\" is gone",
+                       x->b.path);
     at = out->data;
     for (;;) {
         struct pull_line l;
@@ -179,9 +184,11 @@ static int put_answer(struct pulling *x, struct file_out *f, size_t k,
                          " kept, run it again");
             break;
         }
-        rc = pull_next_line(&l, &at, err);
-        if (rc <= 0)
+        found = pull_next_line(&l, &at, err);
+        if (found != FOUND_ONE) {
+            rc = found == FOUND_FAILED ? -1 : 0;
             break;
+        }
         rc = put_request(x, f, &l, err);
         pull_line_clear(&l);
         if (rc)
@@ -244,17 +251,17 @@ static int the_line(const struct pulling *x, struct pull_line *l,
     struct ao_result r = { .root = NULL };
     const struct ao_out *out = NULL;
     const char *at;
-    int rc = pulling_answer(x, 0, &r, &out, err);
+    enum found found = pulling_answer(x, 0, &r, &out, err);
 
-    if (rc > 0) {
+    if (found == FOUND_ONE) {
         at = out->data;
-        rc = pull_next_line(l, &at, err);
+        found = pull_next_line(l, &at, err);
         ao_result_clear(&r);
     }
-    if (rc == 0)
+    if (found == FOUND_NONE)
         err_set(err, ERR_RETRY, "the answer in \"%s/wire\" is gone",
                 x->b.path);
-    return rc > 0 ? 0 : -1;
+    return found == FOUND_ONE ? 0 : -1;
 }
 
 static int put_file(struct pulling *x, const char *path,

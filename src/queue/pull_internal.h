@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/found.h"
 #include "queue/lease.h"
 #include "queue/pull.h"
 #include "queue/pull_answer.h"
@@ -44,9 +45,10 @@ void pulling_note_release(const struct pulling *x, size_t n,
                           const struct err *why);
 /* "wire/NNNN.suffix"; the caller frees it. */
 char *pulling_wire(size_t k, const char *suffix);
-/* The k-th answer as it was kept: 1, 0 if there is none, -1. */
-int pulling_answer(const struct pulling *x, size_t k, struct ao_result *r,
-                   const struct ao_out **out, struct err *err);
+/* The k-th answer as it was kept. */
+enum found pulling_answer(const struct pulling *x, size_t k,
+                          struct ao_result *r, const struct ao_out **out,
+                          struct err *err);
 
 /* The batch from its answers, to todo; PULL_NONE if nothing of it is left. */
 enum pull_end pulling_finish(struct pulling *x, struct err *err);
