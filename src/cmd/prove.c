@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/opt.h"
@@ -132,23 +133,30 @@ static int find_answer(struct prove *p, struct err *err)
 
 /* ---- the way to the place ------------------------------------------------ */
 
-/* One move; 1 when the place is reached. */
-static int move(const struct prove *p, struct judge *g, struct execution *x,
-                struct buf *file, struct err *err)
+enum move_end {
+    MOVE_FAILED = -1,
+    MOVE_MADE,
+    MOVE_ARRIVED /* the place is reached, no move is left */
+};
+
+static enum move_end move(const struct prove *p, struct judge *g,
+                          struct execution *x, struct buf *file,
+                          struct err *err)
 {
     char choice[JUDGE_PICK_MAX + 1];
     struct buf b;
+    enum found found;
     int rc;
 
     if (g->turn == JUDGE_PICKS) {
-        rc = place_pick(choice, &p->place, g, err);
-        if (rc != 1)
-            return rc ? -1 : 1;
+        found = place_pick(choice, &p->place, g, err);
+        if (found != FOUND_ONE)
+            return found == FOUND_FAILED ? MOVE_FAILED : MOVE_ARRIVED;
         if (judge_pick(g, choice, err))
             return err_prefix(err, "\"%s\" of the %s", choice,
                               judge_show_name(g->show));
         dispute_file_put(file, DISPUTE_PICK, choice, strlen(choice));
-        return 0;
+        return MOVE_MADE;
     }
     buf_init(&b, DISPUTE_FILE_MAX);
     if (g->turn == JUDGE_SHOWS)
@@ -162,7 +170,7 @@ static int move(const struct prove *p, struct judge *g, struct execution *x,
                                    ? DISPUTE_PROVE : DISPUTE_SHOW,
                          b.data, b.len);
     buf_clear(&b);
-    return rc ? -1 : 0;
+    return rc ? MOVE_FAILED : MOVE_MADE;
 }
 
 static int walk(const struct prove *p, struct execution *x, struct err *err)
@@ -170,15 +178,16 @@ static int walk(const struct prove *p, struct execution *x, struct err *err)
     struct buf file;
     struct judge g;
     struct id result;
-    int rc = 0;
+    enum move_end end = MOVE_MADE;
+    int rc = -1;
 
     digest(&result, p->answer.result, RECORD_RESULT);
     judge_init(&g, result);
     buf_init(&file, DISPUTE_FILE_MAX);
     dispute_file_begin(&file, result);
-    while (rc == 0 && g.turn != JUDGE_OVER)
-        rc = move(p, &g, x, &file, err);
-    if (rc >= 0)
+    while (end == MOVE_MADE && g.turn != JUDGE_OVER)
+        end = move(p, &g, x, &file, err);
+    if (end != MOVE_FAILED)
         rc = file_write(p->out, file.data, file.len, err);
     if (rc == 0) {
         printf("file\t%s\nbytes\t%zu\nmoves\t%" PRIu32 "\n", p->out, file.len,

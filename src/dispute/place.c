@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/found.h"
 #include "dispute/judge.h"
 
 int place_init(struct place *p, const char *text, struct err *err)
@@ -34,33 +35,33 @@ int place_init(struct place *p, const char *text, struct err *err)
                    "ENTRY/ELEMENT/TERM", text);
 }
 
-/* Divide the number at the start of a word. */
-static int divide_number(char *choice, const char *word, uint64_t times,
-                         uint64_t divisor, struct err *err)
+/* Divide the number at the start of a word, if there is one. */
+static enum found divide_number(char *choice, const char *word, uint64_t times,
+                                uint64_t divisor, struct err *err)
 {
     char *end;
     uint64_t n;
 
     if (!word)
-        return 0;
+        return FOUND_NONE;
     n = strtoull(word, &end, 10);
     if (end == word || n > UINT32_MAX)
         return err_set(err, ERR_INPUT, "\"%s\" in the place: a number "
                        "expected", word);
     snprintf(choice, JUDGE_PICK_MAX + 1, "%" PRIu64, n * times / divisor);
-    return 1;
+    return FOUND_ONE;
 }
 
-static int word(char *choice, const char *text)
+static enum found word(char *choice, const char *text)
 {
     if (text)
         snprintf(choice, JUDGE_PICK_MAX + 1, "%s", text);
-    return text != NULL;
+    return text ? FOUND_ONE : FOUND_NONE;
 }
 
 /* Pick a term of the shown sums. */
-static int pick_sum(char *choice, const char *term, const struct judge *g,
-                    struct err *err)
+static enum found pick_sum(char *choice, const char *term,
+                           const struct judge *g, struct err *err)
 {
     uint32_t first;
     size_t width;
@@ -69,18 +70,18 @@ static int pick_sum(char *choice, const char *term, const struct judge *g,
     judge_n_sums(g, &first, &width);
     if (!term || strcmp(term, "total") == 0 || g->show == SHOW_SUMS)
         return word(choice, term);
-    if (divide_number(choice, term, 1, 1, err) < 0)
-        return -1;
+    if (divide_number(choice, term, 1, 1, err) == FOUND_FAILED)
+        return FOUND_FAILED;
     n = strtoull(term, NULL, 10);
     if (n < first)
         return err_set(err, ERR_INPUT, "term %s: the first is %" PRIu32, term,
                        first);
     snprintf(choice, JUDGE_PICK_MAX + 1, "%" PRIu64, (n - first) / JUDGE_SUMS);
-    return 1;
+    return FOUND_ONE;
 }
 
-int place_pick(char *choice, const struct place *p, const struct judge *g,
-               struct err *err)
+enum found place_pick(char *choice, const struct place *p,
+                      const struct judge *g, struct err *err)
 {
     const char *position = p->word[0], *layer = p->word[1];
     bool embed = layer && strcmp(layer, "embed") == 0;

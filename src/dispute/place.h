@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+#include "base/found.h"
+
 struct err;
 struct judge;
 
@@ -21,10 +23,10 @@ struct place {
 /* Parse a place.  ERR_INPUT if it is malformed. */
 int place_init(struct place *p, const char *text, struct err *err);
 
-/* Write the next pick towards the place, at most JUDGE_PICK_MAX characters, and
- * return 1.  Return 0 if the judge has reached it; -1, ERR_INPUT, if no pick
+/* Write the next pick towards the place, at most JUDGE_PICK_MAX characters.
+ * FOUND_NONE if the judge has reached it; FOUND_FAILED, ERR_INPUT, if no pick
  * leads there. */
-int place_pick(char *choice, const struct place *p, const struct judge *g,
-               struct err *err);
+enum found place_pick(char *choice, const struct place *p,
+                      const struct judge *g, struct err *err);
 
 #endif

@@ -6,6 +6,8 @@
 #ifndef APUS_DISPUTE_PROVER_H
 #define APUS_DISPUTE_PROVER_H
 
+#include "base/found.h"
+
 struct buf;
 struct err;
 struct execution;
@@ -21,9 +23,9 @@ int prover_prove(struct buf *out, struct execution *x, const struct judge *g,
                  struct err *err);
 
 /* Write the challenger's next pick, at most JUDGE_PICK_MAX characters: the
- * first place where the last show differs from its own execution.  Return 1
- * with a pick, 0 if nothing differs, or -1. */
-int prover_pick(char *choice, struct execution *x, const struct judge *g,
-                struct err *err);
+ * first place where the last show differs from its own execution.  FOUND_NONE
+ * if nothing differs. */
+enum found prover_pick(char *choice, struct execution *x, const struct judge *g,
+                       struct err *err);
 
 #endif

@@ -14,12 +14,13 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/mem.h"
 #include "dispute/judge_internal.h"
 #include "dispute/terms.h"
 #include "proof/merkle.h"
 
-__attribute__((format(printf, 2, 3))) static int
+__attribute__((format(printf, 2, 3))) static enum found
 format_choice(char *choice, const char *fmt, ...)
 {
     va_list ap;
@@ -27,7 +28,7 @@ format_choice(char *choice, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(choice, JUDGE_PICK_MAX + 1, fmt, ap);
     va_end(ap);
-    return 1;
+    return FOUND_ONE;
 }
 
 /* Write what this execution would have shown to `own`, and find the first of n
@@ -55,8 +56,8 @@ static size_t first_difference(const unsigned char *a, const unsigned char *b,
 
 /* ---- records, trace, leaf ------------------------------------------------ */
 
-static int pick_record(char *choice, const struct execution *x,
-                       const struct judge *g)
+static enum found pick_record(char *choice, const struct execution *x,
+                              const struct judge *g)
 {
     struct result_record own = g->r;
     struct merkle trace;
@@ -81,18 +82,18 @@ static int pick_record(char *choice, const struct execution *x,
             (last && ends != (g->r.finish == RESULT_EOS)))
             return format_choice(choice, "finish %u", i);
     }
-    return 0;
+    return FOUND_NONE;
 }
 
-static int pick_field(char *choice, const struct execution *x,
-                      const struct judge *g)
+static enum found pick_field(char *choice, const struct execution *x,
+                             const struct judge *g)
 {
     struct trace_leaf own;
     const struct trace_leaf *l = &g->leaf;
 
     if (trace_leaf_unpack(&own, x->leaves + (size_t)l->position *
                                                 TRACE_LEAF_SIZE))
-        return 0;
+        return FOUND_NONE;
     if (own.token != l->token)
         return format_choice(choice, "token");
     if (!id_equal(own.kv, l->kv))
@@ -101,39 +102,40 @@ static int pick_field(char *choice, const struct execution *x,
         return format_choice(choice, "deep");
     if (!id_equal(own.fin, l->fin))
         return format_choice(choice, "fin");
-    return own.next != l->next ? format_choice(choice, "next") : 0;
+    return own.next != l->next ? format_choice(choice, "next") : FOUND_NONE;
 }
 
 /* ---- lists --------------------------------------------------------------- */
 
 /* Pick from the last list, whose elements are numbered from s->first. */
-static int pick_list(char *choice, struct execution *x, const struct judge *g,
-                     const struct shown *s, size_t width, struct err *err)
+static enum found pick_list(char *choice, struct execution *x,
+                            const struct judge *g, const struct shown *s,
+                            size_t width, struct err *err)
 {
     struct buf own;
     size_t i;
 
     if (own_show(&own, x, g, err)) {
         buf_clear(&own);
-        return -1;
+        return FOUND_FAILED;
     }
     i = first_difference((unsigned char *)own.data,
                          (unsigned char *)s->bytes.data, s->n, width);
     buf_clear(&own);
     if (i < s->n)
         return format_choice(choice, "%zu", s->first + i);
-    return 0;
+    return FOUND_NONE;
 }
 
-static int pick_layer(char *choice, struct execution *x, const struct judge *g,
-                      struct err *err)
+static enum found pick_layer(char *choice, struct execution *x,
+                             const struct judge *g, struct err *err)
 {
     size_t n = g->layers.len / DIGEST_SIZE, i;
     struct buf own;
 
     if (own_show(&own, x, g, err)) {
         buf_clear(&own);
-        return -1;
+        return FOUND_FAILED;
     }
     i = first_difference((unsigned char *)own.data,
                          (unsigned char *)g->layers.data, n, DIGEST_SIZE);
@@ -158,23 +160,23 @@ static uint32_t size_of(struct execution *x, const struct judge *g,
 }
 
 /* A maximum and its witness. */
-static int pick_maximum(char *choice, struct execution *x,
-                        const struct judge *g, enum entry e, size_t n)
+static enum found pick_maximum(char *choice, struct execution *x,
+                               const struct judge *g, enum entry e, size_t n)
 {
     uint32_t own = (uint32_t)x->now->scalar[e];
     uint32_t shown = (uint32_t)judge_scalar(g, e);
     uint64_t w = judge_scalar(g, (enum entry)(e + 1));
 
     if (own == shown && w < n && size_of(x, g, e, w) == own)
-        return 0;
+        return FOUND_NONE;
     if ((int32_t)shown < (int32_t)own)
         return format_choice(choice, "%s %u", operators_name(e),
                              (uint32_t)x->now->scalar[e + 1]);
     return format_choice(choice, "%s", operators_name(e));
 }
 
-static int pick_greatest(char *choice, struct execution *x,
-                         const struct judge *g)
+static enum found pick_greatest(char *choice, struct execution *x,
+                                const struct judge *g)
 {
     float own = f32_from((uint32_t)x->now->scalar[ENTRY_MX]);
     uint32_t bits = (uint32_t)judge_scalar(g, ENTRY_MX);
@@ -182,7 +184,7 @@ static int pick_greatest(char *choice, struct execution *x,
     uint32_t mine = (uint32_t)x->now->scalar[ENTRY_WMX];
 
     if (f32_bits(own) == bits && w == mine)
-        return 0;
+        return FOUND_NONE;
     if (w < g->m.n_vocab &&
         f32_bits(
             f32_from(get_u32(x->now->vector[ENTRY_LOGITS] + 4 * (size_t)w)) +
@@ -191,9 +193,9 @@ static int pick_greatest(char *choice, struct execution *x,
     return format_choice(choice, "mx");
 }
 
-static int pick_entry(char *choice, struct execution *x,
-                      const struct judge *g, enum entry e,
-                      const unsigned char *own)
+static enum found pick_entry(char *choice, struct execution *x,
+                             const struct judge *g, enum entry e,
+                             const unsigned char *own)
 {
     bool differs = memcmp(own, judge_root(g, e), operators_bytes(e)) != 0;
 
@@ -208,7 +210,7 @@ static int pick_entry(char *choice, struct execution *x,
         return pick_maximum(choice, x, g, e, g->m.ffn_dim);
     case ENTRY_WX: case ENTRY_WA: case ENTRY_WO: case ENTRY_WY: case ENTRY_WC:
     case ENTRY_WH: case ENTRY_WF: case ENTRY_WN: case ENTRY_WMX:
-        return 0; /* with its maximum */
+        return FOUND_NONE; /* with its maximum */
     case ENTRY_MX:
         return pick_greatest(choice, x, g);
     case ENTRY_WK: case ENTRY_IDK: case ENTRY_WP: case ENTRY_IDP:
@@ -216,14 +218,17 @@ static int pick_entry(char *choice, struct execution *x,
     case ENTRY_SUM_P:
     case ENTRY_DRAW:
     case ENTRY_BEFORE:
-        return differs && g->j.temperature ? format_choice(choice, "W") : 0;
+        return differs && g->j.temperature ? format_choice(choice, "W")
+                                           : FOUND_NONE;
     default:
-        return differs ? format_choice(choice, "%s", operators_name(e)) : 0;
+        return differs ? format_choice(choice, "%s", operators_name(e))
+                       : FOUND_NONE;
     }
 }
 
 /* The kv rows of the layer, which follow from k and v. */
-static int pick_row(char *choice, struct execution *x, const struct judge *g)
+static enum found pick_row(char *choice, struct execution *x,
+                           const struct judge *g)
 {
     size_t kv = g->m.n_kv_heads, i;
     struct hashes h = hashes_of_rows(x, g->leaf.position);
@@ -231,32 +236,33 @@ static int pick_row(char *choice, struct execution *x, const struct judge *g)
     i = first_difference(h.hash + g->layer * kv * DIGEST_SIZE, g->rows, kv,
                          DIGEST_SIZE);
     free(h.hash);
-    return i < kv ? format_choice(choice, "kv %zu", i) : 0;
+    return i < kv ? format_choice(choice, "kv %zu", i) : FOUND_NONE;
 }
 
-static int pick_operator(char *choice, struct execution *x,
-                         const struct judge *g, struct err *err)
+static enum found pick_operator(char *choice, struct execution *x,
+                                const struct judge *g, struct err *err)
 {
     unsigned char own[OPERATORS_MAX];
     size_t at = 0;
     enum entry e;
-    int rc = 0;
+    enum found found = FOUND_NONE;
 
     if (execution_explain(x, g->leaf.position, g->layer, err))
-        return -1;
+        return FOUND_FAILED;
     explain_table(x->e, own);
     for (size_t i = 0;
-         rc == 0 && (e = operators_entry(x->now->table, i)) != ENTRIES; i++) {
-        rc = pick_entry(choice, x, g, e, own + at);
+         found == FOUND_NONE &&
+         (e = operators_entry(x->now->table, i)) != ENTRIES; i++) {
+        found = pick_entry(choice, x, g, e, own + at);
         at += operators_bytes(e);
-        if (rc == 0 && e == ENTRY_V)
-            rc = pick_row(choice, x, g);
+        if (found == FOUND_NONE && e == ENTRY_V)
+            found = pick_row(choice, x, g);
     }
-    if (rc == 0 && x->now->table == OPERATORS_LAYER)
-        rc = format_choice(choice, "x");
-    if (rc == 0 && x->now->table == OPERATORS_OF_HEAD)
-        rc = format_choice(choice, g->j.temperature ? "W" : "wmx");
-    return rc;
+    if (found == FOUND_NONE && x->now->table == OPERATORS_LAYER)
+        found = format_choice(choice, "x");
+    if (found == FOUND_NONE && x->now->table == OPERATORS_OF_HEAD)
+        found = format_choice(choice, g->j.temperature ? "W" : "wmx");
+    return found;
 }
 
 /* ---- elements ------------------------------------------------------------ */
@@ -284,9 +290,11 @@ static bool key_has(struct execution *x, const struct judge *g, uint32_t head,
                                 g->m.attn_scale, row, hd) + 0.0f) == bits;
 }
 
-/* Pick an entry of `heads` that differs; 0 if it only names other witnesses. */
-static int pick_head(char *choice, struct execution *x, const struct judge *g,
-                     uint32_t head, const unsigned char *shown)
+/* Pick an entry of `heads` that differs; FOUND_NONE if it only names other
+ * witnesses. */
+static enum found pick_head(char *choice, struct execution *x,
+                            const struct judge *g, uint32_t head,
+                            const unsigned char *shown)
 {
     const unsigned char *own = prover_head(x, head);
     uint32_t m = get_u32(shown + 4), ev = get_u32(shown + 12);
@@ -305,53 +313,55 @@ static int pick_head(char *choice, struct execution *x, const struct judge *g,
         return format_choice(choice, "%u ev", head);
     return memcmp(own + 24, shown + 24, 8) != 0
                ? format_choice(choice, "%u Z", head)
-               : 0;
+               : FOUND_NONE;
 }
 
-static int pick_element(char *choice, struct execution *x,
-                        const struct judge *g, struct err *err)
+static enum found pick_element(char *choice, struct execution *x,
+                               const struct judge *g, struct err *err)
 {
     size_t width = operators_width(&g->m, g->entry);
     const unsigned char *shown = (unsigned char *)g->piece.bytes.data;
     struct buf own;
     size_t i = 0;
-    int rc = 0;
+    enum found found = FOUND_NONE;
 
     if (own_show(&own, x, g, err)) {
         buf_clear(&own);
-        return -1;
+        return FOUND_FAILED;
     }
     if (g->entry == ENTRY_HEADS) {
-        for (; rc == 0 && i < g->piece.n; i++)
-            rc = pick_head(choice, x, g, g->piece.first + (uint32_t)i,
-                           shown + i * width);
+        for (; found == FOUND_NONE && i < g->piece.n; i++)
+            found = pick_head(choice, x, g, g->piece.first + (uint32_t)i,
+                              shown + i * width);
     } else {
         i = first_difference((unsigned char *)own.data, shown, g->piece.n,
                              width);
-        rc = i < g->piece.n ? format_choice(choice, "%zu", g->piece.first + i)
-                            : 0;
+        if (i < g->piece.n)
+            found = format_choice(choice, "%zu", g->piece.first + i);
     }
     buf_clear(&own);
-    return rc;
+    return found;
 }
 
-static int pick_sum(char *choice, struct execution *x, const struct judge *g,
-                    struct err *err)
+static enum found pick_sum(char *choice, struct execution *x,
+                           const struct judge *g, struct err *err)
 {
     struct judge before = *g;
     uint32_t first;
     size_t width;
-    int rc;
+    enum found found;
 
     judge_n_sums(g, &first, &width);
     if (g->show == SHOW_SUMS && g->sums_blocked) /* to its block's number */
         before.sums.first = (g->sums.first - first) / JUDGE_SUMS;
-    rc = pick_list(choice, x, &before, &g->sums, width, err);
-    return rc ? rc : format_choice(choice, "total"); /* it does not follow */
+    found = pick_list(choice, x, &before, &g->sums, width, err);
+    if (found != FOUND_NONE)
+        return found;
+    return format_choice(choice, "total"); /* it does not follow */
 }
 
-int prover_pick(char *choice, struct execution *x, const struct judge *g,
-                struct err *err)
+enum found prover_pick(char *choice, struct execution *x, const struct judge *g,
+                       struct err *err)
 {
     if (g->turn != JUDGE_PICKS)
         return err_set(err, ERR_INPUT, "nothing is to be picked now");
