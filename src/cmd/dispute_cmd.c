@@ -13,6 +13,7 @@
 #include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -53,21 +54,21 @@ static int find_case(struct run *u, const char *what, struct err *err)
 {
     struct id id;
     char *path;
-    int rc;
+    enum found found;
 
     if (id_parse(&id, what)) {
-        rc = challenge_case_read(&u->g.c, what, err);
-        if (rc == 0)
+        found = challenge_case_read(&u->g.c, what, err);
+        if (found == FOUND_NONE)
             return err_set(err, ERR_INPUT, "\"%s\" is neither the id of a"
                            " result or of a dispute, nor a case", what);
     } else {
         path = challenge_case_path(settings_text(u->v.settings, "spool"), id);
-        rc = challenge_case_read(&u->g.c, path, err);
+        found = challenge_case_read(&u->g.c, path, err);
         free(path);
     }
-    if (rc < 0)
+    if (found == FOUND_FAILED)
         return -1;
-    u->has_case = rc > 0;
+    u->has_case = found == FOUND_ONE;
     u->item = u->has_case ? u->g.c.item : id;
     return 0;
 }
@@ -77,10 +78,12 @@ static int find_earlier(struct run *u, struct err *err)
 {
     char *path = challenge_case_path(settings_text(u->v.settings, "spool"),
                                      u->g.c.dispute);
-    int rc = u->has_case ? 0 : challenge_case_read(&u->g.c, path, err);
+    enum found found = FOUND_NONE;
 
+    if (!u->has_case)
+        found = challenge_case_read(&u->g.c, path, err);
     free(path);
-    return rc < 0 ? -1 : 0;
+    return found == FOUND_FAILED ? -1 : 0;
 }
 
 static int take_result(struct run *u, const struct lookup_item *i,
@@ -135,15 +138,15 @@ static int status_of(enum challenge_end end, const struct err *err)
 static int show_plan(struct run *u, struct err *err)
 {
     char choice[JUDGE_PICK_MAX + 1];
-    int rc = challenge_first(&u->g, choice, err);
+    enum found found = challenge_first(&u->g, choice, err);
 
-    if (rc < 0)
+    if (found == FOUND_FAILED)
         return -1;
     printf("dispute\t%s\nrequest\t%s\nstate\t%s\n",
            id_text(u->g.c.dispute).s, id_text(u->g.c.request).s,
            u->g.c.state);
-    printf("first pick\t%s\n", rc ? choice
-                                  : "none: the answer is what the model gives");
+    printf("first pick\t%s\n", found == FOUND_ONE
+           ? choice : "none: the answer is what the model gives");
     return 0;
 }
 
@@ -189,10 +192,10 @@ static int list_side(struct run *u, bool as_node, struct err *err)
         return -1;
     for (size_t i = 0; rc == 0 && i < n; i++) {
         struct dispute d;
-        int there = disputes_get(&u->client, &d, id[i], err);
+        enum found found = disputes_get(&u->client, &d, id[i], err);
 
-        rc = there < 0 ? -1 : 0;
-        if (there <= 0)
+        rc = found == FOUND_FAILED ? -1 : 0;
+        if (found != FOUND_ONE)
             continue;
         printf("%s\t%s\trequest %s\tmove %u\tturn %s\n", id_text(id[i]).s,
                as_node ? "node" : "challenger", id_text(d.request).s,

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -293,7 +294,7 @@ static void challenge_all(struct watch *w)
         size_t n = strlen(e->d_name);
 
         if (n > 5 && strcmp(e->d_name + n - 5, ".json") == 0 &&
-            challenge_case_read(&c, path, NULL) > 0 && is_ours(w, &c))
+            challenge_case_read(&c, path, NULL) == FOUND_ONE && is_ours(w, &c))
             play_case(w, &c, path);
         free(path);
     }

@@ -67,8 +67,8 @@ void answered_clear(struct answered *a)
 
 /* ---- in a spool ---------------------------------------------------------- */
 
-static int find_row(struct answered *a, struct checkpoint *c,
-                    struct id request, struct err *err)
+static enum found find_row(struct answered *a, struct checkpoint *c,
+                           struct id request, struct err *err)
 {
     const unsigned char *result;
     struct checkpoint_row row;
@@ -76,35 +76,34 @@ static int find_row(struct answered *a, struct checkpoint *c,
 
     for (uint64_t i = 0; i < checkpoint_head(c)->n_rows; i++) {
         if (checkpoint_result(c, i, &result, err))
-            return -1;
+            return FOUND_FAILED;
         if (result_record_unpack(&r, result) ||
             !id_equal(r.request, request))
             continue;
         if (checkpoint_row(c, i, &row, err) ||
             record_check_untraced(&row.record, err) ||
             answered_take(a, &row.record, err))
-            return -1;
-        return 1;
+            return FOUND_FAILED;
+        return FOUND_ONE;
     }
-    return 0;
+    return FOUND_NONE;
 }
 
-static int find_in_part(struct answered *a, const char *path,
-                        struct id request, struct err *err)
+static enum found find_in_part(struct answered *a, const char *path,
+                               struct id request, struct err *err)
 {
     struct part_file *f;
     struct checkpoint *c;
-    int rc;
+    enum found found = FOUND_FAILED;
 
     if (part_file_open(&f, path, err))
-        return -1;
-    rc = checkpoint_open_file(&c, f, err);
-    if (rc == 0) {
-        rc = find_row(a, c, request, err);
+        return FOUND_FAILED;
+    if (checkpoint_open_file(&c, f, err) == 0) {
+        found = find_row(a, c, request, err);
         checkpoint_close(c);
     }
     part_file_close(f);
-    return rc;
+    return found;
 }
 
 /* ---- of a file ----------------------------------------------------------- */
@@ -151,101 +150,106 @@ static int take_row(struct answered *a, const struct results_row *row,
 
 /* Read all rows to find the line: rows are in the order of answering, not of
  * lines. */
-static int find_line(struct answered *a, const char *path,
-                     const struct judge_file *of, struct err *err)
+static enum found find_line(struct answered *a, const char *path,
+                            const struct judge_file *of, struct err *err)
 {
     struct results_row row;
     struct results *r;
+    enum found found = FOUND_NONE;
     int rc = 0;
 
     if (results_open(&r, path, err))
-        return -1;
+        return FOUND_FAILED;
     if (id_equal(*results_root(r), of->root) &&
         results_count(r) == of->count) {
         a->file = xcalloc(1, sizeof(*a->file));
         a->file->x.of = *of;
-        while ((rc = results_next(r, &row, err)) == FOUND_ONE &&
-               (rc = take_row(a, &row, of, err)) == 0)
-            ;
+        while (rc == 0 && (found = results_next(r, &row, err)) == FOUND_ONE)
+            rc = take_row(a, &row, of, err);
     }
     results_close(r);
-    if (rc || !a->output) {
-        answered_clear(a);
-        return rc;
-    }
-    return 1;
+    if (rc == 0 && found != FOUND_FAILED && a->output)
+        return FOUND_ONE;
+    answered_clear(a);
+    return rc || found == FOUND_FAILED ? FOUND_FAILED : FOUND_NONE;
 }
 
 /* ---- in the spool -------------------------------------------------------- */
 
-static int find_request(struct answered *a, const struct batch *b,
-                        struct id request, struct err *err)
+static enum found find_request(struct answered *a, const struct batch *b,
+                               struct id request, struct err *err)
 {
     char *requests = file_join(b->path, "requests.jsonl");
     struct seal_info seal;
-    int rc = check_requests_have(requests, request, err);
+    enum found found = check_requests_have(requests, request, err);
 
     free(requests);
-    if (rc <= 0)
-        return rc;
+    if (found != FOUND_ONE)
+        return found;
     if (seal_info_read(&seal, b->path, err))
-        return -1;
-    rc = 0;
-    for (size_t k = 0; rc == 0 && k < seal.n_parts; k++) {
+        return FOUND_FAILED;
+    found = FOUND_NONE;
+    for (size_t k = 0; found == FOUND_NONE && k < seal.n_parts; k++) {
         char *path = seal_part_path(b->path, k, "h5");
 
-        rc = find_in_part(a, path, request, err);
+        found = find_in_part(a, path, request, err);
         free(path);
     }
     seal_info_clear(&seal);
-    return rc;
+    return found;
 }
 
-static int find_in_batch(struct answered *a, const struct batch *b,
-                         struct id request, const struct judge_file *file,
-                         struct err *err)
+static enum found find_in_batch(struct answered *a, const struct batch *b,
+                                struct id request,
+                                const struct judge_file *file,
+                                struct err *err)
 {
     struct batch_info info;
-    int rc = 0;
+    enum found found = FOUND_NONE;
 
     if (batch_info_read(&info, b->path, err))
-        return -1;
-    if (file->count == 0)
-        rc = info.from_ao && !info.is_file_of_ao
-                 ? find_request(a, b, request, err) : 0;
-    else if (info.from_ao && info.is_file_of_ao &&
-             id_equal(info.request, request))
-        rc = find_line(a, b->path, file, err);
+        return FOUND_FAILED;
+    if (file->count == 0) {
+        if (info.from_ao && !info.is_file_of_ao)
+            found = find_request(a, b, request, err);
+    } else if (info.from_ao && info.is_file_of_ao &&
+               id_equal(info.request, request)) {
+        found = find_line(a, b->path, file, err);
+    }
     batch_info_clear(&info);
-    return rc;
+    return found;
 }
 
 /* Visit the states in the order in which batches pass through them, so that a
  * batch which moves meanwhile is not missed.  Unreadable batches are
  * skipped. */
-int answered_find(struct answered *a, const struct spool *s, struct id request,
-                  const struct judge_file *file, struct err *err)
+enum found answered_find(struct answered *a, const struct spool *s,
+                         struct id request, const struct judge_file *file,
+                         struct err *err)
 {
     static const enum spool_state states[] = { SPOOL_DONE, SPOOL_SENDING,
                                                SPOOL_SENT };
     bool unread = false;
-    int rc = 0;
+    enum found found = FOUND_NONE;
 
-    for (size_t i = 0; rc <= 0 && i < sizeof(states) / sizeof(*states); i++) {
+    for (size_t i = 0;
+         found != FOUND_ONE && i < sizeof(states) / sizeof(*states); i++) {
         struct batch *list;
         size_t n;
 
         if (spool_list(s, states[i], &list, &n, err))
-            return -1;
-        for (size_t k = 0; rc <= 0 && k < n; k++) {
-            rc = find_in_batch(a, &list[k], request, file, err);
-            if (rc > 0)
+            return FOUND_FAILED;
+        for (size_t k = 0; found != FOUND_ONE && k < n; k++) {
+            found = find_in_batch(a, &list[k], request, file, err);
+            if (found == FOUND_ONE)
                 a->batch = xstrdup(list[k].path);
-            unread |= rc < 0;
+            unread |= found == FOUND_FAILED;
         }
         spool_list_free(list, n);
     }
-    return rc > 0 ? 1 : unread ? -1 : 0;
+    if (found == FOUND_ONE)
+        return FOUND_ONE;
+    return unread ? FOUND_FAILED : FOUND_NONE;
 }
 
 /* The batch may go from done to sent meanwhile: then it is found there when the

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/found.h"
 #include "base/id.h"
 #include "dispute/execution.h"
 #include "dispute/explain.h"
@@ -44,11 +45,12 @@ struct answered {
 int answered_take(struct answered *a, const struct record *r, struct err *err);
 void answered_clear(struct answered *a);
 
-/* Find the answer to a request from AO in the sealed batches of a spool: 1, 0
- * if no batch has it, -1.  With a file (count 0: none), find the result at its
+/* Find the answer to a request from AO in the sealed batches of a spool.  With
+ * a file (count 0: none), find the result at its
  * index in the batch that has its root. */
-int answered_find(struct answered *a, const struct spool *s, struct id request,
-                  const struct judge_file *file, struct err *err);
+enum found answered_find(struct answered *a, const struct spool *s,
+                         struct id request, const struct judge_file *file,
+                         struct err *err);
 
 /* Keep the batch it was found in from lending its answers to other requests
  * (store/reuse.h): one of them was proven wrong. */

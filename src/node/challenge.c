@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/settings.h"
@@ -119,12 +120,13 @@ static size_t first_show(const struct challenge *g, unsigned char *bytes)
     return (size_t)(at - bytes);
 }
 
-int challenge_first(struct challenge *g, char *choice, struct err *err)
+enum found challenge_first(struct challenge *g, char *choice, struct err *err)
 {
     unsigned char bytes[FIRST_SHOW];
     size_t n = first_show(g, bytes);
     struct judge j;
     struct id result;
+    enum found found = FOUND_FAILED;
     int rc;
 
     digest(&result, g->answer.result, RESULT_RECORD_SIZE);
@@ -137,7 +139,7 @@ int challenge_first(struct challenge *g, char *choice, struct err *err)
         /* no judge takes these records: the node has none to show */
         strcpy(choice, "none: it is of no line of the file");
         judge_clear(&j);
-        return 1;
+        return FOUND_ONE;
     }
     if (rc == 0 && j.turn != JUDGE_PICKS)
         rc = err_set(err, ERR_INPUT, "the answer cannot be disputed: %s",
@@ -145,9 +147,9 @@ int challenge_first(struct challenge *g, char *choice, struct err *err)
     if (rc == 0)
         rc = compute_answer(g, &j, err);
     if (rc == 0)
-        rc = prover_pick(choice, g->x, &j, err);
+        found = prover_pick(choice, g->x, &j, err);
     judge_clear(&j);
-    return rc;
+    return found;
 }
 
 /* ---- what became of it --------------------------------------------------- */
@@ -251,14 +253,14 @@ static int open_dispute(struct challenge *g, struct err *err)
     struct ao_message m = { .tag = tag, .n_tags = 2 };
     const struct ao_out *out;
     struct ao_result r;
-    int rc = challenge_first(g, choice, err);
+    enum found found = challenge_first(g, choice, err);
 
-    if (rc == 0) {
+    if (found == FOUND_NONE) {
         leave(g);
         return err_set(err, ERR_INPUT, "the answer is what the model gives:"
                        " there is nothing to dispute");
     }
-    if (rc < 0)
+    if (found == FOUND_FAILED)
         return -1;
     /* write the case first, so that every open dispute has one */
     if (keep_case(g, "found", err))
@@ -278,23 +280,31 @@ static int open_dispute(struct challenge *g, struct err *err)
     return 0;
 }
 
-/* Send our pick or proof; return 1 if it was the last move. */
-static int move(struct challenge *g, const struct dispute *d,
-                struct dispute_end *end, struct err *err)
+enum step {
+    STEP_FAILED = -1,
+    STEP_WAITS, /* for the node */
+    STEP_ENDED, /* with a verdict */
+    STEP_MOVED,
+    STEP_GONE   /* it ended without us */
+};
+
+/* Send our pick or proof. */
+static enum step move(struct challenge *g, const struct dispute *d,
+                      struct dispute_end *end, struct err *err)
 {
     char what[DISPUTE_WHAT];
     int rc;
 
     if (compute_answer(g, &d->judge, err))
-        return -1;
+        return STEP_FAILED;
     rc = d->judge.turn == JUDGE_PICKS
              ? disputes_pick(g->client, d, g->x, what, end, err)
              : disputes_answer(g->client, d, g->x, what, end, err);
     if (rc)
-        return -1;
+        return STEP_FAILED;
     tell(g, "%" PRIu32 "\tchallenger\t%s", d->judge.number, what);
     g->told = d->judge.number + 1;
-    return end->over;
+    return end->over ? STEP_ENDED : STEP_MOVED;
 }
 
 /* Report the node's move, which is the judge's latest. */
@@ -309,40 +319,32 @@ static void tell_shown(struct challenge *g, const struct dispute *d)
 }
 
 /* Wait while it is the node's turn. */
-static int wait_for_node(struct challenge *g, const struct dispute *d,
-                         struct dispute_end *end, struct err *err)
+static enum step wait_for_node(struct challenge *g, const struct dispute *d,
+                               struct dispute_end *end, struct err *err)
 {
     struct err why = ERR_INIT;
 
     if (!disputes_past(d))
-        return 0;
+        return STEP_WAITS;
     if (disputes_end(g->client, d->id, "Overdue", end, &why))
-        return why.code == ERR_RETRY ? 0 : err_copy(err, &why);
+        return why.code == ERR_RETRY ? STEP_WAITS : err_copy(err, &why);
     tell(g, "%" PRIu32 "\tchallenger\treports a silent node",
          d->judge.number);
-    return 1;
+    return STEP_ENDED;
 }
-
-enum step {
-    STEP_FAILED = -1,
-    STEP_WAITS, /* for the node */
-    STEP_ENDED, /* with a verdict */
-    STEP_MOVED,
-    STEP_GONE   /* it ended without us */
-};
 
 static enum step step(struct challenge *g, struct dispute_end *end,
                       struct err *err)
 {
     struct dispute d;
-    int rc = disputes_get(g->client, &d, g->c.dispute, err);
+    enum found found = disputes_get(g->client, &d, g->c.dispute, err);
     enum step done;
 
-    if (rc < 0)
+    if (found == FOUND_FAILED)
         return STEP_FAILED;
-    if (rc == 0 && strcmp(g->c.state, "found") != 0)
+    if (found == FOUND_NONE && strcmp(g->c.state, "found") != 0)
         return STEP_GONE;
-    if (rc == 0)
+    if (found == FOUND_NONE)
         return open_dispute(g, err) ? STEP_FAILED : STEP_MOVED;
     /* an interrupted command opened it */
     if (strcmp(g->c.state, "found") == 0 && keep_case(g, "open", err)) {
@@ -350,15 +352,12 @@ static enum step step(struct challenge *g, struct dispute_end *end,
         return STEP_FAILED;
     }
     tell_shown(g, &d);
-    if (d.judge.turn == JUDGE_PICKS || d.judge.turn == JUDGE_PROVES) {
-        rc = move(g, &d, end, err);
-        done = rc ? STEP_ENDED : STEP_MOVED;
-    } else {
-        rc = wait_for_node(g, &d, end, err);
-        done = rc ? STEP_ENDED : STEP_WAITS;
-    }
+    if (d.judge.turn == JUDGE_PICKS || d.judge.turn == JUDGE_PROVES)
+        done = move(g, &d, end, err);
+    else
+        done = wait_for_node(g, &d, end, err);
     dispute_clear(&d);
-    return rc < 0 ? STEP_FAILED : done;
+    return done;
 }
 
 enum challenge_end challenge_play(struct challenge *g, struct err *err)

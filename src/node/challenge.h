@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/found.h"
 #include "base/id.h"
 #include "node/answered.h"
 #include "node/asked.h"
@@ -34,10 +35,10 @@ struct challenge_case {
 int challenge_case_parse(struct challenge_case *c, const char *text, size_t n,
                          struct err *err);
 
-/* Read a case from a file, or the case of a dispute from the spool: 1, 0 if it
- * does not exist, -1.  Writing creates the directory. */
-int challenge_case_read(struct challenge_case *c, const char *path,
-                        struct err *err);
+/* Read a case from a file, or the case of a dispute from the spool.
+ * Writing creates the directory. */
+enum found challenge_case_read(struct challenge_case *c, const char *path,
+                               struct err *err);
 int challenge_case_write(const struct challenge_case *c, const char *spool,
                          struct err *err);
 /* Return the path of a case; the caller frees it. */
@@ -75,9 +76,10 @@ int challenge_init(struct challenge *g, struct id item,
                    struct err *err);
 void challenge_clear(struct challenge *g);
 
-/* Return the first pick of this challenger: 1 with the pick, 0 if the answer is
- * what the model gives, -1. */
-int challenge_first(struct challenge *g, char *choice, struct err *err);
+/* Find the first pick of this challenger; FOUND_NONE if the answer is what the
+ * model gives. */
+enum found challenge_first(struct challenge *g, char *choice,
+                           struct err *err);
 
 /* Continue the dispute from its current state.  The case is written when the
  * dispute opens and when it ends. */

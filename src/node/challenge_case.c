@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/json.h"
 #include "base/json_write.h"
 #include "base/mem.h"
@@ -63,21 +64,21 @@ int challenge_case_parse(struct challenge_case *c, const char *text, size_t n,
     return rc;
 }
 
-int challenge_case_read(struct challenge_case *c, const char *path,
-                        struct err *err)
+enum found challenge_case_read(struct challenge_case *c, const char *path,
+                               struct err *err)
 {
     struct buf text;
     int rc;
 
     if (!file_exists(path))
-        return 0;
+        return FOUND_NONE;
     buf_init(&text, CHALLENGE_CASE_MAX);
     rc = file_read(&text, path, err);
     if (rc == 0 &&
         challenge_case_parse(c, text.data ? text.data : "", text.len, err))
         rc = err_prefix(err, "\"%s\"", path);
     buf_clear(&text);
-    return rc ? -1 : 1;
+    return rc ? FOUND_FAILED : FOUND_ONE;
 }
 
 char *challenge_case_path(const char *spool, struct id dispute)

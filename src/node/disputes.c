@@ -15,6 +15,7 @@
 #include "ao/ao.h"
 #include "base/base64.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "dispute/prover.h"
@@ -49,18 +50,19 @@ void disputes_id(struct id *id, struct id result, struct id challenger)
 
 /* ---- lines --------------------------------------------------------------- */
 
-/* Parse the line at *text and move on: 1 with *root, 0 after the last. */
-static int next_line(const char **text, struct json **root, struct err *err)
+/* Parse the line at *text and move on. */
+static enum found next_line(const char **text, struct json **root,
+                            struct err *err)
 {
     const char *line = *text, *end = strchr(line, '\n');
     size_t n = end ? (size_t)(end - line) : strlen(line);
 
     if (n == 0)
-        return 0;
+        return FOUND_NONE;
     *text = end ? end + 1 : line + n;
     if (json_parse(root, line, n, err))
         return err_prefix(err, "the queue's answer");
-    return 1;
+    return FOUND_ONE;
 }
 
 static int odd(struct err *err, const char *what)
@@ -170,16 +172,18 @@ static int read_move(struct dispute *d, const struct json *v, struct err *err)
 static int read_lines(struct dispute *d, const char *text, struct err *err)
 {
     struct json *root;
-    int rc, lines = 0;
+    enum found found;
+    int lines = 0;
 
-    while ((rc = next_line(&text, &root, err)) > 0) {
-        rc = lines++ ? read_move(d, root, err) : read_head(d, root, err);
+    while ((found = next_line(&text, &root, err)) == FOUND_ONE) {
+        int rc = lines++ ? read_move(d, root, err) : read_head(d, root, err);
+
         json_free(root);
         if (rc)
             return -1;
     }
-    if (rc < 0 || lines == 0)
-        return rc < 0 ? -1 : odd(err, "dispute");
+    if (found == FOUND_FAILED || lines == 0)
+        return found == FOUND_FAILED ? -1 : odd(err, "dispute");
     if (buf_check(&d->file, "a dispute", err) ||
         dispute_file_play(&d->judge, (unsigned char *)d->file.data,
                           d->file.len, err))
@@ -199,8 +203,8 @@ int disputes_read(struct dispute *d, const char *text, struct err *err)
     return rc;
 }
 
-int disputes_get(struct client *c, struct dispute *d, struct id id,
-                 struct err *err)
+enum found disputes_get(struct client *c, struct dispute *d, struct id id,
+                        struct err *err)
 {
     char text[ID_TEXT];
     const struct item_text_tag tag[] = { { "Action", "Dispute" },
@@ -212,12 +216,12 @@ int disputes_get(struct client *c, struct dispute *d, struct id id,
 
     base64url(text, id.b, 32);
     if (client_ask_or_say(c, &m, "Dispute-Response", &r, &out, err) < 0)
-        return c->code == 404 ? 0 : -1;
+        return c->code == 404 ? FOUND_NONE : FOUND_FAILED;
     memset(d, 0, sizeof(*d));
     d->id = id;
     rc = disputes_read(d, out->data, err);
     ao_result_clear(&r);
-    return rc ? -1 : 1;
+    return rc ? FOUND_FAILED : FOUND_ONE;
 }
 
 /* ---- moves --------------------------------------------------------------- */
@@ -317,11 +321,11 @@ int disputes_pick(struct client *c, const struct dispute *d,
                   struct dispute_end *end, struct err *err)
 {
     char choice[JUDGE_PICK_MAX + 1];
-    int rc = prover_pick(choice, x, &d->judge, err);
+    enum found found = prover_pick(choice, x, &d->judge, err);
 
-    if (rc < 0)
+    if (found == FOUND_FAILED)
         return -1;
-    if (rc == 0)
+    if (found == FOUND_NONE)
         return err_set(err, ERR_INPUT, "dispute %s: the last show, %s, has no"
                        " difference", id_text(d->id).s,
                        judge_show_name(d->judge.show));

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "dispute/dispute_file.h"
 #include "dispute/judge.h"
@@ -36,11 +37,11 @@ void dispute_clear(struct dispute *d);
 int disputes_list(struct client *c, bool as_node, struct id **id, size_t *n,
                   struct err *err);
 
-/* Read the state of a dispute: 1, and the caller clears *d; 0 if it does not
- * exist any more; -1.  The moves are replayed here: ERR_INPUT if this program's
+/* Read the state of a dispute; the caller clears *d.  FOUND_NONE if it does not
+ * exist any more.  The moves are replayed here: ERR_INPUT if this program's
  * judge refuses one that the queue accepted. */
-int disputes_get(struct client *c, struct dispute *d, struct id id,
-                 struct err *err);
+enum found disputes_get(struct client *c, struct dispute *d, struct id id,
+                        struct err *err);
 
 /* Return whether the turn is overdue by this machine's clock, or will be in a
  * moment; the queue's may differ. */

@@ -15,6 +15,7 @@
 #include "base/caller.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/settings.h"
@@ -148,13 +149,15 @@ static int answer_dispute(struct drain *d, const struct dispute *s,
 {
     struct answered a = { .prompt = NULL };
     struct model *m;
-    int rc = answered_find(&a, d->spool, s->request, &s->judge.file, err);
+    enum found found = answered_find(&a, d->spool, s->request, &s->judge.file,
+                                     err);
+    int rc;
 
-    if (rc == 0)
+    if (found == FOUND_NONE)
         return err_set(err, ERR_INPUT, "no batch of this spool has the answer"
                        " to request %s: was it removed?",
                        id_text(s->request).s);
-    if (rc < 0)
+    if (found == FOUND_FAILED)
         return -1;
     rc = models_open_hashed(&m, settings_text(d->settings, "models"),
                             id_text(a.r.model).s, NULL, err);
@@ -172,11 +175,11 @@ static int look_at(struct drain *d, struct id id, struct err *err)
 {
     struct dispute_end end;
     struct dispute s;
-    int rc = disputes_get(&d->puller.client, &s, id, err);
+    enum found found = disputes_get(&d->puller.client, &s, id, err);
+    int rc = 0;
 
-    if (rc <= 0)
-        return rc;
-    rc = 0;
+    if (found != FOUND_ONE)
+        return found == FOUND_FAILED ? -1 : 0;
     if (s.node_turn)
         rc = answer_dispute(d, &s, err);
     else if (disputes_past(&s) &&

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/found.h"
 #include "base/vec.h"
 #include "model/model.h"
 #include "model/models.h"
@@ -28,12 +29,14 @@ static struct drain_model *entry(struct drain_models *k, struct id model)
     return &k->list[k->n++];
 }
 
-static int look_up_model(const char *store, struct id model, struct err *err)
+static enum found look_up_model(const char *store, struct id model,
+                                struct err *err)
 {
     struct id *ids = NULL, got;
     struct model_record rec;
     char *path = models_path(store, model);
     size_t n = 0, i = 0;
+    enum found found = FOUND_NONE;
     int rc = models_ids(&ids, &n, store, err);
 
     if (rc == 0 && n == 0)
@@ -42,29 +45,31 @@ static int look_up_model(const char *store, struct id model, struct err *err)
     while (i < n && !id_equal(ids[i], model))
         i++;
     if (rc == 0 && i < n)
-        rc = model_peek(&rec, &got, path, err) ? -1 : 1;
-    if (rc < 0)
+        found = model_peek(&rec, &got, path, err) ? FOUND_FAILED : FOUND_ONE;
+    if (rc)
+        found = FOUND_FAILED;
+    if (found == FOUND_FAILED)
         err_turn(err, ERR_RETRY);
     free(ids);
     free(path);
-    return rc;
+    return found;
 }
 
-int drain_models_has(struct drain_models *k, const char *store,
-                     struct id model, struct err *err)
+enum found drain_models_has(struct drain_models *k, const char *store,
+                            struct id model, struct err *err)
 {
     struct drain_model *m;
-    int rc;
+    enum found found;
 
     if (!k)
         return look_up_model(store, model, err);
     m = entry(k, model);
     if (m->has_known)
-        return m->has;
-    rc = look_up_model(store, model, err);
-    m->has_known = rc >= 0;
-    m->has = rc > 0;
-    return rc;
+        return m->has ? FOUND_ONE : FOUND_NONE;
+    found = look_up_model(store, model, err);
+    m->has_known = found != FOUND_FAILED;
+    m->has = found == FOUND_ONE;
+    return found;
 }
 
 bool drain_models_found(struct drain_models *k, const char *store,

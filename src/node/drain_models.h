@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/found.h"
 #include "base/id.h"
 
 struct err;
@@ -19,11 +20,11 @@ struct drain_models {
     size_t n;
 };
 
-/* Return whether a model is in the store and readable: 1; 0 if it is gone; -1
+/* Find a model in the store, readable.  FOUND_NONE if it is gone; FOUND_FAILED
  * with ERR_RETRY if that is unknown now, and the next call looks again.  An
  * empty store may be one that is not mounted.  k may be NULL: look now. */
-int drain_models_has(struct drain_models *k, const char *store,
-                     struct id model, struct err *err);
+enum found drain_models_has(struct drain_models *k, const char *store,
+                            struct id model, struct err *err);
 
 /* Return whether a worker finds the file if it is given only the id. */
 bool drain_models_found(struct drain_models *k, const char *store,

@@ -264,36 +264,44 @@ static bool begun_giving_up(const struct batch *b, char *why, size_t n)
     return found == FOUND_ONE;
 }
 
-/* Return 1 with the reason if a batch must be abandoned because its starts get
+enum hope {
+    HOPE_UNKNOWN = -1, /* the store cannot be read */
+    HOPE_THERE,
+    HOPE_NONE
+};
+
+/* HOPE_NONE with the reason if a batch must be abandoned because its starts get
  * nowhere or its model is missing (*gone): its answers are pushed, its other
- * requests are released. -1 if the store cannot be read. */
-static int is_hopeless(struct drain *d, struct drain_models *known,
-                       const struct batch *b, const struct batch_info *info,
-                       bool *gone, char *why, size_t n, struct err *err)
+ * requests are released. */
+static enum hope judge_hope(struct drain *d, struct drain_models *known,
+                            const struct batch *b,
+                            const struct batch_info *info, bool *gone,
+                            char *why, size_t n, struct err *err)
 {
     const char *store = settings_text(d->settings, "models");
-    int rc = drain_models_has(known, store, info->model, err), hopeless = 0;
+    enum found found = drain_models_has(known, store, info->model, err);
+    enum hope hope = HOPE_THERE;
     struct err own = ERR_INIT;
     struct resume r;
 
     err = err_or(err, &own);
-    *gone = rc == 0;
+    *gone = found == FOUND_NONE;
     if (*gone)
         snprintf(why, n, "its model %s is not in \"%s\"",
                  id_text(info->model).s, store);
-    if (rc <= 0)
-        return rc < 0 ? -1 : 1;
+    if (found != FOUND_ONE)
+        return found == FOUND_FAILED ? HOPE_UNKNOWN : HOPE_NONE;
     if (begun_giving_up(b, why, n))
-        return 1;
+        return HOPE_NONE;
     if (resume_init(&r, (uint32_t)info->n_lines, NULL, err))
-        return 0;
+        return HOPE_THERE;
     if (resume_starts(&r, b->path, b->id, UINT32_MAX, err) == 0 &&
         resume_check(&r, err)) {
         snprintf(why, n, "%s", err->text);
-        hopeless = 1;
+        hope = HOPE_NONE;
     }
     resume_clear(&r);
-    return hopeless;
+    return hope;
 }
 
 /* ---- leases -------------------------------------------------------------- */
@@ -316,7 +324,8 @@ static void renew(struct drain *d, struct batch *b,
     /* do not keep requests from others if the batch cannot start; this may run
      * in another thread than the one that owns d->models */
     if (b->state == SPOOL_TODO &&
-        is_hopeless(d, NULL, b, info, &gone, why, sizeof(why), &unused) != 0)
+        judge_hope(d, NULL, b, info, &gone, why, sizeof(why), &unused) !=
+            HOPE_THERE)
         return;
     /* renew at the queue that it came from, even if the setting has changed */
     client.process = info->process;
@@ -675,15 +684,15 @@ static void start_one(struct drain *d, struct batch *b,
     struct err err = ERR_INIT;
     char why[600];
     bool gone;
-    int rc;
+    enum hope hope;
 
     if (!is_for_us(d, info))
         return;
-    rc = is_hopeless(d, &d->models, b, info, &gone, why, sizeof(why), &err);
-    if (rc < 0) {
+    hope = judge_hope(d, &d->models, b, info, &gone, why, sizeof(why), &err);
+    if (hope == HOPE_UNKNOWN) {
         err_prefix(&err, "batch %s waits", id_text(b->id).s);
         drain_trouble(d, &err);
-    } else if (rc > 0) {
+    } else if (hope == HOPE_NONE) {
         give_up(d, b, info, gone, why);
     } else if (is_local(d)) {
         work_and_push(d, b, info);
