@@ -210,6 +210,7 @@ static int too_large(const struct conversion *c, uint32_t i, struct err *err)
     return err_set(err, ERR_INPUT, "tensor \"%s\" is 2^40 or more in size"
                    " after %s", import_name(c->source, i),
                    c->rotate ? "rotation; use --activations A14"
+                   : c->o->rounding ? "fitting; use --rounding nearest"
                              : "smoothing; use --smooth off");
 }
 
@@ -286,6 +287,22 @@ static int get_row(struct conversion *c, uint32_t i, uint32_t n, uint32_t cols,
 
 /* ---- tensors ------------------------------------------------------------- */
 
+/* Whether tensor i is rounded by another rule. */
+static bool is_given(const struct conversion *c, uint32_t i)
+{
+    const struct convert_rounding *r = c->o->rounding;
+
+    return r && r->has(r->self, i);
+}
+
+static int get_given(const struct conversion *c, uint32_t i, uint64_t at,
+                     void *out, size_t n, struct err *err)
+{
+    const struct convert_rounding *r = c->o->rounding;
+
+    return r->get(r->self, i, at, out, n, err);
+}
+
 /* Floats are stored as they lie here: model.c asserts the byte order. */
 static int put_vector(struct conversion *c, uint32_t i, struct err *err)
 {
@@ -294,7 +311,8 @@ static int put_vector(struct conversion *c, uint32_t i, struct err *err)
 
     if (i == TENSOR_INV_FREQ)
         memcpy(c->x, c->source->inv_freq, n * sizeof(*c->x));
-    else if (get_numbers(c, i, 0, n, err))
+    else if (is_given(c, i) ? get_given(c, i, 0, c->x, 4 * n, err)
+                            : get_numbers(c, i, 0, n, err))
         return -1;
     for (size_t k = 0; c->rotate && is_folded(c, i) && k < n; k++)
         c->x[k] = 1;
@@ -337,6 +355,35 @@ static int8_t *weights_in(const struct tensor_record *rec, const void *room)
     return (int8_t *)(leaves_in(rec, room) + PIECE_ROWS);
 }
 
+/* Row n of matrix i into w and its scale; x has room for a row. */
+static int round_row(struct conversion *c, uint32_t i, uint32_t n, float *x,
+                     int8_t *w, struct err *err)
+{
+    const struct tensor_record *rec = &c->t[i];
+
+    if (is_given(c, i))
+        return get_given(c, i, model_tensor_scales(rec) +
+                         (uint64_t)n * rec->cols, w, rec->cols, err);
+    if (get_row(c, i, n, rec->cols, x, err))
+        return -1;
+    if ((c->rotate || power_at(c, i, n)) && x1_fault(x, rec->cols) >= 0)
+        return too_large(c, i, err);
+    x1_w8_row(w, &c->scale[n], x, rec->cols);
+    return 0;
+}
+
+/* The scales of a matrix that is given. */
+static int get_scales(struct conversion *c, uint32_t i, struct err *err)
+{
+    size_t n = c->t[i].rows;
+
+    if (!is_given(c, i))
+        return 0;
+    if (get_given(c, i, 0, c->scale, 4 * n, err))
+        return -1;
+    return x1_fault(c->scale, n) < 0 ? 0 : too_large(c, i, err);
+}
+
 static int make_rows(void *self, size_t from, size_t to, void *room,
                      struct err *err)
 {
@@ -350,12 +397,8 @@ static int make_rows(void *self, size_t from, size_t to, void *room,
     for (size_t n = from; n < to; n++, w += rec->cols, hash++) {
         unsigned char leaf[36];
 
-        if (get_row(c, m->i, (uint32_t)n, rec->cols, x, err))
+        if (round_row(c, m->i, (uint32_t)n, x, w, err))
             return -1;
-        if ((c->rotate || power_at(c, m->i, (uint32_t)n)) &&
-            x1_fault(x, rec->cols) >= 0)
-            return too_large(c, m->i, err);
-        x1_w8_row(w, &c->scale[n], x, rec->cols);
         model_row_leaf(leaf, c->scale[n], w, rec->cols);
         merkle_leaf_hash(hash, leaf, sizeof(leaf));
     }
@@ -385,7 +428,7 @@ static int put_matrix(struct conversion *c, uint32_t i, struct err *err)
     unsigned threads = c->o->threads ? c->o->threads : machine_cores();
 
     if (put_zeros(c, at + model_tensor_scales(rec), err) ||
-        (c->rotate && get_folded(c, i, err)))
+        (c->rotate && get_folded(c, i, err)) || get_scales(c, i, err))
         return -1;
     merkle_init(&m.tree);
     if (ordered_run(&rows, c->rotate ? 1 : threads, err))
@@ -585,6 +628,7 @@ int convert_model(const char *path, const char *out,
     static const struct convert_options none;
     struct id h;
     struct conversion c;
+    bool begun = false;
     int rc;
 
     memset(&c, 0, sizeof(c));
@@ -593,8 +637,16 @@ int convert_model(const char *path, const char *out,
     if (rc)
         err_prefix(err, "cannot convert \"%s\"", path);
     if (!rc)
-        rc = room_check(out, c.lay.size, ROOM_ANYWHERE, err) ||
-             file_out_open(&c.f, out, err) ? -1 : 0;
+        rc = room_check(out, c.lay.size, ROOM_ANYWHERE, err);
+    if (!rc && c.o->rounding) {
+        rc = c.o->rounding->begin(c.o->rounding->self, c.source, path, &c.lay,
+                                  err);
+        begun = true;
+        if (rc)
+            err_prefix(err, "cannot convert \"%s\"", path);
+    }
+    if (!rc)
+        rc = file_out_open(&c.f, out, err);
     if (!rc) {
         rc = put_file(&c, &h, err);
         if (rc) {
@@ -604,6 +656,8 @@ int convert_model(const char *path, const char *out,
             rc = file_out_commit(c.f, err);
         }
     }
+    if (begun)
+        c.o->rounding->end(c.o->rounding->self, rc == 0);
     clear(&c);
     if (!rc)
         *id = h;

@@ -7,15 +7,38 @@
 #define APUS_MODEL_CONVERT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/id.h"
 
 struct err;
+struct import;
+struct model_layout;
 
 /* Counts up when a source may give other bytes than before.  2: the tokens that
  * begin and end a text are the tokenizer's and the template's. */
 #define CONVERT_RULE 2
+
+/* Another rule than the nearest for the numbers of some tensors, which is
+ * somebody else's (fidelity/fit.h). */
+struct convert_rounding {
+    /* Before the file is begun: the source at `path`, and where tensors lie in
+     * the file; both are borrowed until `end`. */
+    int (*begin)(void *self, struct import *source, const char *path,
+                 const struct model_layout *lay, struct err *err);
+    /* Whether tensor i comes from here. */
+    bool (*has)(void *self, uint32_t tensor);
+    /* n bytes of it, from `at` on, in the form of the file (man 5
+     * apus-model).  Several threads call it at once. */
+    int (*get)(void *self, uint32_t tensor, uint64_t at, void *out, size_t n,
+               struct err *err);
+    /* The number of the text that the model is fitted to; 0: it is not. */
+    unsigned (*text)(void *self);
+    /* The file is written, or is not.  Follows each `begin`. */
+    void (*end)(void *self, bool written);
+    void *self;
+};
 
 struct convert_options {
     /* --activations A8: an A8R model; A14: none, whatever the source says.
@@ -31,6 +54,7 @@ struct convert_options {
     /* Called with each line that the user should know; may be NULL. */
     void (*note)(void *user, const char *line);
     void *user;
+    const struct convert_rounding *rounding; /* NULL: nearest */
 };
 
 /* Convert the model at a path (model/import/formats.h): write `out` and put
