@@ -1,0 +1,44 @@
+/*
+ * Fitted conversion: weights that are rounded for the activations which the
+ * model has on a text, in place of the nearest rule (doc/quality.md, Fitted
+ * weights).  The result is a model like any other.  convert.h calls what is
+ * here through a struct convert_rounding.
+ *
+ * The same source and text give the same bytes on every machine, with any
+ * number of threads and any kernel, and wherever it was interrupted.
+ */
+#ifndef APUS_FIDELITY_FIT_H
+#define APUS_FIDELITY_FIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct convert_rounding;
+struct err;
+struct fit;
+
+#define FIT_TEXT 1     /* the text of the tree, fit-text-1.txt */
+#define FIT_IDS 16384  /* of it that are taken */
+#define FIT_LEAST 2048 /* ids that a text must give */
+
+struct fit_options {
+    const char *state;   /* a directory for what is done, removed at the end */
+    const char *kernel;  /* as the setting */
+    size_t threads;      /* 0: one for each core */
+    const char *text;    /* NULL: the text FIT_TEXT .. */
+    size_t n_text;
+    /* Called after each layer and the head; may be NULL. */
+    void (*progress)(void *user, size_t done, size_t of);
+    /* Called with lines that the user should know; may be NULL. */
+    void (*note)(void *user, const char *line);
+    /* Whether to stop and go on another time: ERR_RETRY; may be NULL. */
+    bool (*stop)(void);
+    void *user;
+};
+
+/* What a conversion is given; options are borrowed until fit_free. */
+struct fit *fit_new(const struct fit_options *o);
+void fit_rounding(struct convert_rounding *r, struct fit *f);
+void fit_free(struct fit *f); /* NULL is accepted; the state stays */
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * What of a fitted conversion is done, in a directory of its own: `tensors`,
+ * the tensors that are fitted, where they lie in the model file, and `rows`,
+ * the residual rows of the text after the last layer that is done.  Rows
+ * appear whole and after the tensors that they stand for, so a conversion that
+ * was interrupted goes on behind its last whole layer.
+ *
+ * rows: "apusfit1", the key, u32 layers that are done, u32 0, then f32.
+ */
+#ifndef APUS_FIDELITY_FIT_STATE_H
+#define APUS_FIDELITY_FIT_STATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/id.h"
+
+struct err;
+
+struct fit_state {
+    char *dir;
+    int fd; /* of tensors; -1: not open */
+    struct id key;
+};
+
+/* What a source is made of: the names, sizes and times of its files. */
+int fit_state_source(struct id *out, const char *path, struct err *err);
+
+/* Open or make the directory.  If it has rows under this key, x[0..n) and
+ * *done are set, else *done is 0.  ERR_RETRY: another process has it open. */
+int fit_state_open(struct fit_state *s, const char *dir, struct id key,
+                   float *x, size_t n, uint32_t *done, struct err *err);
+void fit_state_close(struct fit_state *s);
+
+/* Bytes of tensors, at their place in the model file. */
+int fit_state_put(struct fit_state *s, uint64_t at, const void *data, size_t n,
+                  struct err *err);
+int fit_state_get(const struct fit_state *s, uint64_t at, void *data, size_t n,
+                  struct err *err);
+
+/* So many layers are done, and these are the rows after them. */
+int fit_state_save(struct fit_state *s, uint32_t done, const float *x,
+                   size_t n, struct err *err);
+
+/* Close and remove it: the model is there. */
+void fit_state_remove(struct fit_state *s);
+
+#endif
