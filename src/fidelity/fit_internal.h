@@ -1,0 +1,87 @@
+/*
+ * The inside of a fitted conversion: fit.c has its order, fit_input.c the text,
+ * fit_nearest.c a layer by the nearest rule, fit_layer.c what it becomes,
+ * fit_matrix.c one matrix.
+ */
+#ifndef APUS_FIDELITY_FIT_INTERNAL_H
+#define APUS_FIDELITY_FIT_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fidelity/fit.h"
+#include "fidelity/fit_state.h"
+#include "fidelity/rounding.h"
+#include "fidelity/shown.h"
+#include "fidelity/windows.h"
+#include "kernels/kernels.h"
+
+struct import;
+struct model_layout;
+
+struct fit {
+    struct fit_options o;
+    struct import *source;          /* the conversion's, as lay */
+    const struct model_layout *lay;
+    struct x1_kernels k;
+    struct pool *pool;
+    struct windows w;
+    size_t n;                       /* ids of all windows */
+    struct shown_rows s;
+    struct fit_state st;
+    bool fitted;                    /* the state has all tensors */
+};
+
+/* How the inputs of one kind are treated: factors that columns are multiplied
+ * by, and what feeds them divided, and blocks. */
+struct fit_plan {
+    struct rounding r;
+    size_t k;
+    double *d, *c; /* energies, factors */
+};
+
+/* Energies of n rows of k, f->n of them; factors are 1.  Then the factors may
+ * be set, and fit_plan_blocks has what they need. */
+void fit_plan_init(struct fit *f, struct fit_plan *p, const float *x,
+                   size_t k);
+void fit_plan_blocks(struct fit *f, struct fit_plan *p, const float *x);
+void fit_plan_clear(struct fit_plan *p);
+
+/* What a matrix is and becomes: columns times plan->c, row i times or through
+ * rows[i], or nothing (NULL). */
+struct fit_matrix {
+    uint32_t tensor;  /* of the source .. */
+    uint32_t to;      /* .. and of the model: a tied head is the embedding */
+    const struct fit_plan *plan;
+    const double *rows;
+    bool divide;
+};
+int fit_matrix(struct fit *f, const struct fit_matrix *m, struct err *err);
+
+/* A vector, its numbers times or through factors. */
+int fit_vector(struct fit *f, uint32_t tensor, const double *factor,
+               bool divide, struct err *err);
+
+/* The windows of the text; f->s.x = their rows of the embedding by the nearest
+ * rule; what the state must be of to be gone on with: the source at this path,
+ * the rule, the text. */
+int fit_cut_text(struct fit *f, struct err *err);
+int fit_embed(struct fit *f, struct err *err);
+int fit_state_key(struct fit *f, const char *path, struct id *key,
+                  struct err *err);
+
+/* A layer by the nearest rule; to be cleared whatever is returned. */
+struct fit_nearest {
+    struct shown_layer layer;
+    void *part[LAYER_TENSORS][3]; /* what is to be freed */
+};
+int fit_nearest(struct fit *f, uint32_t l, struct fit_nearest *y,
+                struct err *err);
+void fit_nearest_clear(struct fit_nearest *y);
+
+/* A layer from f->s.x to f->s.x.  1 if a number left the range: *fault. */
+int fit_layer(struct fit *f, uint32_t l, struct shown_fault *fault,
+              struct err *err);
+
+#endif
