@@ -1,0 +1,249 @@
+/*
+ * Fitted conversion: rounding by blocks of channels, and models whose bytes are
+ * the same with every kernel, any number of threads and after an interruption.
+ */
+#include <config.h>
+
+#include <math.h>
+
+#include "backend/cpu/pool.h"
+#include "fidelity/fit.h"
+#include "fidelity/rounding.h"
+#include "fidelity/sums.h"
+#include "kernels/kernels.h"
+#include "tests/models_util.h"
+
+#define B ROUNDING_BLOCK
+#define K 200   /* channels: a whole block and a part */
+#define ROWS 40
+#define BYTES 3600 /* of a text, which are enough ids */
+
+/* ---- sums and blocks ----------------------------------------------------- */
+
+static float x[ROWS * K];
+
+/* Rows in which neighbours are alike and some channels are far larger. */
+static void make_rows(void)
+{
+    uint32_t seed = 1;
+
+    for (size_t t = 0; t < ROWS; t++)
+        for (size_t i = 0; i < K; i++) {
+            float own, before = i ? x[t * K + i - 1] : 0;
+
+            seed = seed * 1664525u + 1013904223u;
+            own = (float)(seed >> 8) / 0x1p24f - 0.5f;
+            x[t * K + i] = i == 7 ? 0 : own * (i % 50 == 3 ? 20 : 1) +
+                                            0.8f * before;
+        }
+}
+
+/* The error of a row's products with x, squared. */
+static double output_error(const double *row, const int8_t *w, float scale)
+{
+    double sum = 0;
+
+    for (size_t t = 0; t < ROWS; t++) {
+        double e = 0;
+
+        for (size_t i = 0; i < K; i++)
+            e += (row[i] - (double)w[i] * (double)scale) *
+                 (double)x[t * K + i];
+        sum += e * e;
+    }
+    return sum;
+}
+
+/* How far V U is from 1, both unit upper triangular. */
+static double inverse_error(const double *v, const double *u)
+{
+    double worst = 0;
+
+    for (size_t i = 0; i < B; i++)
+        for (size_t j = i + 1; j < B; j++) {
+            double s = v[i * B + j] + u[i * B + j];
+
+            for (size_t k = i + 1; k < j; k++)
+                s += v[i * B + k] * u[k * B + j];
+            worst = fmax(worst, fabs(s));
+        }
+    return worst;
+}
+
+static void try_blocks(void)
+{
+    static double d[K], c[K], g[B * B], u[B * B], row[K], copy[K];
+    static float f[K];
+    int8_t w[K], plain[K];
+    float scale, plain_scale;
+    struct pool *pool = pool_new(2);
+    struct rounding r, none;
+    double sum = 0, mean = 0;
+    bool sorted = true, factored = true;
+
+    make_rows();
+    sums_energy(d, x, ROWS, K, pool);
+    for (size_t t = 0; t < ROWS; t++)
+        sum += (double)x[t * K + 3] * (double)x[t * K + 3];
+    ok(d[3] == sum && d[7] == 0, "sums of squares in order");
+    for (size_t i = 0; i < K; i++) {
+        c[i] = 1;
+        mean += d[i] / K;
+        f[i] = (float)((i * 37 + 11) % 101) - 50;
+        row[i] = (double)f[i];
+    }
+    rounding_init(&r, d, K);
+    rounding_init(&none, d, K);
+    for (size_t i = 1; i < K; i++)
+        sorted &= d[r.order[i - 1]] >= d[r.order[i]];
+    ok(sorted && r.n_blocks == 2 && rounding_width(&r, 1) == K - B &&
+           r.order[K - 1] == 7, "channels in order, in two blocks");
+    for (size_t b = 0; b < 2; b++) {
+        sums_products(g, x, ROWS, K, r.order + b * B, rounding_width(&r, b),
+                      c);
+        factored &= rounding_factor(&r, b, g, 0.01 * mean) == 0;
+        if (b == 0)
+            memcpy(u, g, sizeof(u));
+    }
+    ok(factored && inverse_error(r.v, u) < 1e-12, "blocks are factored");
+    memcpy(copy, row, sizeof(copy));
+    rounding_row(&r, copy, w, &scale);
+    memcpy(copy, row, sizeof(copy));
+    rounding_row(&none, copy, plain, &plain_scale);
+    ok(scale == plain_scale && output_error(row, w, scale) <
+                                   output_error(row, plain, scale) / 2,
+       "error of the outputs %.3g, by the nearest rule %.3g",
+       output_error(row, w, scale), output_error(row, plain, scale));
+    x1_w8_row(w, &scale, f, K);
+    ok(scale == plain_scale && memcmp(w, plain, K) == 0,
+       "without blocks it is the nearest rule");
+    memset(copy, 0, sizeof(copy));
+    rounding_row(&r, copy, w, &scale);
+    ok(scale == 0 && w[0] == 0 && w[K - 1] == 0, "a row of zeros");
+    memset(g, 0, sizeof(g));
+    ok(rounding_factor(&none, 0, g, 0) == -1, "a singular block is refused");
+    rounding_clear(&r);
+    rounding_clear(&none);
+    pool_free(pool);
+}
+
+/* ---- models -------------------------------------------------------------- */
+
+struct model_test {
+    struct buf text;
+    size_t layers, stop_at;
+    char note[200];
+};
+
+static struct model_test test;
+
+static void on_layer(void *user, size_t done, size_t of)
+{
+    (void)user;
+    (void)of;
+    test.layers = done;
+}
+
+static void on_note(void *user, const char *line)
+{
+    (void)user;
+    snprintf(test.note, sizeof(test.note), "%s", line);
+}
+
+static bool stop(void)
+{
+    return test.stop_at && test.layers >= test.stop_at;
+}
+
+/* Convert; 0 and the id, or -1. */
+static int convert(const char *dir, const char *kernel, size_t threads,
+                   struct id *id, struct err *err)
+{
+    char *out = tmp_path("fitted.apus"), *state = tmp_path("fitting");
+    struct fit_options o = { .state = state, .kernel = kernel,
+                             .threads = threads, .text = test.text.data,
+                             .n_text = test.text.len, .progress = on_layer,
+                             .note = on_note, .stop = stop };
+    struct fit *f = fit_new(&o);
+    struct convert_rounding r;
+    struct convert_options c = { .rounding = &r };
+    int rc;
+
+    fit_rounding(&r, f);
+    test.layers = 0;
+    rc = convert_model(dir, out, &c, id, err);
+    if (rc == 0 && file_exists(state))
+        rc = err_set(err, ERR_FATAL, "the state stays");
+    if (rc && file_exists(out))
+        rc = err_set(err, ERR_FATAL, "a file stays");
+    unlink(out);
+    fit_free(f);
+    free(out);
+    free(state);
+    return rc;
+}
+
+static void same_model(const char *dir, const char *kernel, size_t threads,
+                       struct id want, const char *what)
+{
+    struct err err = ERR_INIT;
+    struct id id;
+
+    ok(convert(dir, kernel, threads, &id, &err) == 0 && id_equal(id, want),
+       "the same model: %s %s", what, err.text);
+}
+
+static void try_nano(const char *dir)
+{
+    static const char want[] = "IbFu7BOQkmuWey81xi6zJkdrCYeklKrOus3ZSahTW-I";
+    struct err err = ERR_INIT;
+    struct id id, other;
+    bool good = convert(dir, "reference", 1, &id, &err) == 0;
+
+    ok(good && strcmp(id_text(id).s, want) == 0, "the fitted model is %s %s",
+       good ? id_text(id).s : "none", err.text);
+    for (size_t i = 0; x1_level(i); i++)
+        same_model(dir, x1_level(i)->name, 2, id, x1_level(i)->name);
+    same_model(dir, "auto", 8, id, "eight threads");
+    test.stop_at = 2;
+    ok(convert(dir, "auto", 2, &other, &err) == -1 && err.code == ERR_RETRY &&
+           strstr(err.text, "after 2 of"), "interrupted: %s", err.text);
+    test.stop_at = 0;
+    same_model(dir, "auto", 2, id, "after an interruption");
+}
+
+static void refused(const char *dir, const char *why)
+{
+    struct err err = ERR_INIT;
+    struct id id;
+
+    ok(convert(dir, "auto", 1, &id, &err) == -1 && err.code == ERR_INPUT &&
+           strstr(err.text, why), "refused: %s", err.text);
+}
+
+int main(void)
+{
+    char *dir = tree_path("models/nano"), *text, *tiny;
+
+    x1_thread_init();
+    try_blocks();
+    buf_init(&test.text, 1 << 20);
+    text = tree_path("models/nano/eval.jsonl");
+    if (ok(file_read(&test.text, text, NULL) == 0 && test.text.len > BYTES,
+           "a text"))
+        test.text.len = BYTES;
+    try_nano(dir);
+    tiny = tree_path("vectors/x1/models/tiny-gemma2");
+    refused(tiny, "norms after its sublayers");
+    free(tiny);
+    tiny = tree_path("vectors/x1/models/tiny-mistral");
+    refused(tiny, "needs a tokenizer");
+    test.text.len = 900;
+    refused(dir, "2048 are needed");
+    buf_clear(&test.text);
+    free(tiny);
+    free(text);
+    free(dir);
+    tmp_remove();
+    return done();
+}
