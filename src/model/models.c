@@ -579,7 +579,7 @@ int models_put(const char *store, const char *what,
         return -1;
     /* those who share a store can read it, and seldom write it */
     rc = remember(store, h, err);
-    models_made(store, h, what);
+    models_made(store, h, what, o);
     models_sampling_keep(store, h, what);
     models_source_of_path(source, what);
     if (rc == 0 && source[0])

@@ -43,9 +43,11 @@ int models_of_source(struct id *id, const char *store, const char *what,
 int models_known_source(struct id *id, const char *store, const char *what,
                         struct err *err);
 
-/* Remember that a model was made of this source, by today's rule.  Nothing of a
- * model file, which was made elsewhere. */
-void models_made(const char *store, struct id id, const char *source);
+/* Remember that a model was made of this source, by today's rule and with these
+ * options (NULL: the defaults).  Nothing of a model file, which was made
+ * elsewhere. */
+void models_made(const char *store, struct id id, const char *source,
+                 const struct convert_options *o);
 /* Remember the sampling defaults of a source that has some. */
 void models_sampling_keep(const char *store, struct id id, const char *source);
 /* End the line of a model: of one that an older rule made, if today's would

@@ -1,6 +1,7 @@
 /*
  * By which rule of the converter a model was made, and of what: lines "id rule
- * source" in `made`.  A model without a line was made by rule 1, before there
+ * source" in `made`, where a rule "2,fitted:1" is rule 2 with weights fitted to
+ * text 1.  A model without a line was made by rule 1, before there
  * were lines.
  */
 #include <config.h>
@@ -23,6 +24,8 @@
 #include "model/models_internal.h"
 #include "text/chat.h"
 #include "text/tokenizer.h"
+
+#define FITTED ",fitted:"
 
 /* A path in one line. */
 static void put_path(struct buf *b, const char *path)
@@ -63,14 +66,20 @@ static char *take_path(const char *s, size_t n)
 }
 
 /* Being unable to costs a mark in a list. */
-void models_made(const char *store, struct id id, const char *source)
+void models_made(const char *store, struct id id, const char *source,
+                 const struct convert_options *o)
 {
+    const struct convert_rounding *r = o ? o->rounding : NULL;
+    unsigned text = r ? r->text(r->self) : 0;
     char *real = realpath(source, NULL);
     struct buf b;
 
     if (formats_known(source)) { /* no model file, made elsewhere */
         buf_init(&b, MODELS_MAX_TEXT);
-        buf_printf(&b, "%d ", CONVERT_RULE);
+        buf_printf(&b, "%d", CONVERT_RULE);
+        if (text)
+            buf_printf(&b, FITTED "%u", text);
+        buf_putc(&b, ' ');
         put_path(&b, real ? real : source);
         if (!b.full)
             models_line_put(store, "made", id, b.data);
@@ -90,11 +99,30 @@ static unsigned long rule_of(char **source, const char *store, struct id id)
     buf_init(&line, MODELS_MAX_TEXT);
     if (models_line_get(&line, store, "made", id)) {
         rule = strtoul(line.data, &end, 10);
+        end += strcspn(end, " ");
         if (*end == ' ')
             *source = take_path(end + 1, strlen(end + 1));
     }
     buf_clear(&line);
     return rule;
+}
+
+int models_rounding(unsigned *text, const char *store, struct id id)
+{
+    struct buf line;
+    int known;
+
+    buf_init(&line, MODELS_MAX_TEXT);
+    known = models_line_get(&line, store, "made", id);
+    *text = 0;
+    if (known) {
+        const char *end = line.data + strspn(line.data, "0123456789");
+
+        if (strncmp(end, FITTED, sizeof(FITTED) - 1) == 0)
+            *text = (unsigned)strtoul(end + sizeof(FITTED) - 1, NULL, 10);
+    }
+    buf_clear(&line);
+    return known;
 }
 
 /* Whether the source would give another record or other texts today. */
