@@ -28,6 +28,7 @@
 #include "base/sys.h"
 #include "cmd/cmd.h"
 #include "cmd/keep.h"
+#include "cmd/model_fit.h"
 #include "cmd/model_use.h"
 #include "model/convert.h"
 #include "model/model.h"
@@ -38,6 +39,7 @@
 
 #define LIST_MAX ((size_t)4 << 20)
 #define NO_TOKENIZER "also without a tokenizer, for prompts of token ids"
+#define ROUNDING "of weights, default nearest; fitted: closer to the source"
 #define STEP_S 10 /* between two lines of progress */
 
 /* On a terminal one line that counts, else a line now and then. */
@@ -190,8 +192,14 @@ static int convert(const char *dir, const char *out,
     return 0;
 }
 
+/* What was interrupted can go on: 75.  A plain conversion cannot. */
+static int failed(const struct convert_options *o, const struct err *err)
+{
+    return o->rounding ? cmd_fail_retry(err) : cmd_fail(err);
+}
+
 struct model_convert_options {
-    const char *out, *act, *smooth;
+    const char *out, *act, *smooth, *rounding;
     bool without, no_chat;
 };
 
@@ -202,6 +210,8 @@ static const struct opt model_convert_opts[] = {
       offsetof(struct model_convert_options, act) },
     { 0, "smooth", "auto|off", "smooth keys that stick out, default off",
       offsetof(struct model_convert_options, smooth) },
+    { 0, "rounding", "nearest|fitted", ROUNDING,
+      offsetof(struct model_convert_options, rounding) },
     { 0, "no-tokenizer", NULL, NO_TOKENIZER,
       offsetof(struct model_convert_options, without) },
     { 0, "no-chat-template", NULL, "leave the chat template out",
@@ -212,8 +222,8 @@ static const struct opt model_convert_opts[] = {
 static const struct opt_command model_convert_command = {
     .name = "apus model convert",
     .synopsis = "SOURCE -o OUT.apus [--activations A14|A8] "
-                "[--smooth auto|off] [--no-tokenizer] "
-                "[--no-chat-template]",
+                "[--smooth auto|off] [--rounding nearest|fitted] "
+                "[--no-tokenizer] [--no-chat-template]",
     .about = "Convert a Hugging Face directory or a GGUF file into a model"
              " file and print the\nmodel's id.  The same input gives the"
              " same bytes on every machine.",
@@ -227,6 +237,7 @@ static int model_convert(struct settings *s, int argc, char **argv)
     struct convert_options o = { .progress = progress,
                                  .note = log_tensors,
                                  .needs_tokenizer = true };
+    struct model_fit fit;
     struct err err = ERR_INIT;
     const char *dir;
     size_t n;
@@ -238,12 +249,15 @@ static int model_convert(struct settings *s, int argc, char **argv)
         return status;
     if (!opt.out)
         err_set(&err, ERR_INPUT, "apus model convert: no -o OUT.apus");
-    if (!opt.out || conversion_options(&o, opt.act, opt.smooth, &err))
+    if (!opt.out || conversion_options(&o, opt.act, opt.smooth, &err) ||
+        model_fit_begin(&fit, opt.rounding, s, dir, NULL, &o, &err))
         return cmd_misused(&err);
     o.user = (void *)dir;
     o.needs_tokenizer = !opt.without;
     o.no_chat = opt.no_chat;
-    return convert(dir, opt.out, &o, &err) ? cmd_fail(&err) : CMD_DONE;
+    status = convert(dir, opt.out, &o, &err) ? failed(&o, &err) : CMD_DONE;
+    model_fit_end(&fit);
+    return status;
 }
 
 /* Whether a name may pass from one model to another: batches may need the
@@ -370,8 +384,8 @@ static int add_url(struct settings *s, const char *url, const char *name,
         return status;
     if (!source && models_source_check(url, NULL) == 0)
         source = url;
-    status = add_name(s, path, name, o, force, source, &err) ? cmd_fail(&err)
-                                                             : CMD_DONE;
+    status = add_name(s, path, name, o, force, source, &err)
+                 ? failed(o, &err) : CMD_DONE;
     if (status == CMD_DONE)
         model_download_drop(path);
     free(path);
@@ -379,7 +393,7 @@ static int add_url(struct settings *s, const char *url, const char *name,
 }
 
 struct model_add_options {
-    const char *act, *smooth, *source, *sum;
+    const char *act, *smooth, *source, *sum, *rounding;
     bool force, without, no_chat;
 };
 
@@ -388,6 +402,8 @@ static const struct opt model_add_opts[] = {
       offsetof(struct model_add_options, act) },
     { 0, "smooth", "auto|off", "of a conversion: smooth keys",
       offsetof(struct model_add_options, smooth) },
+    { 0, "rounding", "nearest|fitted", ROUNDING,
+      offsetof(struct model_add_options, rounding) },
     { 0, "no-tokenizer", NULL, NO_TOKENIZER,
       offsetof(struct model_add_options, without) },
     { 0, "no-chat-template", NULL, "of a conversion: leave it out",
@@ -404,7 +420,8 @@ static const struct opt model_add_opts[] = {
 static const struct opt_command model_add_command = {
     .name = "apus model add",
     .synopsis = "WHAT|URL [NAME] [--source TEXT] [--sha256 HEX] "
-                "[--no-tokenizer] [--no-chat-template] [--force]",
+                "[--rounding nearest|fitted] [--no-tokenizer] "
+                "[--no-chat-template] [--force]",
     .about = "Put a model file, or a Hugging Face directory or a GGUF file"
              " (converted), into\nthe store and print the model's id."
              "  NAME is that of the file or directory if it\nis not"
@@ -420,6 +437,7 @@ static int model_add(struct settings *s, int argc, char **argv)
     struct convert_options o = { .progress = progress,
                                  .note = log_tensors,
                                  .needs_tokenizer = true };
+    struct model_fit fit;
     struct err err = ERR_INIT;
     const char *what, *name;
     size_t n = 0;
@@ -441,11 +459,16 @@ static int model_add(struct settings *s, int argc, char **argv)
     o.user = (void *)what;
     o.needs_tokenizer = !opt.without;
     o.no_chat = opt.no_chat;
+    if (model_fit_begin(&fit, opt.rounding, s, what,
+                        settings_text(s, "models"), &o, &err))
+        return cmd_misused(&err);
     if (model_download_is(what))
-        return add_url(s, what, name, &o, opt.force, opt.source, opt.sum);
-    return add_name(s, what, name, &o, opt.force, opt.source, &err)
-               ? cmd_fail(&err)
-               : CMD_DONE;
+        status = add_url(s, what, name, &o, opt.force, opt.source, opt.sum);
+    else
+        status = add_name(s, what, name, &o, opt.force, opt.source, &err)
+                     ? failed(&o, &err) : CMD_DONE;
+    model_fit_end(&fit);
+    return status;
 }
 
 static const struct opt_command model_list_command = {
@@ -572,6 +595,19 @@ static void print_sampling(const char *store, struct id id)
     buf_clear(&b);
 }
 
+/* Of a model that was converted here. */
+static void print_rounding(const char *store, struct id id)
+{
+    unsigned text;
+
+    if (!models_rounding(&text, store, id))
+        return;
+    if (text)
+        printf("rounding: fitted, text %u\n", text);
+    else
+        printf("rounding: nearest\n");
+}
+
 /* Record and texts of a file; its tensors are not read. */
 static int print_info(const char *store, const char *path, struct err *err)
 {
@@ -588,6 +624,7 @@ static int print_info(const char *store, const char *path, struct err *err)
         goto out;
     printf("id: %s\nfile: %s\nsize: %" PRIu64 "\n", id_text(id).s, path, size);
     print_record(&r);
+    print_rounding(store, id);
     printf("tokenizer: %s\nchat template: %s\n", tokenizer_text(&tok),
            template_text(&chat));
     print_sampling(store, id);

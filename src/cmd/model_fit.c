@@ -1,0 +1,107 @@
+/*
+ * Fitted conversion for a user: settings, progress with an estimate, Ctrl-C.
+ */
+#include <config.h>
+
+#include "cmd/model_fit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/settings.h"
+#include "cmd/cmd.h"
+#include "proof/digest.h"
+
+#define STEP_MS 10000 /* between two lines of progress */
+#define IN_NAME 16 /* characters of a digest in a name */
+
+/* The directory for what is done of this source. */
+static char *state_of(const char *dir, const char *source)
+{
+    char *real = realpath(source, NULL);
+    const char *path = real ? real : source;
+    struct id h;
+    char *state;
+
+    digest(&h, path, strlen(path));
+    state = xasprintf("%s/fitting.%.*s", dir, IN_NAME, id_text(h).s);
+    free(real);
+    return state;
+}
+
+/* Layers take about the same time, and the head that of a few. */
+static void report_layer(void *user, size_t done, size_t of)
+{
+    struct model_fit *m = user;
+    uint64_t now = clock_ms(), left = 0;
+
+    if (m->done == 0)
+        m->done = done - 1;
+    left = (now - m->begun) / (done - m->done) * (of - done) / 1000;
+    if (isatty(STDERR_FILENO)) {
+        fprintf(stderr, "\rfitted %zu of %zu layers, about %zu:%02zu left%s",
+                done, of, (size_t)left / 60, (size_t)left % 60,
+                done == of ? "\n" : "  ");
+        return;
+    }
+    if (done < of && now - m->last < STEP_MS)
+        return;
+    m->last = now;
+    log_info("fitted %zu of %zu layers, about %zu:%02zu left", done, of,
+             (size_t)left / 60, (size_t)left % 60);
+}
+
+static void report_line(void *user, const char *line)
+{
+    (void)user;
+    log_warning("%s", line);
+}
+
+int model_fit_begin(struct model_fit *m, const char *rounding,
+                    const struct settings *s, const char *source,
+                    const char *dir, struct convert_options *o,
+                    struct err *err)
+{
+    const char *tmp = getenv("TMPDIR"), *kernel = settings_text(s, "kernel");
+
+    memset(m, 0, sizeof(*m));
+    if (!rounding || strcmp(rounding, "nearest") == 0)
+        return 0;
+    if (strcmp(rounding, "fitted") != 0)
+        return err_set(err, ERR_INPUT, "--rounding \"%s\": nearest or fitted"
+                       " expected", rounding);
+    if (o->smooth_auto)
+        return err_set(err, ERR_INPUT, "--rounding fitted smooths keys in its"
+                       " own way: leave --smooth auto out");
+    if (o->a8)
+        return err_set(err, ERR_INPUT, "--rounding fitted is for A14: leave"
+                       " --activations A8 out");
+    m->state = state_of(dir ? dir : tmp && *tmp ? tmp : "/tmp", source);
+    m->o.state = m->state;
+    m->o.kernel = strcmp(kernel, "cuda") == 0 ? "auto" : kernel;
+    m->o.threads = settings_count(s, "threads");
+    m->o.progress = report_layer;
+    m->o.note = report_line;
+    m->o.stop = cmd_interrupted;
+    m->o.user = m;
+    m->begun = clock_ms();
+    m->fit = fit_new(&m->o);
+    fit_rounding(&m->rounding, m->fit);
+    o->rounding = &m->rounding;
+    cmd_catch_signals();
+    return 0;
+}
+
+void model_fit_end(struct model_fit *m)
+{
+    fit_free(m->fit);
+    free(m->state);
+    memset(m, 0, sizeof(*m));
+}
