@@ -1,11 +1,14 @@
 /*
  * kernels/cuda/linear.cu on the emulated device against the reference, bit for
- * bit, over random shapes and at the bounds of its sums; and its tap.
+ * bit, over random shapes and at the bounds of its sums; and its tap.  Then
+ * kernels/cuda/gemm.cu, over sums of the library's twin.
  */
 #include <string.h>
 
+#include "kernels/cuda/gemm.cu"
 #include "kernels/cuda/linear.cu"
 #include "tests/cusim/array.h"
+#include "tests/cusim/blas_host.cpp"
 
 extern "C" {
 #include "tests/tap.h"
@@ -22,6 +25,7 @@ struct shape {
     uint32_t m, n, k, splits;
     bool a8, bias, add, gate;
     enum values values;
+    uint32_t slab; /* outputs that the library makes at a time; 0: not it */
 };
 
 /* A product's operands as the host has them. */
@@ -93,10 +97,10 @@ static std::vector<float> want(operands &o, const shape &s)
     return y;
 }
 
-static std::vector<int8_t> padded(const std::vector<int8_t> &w, uint32_t n,
-                                  uint32_t k, uint32_t ldk)
+static std::vector<int8_t> padded(const std::vector<int8_t> &w, uint32_t rows,
+                                  uint32_t n, uint32_t k, uint32_t ldk)
 {
-    std::vector<int8_t> p((size_t)n * ldk, 0);
+    std::vector<int8_t> p((size_t)rows * ldk, 0);
 
     for (uint32_t r = 0; r < n; r++)
         memcpy(&p[(size_t)r * ldk], &w[(size_t)r * k], k);
@@ -141,16 +145,57 @@ static bool amax_right(const std::vector<uint32_t> &amax,
     return true;
 }
 
+/* The same by the library and gemm.cu, s.slab outputs at a time. */
+static void by_library(const struct linear_args &a, const shape &s)
+{
+    uint32_t cols = s.m * (s.a8 ? 1 : 2);
+    array<int32_t> d((size_t)cols * s.slab), d2((size_t)cols * s.slab);
+    struct scale_args out = { a, d.p, d2.p, 0, 0, s.slab };
+    struct err err = ERR_INIT;
+    struct blas *b;
+
+    if (blas_open(&b, NULL, &err))
+        exit(2);
+    array<int8_t> work(blas_workspace(b));
+    struct blas_product *p = blas_make(b, s.slab, cols, a.ldk);
+
+    for (uint32_t i = 0; i < a.n; i += s.slab) {
+        size_t at = (size_t)i * a.ldk;
+
+        out.first = i;
+        out.some = a.n - i < s.slab ? a.n - i : s.slab;
+        if (blas_run(b, p, d.p, a.w + at, a.q, work.p, nullptr, &err) ||
+            (a.w2 && blas_run(b, p, d2.p, a.w2 + at, a.q, work.p, nullptr,
+                              &err))) {
+            printf("# %s\n", err.text);
+            exit(2);
+        }
+        must(scale_launch(&out, s.a8, nullptr));
+    }
+    blas_free(p);
+    blas_close(b);
+}
+
+static void launch(const struct linear_args &a, const shape &s)
+{
+    if (s.slab)
+        by_library(a, s);
+    else
+        must(linear_launch(&a, s.a8, s.splits, nullptr));
+}
+
 static bool equal(const shape &s)
 {
     uint32_t ldk = slice_bytes(s.k), S = s.a8 ? 1 : 2, second = s.gate;
+    /* a slab may go past the last row */
+    uint32_t rows = s.slab ? (s.n + s.slab - 1) / s.slab * s.slab : s.n;
     struct linear_tap at = { 5, rnd.below(s.m) };
     struct linear_args a = {};
     operands o;
 
     make(&o, s);
-    array<int8_t> w(padded(o.w[0], s.n, s.k, ldk));
-    array<int8_t> w2(padded(o.w[second], s.n, s.k, ldk));
+    array<int8_t> w(padded(o.w[0], rows, s.n, s.k, ldk));
+    array<int8_t> w2(padded(o.w[second], rows, s.n, s.k, ldk));
     array<int8_t> q(slices_of(o.q.data(), s.m, s.k, ldk, s.a8));
     array<float> s_w(o.s_w[0]), s_w2(o.s_w[second]), bias(o.bias);
     array<float> step(o.step), y(o.add);
@@ -182,12 +227,12 @@ static bool equal(const shape &s)
     a.ldy = s.n;
     /* twice where nothing is added: zeros are left behind */
     for (int i = 0; i < (s.add ? 1 : 2); i++)
-        must(linear_launch(&a, s.a8, s.splits, nullptr));
+        launch(a, s);
 
     std::vector<float> expected = want(o, s);
     bool good = memcmp(y.get().data(), expected.data(),
                        expected.size() * sizeof(float)) == 0 &&
-                amax_right(amax.get(), expected, s) &&
+                (s.slab || amax_right(amax.get(), expected, s)) &&
                 tap_right(tapped.get(), o, s, at.row);
 
     if (!good)
@@ -219,13 +264,61 @@ static void test_shapes(void)
 
 static void test_bounds(void)
 {
-    shape s = { 1, 3, 131072, 2, false, false, false, false, EXTREME };
+    shape s = { 1, 3, 131072, 2, false, false, false, false, EXTREME,
+                0 };
 
     ok(equal(s), "the longest row of the largest A14 values");
     s.a8 = true;
     ok(equal(s), "the longest row of the largest A8 values");
-    s = { 3, 130, 6000, 2, false, true, false, false, LARGE };
+    s = { 3, 130, 6000, 2, false, true, false, false, LARGE, 0 };
     ok(equal(s), "sums of slices past 2^24 with all their bits");
+}
+
+static void test_library(void)
+{
+    int bad = 0, n = 12;
+
+    for (int i = 0; i < n; i++) {
+        shape s = {};
+
+        s.m = 1 + rnd.below(80);
+        s.n = 1 + rnd.below(150);
+        s.k = 1 + rnd.below(300);
+        s.a8 = i % 3 == 0;
+        s.gate = i % 4 == 1;
+        s.bias = !s.gate && i % 2;
+        s.add = !s.gate && i % 5 < 3;
+        s.slab = 16 * (1 + rnd.below(5));
+        bad += !equal(s);
+    }
+    ok(bad == 0, "%d shapes by the library equal the reference", n);
+    shape s = { 1, 3, 131072, 1, false, false, false, false, EXTREME, 16 };
+
+    ok(equal(s), "the longest row of the largest A14 values, by the library");
+}
+
+static void test_library_refused(void)
+{
+    struct err err = ERR_INIT;
+    struct scale_args a = {};
+    struct blas *b;
+
+    if (blas_open(&b, NULL, &err))
+        exit(2);
+    ok(!blas_make(b, 24, 8, 64) && !blas_make(b, 16, 8, 96) &&
+           !blas_make(b, 16, 0, 64) && !blas_make(b, 0, 8, 64),
+       "the library refuses outputs, columns and rows of other sizes");
+    blas_close(b);
+    a.of.m = 1;
+    a.of.n = 16;
+    a.first = 8;
+    a.some = 9;
+    ok(scale_launch(&a, false, nullptr) == cudaErrorInvalidValue,
+       "outputs past the last are refused");
+    setenv("CUSIM_BLAS", "0", 1);
+    ok(blas_open(&b, NULL, &err) == -1 && err.code == ERR_INPUT,
+       "no library: %s", err.text);
+    unsetenv("CUSIM_BLAS");
 }
 
 static void test_refused(void)
@@ -247,5 +340,7 @@ int main(void)
     test_shapes();
     test_bounds();
     test_refused();
+    test_library();
+    test_library_refused();
     return done();
 }

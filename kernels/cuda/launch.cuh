@@ -128,6 +128,18 @@ static inline size_t linear_scratch(size_t n, bool gate)
     return (n + 63) / 64 * 64 * 64 * (gate ? 2 : 1);
 }
 
+/* The same from sums that a library has made (src/backend/cuda/blas.cuh), for
+ * any number of rows: outputs [first, first + some) of `of`, whose w, q, amax,
+ * sum and count are not used.  d has those outputs' sums, a slice of a row
+ * `ld` after the one before; d2 those of w2. */
+struct scale_args {
+    struct linear_args of;
+    const int32_t *d, *d2; /* m * S x ld */
+    uint32_t first, some, ld;
+};
+cudaError_t scale_launch(const struct scale_args *a, bool a8,
+                         cudaStream_t stream);
+
 /* What comes of a row's q, k and v in a layer: q of the first m_q rows, normed
  * and turned, as A14; k, normed and turned, and v as A8 into the pool (as in
  * attention_args) and into what is committed to.  Operators of faults: those

@@ -163,6 +163,27 @@ DEV float linear_value(const int32_t *p, float s_w, float step)
     return x1_scale_acc(S == 2 ? (int64_t)p[0] * 256 + p[1] : p[0], s_w, step);
 }
 
+/* y of output n and row r from its exact sums: p, and with GATE those of w2,
+ * u. */
+template <int S, bool GATE>
+DEV float linear_output(const struct linear_args &a, const int32_t *p,
+                        const int32_t *u, uint32_t r, uint32_t n)
+{
+    float v = linear_value<S>(p, a.s_w[n], a.step[r]);
+
+    linear_tap<S>(a, p, r, n, 0);
+    if (GATE) {
+        linear_tap<S>(a, u, r, n, 1);
+        v = X1_MUL(x1_silu(v), linear_value<S>(u, a.s_w2[n], a.step[r]));
+    }
+    if (a.bias)
+        v = X1_ADD(v, a.bias[n]);
+    if (a.add)
+        v = X1_ADD(a.add[(size_t)r * a.ldy + n], v);
+    a.y[(size_t)r * a.ldy + n] = v;
+    return v;
+}
+
 /* One tile of y from its exact sums. */
 template <int MT, int NT, int S, int W, bool GATE>
 DEV void linear_epilogue(const struct linear_args &a, const int32_t *part,
@@ -180,17 +201,7 @@ DEV void linear_epilogue(const struct linear_args &a, const int32_t *part,
 
         if (n >= a.n)
             continue;
-        linear_tap<S>(a, p, r, n, 0);
-        v = linear_value<S>(p, a.s_w[n], a.step[r]);
-        if (GATE) {
-            linear_tap<S>(a, u, r, n, 1);
-            v = X1_MUL(x1_silu(v), linear_value<S>(u, a.s_w2[n], a.step[r]));
-        }
-        if (a.bias)
-            v = X1_ADD(v, a.bias[n]);
-        if (a.add)
-            v = X1_ADD(a.add[(size_t)r * a.ldy + n], v);
-        a.y[(size_t)r * a.ldy + n] = v;
+        v = linear_output<S, GATE>(a, p, u, r, n);
         if (a.amax)
             atomicMax(&amax[r], x1_bits(v) & 0x7fffffffu);
     }

@@ -50,13 +50,15 @@ tests_t_cuda_device_checked_CPPFLAGS = $(cusim_checked)
 tests_t_cuda_device_checked_CXXFLAGS = $(cusim_checked_flags)
 tests_t_cuda_device_checked_LDADD = $(cusim_checked_libs)
 
-EXTRA_DIST += kernels/cuda/attention.cu kernels/cuda/hashes.cu \
+EXTRA_DIST += tests/cusim/blas_host.cpp \
+	kernels/cuda/attention.cu kernels/cuda/gemm.cu kernels/cuda/hashes.cu \
 	kernels/cuda/heads.cu kernels/cuda/linear.cu kernels/cuda/prefill.cu \
 	kernels/cuda/rowwise.cu kernels/cuda/sample.cu \
-	src/backend/cuda/health.cu \
+	src/backend/cuda/blas_lt.cu src/backend/cuda/health.cu \
 	src/backend/cuda/layers.cu src/backend/cuda/load.cu \
 	src/backend/cuda/look.cu \
-	src/backend/cuda/order.cu src/backend/cuda/tap.cu src/backend/cuda/device.cu
+	src/backend/cuda/order.cu \
+	src/backend/cuda/tap.cu src/backend/cuda/device.cu
 rowwise_sources = tests/t_cuda_rowwise.cpp kernels/cuda/launch.cuh \
 	kernels/cuda/rowwise.cuh
 tests_t_cuda_rowwise_SOURCES = $(rowwise_sources)
@@ -67,7 +69,8 @@ tests_t_cuda_rowwise_checked_CPPFLAGS = $(cusim_checked)
 tests_t_cuda_rowwise_checked_CXXFLAGS = $(cusim_checked_flags)
 tests_t_cuda_rowwise_checked_LDADD = $(cusim_checked_libs)
 
-linear_sources = tests/t_cuda_linear.cpp kernels/cuda/linear.cuh
+linear_sources = tests/t_cuda_linear.cpp kernels/cuda/gemm.cuh \
+	kernels/cuda/linear.cuh src/backend/cuda/blas.cuh
 tests_t_cuda_linear_SOURCES = $(linear_sources)
 tests_t_cuda_linear_CXXFLAGS = $(cusim_flags)
 tests_t_cuda_linear_LDADD = $(cusim_libs)

@@ -1,0 +1,47 @@
+/*
+ * From the sums of a large product, which a library has left in memory, to its
+ * outputs: scales, bias, silu, residual and tap of linear.cuh.
+ *
+ * Grid: x pieces of SCALE_THREADS outputs, y rows.  A thread has one output of
+ * one row; nothing is reduced.
+ */
+#ifndef APUS_KERNELS_CUDA_GEMM_CUH
+#define APUS_KERNELS_CUDA_GEMM_CUH
+
+#include "kernels/cuda/linear.cuh"
+
+#define SCALE_THREADS 128
+
+template <int S, bool GATE>
+__global__ void __launch_bounds__(SCALE_THREADS)
+k_scale(const struct scale_args a)
+{
+    uint32_t i = blockIdx.x * SCALE_THREADS + threadIdx.x, r = blockIdx.y;
+    int32_t p[2], u[2] = { 0, 0 };
+
+    if (i >= a.some)
+        return;
+#pragma unroll
+    for (int s = 0; s < S; s++) {
+        size_t at = ((size_t)r * S + s) * a.ld + i;
+
+        p[s] = a.d[at];
+        if (GATE)
+            u[s] = a.d2[at];
+    }
+    linear_output<S, GATE>(a.of, p, u, r, a.first + i);
+}
+
+template <int S>
+static cudaError_t scale_pick(const struct scale_args &a, cudaStream_t stream)
+{
+    dim3 grid((a.some + SCALE_THREADS - 1) / SCALE_THREADS, a.of.m);
+
+    if (a.of.w2)
+        LAUNCH((k_scale<S, true>), grid, SCALE_THREADS, 0, stream, a);
+    else
+        LAUNCH((k_scale<S, false>), grid, SCALE_THREADS, 0, stream, a);
+    return cudaGetLastError();
+}
+
+#endif
