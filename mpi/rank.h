@@ -32,6 +32,7 @@ struct rank_options {
                                 NULL: all are computed */
     bool share_gpu;          /* with other processes */
     bool check_gpu;          /* one product a step */
+    const char *cuda_libs;   /* directories of its libraries, or "none" */
     bool pretend;
     struct pretended *fault; /* that it pretends to have, borrowed; NULL */
     uint64_t sharers;        /* ranks of this machine, which share packed

@@ -79,9 +79,13 @@ static void say_why(const struct err *why, bool warn)
 static int open_device(struct rank_backend *r, const struct backend_wish *o,
                        struct err *err)
 {
+    /* one rank of a machine says it for all */
+    const struct caller caller = { .note = local_rank() ? NULL : log_note };
     const struct cuda_options with = { .local = local_rank(),
                                        .share = o->share_gpu,
-                                       .checks = o->check_gpu };
+                                       .checks = o->check_gpu,
+                                       .libs = o->cuda_libs,
+                                       .caller = &caller };
 
     rank_backend_close(r);
     if (cuda_open(&r->b, &with, err))

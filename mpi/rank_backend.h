@@ -22,6 +22,7 @@ struct backend_wish {
     bool pretend, hidden; /* made-up answers; residual rows of all layers */
     bool share_gpu;       /* with other processes */
     bool check_gpu;       /* one product a step */
+    const char *cuda_libs; /* where its libraries are, borrowed */
     bool shares;          /* packed weights, with other ranks .. */
     unsigned wait_s;      /* .. for which it waits at most so long */
 };

@@ -18,7 +18,8 @@ APUS_LIBEXEC=$(dirname "$apus")
 export APUS_CONFIG APUS_MODELS APUS_LIBEXEC
 "$apus" model add "$top/models/nano" nano >out 2>err
 
-# Prompts that begin alike, and draws of several kinds.
+# Prompts that begin alike, and draws of several kinds.  The first step has more
+# rows than our own kernel for products takes at a time.
 for i in 1 2 3; do
     echo '{"custom_id":"'$i'","method":"POST","url":"/v1/completions","body":'\
 '{"prompt":"once upon a time, and once more, there was a king who had '$i\
@@ -38,6 +39,15 @@ id=$(basename gpu/done/b*)
 same cpu.out gpu.out "the same answers"
 same "cpu/done/$id/part-0000.h5" "gpu/done/$id/part-0000.h5" \
     "the same part: traces and last rows"
+[ "$(grep -c 'large products' err)" = 0 ] && r=0 || r=1
+report $r "the library makes large products"
+APUS_SPOOL=$tmp/own
+CUSIM_BLAS=0
+export CUSIM_BLAS
+gives 0 "without the library" run in.jsonl -m nano -o own.out --ranks 1 \
+    --batch 2 --kernel cuda
+unset CUSIM_BLAS
+same "cpu/done/$id/part-0000.h5" "own/done/$id/part-0000.h5" "the same part"
 
 # A start that is told to save, one that finds no device, one on the CPU.
 APUS_SPOOL=$tmp/spool

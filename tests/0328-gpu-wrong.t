@@ -75,6 +75,24 @@ for from in 1 60000; do
     kept "the same part"
 done
 
+# The library is wrong: as it is opened, when it is not used; later.
+sed 's/"once"/"once upon a time there was a king who had a fox and a hat"/
+     s/"max_tokens":12/"max_tokens":2/' in.jsonl >long.jsonl
+mv long.jsonl in.jsonl
+submit
+work CUSIM_SEED=0 --kernel=reference --batch=4
+cp "spool/done/$id/part-0000.h5" part.h5
+submit
+work CUSIM_WRONG=1 --batch=4
+grep -q 'kernels of our own.*cublasLt does not add exactly' err && r=0 || r=1
+report $r "a library that is wrong as it is opened: exit status $got"
+submit
+work CUSIM_WRONG=200 --batch=4
+ends 75 'a product of layer .* is wrong' "a library that is wrong later"
+work CUSIM_SEED=0 --batch=4
+ends 0 'is done' "the next start"
+kept "the same part"
+
 if ! command -v mpirun >/dev/null ||
     ! "$APUS_LIBEXEC/apus-worker" --version | grep -q MPI$; then
     finish

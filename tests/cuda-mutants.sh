@@ -142,6 +142,13 @@ try $L linear "linear: the tap has gate's sums twice" \
 try $L linear "linear: the chunk of the last split is left out" \
     's/(a.ldk - k0 + stride - 1) \/ stride/(a.ldk - k0) \/ stride/'
 
+G=kernels/cuda/gemm.cuh
+try $G linear "gemm: hi is read twice" 's/r \* S + s) \*/r * S) */'
+try $G linear "gemm: up has the sums of gate" 's/a.d2\[at\]/a.d[at]/'
+try $G linear "gemm: outputs begin at the first" \
+    's/a.first + i)/i)/'
+try $G linear "gemm: one row too many a piece" 's/i >= a.some/i > a.some/'
+
 A=kernels/cuda/attention.cuh
 try $A attention "scores: no barrier after the queries are copied" \
     '/vmax\[0\] = 0;/,/pragma unroll/{/__syncthreads/d}'
@@ -337,6 +344,16 @@ try $B/device.cu backend "device: refused memory fails the next launch" \
     's/cudaGetLastError();.*//'
 try $B/load.cu backend "load: the bias of k for v" \
     's/append(v, from->bv, kv);/append(v, from->bk, kv);/'
+try $B/products.cu backend "products: all pieces have the first weights" \
+    's/size_t at = (size_t)s->first \* s->of.ldk;/size_t at = 0;/'
+try $B/products.cu backend "products: sums of gate and up overlap" \
+    's/s.d + bytes \/ 4 \/ 4 \* 4;/s.d;/'
+try $B/products.cu backend "products: the last piece has rows of the others" \
+    's/s.ld = full ? each : rest;/s.ld = each;/'
+try $B/products.cu backend "products: the library serves A8 as A14" \
+    's/scale_launch(s, a8, d->stream)/scale_launch(s, false, d->stream)/'
+try $B/products.cu backend "products: columns of half the rows" \
+    's/p->m \* (p->a8 ? 1 : 2)/p->m/'
 try $B/cuda_plan.c backend "plan: a block of 32 above 256 channels" \
     's/rec->head_dim > 256 ? 16 : 32/32/'
 try $B/cuda_plan.c backend "plan: soft caps are let through" \

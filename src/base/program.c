@@ -44,6 +44,9 @@ const struct setting program_settings[] = {
       "which implementation of the arithmetic; the answers are the same" },
     { "check-gpu", "yes|no", "yes", WORKER,
       "check one product of each step of a GPU on the CPU" },
+    { "cuda-libs", "text", "", WORKER,
+      "directories of NVIDIA's libraries, with colons between; none: they are"
+      " not used" },
     { "share-gpu", "yes|no", "no", WORKER,
       "let several ranks compute on one GPU; each plans what is free" },
     { "kv-memory", "size", "0", WORKER,

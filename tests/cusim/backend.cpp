@@ -3,6 +3,7 @@
  * for programs that are linked with it in the place of backend/cuda/none.c.
  */
 #include "kernels/cuda/attention.cu"
+#include "kernels/cuda/gemm.cu"
 #include "kernels/cuda/hashes.cu"
 #include "kernels/cuda/heads.cu"
 #include "kernels/cuda/linear.cu"
@@ -19,5 +20,9 @@
 #include "backend/cuda/load.cu"
 #include "backend/cuda/look.cu"
 #include "backend/cuda/order.cu"
+#include "backend/cuda/products.cu"
 #include "backend/cuda/tap.cu"
 #include "backend/cuda/device.cu"
+
+/* in the place of blas_lt.cu */
+#include "tests/cusim/blas_host.cpp"

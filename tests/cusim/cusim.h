@@ -13,7 +13,7 @@
  * 1, ends in an error that stays, or never), CUSIM_STOP (while the process asks
  * whether the n-th has ended it is stopped for an hour), CUSIM_WRONG (each
  * product of tensor cores from the n-th on, from 1, adds a bit too many to its
- * sums).
+ * sums), CUSIM_BLAS (0: there is no library of large products).
  *
  * With the kernels compiled under -fsanitize=thread and hooks.cpp linked
  * (never libtsan), every load and store is seen: out of bounds, misaligned,
@@ -96,6 +96,7 @@ typedef struct cusim_graph *cudaGraphExec_t;
 
 enum cudaDeviceAttr {
     cudaDevAttrMultiProcessorCount = 16,
+    cudaDevAttrL2CacheSize = 38,
     cudaDevAttrComputeCapabilityMajor = 75,
     cudaDevAttrComputeCapabilityMinor = 76
 };

@@ -18,12 +18,16 @@ extern "C" {
 
 struct backend;
 struct buf;
+struct caller;
 struct err;
 
 struct cuda_options {
     unsigned local; /* number of this rank on the machine, from 0 */
     bool share;     /* with other processes */
     bool checks;    /* one product a step, on the CPU */
+    const char *libs; /* directories of NVIDIA's libraries, with colons; "none":
+                         they are not used; NULL: the loader's */
+    const struct caller *caller; /* copied; told what slows it; or NULL */
 };
 
 /* Open a device for this rank of the machine: the one that is

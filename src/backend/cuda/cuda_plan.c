@@ -25,6 +25,7 @@
 #define ATTENDED 32
 #define SUM_TILE 64         /* outputs and columns of linear's widest tile */
 #define SAMPLE_ROW_BYTES 64 /* at least sizeof(struct sample_row) */
+#define LIBRARY_OUTS 16     /* outputs of a product come so many at a time */
 #define TILE_BYTES 20       /* sizeof(struct prefill_tile) */
 
 uint32_t cuda_plan_ldk(uint32_t cols)
@@ -91,6 +92,27 @@ static void size_rows(struct cuda_plan *p, const struct model_record *rec)
     n[PLAN_ENTRY] = p->entries * 12;
     n[PLAN_LOGITS] = n[PLAN_WEIGHT] = (uint64_t)p->draws * rec->n_vocab * 4;
     n[PLAN_DRAW] = p->draws * SAMPLE_ROW_BYTES;
+}
+
+/* Sums of a large product: as many outputs as fit, and at least the few that
+ * the library takes, of both matrices of a gate. */
+static void size_products(struct cuda_plan *p, const struct model_record *rec,
+                          const struct cuda_memory *m)
+{
+    uint64_t kv = 2 * (uint64_t)rec->n_kv_heads * rec->head_dim;
+    uint64_t qkv = (uint64_t)rec->n_heads * rec->head_dim + kv;
+    uint64_t outputs = longest(longest(2 * (size_t)rec->ffn_dim, rec->dim),
+                               longest((size_t)qkv, rec->n_vocab));
+    uint64_t column = 2 * (uint64_t)p->rows * 4;
+    uint64_t all = (outputs + 2 * LIBRARY_OUTS) * column, *n = p->bytes;
+
+    n[PLAN_SLAB] = n[PLAN_WORKSPACE] = 4;
+    if (m->slab == 0)
+        return;
+    n[PLAN_SLAB] = m->slab < all ? m->slab : all;
+    if (n[PLAN_SLAB] < 2 * LIBRARY_OUTS * column)
+        n[PLAN_SLAB] = 2 * LIBRARY_OUTS * column;
+    n[PLAN_WORKSPACE] = m->workspace;
 }
 
 /* Arrays of attention and of what is committed to. */
@@ -180,8 +202,8 @@ static uint64_t most_blocks(const struct cuda_plan *p)
 }
 
 int cuda_plan_make(struct cuda_plan *p, const struct model_record *rec,
-                   const struct backend_load *want, uint64_t weights,
-                   uint64_t memory, struct err *err)
+                   const struct backend_load *want,
+                   const struct cuda_memory *memory, struct err *err)
 {
     uint64_t taken;
 
@@ -195,7 +217,8 @@ int cuda_plan_make(struct cuda_plan *p, const struct model_record *rec,
     if (cuda_plan_check(rec, err))
         return -1;
     *p = (struct cuda_plan){ .slots = want->slots, .rows = want->rows,
-                        .draws = want->draws, .weights = weights };
+                        .draws = want->draws,
+                        .weights = memory->weights };
     p->page = rec->head_dim > 256 ? 16 : 32;
     p->hdp = (rec->head_dim + 31) / 32 * 32;
     p->stride = (rec->context + p->page - 1) / p->page + 1;
@@ -206,11 +229,13 @@ int cuda_plan_make(struct cuda_plan *p, const struct model_record *rec,
     p->block_bytes = (uint64_t)rec->n_layers * rec->n_kv_heads * p->page * 2 *
                      (p->hdp + 4);
     size_rows(p, rec);
+    size_products(p, rec, memory);
     size_heads(p, rec);
-    taken = weights + sum(p->bytes, 0, PLAN_K);
-    if (taken > memory || (memory - taken) / p->block_bytes < p->stride)
-        return too_small(p, rec, memory, err);
-    p->n_blocks = (memory - taken) / p->block_bytes;
+    taken = p->weights + sum(p->bytes, 0, PLAN_K);
+    if (taken > memory->bytes ||
+        (memory->bytes - taken) / p->block_bytes < p->stride)
+        return too_small(p, rec, memory->bytes, err);
+    p->n_blocks = (memory->bytes - taken) / p->block_bytes;
     if (p->n_blocks > most_blocks(p))
         p->n_blocks = most_blocks(p);
     if (want->kv_bytes && p->n_blocks > want->kv_bytes / p->block_bytes)

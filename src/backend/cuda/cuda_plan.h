@@ -34,6 +34,8 @@ enum plan_array {
     PLAN_ANGLES,  /* cos, then sin: 2 x rows x angles */
     PLAN_SUM,     /* int32: sums that splits of a linear share */
     PLAN_COUNT,   /* u32, one an output tile */
+    PLAN_SLAB,    /* int32: sums of a large product, some outputs of it */
+    PLAN_WORKSPACE, /* of the library that makes them */
     PLAN_WORDS,   /* u32, PLAN_ROW_WORDS x rows: slot, to, from .. */
     PLAN_LEAST,   /* u64 a slot: faults */
     PLAN_TABLE,   /* int32, slots x stride: blocks */
@@ -86,12 +88,19 @@ int cuda_plan_check(const struct model_record *rec, struct err *err);
 /* Bytes of a row of so many weights on the device. */
 uint32_t cuda_plan_ldk(uint32_t cols);
 
-/* Plan for `memory` bytes of the device, `weights` of which are the model's.
- * ERR_INPUT lists the bytes of every part if one sequence of the model's
- * context does not fit; *p is undefined then. */
+/* What there is to plan with. */
+struct cuda_memory {
+    uint64_t bytes;     /* of the device, of which .. */
+    uint64_t weights;   /* .. so many are the model's */
+    uint64_t slab;      /* of sums at a time; 0: no library makes any */
+    uint64_t workspace; /* of that library */
+};
+
+/* Plan for this memory.  ERR_INPUT lists the bytes of every part if one
+ * sequence of the model's context does not fit; *p is undefined then. */
 int cuda_plan_make(struct cuda_plan *p, const struct model_record *rec,
-                   const struct backend_load *want, uint64_t weights,
-                   uint64_t memory, struct err *err);
+                   const struct backend_load *want,
+                   const struct cuda_memory *memory, struct err *err);
 
 /* The device does not give `bytes` of what was planned: ERR_RETRY lists the
  * parts.  Returns -1. */

@@ -489,8 +489,9 @@ static void alloc_host(struct device *d)
         alloc(&d->kept[i].place, p->draws);
 }
 
-/* All that may be used: what is free, and what the weights have already. */
-static int usable(struct device *d, uint64_t *out, struct err *err)
+/* What there is to plan with: all that is free, and what the weights have
+ * already. */
+static int usable(struct device *d, struct cuda_memory *out, struct err *err)
 {
     size_t free_bytes, all;
     uint64_t n;
@@ -498,18 +499,19 @@ static int usable(struct device *d, uint64_t *out, struct err *err)
     CUDA_TRY(cudaMemGetInfo(&free_bytes, &all), err);
     n = free_bytes / 100 * (100 - RESERVED);
     n = n > CONTEXT_BYTES ? n - CONTEXT_BYTES : 0;
-    *out = n + d->weights.bytes;
+    *out = { n + d->weights.bytes, d->weights.bytes, products_slab(d), 0 };
+    if (out->slab)
+        out->workspace = blas_workspace(d->products.blas);
     return 0;
 }
 
 static int make_device(struct device *d, const struct backend_load *want,
                        struct err *err)
 {
-    uint64_t memory = 0;
+    struct cuda_memory memory;
 
     if (weights_finish(d, d->model, err) || usable(d, &memory, err) ||
-        cuda_plan_make(&d->plan, &d->model->rec, want, d->weights.bytes, memory,
-                  err) ||
+        cuda_plan_make(&d->plan, &d->model->rec, want, &memory, err) ||
         alloc_arrays(d, err) || alloc_pinned(d, want->taps, err))
         return -1;
     alloc_host(d);
@@ -526,7 +528,7 @@ static int device_load(struct backend *b, const struct model *m,
         return -1;
     unload(d);
     d->model = m;
-    if (make_device(d, want, err)) {
+    if (products_open(d, err) || make_device(d, want, err)) {
         unload(d);
         cudaGetLastError(); /* or the next launch is taken for it */
         return -1;
@@ -558,8 +560,11 @@ static void device_close(struct backend *b)
     unload(d);
     weights_drop(d);
     if (!d->lost)
+        products_close(d);
+    if (!d->lost)
         cudaStreamDestroy(d->stream);
     drop_claim(d);
+    free(d->libs);
     free(d);
 }
 
@@ -611,8 +616,11 @@ int cuda_open(struct backend **out, const struct cuda_options *o,
         free(d);
         return -1;
     }
+    d->libs = xstrdup(o->libs ? o->libs : "");
+    d->caller = caller_or_none(o->caller);
     if (device_find(d, o->local, o->share, err)) {
         drop_claim(d);
+        free(d->libs);
         free(d);
         return -1;
     }

@@ -1,7 +1,8 @@
 /*
  * The state of the GPU backend, for its own files: load.cu has weights and
  * memory, order.cu the order of rows, layers.cu the forward pass, health.cu
- * which device, waiting for it and its failures, tap.cu checks of products,
+ * which device, waiting for it and its failures, products.cu which way a linear
+ * is computed, blas_lt.cu the library for large ones, tap.cu checks of them,
  * device.cu steps and the backend's life, look.cu what messages say.  The
  * host orders and launches; all arrays of `at` are the device's, the others
  * pinned or the host's.  Functions return -1 with err set, ERR_RETRY where the
@@ -10,12 +11,14 @@
 #ifndef APUS_BACKEND_CUDA_DEVICE_CUH
 #define APUS_BACKEND_CUDA_DEVICE_CUH
 
+#include "backend/cuda/blas.cuh"
 #include "kernels/cuda/launch.cuh"
 
 extern "C" {
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/cuda_plan.h"
 #include "backend/cuda/freivalds.h"
+#include "base/caller.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/id.h"
@@ -89,6 +92,25 @@ struct cuda_tap {
     size_t S;                         /* slices of the row */
 };
 
+/* The library for large products, and the shapes that were asked of it. */
+struct cuda_shape;
+struct cuda_products {
+    bool tried;        /* to open it */
+    struct blas *blas; /* NULL: there is none to use */
+    struct cuda_shape *shape;
+    size_t n_shapes;
+};
+
+/* y = w times the quantised rows, m of them; with `up` as in linear_args, and
+ * with `add` y is added to. */
+struct cuda_product {
+    const struct cuda_matrix *w, *up; /* up NULL: one matrix */
+    const float *bias;                /* or NULL */
+    float *y;
+    uint32_t m;
+    bool add, a8;
+};
+
 struct cuda_kept {
     struct backend_place *place;
     size_t n;
@@ -110,6 +132,10 @@ struct device {
     struct model_sink sink;
     cudaStream_t stream;
     char uuid[DEVICE_UUID];
+    int number;                /* of the device in this process */
+    char *libs;                /* where libraries are, or "none" */
+    struct caller caller;
+    struct cuda_products products;
     int claim;                 /* a socket that no other rank has, or -1 */
     bool lost;                 /* no call of CUDA may be made any more */
     double usual;              /* seconds that waits took lately */
@@ -187,6 +213,17 @@ void weights_put(struct device *d, uint32_t tensor, const struct x1_matrix *m,
 /* Copy the vectors of a model, and its matrices unless they were streamed. */
 int weights_finish(struct device *d, const struct model *m, struct err *err);
 void weights_drop(struct device *d);
+
+/* Open the library for large products, once: it serves only if its sums of the
+ * longest rows are right here.  What keeps it from serving is said to the
+ * caller; -1: the device fails. */
+int products_open(struct device *d, struct err *err);
+void products_close(struct device *d);
+/* Bytes that the sums of a piece may take and stay in L2; 0: no library. */
+uint64_t products_slab(const struct device *d);
+/* Launch a linear, whichever way is best. */
+int product_launch(struct device *d, const struct cuda_product *p,
+                   struct err *err);
 
 /* Choose the product of a step that is checked; before its launches. */
 void tap_choose(struct device *d);

@@ -64,7 +64,7 @@ int device_find(struct device *d, unsigned local, bool share, struct err *err)
         return err_set(err, ERR_RETRY, "cannot use a GPU on this machine: %s",
                        e == cudaSuccess ? "no device found"
                                         : cudaGetErrorString(e));
-    at = (int)(local % (unsigned)n);
+    at = d->number = (int)(local % (unsigned)n);
     CUDA_TRY(cudaSetDevice(at), err);
     CUDA_TRY(cudaGetDeviceProperties(&p, at), err);
     CUDA_TRY(cudaDeviceGetAttribute(&processors,

@@ -77,42 +77,14 @@ static cudaError_t norm(const struct layer_pass *p, float *x, uint32_t k,
 
 /* ---- linears ------------------------------------------------------------- */
 
-/* y = w times the input, of n rows; LINEAR_ROWS at a time. */
+/* y = w times the input, of all rows of the pass. */
 static int linear(const struct layer_pass *p, const struct cuda_matrix *w,
                   const struct cuda_matrix *up, const float *bias, float *y,
                   bool add, bool a8, struct err *err)
 {
-    struct device *d = p->d;
-    uint32_t outs = up ? 8 : 16, tiles = (w->rows + outs - 1) / outs;
-    uint32_t most = w->ldk / 512, splits = 2 * d->processors / tiles;
-    size_t S = a8 ? 1 : 2;
-    struct linear_args a = {};
+    const struct cuda_product of = { w, up, bias, y, p->m, add, a8 };
 
-    if (splits > most)
-        splits = most;
-    a.w = w->w;
-    a.s_w = w->scale;
-    a.w2 = up ? up->w : NULL;
-    a.s_w2 = up ? up->scale : NULL;
-    a.bias = bias;
-    a.sum = cuda_array<int32_t>(d, PLAN_SUM);
-    a.count = cuda_array<uint32_t>(d, PLAN_COUNT);
-    a.n = a.ldy = w->rows;
-    a.ldk = w->ldk;
-    a.tapped = cuda_array<int32_t>(d, PLAN_TAPPED);
-    for (uint32_t i = 0; i < p->m; i += LINEAR_ROWS) {
-        a.m = p->m - i < LINEAR_ROWS ? p->m - i : LINEAR_ROWS;
-        a.q = cuda_array<int8_t>(d, PLAN_SLICES) + i * S * w->ldk;
-        a.step = cuda_array<float>(d, PLAN_SCALE) + i;
-        a.y = y + (size_t)i * w->rows;
-        a.add = add ? a.y : NULL;
-        a.tap = tap_wants(d, w, up, i, a.m, p->m)
-                    ? cuda_array<struct linear_tap>(d, PLAN_TAP) : NULL;
-        if (a.tap && tap_keep(d, a.q, S, err))
-            return -1;
-        CUDA_TRY(linear_launch(&a, a8, splits, d->stream), err);
-    }
-    return 0;
+    return product_launch(p->d, &of, err);
 }
 
 /* x = x + linear, or x + norm(linear) with gains. */

@@ -34,7 +34,8 @@ static void place(struct places *p, struct cuda_matrix *m, uint64_t rows,
     m->scale = p->scale ? (float *)(p->scale + p->scale_at) : NULL;
     m->check = p->check ? &p->check[p->n] : NULL;
     p->n++;
-    p->w_at += aligned(rows * m->ldk);
+    /* the library reads rows up to the next multiple of 16 */
+    p->w_at += aligned((rows + 15) / 16 * 16 * m->ldk);
     p->scale_at += aligned(rows * sizeof(float));
 }
 
