@@ -3,7 +3,8 @@
 # makes every load and store a call of hooks.cpp (libtsan is never linked, so
 # its flag is not one of the linker's).
 if HAVE_CUSIM
-check_LIBRARIES += tests/libcusim.a tests/libcusim_hooks.a
+check_LIBRARIES += tests/libcusim.a tests/libcusim_backend.a \
+	tests/libcusim_hooks.a
 check_PROGRAMS += $(cusim_tests) tests/x1vectors-sim tests/worker-sim
 TESTS += $(cusim_tests)
 endif
@@ -26,6 +27,7 @@ cusim_tests = \
 	tests/t_cuda_attention \
 	tests/t_cuda_attention_checked \
 	tests/t_cuda_backend \
+	tests/t_cuda_engine \
 	tests/t_cuda_heads \
 	tests/t_cuda_heads_checked \
 	tests/t_cuda_hashes \
@@ -124,18 +126,25 @@ tests_t_cuda_sample_checked_CPPFLAGS = $(cusim_checked)
 tests_t_cuda_sample_checked_CXXFLAGS = $(cusim_checked_flags)
 tests_t_cuda_sample_checked_LDADD = $(cusim_checked_libs)
 
-# The device backend over the emulated device.
-tests_t_cuda_backend_SOURCES = tests/t_cuda_backend.c tests/cusim/backend.cpp \
+# The device backend over the emulated device.  It stands before libapus.a,
+# whose src/backend/cuda/none.c it replaces.
+tests_libcusim_backend_a_SOURCES = tests/cusim/backend.cpp \
 	src/backend/cuda/device.cuh
-tests_t_cuda_backend_CXXFLAGS = $(cusim_flags)
-tests_t_cuda_backend_LDADD = $(cusim_libs)
+tests_libcusim_backend_a_CXXFLAGS = $(cusim_flags)
+tests_t_cuda_backend_SOURCES = tests/t_cuda_backend.c
+tests_t_cuda_backend_LDADD = tests/libcusim_backend.a $(cusim_libs)
+tests_t_cuda_backend_LINK = $(CXXLINK)
+tests_t_cuda_engine_SOURCES = tests/t_cuda_engine.c
+tests_t_cuda_engine_LDADD = tests/libcusim_backend.a $(cusim_libs)
+tests_t_cuda_engine_LINK = $(CXXLINK)
 
 # apus-worker over the emulated device, never installed; what reads APUS_WORKER
 # takes it.
-tests_worker_sim_SOURCES = $(apus_worker_SOURCES) tests/cusim/backend.cpp
+tests_worker_sim_SOURCES = $(apus_worker_SOURCES)
 tests_worker_sim_CFLAGS = $(apus_worker_CFLAGS)
-tests_worker_sim_CXXFLAGS = $(cusim_flags)
-tests_worker_sim_LDADD = tests/libcusim.a $(apus_libs) $(MPI_LIBS)
+tests_worker_sim_LDADD = tests/libcusim_backend.a tests/libcusim.a \
+	$(apus_libs) $(MPI_LIBS)
+tests_worker_sim_LINK = $(CXXLINK)
 
 # The vectors of X1 on the emulated device (tests/0213-sim.t).
 tests_x1vectors_sim_SOURCES = $(tests_x1vectors_SOURCES) \
