@@ -13,6 +13,7 @@
 
 #include "answer/commit.h"
 #include "backend/backends.h"
+#include "backend/cuda/cuda.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "bench/guard.h"
@@ -225,7 +226,7 @@ static void print(const struct bench *b, const double *f, double dram,
     printf("weight_bytes %" PRIu64 "\nkv_bytes %" PRIu64 "\n"
            "peak_rss_bytes %" PRIu64 "\npeak_of_need %.3f\n", read,
            b->kv_bytes, rss, (double)rss / (double)(all + b->kv_bytes));
-    if (!b->varied)
+    if (!b->varied && dram > 0)
         printf("roof_decode_tok_s %.1f\ndecode_of_roof %.3f\n", roof,
                f[DECODE] / roof);
     if (b->commit)
@@ -284,6 +285,30 @@ static int check_bench(struct bench *b, struct model_record *rec,
     return 0;
 }
 
+/* A level of the CPU, or a GPU. */
+static int open_backend(struct bench *b, struct err *err)
+{
+    const struct cuda_options with = { .checks = true,
+                                       .libs = getenv("APUS_CUDA_LIBS") };
+
+    if (strcmp(b->kernel, "cuda") == 0)
+        return cuda_open(&b->backend, &with, err);
+    return backend_open(&b->backend, b->kernel, b->threads, err);
+}
+
+/* The guard is the CPU's: a GPU's rates are those of bench/gpu device. */
+static int measure_guard(struct guard *g, const struct bench *b,
+                         const char *name, struct err *err)
+{
+    memset(g, 0, sizeof(*g));
+    if (strcmp(b->kernel, "cuda") == 0)
+        return 0;
+    if (guard_measure(g, b->threads, err))
+        return -1;
+    guard_print(g, name);
+    return 0;
+}
+
 static int run_bench(struct bench *b, struct err *err)
 {
     struct model_record rec;
@@ -292,20 +317,16 @@ static int run_bench(struct bench *b, struct err *err)
     struct rusage use;
 
     if (check_bench(b, &rec, err) ||
-        backend_open(&b->backend, b->kernel, b->threads, err) ||
+        open_backend(b, err) ||
         shape_build_into(&b->model, &rec, b->backend->sink, err))
         return -1;
     b->n = b->batch * (b->varied ? VARIED : 1);
-    if (guard_measure(&first, b->threads, err))
-        return -1;
-    guard_print(&first, "guard_first");
-    if (rounds(b, f, err))
+    if (measure_guard(&first, b, "guard_first", err) || rounds(b, f, err))
         return -1;
     getrusage(RUSAGE_SELF, &use);
     print(b, f, first.dram, (uint64_t)use.ru_maxrss * 1024);
-    if (guard_measure(&last, b->threads, err))
+    if (measure_guard(&last, b, "guard_last", err))
         return -1;
-    guard_print(&last, "guard_last");
     backend_close(b->backend);
     model_close(b->model);
     return 0;
@@ -327,7 +348,8 @@ static const char help[] =
 "                     all prompts are read in one, so that decode_.. has the\n"
 "                     whole batch at that context\n"
 "  --threads N        1\n"
-"  --kernel NAME      auto, or a level: reference, avx2, avxvnni, vnni, ..\n"
+"  --kernel NAME      auto, or a level: reference, avx2, avxvnni, vnni, ..;\n"
+"                     or cuda, without a guard (bench/gpu device has one)\n"
 "  --rounds N         3: each rate is the median of so many rounds\n"
 "  --mix yes|no       yes: half of the requests are greedy, half draw with\n"
 "                     temperature 0.8 and top_p 0.95; no: all are greedy\n"

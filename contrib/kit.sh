@@ -53,8 +53,8 @@ model='convert model model_layout model_stream ordered rotate smooth import/ends
 engine='blocks engine prefix sampler sequence step'
 cpu='attend cpu forward forward_new kv logits pool shared weights'
 
-sources='src/text/tokens.c src/backend/backends.c src/answer/commit.c
-    tests/kit_text.c'
+sources='src/text/tokens.c src/backend/backends.c src/backend/cuda/none.c
+    src/answer/commit.c tests/kit_text.c'
 for f in kernels/*.c kernels/*/*.c; do
     case $f in
     kernels/check*) ;;

@@ -31,6 +31,7 @@ needs_not() {
 }
 needs_not apus 'lib(mpi|slurm|cuda|lua|microhttpd|pcre2|utf8proc)'
 needs_not apus-worker 'lib(curl|slurm|lua|microhttpd|pcre2|utf8proc)'
+needs_not apus-worker 'lib(cuda|cublas|nccl|nvidia)'
 needs_not apus-part-index 'lib(mpi|slurm|lua|microhttpd)'
 needs_not apus-slurm 'lib(curl|mpi|hdf5|crypto|lua|microhttpd)'
 needs_not apus-localnet 'lib(mpi|slurm|hdf5|cuda)'

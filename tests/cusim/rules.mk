@@ -5,7 +5,8 @@
 if HAVE_CUSIM
 check_LIBRARIES += tests/libcusim.a tests/libcusim_backend.a \
 	tests/libcusim_hooks.a
-check_PROGRAMS += $(cusim_tests) tests/x1vectors-sim tests/worker-sim
+check_PROGRAMS += $(cusim_tests) tests/x1vectors-sim tests/worker-sim \
+	tests/engine-sim tests/gpu-sim
 TESTS += $(cusim_tests)
 endif
 cusim_flags = $(CUSIM_CXXFLAGS)
@@ -137,6 +138,14 @@ tests_t_cuda_backend_LINK = $(CXXLINK)
 tests_t_cuda_engine_SOURCES = tests/t_cuda_engine.c
 tests_t_cuda_engine_LDADD = tests/libcusim_backend.a $(cusim_libs)
 tests_t_cuda_engine_LINK = $(CXXLINK)
+
+# bench/engine and bench/gpu over it, for the test of bench/gpu-kit.
+tests_engine_sim_SOURCES = $(bench_engine_SOURCES)
+tests_engine_sim_LDADD = tests/libcusim_backend.a tests/libcusim.a $(apus_libs)
+tests_engine_sim_LINK = $(CXXLINK)
+tests_gpu_sim_SOURCES = tests/gpu_bench.cpp
+tests_gpu_sim_CXXFLAGS = $(cusim_flags)
+tests_gpu_sim_LDADD = tests/libcusim_backend.a tests/libcusim.a $(apus_libs)
 
 # apus-worker over the emulated device, never installed; what reads APUS_WORKER
 # takes it.

@@ -1,0 +1,59 @@
+#!/bin/sh
+# bench/gpu-kit on the emulated device: its parts and its table, in the shapes
+# of a test; a part that fails, one that takes too long, what is asked wrongly.
+set -eu
+build=$(cd "${top_builddir:-.}" && pwd)
+if [ ! -x "$build/tests/gpu-sim" ]; then
+    echo "1..0 # SKIP built without cusim"
+    exit 0
+fi
+. "${top_srcdir:-.}/tests/scenario.sh"
+
+GPU_KIT_TINY=1
+APUS_CUDA_LIBS=/nowhere
+OUT=$tmp/table.d
+export GPU_KIT_TINY APUS_CUDA_LIBS OUT
+t=$build/tests
+sh "$top/contrib/gpu-kit.sh" kit "$t/gpu-sim" "$t/engine-sim" \
+    "$t/x1vectors-sim" "$t/t_cuda_backend" >out 2>err && r=0 || r=1
+report $r "a kit: $(cat out)"
+# few vectors, and a backend that is found to be wrong
+rm kit/vectors/[a-qs-z]*.json
+printf '#!/bin/sh\necho wrong\nexit 3\n' >kit/bin/backend
+
+got=0
+kit/run 40000 >out 2>err || got=$?
+[ $got -eq 1 ] && r=0 || r=1
+report $r "a part that compares bits and fails: exit status $got"
+tab=$(printf '\t')
+for part in device vectors linear large attention rest decode-1 decode-64 \
+    decode-256 decode-256-a8r decode-256-2048 prefill-2048 job-1000-1000 \
+    job-128-2048; do
+    grep -q "^$part: ok" out &&
+        grep -q "^$part${tab}ok$tab[0-9]" "$OUT/table" && r=0 || r=1
+    report $r "part $part"
+done
+has "$OUT/table" "^backend${tab}failed 3$tab" "the part that failed"
+has "$OUT/table" "^device${tab}device copy$tab[0-9].*${tab}GB/s" "copied bytes"
+has "$OUT/table" "^linear${tab}linear qkv-1-a14$tab[0-9].*${tab}GB/s" "a linear"
+has "$OUT/table" "^large${tab}library down-64-a14$tab" "one by the library"
+has "$OUT/table" "^large${tab}kernel gate-up-64-a14$tab" "one by our kernel"
+has "$OUT/table" "^attention${tab}attention 3-64$tab" "attention"
+has "$OUT/table" "^rest${tab}commit positions$tab" "hashes"
+has "$OUT/table" "^decode-1${tab}decode_tok_s$tab[0-9]" "tokens a second"
+has "$OUT/table" "^decode-64${tab}commit_share$tab" "what commitments cost"
+
+printf '#!/bin/sh\nexec sleep 600\n' >kit/bin/backend
+got=0
+kit/run 1 backend >out 2>err || got=$?
+[ $got -eq 1 ] && grep -q "^backend: cut" out && [ "$(wc -l <out)" -eq 1 ] &&
+    r=0 || r=1
+report $r "a part that does not end is cut: exit status $got"
+for wrong in nought 0 "10 nosuch"; do
+    got=0
+    # shellcheck disable=SC2086
+    kit/run $wrong >out 2>err || got=$?
+    [ $got -eq 2 ] && [ -s err ] && r=0 || r=1
+    report $r "run $wrong: exit status $got"
+done
+finish
