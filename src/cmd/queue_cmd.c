@@ -371,8 +371,8 @@ static int queue_pause(struct settings *s, int argc, char **argv)
 /* What Set takes (doc/queue.md). */
 static const char *const set_names[] = {
     "Max-Open", "Max-Requester", "Max-Prompt", "Max-Size", "Max-Done",
-    "Pending-Days", "Idle-Days", "Default-Model", "Price", "Token",
-    "Operators", "Window", "Turn", "Challengers"
+    "Pending-Days", "Idle-Days", "Audit-Rate", "Default-Model", "Price",
+    "Token", "Operators", "Window", "Turn", "Challengers"
 };
 #define N_SET (sizeof(set_names) / sizeof(*set_names))
 

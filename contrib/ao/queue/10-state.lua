@@ -10,8 +10,9 @@
 local lib = ApusQueue
 
 local VERSION = "2.1"
-local FORMAT = "apus-queue-3"
-local OLD = { ["apus-queue-1"] = 1, ["apus-queue-2"] = 2 }
+local FORMAT = "apus-queue-4"
+local OLD = { ["apus-queue-1"] = 1, ["apus-queue-2"] = 2,
+    ["apus-queue-3"] = 3 }
 
 local MAX_TAGS, MAX_NAME, MAX_VALUE, MAX_LIST = 64, 64, 4096, 16384
 local MAX_REFERENCE, MAX_TEXT, MAX_LINES, MAX_REASON = 128, 2048, 81920, 1000
@@ -47,7 +48,8 @@ local function new_state()
         max_size = 134217728, max_done = 100000, price = "0", token = "",
         ages = {}, pending_days = 30, idle_days = 7,
         n_answered = 0, window = 0, turn = 21600000, challengers = {},
-        disputes = {}, dispute_list = {}, places = 1024
+        disputes = {}, dispute_list = {}, places = 1024,
+        audit_rate = 0, agreed = 0, audits = {}
     }
 end
 
@@ -60,6 +62,14 @@ if OLD[Queue.format] then
             Queue[name] = value
         end
     end
+    for _, r in pairs(Queue.open) do
+        r.audit = ""
+    end
+    for _, lease in pairs(Queue.leases) do
+        lease.audits = ""
+    end
+end
+if (OLD[Queue.format] or 3) < 3 then
     for _, model in pairs(Queue.models) do
         model.record = model.record or ""
     end

@@ -182,7 +182,7 @@ end
 local function new_lease(batch, node, model, kind)
     local lease = {
         node = node, model = model, kind = kind, ends = Q.now, n = 0,
-        first = "", last = "", serial = serial()
+        first = "", last = "", serial = serial(), audits = ""
     }
     Q.leases[batch] = lease
     heap.put(by_end, batch)
@@ -221,7 +221,14 @@ local function lease_out(id, batch)
     r.had = with_address(r.had, lease.node, MANY.had)
 end
 
--- Take a request out of its lease, which ends with its last one.
+-- A lease ends with its last request and its last audit.
+local function end_if_empty(batch)
+    if Q.leases[batch].n == 0 and Q.leases[batch].audits == "" then
+        drop_lease(batch)
+    end
+end
+
+-- Take a request out of its lease.
 local function lease_in(id)
     local r = Q.open[id]
     local batch = r.lease
@@ -231,15 +238,17 @@ local function lease_in(id)
     lease.n = lease.n - 1
     Q.nodes[lease.node].leased = Q.nodes[lease.node].leased - 1
     Q.n_leased = Q.n_leased - 1
-    if lease.n == 0 then
-        drop_lease(batch)
-    end
+    end_if_empty(batch)
 end
 
 -- All of a lease waits again, in its order, before what else waits.
 local function end_lease(batch)
     local lease = Q.leases[batch]
     local n = lease.n
+    if n == 0 then
+        drop_lease(batch)
+    end
+    lease.audits = ""
     for _ = 1, n do
         local id = lease.last
         lease_in(id)
@@ -371,6 +380,7 @@ lib.heap, lib.done_read, lib.end_leases = heap, done_read, end_leases
 lib.serial, lib.enqueue, lib.dequeue = serial, enqueue, dequeue
 lib.new_lease, lib.set_end, lib.with_address = new_lease, set_end, with_address
 lib.lease_out, lib.lease_in, lib.end_lease = lease_out, lease_in, end_lease
+lib.end_if_empty = end_if_empty
 lib.key_of, lib.open_request = key_of, open_request
 lib.close_request, lib.forget_key = close_request, forget_key
 lib.done_text, lib.done_get, lib.done_put = done_text, done_get, done_put

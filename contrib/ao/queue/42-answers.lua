@@ -3,6 +3,8 @@ local HOUR_MS, MANY, Q, clock = lib.HOUR_MS, lib.MANY, lib.Q, lib.clock
 local before, heap, enqueue = lib.before, lib.heap, lib.enqueue
 local lease_in, dequeue, done_put = lib.lease_in, lib.dequeue, lib.done_put
 local done_text, done_read = lib.done_text, lib.done_read
+local with_address, end_if_empty = lib.with_address, lib.end_if_empty
+local sha256 = lib.sha256
 local close_leased = lib.close_request
 
 -- ---- answers that are not final --------------------------------------------
@@ -49,6 +51,25 @@ local function uncount(r)
     Q.requesters[r.from] = n > 0 and n or nil
 end
 
+-- Answers that await the draw of an audit, by model, the oldest first.
+local function by_answer(model)
+    Q.audits[model] = Q.audits[model] or {}
+    return { list = Q.audits[model], of = Q.open, at = "audit_at",
+        first = function(x, y, a, b)
+            if x.answered ~= y.answered then
+                return x.answered < y.answered
+            end
+            return before(a, b)
+        end }
+end
+
+-- Only what any node may answer, for nothing, is audited.
+local function may_audit(r)
+    local price = Q.models[r.model].price
+    return Q.audit_rate > 0 and r.kind == "requests" and r.node == "" and
+        (price ~= "" and price or Q.price) == "0"
+end
+
 -- A window begins; the answer, d, is to a file with so many results.
 local function begin(id, d, count)
     local r = Q.open[id]
@@ -58,6 +79,11 @@ local function begin(id, d, count)
     r.count = count
     Q.n_answered = Q.n_answered + 1
     heap.put(by_end(d.node), id)
+    r.audit = ""
+    if may_audit(r) then
+        r.audit = "waits"
+        heap.put(by_answer(r.model), id)
+    end
 end
 
 -- Let a request that is leased or pending be answered.
@@ -117,7 +143,10 @@ local function take_out(id)
     end
     Q.n_answered = Q.n_answered - 1
     Q.requesters[r.from] = (Q.requesters[r.from] or 0) + 1
-    r.answer, r.disputes = "", 0
+    if r.audit == "waits" then
+        heap.drop(by_answer(r.model), id)
+    end
+    r.answer, r.disputes, r.audit = "", 0, ""
 end
 
 -- The answer was wrong: the request is pending again, ahead of the others, and
@@ -180,6 +209,83 @@ function answers.load(id)
     end
     if r.disputes == 0 then
         heap.put(by_end(answers.get(id).node), id)
+    end
+    if r.audit == "waits" then
+        heap.put(by_answer(r.model), id)
+    end
+end
+
+-- ---- audits ----------------------------------------------------------------
+-- Of the answers of other nodes the id of a node's Pull draws a share, and this
+-- node gets them, too.  Each answer is drawn for once, and stays what it is:
+-- equal results are counted, and another one is a conflict.
+
+-- Whether this Pull draws the answer to a request.
+local function draws(batch, id)
+    local hash = sha256("apusaud1" .. batch .. id)
+    local a, b, c, d = hash:byte(1, 4)
+    return (((a * 256 + b) * 256 + c) * 256 + d) * 1000000 <
+        Q.audit_rate * 4294967296
+end
+
+-- At most `want` answers of a model, of so many bytes, that the first Pull of a
+-- batch draws for its node.
+function answers.draw(node, batch, model, want, bytes)
+    local h, ids, own = by_answer(model), {}, {}
+    for _ = 1, MANY.passed do
+        local id = h.list[1]
+        local r = id and Q.open[id]
+        if not id or #ids == want or #r.line >= bytes then
+            break
+        end
+        heap.drop(h, id)
+        if answers.get(id).node == node then
+            own[#own + 1] = id
+        elseif draws(batch, id) then
+            ids[#ids + 1] = id
+            bytes = bytes - #r.line - 1
+        else
+            r.audit = ""
+        end
+    end
+    for _, id in ipairs(own) do
+        heap.put(h, id)
+    end
+    return ids
+end
+
+-- Let a node have an answered request, too.
+function answers.lease(id, batch)
+    local r, lease = Q.open[id], Q.leases[batch]
+    local d = answers.get(id)
+    d.had = with_address(d.had, lease.node, MANY.had)
+    r.had = with_address(r.had, lease.node, MANY.had)
+    r.audit = lease.node
+    lease.audits = with_address(lease.audits, id, 100)
+    answers.change(id, d)
+end
+
+-- What a lease has of these.
+function answers.leased(batch)
+    local lease, ids = Q.leases[batch], {}
+    for id in lease.audits:gmatch("%S+") do
+        local r = Q.open[id]
+        ids[#ids + 1] = r and r.audit == lease.node and id or nil
+    end
+    return ids
+end
+
+-- The node that has it has sent a result, which is the same or is not.
+function answers.compared(id, batch, same)
+    local lease, out = Q.leases[batch], {}
+    Q.open[id].audit = ""
+    Q.agreed = Q.agreed + (same and 1 or 0)
+    for other in (lease and lease.audits or ""):gmatch("%S+") do
+        out[#out + 1] = other ~= id and other or nil
+    end
+    if lease then
+        lease.audits = table.concat(out, " ")
+        end_if_empty(batch)
     end
 end
 

@@ -346,7 +346,8 @@ function action.Info(m)
         "Code-Sha256", base64url(lib.code), "Answered", Q.n_answered,
         "Window", Q.window // 1000, "Turn", Q.turn // 1000,
         "Challengers", table.concat(Q.challengers, ","),
-        "Disputes", #Q.dispute_list
+        "Disputes", #Q.dispute_list, "Audit-Rate", Q.audit_rate,
+        "Agreed", Q.agreed
     })
 end
 

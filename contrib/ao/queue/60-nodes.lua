@@ -197,6 +197,26 @@ local function choose(m, q, want)
     return ids
 end
 
+-- Answers for a node's audit, beside the requests that it gets: of their model,
+-- else of the first of its models that has some.
+local function choose_audits(m, q, ids, room)
+    local first, size = Q.open[ids[1]], 0
+    local found = {}
+    for _, id in ipairs(ids) do
+        size = size + #Q.open[id].line + 1
+    end
+    if q.lease or first and first.kind ~= "requests" then
+        return found
+    end
+    for _, model in ipairs(first and { first.model } or q.models) do
+        if #found == 0 and Q.models[model] then
+            found = answers.draw(m.from, q.batch, model,
+                math.min(q.max, room) - #ids, q.bytes - size)
+        end
+    end
+    return found
+end
+
 function action.Pull(m)
     local node = node_of(m, "yes")
     if not node then
@@ -210,8 +230,10 @@ function action.Pull(m)
     local lines, lease = {}, q.lease
     local ids = q.again and leased_in(lease) or
         room > 0 and choose(m, q, math.min(q.max, room)) or {}
-    if #ids > 0 and not lease then
-        local r = Q.open[ids[1]]
+    local audits = q.again and answers.leased(q.batch) or
+        room > 0 and choose_audits(m, q, ids, room) or {}
+    if (#ids > 0 or #audits > 0) and not lease then
+        local r = Q.open[ids[1] or audits[1]]
         lease = new_lease(q.batch, m.from, r.model, r.kind)
     end
     for i, id in ipairs(ids) do
@@ -220,20 +242,26 @@ function action.Pull(m)
         end
         lines[i] = Q.open[id].line .. "\n"
     end
+    for _, id in ipairs(audits) do
+        if not q.again then
+            answers.lease(id, q.batch)
+        end
+        lines[#lines + 1] = Q.open[id].line .. "\n"
+    end
     if lease then
         set_end(q.batch, Q.now + q.ttl * 1000)
     end
     local _, more = rings_for(m.from, q.models)
     local tags = { "Batch", q.batch, "Until", lease and lease.ends or Q.now,
         "More", more, "Kind", lease and lease.kind or "requests" }
-    if #ids == 0 then
+    if #lines == 0 then
         tags[#tags + 1] = "Message"
         tags[#tags + 1] = room <= 0 and
             "as many are leased as this node may have: " .. node.max or
             more > 0 and "what is pending comes to this node later" or
             "nothing is pending"
     end
-    answer(m, #ids > 0 and 200 or 204, tags, table.concat(lines))
+    answer(m, #lines > 0 and 200 or 204, tags, table.concat(lines))
 end
 
 function action.Renew(m)
@@ -407,7 +435,11 @@ local function take_result(m, l)
     local d = done_get(l.request) or answers.get(l.request)
     local result = l.result or base64url(l.records.result)
     if d then
-        return compare(m, l, d, result)
+        local what = compare(m, l, d, result)
+        if r and r.audit == m.from then
+            answers.compared(l.request, m.tag.batch, what == "Repeated")
+        end
+        return what
     elseif not r or not r.had:find(m.from, 1, true) then
         return "Unknown"
     end

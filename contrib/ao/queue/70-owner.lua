@@ -149,7 +149,8 @@ local limits = {
     { "max-size", "max_size", 1, 268435456 },
     { "max-done", "max_done", 0, 100000 },
     { "pending-days", "pending_days", 1, 3650 },
-    { "idle-days", "idle_days", 1, 3650 }
+    { "idle-days", "idle_days", 1, 3650 },
+    { "audit-rate", "audit_rate", 0, 1000000 }
 }
 -- Of the owner alone, in seconds; kept in milliseconds.
 local spans = {
@@ -212,7 +213,7 @@ end
 
 local SET = { "max_open", "max_requester", "max_prompt", "max_size",
     "max_done", "pending_days", "idle_days", "default_model", "price", "token",
-    "operators", "window", "turn", "challengers" }
+    "operators", "window", "turn", "challengers", "audit_rate" }
 
 function action.Set(m)
     local t = m.tag

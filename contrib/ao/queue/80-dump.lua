@@ -18,7 +18,8 @@ local disputes = lib.disputes
 local CONFIG = {
     "default_model", "price", "token", "max_open", "max_requester",
     "max_prompt", "max_size", "max_done", "now", "height", "conflicts",
-    "stopped", "stopped_at", "pending_days", "idle_days", "window", "turn"
+    "stopped", "stopped_at", "pending_days", "idle_days", "window", "turn",
+    "audit_rate", "agreed"
 }
 local MODEL = { "name", "source", "bytes", "context", "price", "record" }
 local NODE = { "max", "revoked", "models", "did", "hardware", "seen", "stood",
@@ -28,7 +29,7 @@ local OPEN = {
     "had", "blame", "later", "came", "window", "wrong"
 }
 local ANSWERED = { "answer", "answered", "ends", "found", "disputes", "left",
-    "lost", "count" }
+    "lost", "count", "audit" }
 for i, name in ipairs(OPEN) do
     table.insert(ANSWERED, i, name)
 end
@@ -37,7 +38,7 @@ for name in ("max_open max_requester max_prompt max_size max_done now " ..
     "height conflicts bytes context max revoked sum stopped stopped_at " ..
     "pending_days idle_days seen came window turn stood late faults " ..
     "answered ends found disputes left count index length grace number " ..
-    "used_node used_challenger began lines"):gmatch("%S+") do
+    "used_node used_challenger began lines audit_rate agreed"):gmatch("%S+") do
     INTEGER[name] = true
 end
 
@@ -100,7 +101,8 @@ local function each_leased(emit)
     end)
     for _, batch in ipairs(list) do
         local lease = Q.leases[batch]
-        emit("lease", batch, lease, { "node", "model", "kind", "ends" })
+        emit("lease", batch, lease, { "node", "model", "kind", "ends",
+            "audits" })
         local id = lease.first
         while id ~= "" do
             emit("leased", id, Q.open[id], OPEN)
@@ -174,18 +176,20 @@ end
 
 local load_line = {}
 
--- What dumps of older formats do not say: 1, and 1 and 2.
+-- What dumps of older formats do not say: 1; 1 and 2; 1 to 3.
 local UNSAID_1 = { stopped = "0", stopped_at = "0", pending_days = "30",
     idle_days = "7", blame = "", later = "", came = clock, seen = clock }
 local UNSAID_2 = { record = "", window = "0", wrong = "", turn = "21600000",
     stood = "0", late = "-1", faults = "0" }
+local UNSAID_3 = { audit_rate = "0", agreed = "0", audit = "" }
 
 local function values(l, names)
     local t = {}
     for _, name in ipairs(names) do
-        local from = OLD[Q.load_from] or 3
+        local from = OLD[Q.load_from] or 4
         local v = l[name] or from < 2 and UNSAID_1[name] or
-            from < 3 and UNSAID_2[name] or error(l.what .. ": no " .. name)
+            from < 3 and UNSAID_2[name] or from < 4 and UNSAID_3[name] or
+            error(l.what .. ": no " .. name)
         v = type(v) == "function" and v() or v
         t[name] = v
         if INTEGER[name] then
@@ -259,6 +263,7 @@ end
 function load_line.lease(l)
     new_lease(l.id, l.node, l.model, l.kind)
     set_end(l.id, math.tointeger(tonumber(l.ends)))
+    Q.leases[l.id].audits = l.audits or ""
     Q.load_into = l.id
 end
 
