@@ -180,9 +180,9 @@ export async function olds () {
     [owner, { Action: 'Load', Page: '0' }, dump1]])
   is(s[1].code, '200', 'a dump of format 1 is loaded')
   const [page] = await dump(q)
-  ok(page[1].startsWith('{"what":"queue","id":"apus-queue-3"'),
-    'and dumped as one of format 3')
-  const dump2 = page[1].replace('apus-queue-3', 'apus-queue-2')
+  ok(page[1].startsWith('{"what":"queue","id":"apus-queue-4"'),
+    'and dumped as one of format 4')
+  const dump2 = page[1].replace('apus-queue-4', 'apus-queue-2')
     .replaceAll(',"record":""', '')
   const two = await queue()
   await two.many([[owner, { Action: 'Pause', Mode: 'all' }],

@@ -8,9 +8,10 @@ import * as owners from './queue-owner.mjs'
 import * as ends from './queue-ends.mjs'
 import * as windows from './queue-windows.mjs'
 import * as disputes from './queue-disputes.mjs'
+import * as audited from './queue-audits.mjs'
 
 const parts = { ...requests, ...guards, ...nodes, ...owners, ...ends,
-  ...windows, ...disputes }
+  ...windows, ...disputes, ...audited }
 const names = process.argv.length > 2 ? process.argv.slice(2)
   : Object.keys(parts)
 for (const name of names) {
