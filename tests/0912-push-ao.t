@@ -185,6 +185,8 @@ fi
 [ $got -eq 3 ] && r=0 || r=1
 report $r "then push ours: exit status 3"
 has err "batch $a: 1 results differ from what another node" "it warns"
+has err "request $bad: node .* gave another result, item .*apus dispute" \
+    "and names the other result's item"
 grep -q -e "$bad.*conflict" "spool/sent/b$a/push/results-0000.answer" &&
     r=0 || r=1
 report $r "and kept"

@@ -42,6 +42,7 @@
 #define TEXT_INLINE 2048     /* bytes of a text that goes along */
 #define LINE_BYTES ((size_t)32 * TEXT_INLINE)
 #define ANSWER_MAX ((size_t)1 << 20)
+#define OFFERS_MAX 16        /* conflicts that are named, of a batch */
 #define RECORD_TEXT (RECORD_RESULT / 3 * 4 + 1) /* in base64url, and a NUL */
 
 static const char *const complete_counts[COMPLETE_COUNTS] = {
@@ -64,6 +65,7 @@ struct saying {
     size_t n_lines;
     int takes_later;     /* the queue does, of releases; -1: not asked yet */
     int takes_records;   /* the same, of results */
+    size_t n_offers;     /* conflicts that were named */
 };
 
 static int stopped(const struct message_journal *a, struct err *err)
@@ -100,30 +102,86 @@ static int judge_status(const struct ao_result *r, const char *request,
     return 0;
 }
 
-static int ask_again(const struct saying *s, const char *request,
-                     const char *result, struct err *err)
+static int ask_status(const struct saying *s, const char *request,
+                      struct ao_result *r, struct err *err)
 {
     const struct item_text_tag tag[] = {
         { "Action", "Status" }, { "Request", request },
     };
     const struct ao_message m = { .process = s->info->process, .tag = tag,
                                   .n_tags = 2 };
+    struct err own = ERR_INIT;
     bool refused = false;
-    struct ao_result r;
     int rc;
 
-    memset(&r, 0, sizeof(r));
-    rc = ao_ask(s->a->ao, &r, &m, &refused, err);
+    err = err_or(err, &own);
+    memset(r, 0, sizeof(*r));
+    rc = ao_ask(s->a->ao, r, &m, &refused, err);
     /* no dry runs: the same as a message, which takes a slot */
     if (rc && refused)
-        rc = ao_say(s->a->ao, &r, &m, s->a->wait_s, NULL, err);
+        rc = ao_say(s->a->ao, r, &m, s->a->wait_s, NULL, err);
     if (rc) {
         err_turn(err, ERR_RETRY);
         return err_prefix(err, "asking after request %s", request);
     }
+    return 0;
+}
+
+static int ask_again(const struct saying *s, const char *request,
+                     const char *result, struct err *err)
+{
+    struct ao_result r;
+    int rc;
+
+    if (ask_status(s, request, &r, err))
+        return -1;
     rc = judge_status(&r, request, result, err);
     ao_result_clear(&r);
     return rc;
+}
+
+/* Name the result that another node gave, for a dispute, which nobody opens but
+ * who reads this.  Best effort. */
+static void offer_dispute(struct saying *s, const char *request)
+{
+    const char *node = NULL, *item = NULL;
+    struct ao_result r;
+    struct id id;
+    char *text;
+
+    if (s->n_offers >= OFFERS_MAX || ask_status(s, request, &r, NULL))
+        return;
+    if (r.n_out && !r.error) {
+        node = ao_out_tag(r.out, "Node");
+        item = ao_out_tag(r.out, "Item");
+    }
+    if (node && item && id_parse(&id, node) == 0 && id_parse(&id, item) == 0) {
+        s->n_offers++;
+        text = xasprintf("batch %s: request %s: node %s gave another result,"
+                         " item %s (apus verify %s --recompute 1 tells whether"
+                         " it is wrong, apus dispute %s disputes it)",
+                         s->batch, request, node, item, item, item);
+        log_note(s->a, text);
+        free(text);
+    }
+    ao_result_clear(&r);
+}
+
+/* Of each line of the answer that is a conflict. */
+static void offer_disputes(struct saying *s, const char *answer)
+{
+    for (size_t n; *answer; answer += n + (answer[n] == '\n')) {
+        struct json *root;
+        const char *why;
+
+        n = strcspn(answer, "\n");
+        if (n == 0 || json_parse(&root, answer, n, NULL))
+            continue;
+        why = json_string(json_get(root, "why"));
+        if (why && strcmp(why, "conflict") == 0)
+            offer_dispute(s, json_string(json_get(root, "request")));
+        json_free(root);
+    }
 }
 
 /* An acknowledgement that did not happen would lose answers: one of the lines,
@@ -155,8 +213,12 @@ static int judge_complete(void *self, const uint64_t *count,
 {
     struct saying *s = self;
 
-    return complete_answer(s->data.data, s->n_lines, count, answer, err) ||
-           sample(s, answer, err) ? -1 : 0;
+    if (complete_answer(s->data.data, s->n_lines, count, answer, err) ||
+        sample(s, answer, err))
+        return -1;
+    if (count[COMPLETE_CONFLICTS])
+        offer_disputes(s, answer);
+    return 0;
 }
 
 /* Whether a message was signed, so that only its answer may be missing. */
