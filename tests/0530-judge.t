@@ -1,8 +1,8 @@
 #!/bin/sh
 # Judges in C, in PUC Lua and in Luerl give the same verdicts on disputes that
-# t_dispute and t_hostile play, and the first two on these with a bit changed; a
-# changed proof is refused or gets the same verdict.  JUDGE_CHANGES: bits a
-# file.
+# t_dispute, t_hostile and large-game play, and the first two on these with a
+# bit changed; a changed proof is refused or gets the same verdict.
+# JUDGE_CHANGES: bits a file.
 # part: judge
 set -eu
 . "${top_srcdir:-.}/tests/scratch.sh"
@@ -29,6 +29,12 @@ mkdir "$tmp/games"
     sed 's/^/# /' "$tmp/played"
 "$build/tests/t_hostile" "$tmp/games" >>"$tmp/played" ||
     sed 's/^/# /' "$tmp/played"
+if command -v node >/dev/null; then
+    node "$top/tests/aos-run/large-game.mjs" "$tmp/large" "$tmp/games" |
+        sed 's/^/# /'
+else
+    skip "a dispute with more than 128 sums" "no node"
+fi
 games=$(ls "$tmp/games" | wc -l)
 [ "$games" -ge 500 ] && rc=0 || rc=1
 check $rc "$games games were played"

@@ -18,9 +18,14 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "dispute/dispute_file.h"
+#include "dispute/linears.h"
 #include "dispute/place.h"
 #include "dispute/prover.h"
 #include "dispute/terms.h"
+#include "proof/digest.h"
+#include "proof/job_record.h"
+#include "proof/merkle.h"
+#include "proof/model_record.h"
 #include "proof/trace.h"
 #include "tests/dispute_util.h"
 #include "tests/models_util.h"
@@ -419,6 +424,27 @@ static void try_logits(void)
     head_fault("a wmx past the end", "mx");
 }
 
+/* An idk past the end, with sums as of the right one: nothing else is wrong. */
+static void try_idk(void)
+{
+    const struct explained *now = explained(OPERATORS_HEAD);
+    struct job_record j;
+
+    if (job_record_unpack(&j, played.job))
+        abort();
+    put(ENTRY_WK, 0, 4, 0);
+    put(ENTRY_IDK, 0, 4, played.model->rec.n_vocab);
+    put(ENTRY_WP, 0, 4, 0);
+    put(ENTRY_IDP, 0, 4, played.model->rec.n_vocab);
+    put_sum(0, j.top_k);
+    put_sum(1, (int64_t)now->scalar[ENTRY_SUM_K]);
+    put_sum(2, (int64_t)now->scalar[ENTRY_SUM_P]);
+    put_sum(3, (int64_t)now->scalar[ENTRY_BEFORE]);
+    for (size_t i = 4; i < 8; i++)
+        put_sum(i, 0);
+    head_fault("an idk past the end alone", "W/total");
+}
+
 static void try_draw(void)
 {
     bool whole = explained(OPERATORS_HEAD)->scalar[ENTRY_WK] == 0;
@@ -439,7 +465,78 @@ static void try_draw(void)
         put(ENTRY_WP, 0, 4, 0);
         put(ENTRY_IDP, 0, 4, played.model->rec.n_vocab);
         head_fault("an idk past the end", "W/total");
+        try_idk();
     }
+}
+
+/* ---- a model that no converter writes ------------------------------------ */
+
+/* Set the last word of a tensor record, which has to be 0; model and job have
+ * its hash. */
+static void set_reserved(uint32_t tensor, uint32_t value)
+{
+    struct model *m = played.model;
+    unsigned char *record = (unsigned char *)m->data + MODEL_RECORD_SIZE;
+    struct merkle tensors;
+
+    set_u32(record + tensor * TENSOR_RECORD_SIZE + 12, value);
+    merkle_init(&tensors);
+    for (uint32_t i = 0; i < m->rec.n_tensors; i++)
+        merkle_leaf(&tensors, record + i * TENSOR_RECORD_SIZE,
+                    TENSOR_RECORD_SIZE);
+    merkle_root(&tensors, &m->rec.tensors);
+    model_record_id(&m->id, &m->rec);
+    memcpy(played.job + 8, m->id.b, sizeof(m->id.b));
+    fresh();
+}
+
+/* Let a game be about the answer of x, whose trace is the same. */
+static void put_records(unsigned char *file)
+{
+    struct id result;
+
+    digest(&result, x->result, RESULT_RECORD_SIZE);
+    memcpy(file + 8, result.b, sizeof(result.b));
+    file += 8 + sizeof(result.b) + 8; /* the first move */
+    memcpy(file, x->result, RESULT_RECORD_SIZE);
+    memcpy(file + RESULT_RECORD_SIZE, played.job, JOB_RECORD_SIZE);
+    model_record_pack(file + RESULT_RECORD_SIZE + JOB_RECORD_SIZE,
+                      &played.model->rec);
+}
+
+/* A right claim of the same model but for this word, which every path fits. */
+static void try_tensor(void)
+{
+    uint32_t tensor = linears_tensor(top, LAYER_WQ);
+    unsigned char record[TENSOR_RECORD_SIZE], *opened;
+    struct err err = ERR_INIT;
+    struct place place;
+    struct judge judge;
+    struct game g;
+    char where[80];
+    int rc;
+
+    memcpy(record, (unsigned char *)played.model->data + MODEL_RECORD_SIZE +
+                       tensor * TENSOR_RECORD_SIZE, sizeof(record));
+    snprintf(where, sizeof(where), "%u/%u/q/3/total", last, top);
+    if (place_init(&place, where, NULL))
+        abort();
+    game_play(&g, x, pick_place, &place, NULL, NULL);
+    ok(!g.stuck && g.verdict == JUDGE_HOLDS, "a right claim holds (%s)", g.why);
+    set_reserved(tensor, 1);
+    put_records((unsigned char *)g.file.data);
+    opened = memmem(g.file.data, g.file.len, record, sizeof(record));
+    if (!opened)
+        abort();
+    set_u32(opened + 12, 1);
+    rc = dispute_file_play(&judge, (unsigned char *)g.file.data, g.file.len,
+                           &err);
+    ok(rc, "a tensor record whose last word is not 0: refused (%s)", err.text);
+    if (rc == 0)
+        judge_clear(&judge);
+    save(&g.file, "refused");
+    game_clear(&g);
+    set_reserved(tensor, 0);
 }
 
 /* ---- tokens -------------------------------------------------------------- */
@@ -600,6 +697,7 @@ int main(int argc, char **argv)
     try_rows();
     try_squares();
     try_linears();
+    try_tensor();
     try_heads();
     try_values();
     try_keys();

@@ -1,7 +1,9 @@
-// large-game.mjs FILE: a dispute file with every show that there is at a size
-// that no model of today reaches, up to a proof of statement 13 over 16 keys at
-// the end of a context of 131072.  Trees are made from what is opened of them;
-// the rest is chance, and the shown sums are not those of the keys.
+// large-game.mjs FILE [DIR]: a dispute file with every show that there is at a
+// size that no model of today reaches, up to a proof of statement 13 over 16
+// keys at the end of a context of 131072.  Trees are made from what is opened
+// of them; the rest is chance, and the shown sums are not those of the keys.
+// DIR gets files named by how they end: this one, and others whose more than
+// 128 sums do not fit.
 import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 
@@ -152,9 +154,44 @@ show(...from(o, o_at, 64))
 pick(o_at)
 show(o_piece)
 pick(ELEMENT)
+const block = Math.floor(term / 128)
+const terms = from(sums, term, 128)
+const file = () => cat([Buffer.from('apusdis1'), sha256(result), ...moves])
+const dir = process.argv[3]
+const refused = {
+  'one sum too few': () => show(...sum_blocks.slice(1)),
+  'a sum of 2^53': () => show(i64(2n ** 53n), ...sum_blocks.slice(1)),
+  'a block past the end': () => {
+    show(...sum_blocks)
+    pick(sum_blocks.length)
+  },
+  'sums of another total': () => {
+    show(...sum_blocks)
+    pick(block)
+    show(...terms.map((v, i) => i64(i ? v : v + 1)))
+  },
+  'a term of another block': () => {
+    show(...sum_blocks)
+    pick(block)
+    show(...terms.map(i64))
+    pick(term - 128)
+  },
+  'the total of a block': () => {
+    show(...sum_blocks)
+    pick(block)
+    show(...terms.map(i64))
+    pick('total')
+  }
+}
+const before = [moves.length, shown.length]
+for (const [name, play] of Object.entries(dir ? refused : {})) {
+  play()
+  writeFileSync(`${dir}/large-${name.replaceAll(' ', '-')}.refused`, file());
+  [moves.length, shown.length] = before
+}
 show(...sum_blocks)
-pick(Math.floor(term / 128))
-show(...from(sums, term, 128).map(i64))
+pick(block)
+show(...terms.map(i64))
 pick(term)
 
 const opening = (role, index, data, way) => cat([u32(role, index, 0,
@@ -169,7 +206,7 @@ const openings = [
 const proof = cat([Buffer.from('apusprf1'), u32(13, t, LAYER, HEAD, ELEMENT,
   term, openings.length), ...openings])
 move(3, proof)
-writeFileSync(process.argv[2], cat([Buffer.from('apusdis1'), sha256(result),
-  ...moves]))
+writeFileSync(process.argv[2], file())
+if (dir) writeFileSync(`${dir}/large.fault`, file())
 process.stdout.write(`${shown.length} shows, ${shown.reduce((a, b) =>
   a + b)} bytes, the largest ${Math.max(...shown)}; proof ${proof.length}\n`)
