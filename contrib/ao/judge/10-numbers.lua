@@ -1,13 +1,13 @@
 -- The judge of disputes (doc/dispute.md): a library of functions of bytes,
--- without messages, clock or money.  It stands beside the queue's code, or
--- alone with contrib/ao/queue/05-sha256.lua before it.
+-- without messages, clock or money.  It is part of the queue's code, or runs
+-- alone after contrib/ao/queue/05-sha256.lua.
 local lib = ApusQueue
 lib.judge = {}
 local judge = lib.judge
 local floor = math.floor
 
 -- ---- bytes ----
--- Offsets count from 0, as in the formats.
+-- Offsets start at 0, as in the formats.
 
 function judge.u32(s, at)
     local a, b, c, d = s:byte(at + 1, at + 4)
@@ -38,15 +38,15 @@ function judge.put_u32(v)
     return string.char(v & 255, v >> 8 & 255, v >> 16 & 255, v >> 24 & 255)
 end
 
--- n bytes from an offset.
+-- Return n bytes from an offset.
 function judge.part(s, at, n)
     return s:sub(at + 1, at + n)
 end
 
 -- ---- binary32 in doubles ----
--- Each double result of + - * / sqrt on binary32 operands, rounded once to
--- binary32, is exact binary32 arithmetic.  No infinity and no NaN: numbers from
--- outside are bounded before they are used.
+-- A double result of + - * / sqrt on binary32 operands, rounded once to
+-- binary32, equals binary32 arithmetic.  Infinity and NaN do not occur: numbers
+-- from outside are bounded before use.
 
 local POW = {}
 do
@@ -60,13 +60,13 @@ judge.POW = POW
 
 local ROUND = 6755399441055744.0 -- 1.5 * 2^52
 
--- To the nearest integer, of two the even one; below 2^51 in size.
+-- Round to the nearest integer, ties to even; |x| must be below 2^51.
 local function rint(x)
     return (x + ROUND) - ROUND
 end
 judge.rint = rint
 
--- floor(log2 a) of a size, at least -126.
+-- Return floor(log2 a) of a magnitude, at least -126.
 local function exponent(a)
     local low, high = -126, 127
     if a < POW[-125] then
@@ -96,7 +96,7 @@ local function f32(x)
 end
 judge.f32 = f32
 
--- The number of 32 bits that are not those of an infinity or NaN.
+-- Return the number with these 32 bits, which must be finite.
 local function float(bits)
     local sign = bits >= 2147483648
     local e, m = bits >> 23 & 255, bits & 8388607
@@ -105,7 +105,7 @@ local function float(bits)
 end
 judge.float = float
 
--- The bits of a binary32.
+-- Return the bits of a binary32.
 function judge.bits(v)
     local sign = 0
     if v < 0 or (v == 0 and tostring(v):sub(1, 1) == "-") then
@@ -122,9 +122,9 @@ function judge.bits(v)
     return sign + (e + 126) * 8388608 + m
 end
 
--- ---- X1, one element at a time: numerics.md ----
+-- ---- X1, one element at a time (doc/numerics.md) ----
 
--- The exponent of A14, and of s_v with the limit -97.
+-- Return the A14 exponent; with the limit -97, that of s_v.
 function judge.exponent(v, least)
     local e = exponent(v < 0 and -v or v) + 1
     return e > least and e or least
@@ -153,7 +153,7 @@ function judge.inv(squares, e, n, eps)
     return f32(1.0 / math.sqrt(ms + eps))
 end
 
--- A linear from its exact sum.
+-- Return the output of a linear, given its exact sum.
 function judge.linear(acc, scale, step)
     return f32(f32(f32(acc + 0.0) * scale) * step)
 end
@@ -185,7 +185,7 @@ end
 local TURNS = 6.36619772367581382433e-1
 local SIN, COS = {}, {}
 do
-    -- 1/3!, 1/5! .. 1/15! and 1/2! .. 1/16!, each by one division
+    -- 1/3!, 1/5! .. 1/15! and 1/2! .. 1/16!, each from one division
     local f = 1.0
     for k = 2, 16 do
         f = f * k
@@ -208,7 +208,7 @@ local function horner(z, c, n)
     return p
 end
 
--- cos and sin of a position for one frequency.
+-- Return cos and sin of a position for one frequency.
 function judge.turn(position, freq)
     local t = position * freq
     local n = rint(t * TURNS)
@@ -227,8 +227,8 @@ function judge.turn(position, freq)
     return s, -c
 end
 
--- What a key adds to Z, and its weight u: m is the greatest score, ev the
--- exponent of the greatest s_v.
+-- Return the contribution of a key to Z, and its weight u; m is the greatest
+-- score, ev the exponent of the greatest s_v.
 function judge.z_term(score, m)
     return floor(rint(f32(exp32(f32(score - m)) * 16777216.0)))
 end
@@ -238,7 +238,7 @@ function judge.u_term(score, m, s_v, ev)
     return u < 2097151.0 and floor(u) or 2097151
 end
 
--- The weight of a logit in a draw.
+-- Return the weight of a logit in a draw.
 function judge.draw_weight(l, max, t)
     local p = exp32(f32(f32(l - max) / t))
     return floor(rint(f32(p * 1073741824.0)))

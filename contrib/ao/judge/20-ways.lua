@@ -1,16 +1,16 @@
 local lib = ApusQueue
 local judge = lib.judge
 
--- ---- the operator table: doc/dispute.md ----
--- Each entry is known by one word, which for three of the head's is not its
--- name in picks.
+-- ---- the operator table (doc/dispute.md) ----
+-- Each entry has one name here; for three entries of the head it differs from
+-- the name in picks.
 
 local NONE = 4294967295
 judge.NONE = NONE
 judge.HEAD = NONE
 
--- In the order of their numbers in roles: name, bytes in a table, and for a
--- vector how many elements it has and of which kind.
+-- Entries in the order of their role numbers: name, bytes in the table, and for
+-- a vector its length and the kind of its elements.
 local ENTRIES = {
     { "ex", 4 }, { "wx", 4 }, { "S", 8 }, { "inv", 4 }, { "ea", 4 },
     { "wa", 4 }, { "a", 32, "dim", "row" }, { "q", 32, "queries", "float" },
@@ -46,7 +46,7 @@ for i, e in ipairs(ENTRIES) do
 end
 judge.entries = entries
 
--- The table of a layer at a position that draws or does not.
+-- Return the entries of a layer at a position that draws or does not.
 local function table_of(m, layer, draws)
     if layer == NONE then
         return OF_HEAD
@@ -54,7 +54,7 @@ local function table_of(m, layer, draws)
     return layer + 1 == m.n_layers and not draws and KEYS or LAYER
 end
 
--- Where an entry begins in the table, and the bytes of all of it.
+-- Return the offset of an entry in the table, and the size of the table.
 function judge.offset(m, layer, draws, entry)
     local at, found = 0, nil
     for _, name in ipairs(table_of(m, layer, draws)) do
@@ -66,7 +66,7 @@ function judge.offset(m, layer, draws, entry)
     return found, at
 end
 
--- The entry that a pick names.
+-- Return the entry that a pick names.
 function judge.find(m, layer, draws, name)
     local list = table_of(m, layer, draws)
     if list == OF_HEAD then
@@ -84,7 +84,7 @@ function judge.find(m, layer, draws, name)
     end
 end
 
--- Elements of a vector, and bytes of one.
+-- Return the number of elements of a vector, and the bytes of an element.
 function judge.shape(m, entry)
     local e = entries[entry]
     local width = 4
@@ -100,7 +100,7 @@ function judge.shape(m, entry)
     return m[e.count], width
 end
 
--- The row behind an exponent is A8.
+-- Return whether the row of an exponent is quantised as A8.
 function judge.a8_row(m, exponent)
     if exponent == "ea" or exponent == "eo" or exponent == "ec" then
         return m.flags & 24 ~= 0
@@ -125,8 +125,8 @@ function judge.tensor(layer, index)
     return layer == NONE and index or 4 + 14 * layer + index
 end
 
--- ---- ways: the statement of an entry and a pick ----
--- "sums": partial sums are shown first.  A field of `heads` stands after it.
+-- ---- ways: from an entry and a pick to a statement ----
+-- "sums": the partial sums are shown first.  Fields of `heads` follow its name.
 
 local ways = {
     wmx = { value = 15 }, mx = { witness = 15, exceeds = 15 },
@@ -157,7 +157,7 @@ for _, e in ipairs({ "q", "k", "v", "logits" }) do
     ways[e].range = 18
 end
 
--- The statement, "sums" or nil.
+-- Return the number of the statement, "sums", or nil.
 function judge.way(entry, field, kind)
     local way = ways[field and entry .. " " .. field or entry]
     return way and way[kind]

@@ -2,9 +2,9 @@ local lib = ApusQueue
 local judge = lib.judge
 local u32, part, NONE = judge.u32, judge.part, judge.NONE
 
--- ---- records: proof.md sections 2, 3 and 5 ----
+-- ---- records (doc/proof.md sections 2, 3 and 5) ----
 
--- u32 fields by name, from an offset on.
+-- Read consecutive u32 fields, given their names, from an offset.
 local function fields(record, s, at, names)
     for i = 1, #names do
         record[names[i]] = u32(s, at + 4 * i - 4)
@@ -51,7 +51,7 @@ local function model_record(s)
     return m
 end
 
--- The three records of their 616 bytes.
+-- Parse the three records from their 616 bytes.
 function judge.records(s)
     return result_record(part(s, 0, 240)), job_record(part(s, 240, 152)),
         model_record(part(s, 392, 224))
@@ -83,7 +83,7 @@ local function ids_good(m)
     return true
 end
 
--- No show of a position of this model is above 8 KiB: its rows (32 bytes a
+-- Return whether every show of this model fits into 8 KiB: its rows (32 bytes a
 -- layer), its kv rows in blocks of 64, and the hashes of a layer's kv rows,
 -- which follow the operator table.
 local function shows_fit(m)
@@ -91,7 +91,7 @@ local function shows_fit(m)
         m.n_layers * m.n_kv_heads <= 16384
 end
 
--- The judge knows all of this model.
+-- Return whether the judge supports everything that this model uses.
 function judge.knows(m)
     return m.numerics == 1 and m.architecture == 1 and sizes_good(m) and
         shows_fit(m) and m.flags < 32 and m.flags & 24 ~= 24 and
@@ -101,7 +101,7 @@ function judge.knows(m)
         m.n_tensors == 4 + 14 * m.n_layers
 end
 
--- Statement 0: the records agree.
+-- Statement 0: return whether the records agree.
 function judge.records_good(r, j, m)
     local finish = true
     if r.finish == 1 then

@@ -4,14 +4,14 @@ local part, u32, NONE = judge.part, judge.u32, judge.NONE
 local LIST, SUMS = 64, 128
 local LIMIT = 9007199254740992 -- 2^53
 
--- ---- what the node shows, against what it showed before ----
--- A context has the state and the records of it.  Each function takes the bytes
--- into a new state, or returns why they are refused.
+-- ---- shows, checked against earlier shows ----
+-- A context holds a state and its records.  Each function adds the shown bytes
+-- to the new state, or returns why it refuses them.
 
 local shows = {}
 judge.shows = shows
 
--- The root of n values of 32 bytes that are hashes already.
+-- Return the root over n leaf hashes of 32 bytes.
 local function list_root(s)
     local function root(at, n)
         if n == 1 then
@@ -43,14 +43,14 @@ function judge.draws(c)
     return u32(c.state.leaf, 12) % 2 == 1
 end
 
--- The first key that the position attends to.
+-- Return the first position that this position attends to.
 function judge.first_key(c)
     local to, window = c.position + 1, c.m.window
     return window > 0 and to > window and to - window or 0
 end
 
--- Partial sums of the picked entry: how many, the number of the first, bytes
--- of each.
+-- Partial sums of the picked entry: return their count, the number of the first
+-- one, and the bytes of each.
 function judge.n_sums(c)
     local entry, m = c.state.entry, c.m
     local linear = judge.linears[entry]
@@ -65,7 +65,7 @@ function judge.n_sums(c)
     return blocks(m.dim, 256), 0, 8
 end
 
--- The three records of an answer, the first of which is known to be right.
+-- Take the three records of an answer; the first is known to be right.
 local function take_records(s, state)
     local r, j, m = judge.records(s)
     if not r.good then
@@ -90,7 +90,8 @@ function shows.records(c, s, state)
     return take_records(s, state)
 end
 
--- Result `index` of a file: its record, and what of s is its path; or nil.
+-- Return the record of result `index` of a file and the rest of s, its path; or
+-- nil.
 local function open_result(s, file, index, from)
     local record, path = part(s, 0, 240), part(s, from, #s - from)
     local r = judge.records(record .. ("\0"):rep(376))
@@ -99,7 +100,7 @@ local function open_result(s, file, index, from)
         r or nil
 end
 
--- The records of a result of a file, its line there (u64) and its path.
+-- Take the records of a result of a file, its line there (u64) and its path.
 function shows.line(c, s, state)
     local file = state.file
     if #s < 624 then
@@ -118,7 +119,7 @@ function shows.line(c, s, state)
     return take_records(part(s, 0, 616), state)
 end
 
--- a is before b, as bytes.
+-- Return whether a sorts before b, bytewise.
 local function is_before(a, b)
     for i = 1, #a do
         if a:byte(i) ~= b:byte(i) then
@@ -128,7 +129,7 @@ local function is_before(a, b)
     return false
 end
 
--- The result record after it, and its path: the ids of requests ascend.
+-- Take the next result record and its path: request ids must ascend.
 function shows.after(c, s, state)
     local index = state.file.index + 1
     if #s < 240 then
@@ -143,7 +144,7 @@ function shows.after(c, s, state)
     judge.decide(state, good and "holds" or "fault", 0)
 end
 
--- `count` hashes under the picked root, numbered from `first`.
+-- Take `count` hashes under the picked root, numbered from `first`.
 local function take_list(state, key, s, first, count)
     if #s ~= 32 * count then
         return wrong_size(s, 32 * count)
@@ -171,7 +172,7 @@ function shows.leaves(c, s, state)
     return take_trace(c, s, state, 1)
 end
 
--- Whether a leaf's flags fit its hashes.
+-- Return whether the flags of a leaf match its hashes.
 function judge.leaf_good(s)
     local next, flags = u32(s, 8), u32(s, 12)
     local zeros = ("\0"):rep(32)
@@ -203,7 +204,7 @@ function shows.layers(c, s, state)
     then
         return "the last row is not that of the leaf"
     end
-    if u32(state.leaf, 12) >= 2 then -- the roots are its leaves
+    if u32(state.leaf, 12) >= 2 then -- the leaves of `deep` are the roots
         local leaves = {}
         for i = 0, count - 1 do
             leaves[i + 1] = sha256("\0" .. part(s, 32 * i, 32))
@@ -225,8 +226,9 @@ function shows.rows(c, s, state)
     return take_list(state, "list", s, first, least(all - first, LIST))
 end
 
--- The root over n leaves of which [from, to) are in `rows`, and the subtrees
--- beside them in `beside`, from left to right; nil if that has another length.
+-- Return the root over n leaves, given leaves [from, to) in `rows` and the
+-- subtrees outside them, left to right, in `beside`; nil if that has another
+-- length.
 local function range_root(rows, beside, from, to, n)
     local at = 0
     local function root(first, count)
@@ -303,7 +305,8 @@ function shows.piece(c, s, state)
         bytes = s }
 end
 
--- Sums are below 2^53 in size; those of a block make what was picked of it.
+-- Sums must be below 2^53 in magnitude; those of a block must add up to the
+-- picked sum of the block.
 local function sums_wrong(state, s, width)
     local sum = { 0, 0, 0, 0 }
     local each = width // 8

@@ -3,14 +3,14 @@ local judge = lib.judge
 local part, NONE = judge.part, judge.NONE
 local LIST, SUMS = 64, 128
 
--- ---- what the challenger picks ----
--- A pick leads to the next show or to the statement that is to be proven.  Each
--- function returns true where it is one that can be picked.
+-- ---- picks of the challenger ----
+-- A pick leads to the next show or to the statement to prove.  Each function
+-- returns true if the pick is valid.
 
 local picks = {}
 judge.picks = picks
 
--- Words between single blanks: one to four.
+-- Split into one to four words, separated by single blanks.
 local function split(choice)
     local w, at = {}, 1
     if #choice > 64 or choice:find("\0", 1, true) then
@@ -24,7 +24,7 @@ local function split(choice)
     return #w <= 4 and w
 end
 
--- A number in [first, first + n).
+-- Parse a number in [first, first + n).
 local function number(word, first, n)
     if not word or #word > 10 or not word:match("^%d+$") or
         (#word > 1 and word:sub(1, 1) == "0") then
@@ -59,7 +59,7 @@ function picks.records(c, w, state)
         state.file.index + 1 < state.file.count then
         return wants(state, "after")
     elseif r.n == 0 or r.n_out == 0 or r.n > c.m.context or r.n_out > r.n then
-        return false -- such records end with `job`
+        return false -- only `job` can be disputed
     elseif #w == 1 and w[1] == "trace" then
         state.root, state.list = r.trace, { first = 0, n = 0, bytes = "" }
         return wants(state, r.n > 4096 and "chunks" or
@@ -72,7 +72,7 @@ function picks.records(c, w, state)
     end
 end
 
--- One of a list of hashes is the root of what comes next.
+-- Pick one of a list of hashes: it is the root of the next show.
 local function pick_hash(state, list, w)
     local i = #w == 1 and number(w[1], list.first, list.n)
     if i then
@@ -118,7 +118,7 @@ end
 
 -- ---- layers and operators ----
 
--- The vector of an entry under a root comes next.
+-- Continue with the vector of an entry, which has this root.
 local function pick_vector(c, state, entry, root)
     local n, width = judge.shape(c.m, entry)
     state.entry, state.root = entry, root
@@ -157,7 +157,7 @@ function picks.rows(c, w, state)
     end
 end
 
--- Partial sums of an entry, or the statement of a pick without them.
+-- Continue with the partial sums of an entry, or with its statement.
 local function follow(c, state, entry, field, way, head, index)
     local code = judge.way(entry, field, way)
     if not code or (entry == "W" and c.j.temperature == 0) then
@@ -173,7 +173,7 @@ local function follow(c, state, entry, field, way, head, index)
     return wants(state, judge.n_sums(c) > SUMS and "sum-blocks" or "sums")
 end
 
--- The length of the row behind an exponent, or of what a maximum is over.
+-- Return the length of the row of an exponent or a maximum.
 local function row_length(m, entry)
     return entry == "eo" and m.queries or entry == "eh" and m.ffn_dim or
         entry == "mx" and m.n_vocab or m.dim
@@ -234,7 +234,7 @@ function picks.pieces(c, w, state)
     return pick_piece(state, w, "piece", 1)
 end
 
--- "HEAD FIELD", or "HEAD FIELD POSITION" of a key that is greater.
+-- Pick "HEAD FIELD", or "HEAD FIELD POSITION" of a key that exceeds it.
 local function pick_attended(c, w, state)
     local piece, from = state.piece, judge.first_key(c)
     local head = #w >= 2 and number(w[1], piece.first, piece.n)
@@ -287,7 +287,7 @@ local function pick_sum(c, w, state, blocks)
         return proves(c, state, judge.way(entry, field, "term"), place.head,
             place.index, i)
     end
-    -- what the block's terms have to make stays alone
+    -- keep only the sum that the terms of the block must add up to
     state.sums = { first = i, n = sums.n,
         bytes = part(sums.bytes, width * i, width) }
     state.blocked = true

@@ -2,11 +2,11 @@ local lib = ApusQueue
 local judge, sha256 = lib.judge, lib.sha256
 local part, u32, put_u32, NONE = judge.part, judge.u32, judge.put_u32,
     judge.NONE
-local ROW, VALUE = 2.0 ^ 41, 2.0 ^ 105 -- limits of committed floats
+local ROW, VALUE = 2.0 ^ 41, 2.0 ^ 105 -- bounds of committed floats
 
--- ---- the proof file `apusprf1`: doc/dispute.md ----
--- A proof p is read in order.  What is not as asked for sets p.refused, and a
--- number that no right node commits p.fault; zeros stand for it from then on.
+-- ---- the proof file `apusprf1` (doc/dispute.md) ----
+-- A proof p is read in order.  An unexpected opening sets p.refused, a number
+-- that no correct node commits to sets p.fault; both read as zeros.
 
 judge.ROLES = { leaf = 1, block = 2, row = 3, prompt = 4, output = 5,
     tensor = 6, scale = 7, weights = 8, values = 9 }
@@ -23,7 +23,7 @@ function judge.read_proof(c, s)
     return { c = c, bytes = s, at = 36, left = u32(s, 32) }
 end
 
--- Data and path of the next opening.
+-- Return data and path of the next opening.
 local function next_opening(p, role, index, n)
     local s, at = p.bytes, p.at
     if p.refused or p.left == 0 or #s - at < 20 then
@@ -39,8 +39,8 @@ local function next_opening(p, role, index, n)
     return part(s, at + 20 + 32 * n_path, n), part(s, at + 20, 32 * n_path)
 end
 
--- The root that a leaf at an index of n, and its path, lead to: RFC 9162
--- section 2.1.3.2; nil if the path has another length.
+-- Return the root that follows from leaf `index` of n and its path (RFC 9162
+-- section 2.1.3.2); nil if the path has another length.
 local function climb(h, index, n, path)
     local last = n - 1
     for at = 0, #path - 32, 32 do
@@ -66,8 +66,8 @@ local function refuse(p, n)
     return ("\0"):rep(n)
 end
 
--- The next opening: leaf `index` of a tree of n_leaves with this root, of n
--- bytes.
+-- Read the next opening: n bytes, leaf `index` of a tree of n_leaves with this
+-- root.
 local function open(p, role, index, n_leaves, n, root)
     local data, path = next_opening(p, role, index, n)
     if not data or index >= n_leaves then
@@ -82,15 +82,15 @@ local function open(p, role, index, n_leaves, n, root)
 end
 judge.open_leaf = open
 
--- Data that comes without a path.
+-- Read the next opening, which has no path.
 function judge.open_bare(p, role, index, n)
     local data, path = next_opening(p, role, index, n)
     return data and path == "" and data or refuse(p, n)
 end
 
--- ---- numbers of it ----
+-- ---- committed numbers ----
 
--- A committed binary32, below a limit in size.
+-- Return a committed binary32, which must be below a limit in magnitude.
 function judge.committed(p, bits, limit)
     if bits >> 23 & 255 ~= 255 then
         local v = judge.float(bits)
@@ -102,7 +102,7 @@ function judge.committed(p, bits, limit)
     return 0.0
 end
 
--- Bytes [from, to) of a blob of n.
+-- Open bytes [from, to) of a blob of n bytes.
 local function open_bytes(p, role, root, n, from, to)
     local out = {}
     while from < to do
@@ -117,7 +117,7 @@ local function open_bytes(p, role, root, n, from, to)
 end
 judge.open_bytes = open_bytes
 
--- The root of a vector of the table, or of the row x that it is of.
+-- Return the root of a vector of the table, or of the row x.
 local function root_of(c, entry)
     local state = c.state
     if entry ~= "x" then
@@ -129,21 +129,21 @@ local function root_of(c, entry)
     return part(state.layers, 32 * state.layer, 32)
 end
 
--- Bytes [from, to) of a vector of the table.
+-- Open bytes [from, to) of a vector of the table.
 function judge.open_vector(p, entry, from, to)
     local n, width = judge.shape(p.c.m, entry)
     return open_bytes(p, 16 + judge.entries[entry].number,
         root_of(p.c, entry), n * width, from, to)
 end
 
--- Element i of a vector of floats.
+-- Open element i of a vector of floats.
 local function element(p, entry, i, limit)
     local s = judge.open_vector(p, entry, 4 * i, 4 * i + 4)
     return judge.committed(p, u32(s, 0), limit)
 end
 judge.element = element
 
--- The root of a tensor, from its record.
+-- Open the record of a tensor and return its root.
 local function tensor_root(p, index)
     local m = p.c.m
     local s = open(p, ROLES.tensor, index, m.n_tensors, 48, m.tensors)
@@ -153,7 +153,7 @@ local function tensor_root(p, index)
     return part(s, 16, 32)
 end
 
--- Floats [from, from + n) of a vector of the model that has `length` of them.
+-- Open floats [from, from + n) of a vector of the model with `length` elements.
 function judge.values(p, index, length, from, n)
     local s = open_bytes(p, ROLES.values, tensor_root(p, index), 4 * length,
         4 * from, 4 * (from + n))
@@ -164,13 +164,13 @@ function judge.values(p, index, length, from, n)
     return out
 end
 
--- Scale, and root of the weights, of row i of a matrix of so many rows.
+-- Open row i of a matrix: return its scale and the root of its weights.
 function judge.scale(p, index, rows, i)
     local s = open(p, ROLES.scale, i, rows, 36, tensor_root(p, index))
     return judge.committed(p, u32(s, 0), ROW), part(s, 4, 32)
 end
 
--- What the table has of a scalar.
+-- Return a scalar of the table.
 function judge.scalar(c, entry)
     local at = judge.offset(c.m, c.state.layer, judge.draws(c), entry)
     local s = c.state.table
@@ -182,7 +182,7 @@ function judge.clamp(bits, least)
     return e < least and least or e > 41 and 41 or e
 end
 
--- (x * inv) * g of a norm
+-- (x * inv) * g, the output of a norm
 local function normed(p, row, inv, gain, j)
     local c, f32 = p.c, judge.f32
     local x = element(p, row, j, ROW)
@@ -202,7 +202,7 @@ local function gated(p, j)
     return judge.f32(v)
 end
 
--- Element j of the row that an exponent is of, before it was quantised.
+-- Open element j of the row of an exponent, before quantisation.
 function judge.source(p, exponent, j)
     if exponent == "ea" then
         return normed(p, "x", "inv", 0, j)
@@ -217,7 +217,7 @@ function judge.source(p, exponent, j)
         "x", j, ROW)
 end
 
--- ---- what was shown ----
+-- ---- shown values ----
 
 function judge.shown_term(c)
     local s = c.state.sums
@@ -232,7 +232,7 @@ function judge.shown_total(c)
     return sum
 end
 
--- The picked element as an integer, or as the bits of a float.
+-- Return the picked element as an integer, or as the bits of a float.
 function judge.shown_element(c)
     local _, width = judge.shape(c.m, c.state.entry)
     local piece = c.state.piece

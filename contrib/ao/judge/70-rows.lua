@@ -6,7 +6,7 @@ local ROLES, ROW = judge.ROLES, 2.0 ^ 41
 local EMBED = 0
 
 -- ---- statements about rows and linears: 1 to 7, 15, 18 ----
--- Each returns whether the claim holds.
+-- Each function returns whether the claim holds.
 
 local statements = {}
 judge.statements = statements
@@ -16,12 +16,12 @@ local function below_2_40(v)
 end
 judge.below_2_40 = below_2_40
 
--- Id i of n in a blob of ids.
+-- Open id i of a blob of n ids.
 local function id_of(p, role, root, n, i)
     return u32(judge.open_bytes(p, role, root, 4 * n, 4 * i, 4 * i + 4), 0)
 end
 
--- `next` of a leaf of the trace.
+-- Return `next` of a leaf of the trace.
 local function drawn_at(p, position)
     local c = p.c
     local s = judge.open_leaf(p, ROLES.leaf, position, c.r.n, 112, c.r.trace)
@@ -74,7 +74,7 @@ statements[1] = function (p)
     return token == drawn_at(p, t - 1)
 end
 
--- Up to 1024 weights of a row of `cols`.
+-- Open up to 1024 weights of a row of `cols`.
 local function weights(p, root, cols, piece)
     local from = 1024 * piece
     local to = cols - from < 1024 and cols or from + 1024
@@ -94,7 +94,7 @@ statements[2] = function (p)
         judge.shown_element(c)
 end
 
--- The witness of a maximum is the entry after it.
+-- Return the witness of a maximum, which is the next entry.
 local function witness(c, entry)
     local at = judge.offset(c.m, c.state.layer, judge.draws(c), entry)
     return u32(c.state.table, at + 4)
@@ -119,7 +119,7 @@ statements[3] = function (p)
     local v = judge.source(p, entry, w)
     if not below_2_40(v) then
         return false
-    elseif a8 then -- sizes compare as their bits
+    elseif a8 then -- magnitudes compare like their bits
         return bits(judge.a8_scale(v)) <= e
     end
     return judge.exponent(v, -112) <= (e < 2147483648 and e or e - 4294967296)
@@ -187,7 +187,7 @@ statements[5] = function (p)
         local most = judge.source(p, exponent, w)
         most = most < 0 and -most or most
         if v > most or -v > most then
-            return false -- the witness is not the greatest
+            return false -- the witness is not the maximum
         end
         return judge.a8(v, most) == judge.shown_element(c)
     elseif judge.exponent(v, -112) > e then
@@ -196,7 +196,7 @@ statements[5] = function (p)
     return judge.a14(v, e) == judge.shown_element(c)
 end
 
--- The matrix of a linear: its tensor, and its rows.
+-- Return the tensor number of the matrix of a linear, and its rows.
 local function matrix(c, linear)
     return judge.tensor(c.state.layer, linear.matrix),
         (judge.shape(c.m, c.state.entry))

@@ -8,7 +8,7 @@ local LIMIT = 9007199254740992
 
 -- ---- statements about attention: 8 to 14 ----
 
--- Head `head` of q, k or v.
+-- Open head `head` of q, k or v.
 local function head_floats(p, entry, head)
     local hd = p.c.m.head_dim
     local s = judge.open_vector(p, entry, 4 * hd * head, 4 * hd * (head + 1))
@@ -19,7 +19,7 @@ local function head_floats(p, entry, head)
     return x
 end
 
--- The greatest size in a row.
+-- Return the greatest magnitude in a row.
 local function greatest(x)
     local most = 0.0
     for i = 1, #x do
@@ -31,7 +31,7 @@ local function greatest(x)
     return most
 end
 
--- The norm of a head; false if it is out of range.
+-- Apply the norm of a head; return false if a value is out of range.
 local function norm(x, gains, eps)
     local most = greatest(x)
     if not judge.below_2_40(most) then
@@ -49,7 +49,7 @@ local function norm(x, gains, eps)
     return true
 end
 
--- A head of q or k after norm and rope; what is out of range is a fault.
+-- Return a head of q or k after norm and rope; a value out of range is a fault.
 local function turned(p, entry, head, gains)
     local c = p.c
     local m, hd = c.m, c.m.head_dim
@@ -87,7 +87,7 @@ local function read_attended(s, at)
         wv = u32(s, at + 16), z = judge.i64(s, at + 24) }
 end
 
--- The picked entry of `heads`: shown, or opened.
+-- Return the picked entry of `heads`, from a show or from an opening.
 local function attended(p)
     local state = p.c.state
     if state.entry == "heads" then
@@ -112,7 +112,7 @@ statements[8] = function (p)
         judge.shown_element(p.c)
 end
 
--- A row of keys or values as A8: its scale and its bytes.
+-- Quantise a row of keys or values as A8: return its scale and its bytes.
 local function quantised(x)
     local most, out = greatest(x), {}
     for i = 1, #x do
@@ -137,7 +137,7 @@ end
 
 -- ---- keys ----
 
--- The integers of the picked head of queries.
+-- Open the integers of the picked head of r.
 local function queries(p)
     local hd, head = p.c.m.head_dim, p.c.state.place.head
     local s = judge.open_vector(p, "r", 2 * hd * head, 2 * hd * (head + 1))
@@ -148,7 +148,7 @@ local function queries(p)
     return r
 end
 
--- The kv row under a root of them: its bytes, s_k and s_v, or nil.
+-- Open a kv row under the root `kv`: return its bytes, s_k and s_v, or nil.
 local function row_under(p, root)
     local m, state = p.c.m, p.c.state
     local kv = m.n_kv_heads
@@ -178,7 +178,7 @@ local function score(p, r, er, row, s_k)
     return f32(f32(f32(dot + 0.0) * s_k) * step)
 end
 
--- A witness has to be a key that the position attends to.
+-- A witness must be a key that the position attends to.
 local function attends(p, key)
     if key >= judge.first_key(p.c) and key <= p.c.position then
         return true
@@ -222,7 +222,7 @@ statements[11] = function (p)
     return ev <= a.claimed_ev
 end
 
--- What one key adds to Z, or to the picked element of o.
+-- Return the contribution of one key to Z, or to the picked element of o.
 local function key_term(p, a, m, r, root)
     local state, hd = p.c.state, p.c.m.head_dim
     local row, s_k, s_v = row_under(p, root)
@@ -231,7 +231,7 @@ local function key_term(p, a, m, r, root)
     end
     local v = score(p, r, a.er, row, s_k)
     if v > m or judge.exponent(s_v, -97) > a.ev then
-        p.fault = true -- m or ev is not the greatest
+        p.fault = true -- m or ev is not the maximum
         return 0
     elseif state.entry == "o" then
         return judge.u_term(v, m, s_v, a.ev) *
@@ -240,7 +240,7 @@ local function key_term(p, a, m, r, root)
     return judge.z_term(v, m)
 end
 
--- What a group of 16 keys adds.
+-- Return the contribution of a group of 16 keys.
 local function group(p, a)
     local c = p.c
     local term, n, from = c.state.place.part, c.r.n, judge.first_key(c)

@@ -6,7 +6,7 @@ local LIMIT, U32 = 9007199254740992, 4294967295
 
 -- ---- statement 16: a draw ----
 
--- a times b as two words, without a product of 2^53 or more.
+-- Return a * b as two words, without a product of 2^53 or more.
 local function product(a, b)
     local low = (a & 65535) * b
     local high = (a >> 16) * b
@@ -14,7 +14,7 @@ local function product(a, b)
     return (high >> 16) + (sum >> 32), sum & U32
 end
 
--- The 63 bits drawn for the token at a position: Philox4x32-10.
+-- Return the 63 random bits for the token at a position (Philox4x32-10).
 local function draw_bits(j, position)
     local a, b, c, d = position, 0, j.choice, 0x73616d70
     local low, high = j.seed_low, j.seed_high
@@ -28,7 +28,8 @@ local function draw_bits(j, position)
     return b * 2147483648 + (a >> 1)
 end
 
--- A token is not after the cut in the order (weight down, id up).
+-- Return whether a token is at or before the cut, in the order (weight
+-- descending, id ascending).
 local function keeps(cut_weight, cut_id, weight, id)
     return weight > cut_weight or (weight == cut_weight and id <= cut_id)
 end
@@ -48,13 +49,13 @@ end
 local function weight(p, k, bits)
     local l = committed(p, bits, ROW) + 0.0
     if l > k.max then
-        p.fault = true -- mx is not the greatest
+        p.fault = true -- mx is not the maximum
         return 0
     end
     return judge.draw_weight(l, k.max, k.t)
 end
 
--- The weight of one id; not one of the vocabulary is a fault.
+-- Return the weight of one id; an id outside the vocabulary is a fault.
 local function weight_of(p, k, id)
     if id >= p.c.m.n_vocab then
         p.fault = true
@@ -89,7 +90,7 @@ local function term_good(p, k)
     return true
 end
 
--- Where top_k and top_p end.
+-- Return whether the cuts of top_k and top_p are right.
 local function cuts_good(p, k, n_kept)
     local j, n = p.c.j, p.c.m.n_vocab
     local good = k.wk == 0 and k.idk == n - 1
@@ -113,7 +114,7 @@ local function total_good(p, k)
         sum[i % 4 + 1] = sum[i % 4 + 1] + judge.i64(sums.bytes, 8 * i)
     end
     if k.W < 0 or k.W >= LIMIT or kept <= 0 or kept >= LIMIT then
-        p.fault = true -- the greatest logit weighs 2^30
+        p.fault = true -- the greatest logit alone weighs 2^30
         return false
     end
     local good = cuts_good(p, k, sum[1])

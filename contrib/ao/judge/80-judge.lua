@@ -3,16 +3,16 @@ local judge = lib.judge
 local SHOW_MAX, PROOF_MAX = 8192, 65536
 
 -- ---- the judge ----
--- A state is a table of texts, numbers and tables of them, without functions;
--- what changes is a copy, so that a refusal leaves it as it was.  Each of these
--- returns the next state, or nil and why the move is refused.
+-- A state is a table of strings, numbers and tables of these, no functions.
+-- Each of these functions works on a copy and returns it as the next state, or
+-- nil and why it refuses the move.
 --
 --   turn     "shows" (the node), "picks" (the challenger), "proves" (either),
 --            "over"
---   show     what is awaited, or was picked from: doc/dispute.md, "Moves"
---   number   moves so far
---   verdict  "holds", "fault", "unjudged", once it is over; text, a sentence
---   place    what is to be proven: code, position, layer, head, index, part
+--   show     the show that is expected or picked from (doc/dispute.md, "Moves")
+--   number   count of moves so far
+--   verdict  "holds", "fault" or "unjudged" once it is over; text: a sentence
+--   place    what to prove: code, position, layer, head, index, part
 
 local NAMES = { [0] = "job", "token", "embed", "max", "square sum", "quantise",
     "dot total", "dot part", "head", "kv row", "score max", "value max",
@@ -29,8 +29,8 @@ function judge.decide(state, verdict, code)
     end
 end
 
--- A dispute about the result whose record has this hash.  With the 616 bytes of
--- its records the first show is done.
+-- Open a dispute about the result whose record has this hash.  Given the 616
+-- bytes of its records, the first show is done.
 function judge.open(result, records)
     local state = { result = result, turn = "shows", show = "records",
         number = 0 }
@@ -40,9 +40,9 @@ function judge.open(result, records)
     return state
 end
 
--- A dispute about a result of a file of requests: root (over the results),
--- model and sha256 are hashes, lines is how many the file has, count how many
--- results, of which it is number `index`.
+-- Open a dispute about a result of a file of requests: root (over the results),
+-- model and sha256 are hashes, lines is the number of lines of the file, count
+-- the number of results, index the number of this one.
 function judge.open_file(file)
     return { result = file.root, file = file, turn = "shows", show = "line",
         number = 0 }
@@ -78,7 +78,7 @@ local function refused(state, turn, number)
     end
 end
 
--- The node shows what is awaited, as move `number`.
+-- Take the expected show of the node, as move `number`.
 function judge.show(state, number, bytes)
     local why = refused(state, "shows", number)
     if not why and #bytes > SHOW_MAX then
@@ -96,7 +96,7 @@ function judge.show(state, number, bytes)
     return new
 end
 
--- The challenger picks.
+-- Take a pick of the challenger.
 function judge.pick(state, number, choice)
     local why = refused(state, "picks", number)
     if why then
@@ -110,7 +110,7 @@ function judge.pick(state, number, choice)
     return new
 end
 
--- Either proves.
+-- Take a proof, from either side.
 function judge.prove(state, number, bytes)
     local why = refused(state, "proves", number)
     if why then
@@ -134,7 +134,8 @@ end
 
 -- ---- dispute files ----
 
--- The state of a file's head, and where the moves begin; nil if it is none.
+-- Return the state after the head of a file, and the offset of its first move;
+-- nil if it is not a dispute file.
 local function begin(s)
     local part, u32 = judge.part, judge.u32
     if s:sub(1, 8) == "apusdis1" and #s >= 40 then
@@ -148,7 +149,8 @@ local function begin(s)
     return file.index < file.count and judge.open_file(file) or nil, 116
 end
 
--- Play a file: the state after its last move, or nil and what is refused.
+-- Play a file: return the state after its last move, or nil and why a move is
+-- refused.
 function judge.play(file)
     local moves = { judge.show, judge.pick, judge.prove }
     local state, at = begin(file)
