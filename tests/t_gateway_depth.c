@@ -15,6 +15,7 @@
 #include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/program.h"
@@ -172,7 +173,8 @@ static void test_stop(void)
     gateways_caller(g, &(struct caller){ .stop = stopped });
     ok(gateway_depth(g, id, &word, &n, &err) == -1 && err.code == ERR_RETRY,
        "ended early: %s", err.text);
-    ok(gateway_root(g, id, &root, &err) == -1 && err.code == ERR_RETRY,
+    ok(gateway_root(g, id, &root, &err) == FOUND_FAILED &&
+       err.code == ERR_RETRY,
        "that of an item, too");
     gateways_free(g);
     pretend_end(p);
@@ -202,14 +204,15 @@ static void test_root(void)
     for (size_t i = 0; i < 4; i++) {
         const struct says *a = i < 3 ? order[i][0] : &silent;
         const struct says *b = i < 3 ? order[i][1] : &busy;
-        int rc;
+        enum found found;
 
         p[0] = pretend_start(serve, (void *)(uintptr_t)a);
         p[1] = pretend_start(serve, (void *)(uintptr_t)b);
         g = open_gateways(p, 2);
         root = (struct id){ { 0 } };
-        rc = gateway_root(g, id, &root, &err);
-        ok(i < 3 ? rc == 1 && id_equal(root, want) : rc == 0,
+        found = gateway_root(g, id, &root, &err);
+        ok(i < 3 ? found == FOUND_ONE && id_equal(root, want)
+                 : found == FOUND_NONE,
            "where an item lies, case %zu: %s", i, i < 3 ? "" : err.text);
         gateways_free(g);
         pretend_end(p[0]);
@@ -232,11 +235,12 @@ static void test_index(void)
         struct pretend *p = pretend_start(serve, (void *)(uintptr_t)&silent);
         struct gateways *g = open_gateways(&p, 1);
         struct err err = ERR_INIT;
-        int rc;
+        enum found found;
 
         n_chain = n;
-        rc = gateway_root(g, id, &root, &err);
-        ok(n > 1 && n < 5 ? rc == 1 && id_equal(root, chain[n - 1]) : rc == 0,
+        found = gateway_root(g, id, &root, &err);
+        ok(n > 1 && n < 5 ? found == FOUND_ONE && id_equal(root, chain[n - 1])
+                         : found == FOUND_NONE,
            "in %zu bundles: %s", n - 1, err.text);
         gateways_free(g);
         pretend_end(p);
@@ -244,14 +248,14 @@ static void test_index(void)
 }
 
 /* The block of a transaction, or one by its height: all who answer agree. */
-static int block(struct gateway_block *b, uint64_t height,
-                 const struct says *one, const struct says *two)
+static enum found block(struct gateway_block *b, uint64_t height,
+                        const struct says *one, const struct says *two)
 {
     struct pretend *p[2] = { pretend_start(serve, (void *)(uintptr_t)one),
                              pretend_start(serve, (void *)(uintptr_t)two) };
     struct gateways *g = open_gateways(p, 2);
     struct err err = ERR_INIT;
-    int rc;
+    enum found rc;
 
     if (height)
         snprintf(want_path, sizeof(want_path), "/block/height/%lu",
@@ -260,7 +264,7 @@ static int block(struct gateway_block *b, uint64_t height,
         snprintf(want_path, sizeof(want_path), "/tx/%s/status", id_text(id).s);
     rc = height ? gateway_block(g, height, b, &err)
                 : gateway_tx_block(g, id, b, &err);
-    if (rc < 0)
+    if (rc == FOUND_FAILED)
         printf("# %s\n", err.text);
     gateways_free(g);
     pretend_end(p[0]);
@@ -281,16 +285,16 @@ static void test_block(void)
     struct gateway_block b;
 
     asked_for_another = false;
-    ok(block(&b, 0, &seven, &nine) == 1 && b.height == 1500000,
+    ok(block(&b, 0, &seven, &nine) == FOUND_ONE && b.height == 1500000,
        "the block of a transaction");
-    ok(block(&b, 0, &absent, &nine) == 1, "that one does not know");
-    ok(block(&b, 0, &seven, &other) == -1, "two say otherwise");
-    ok(block(&b, 0, &absent, &pending) == 0, "none has it yet");
-    ok(block(&b, 0, &busy, &absent) == 0, "one says so");
-    ok(block(&b, 0, &busy, &nonsense) == -1, "none tells");
-    ok(block(&b, 8, &eight, &eight) == 1 && b.height == 8, "a block");
-    ok(block(&b, 8, &absent, &absent) == 0, "not there yet");
-    ok(block(&b, 8, &nine_b, &cut) == -1, "another, and half of one");
+    ok(block(&b, 0, &absent, &nine) == FOUND_ONE, "that one does not know");
+    ok(block(&b, 0, &seven, &other) == FOUND_FAILED, "two say otherwise");
+    ok(block(&b, 0, &absent, &pending) == FOUND_NONE, "none has it yet");
+    ok(block(&b, 0, &busy, &absent) == FOUND_NONE, "one says so");
+    ok(block(&b, 0, &busy, &nonsense) == FOUND_FAILED, "none tells");
+    ok(block(&b, 8, &eight, &eight) == FOUND_ONE && b.height == 8, "a block");
+    ok(block(&b, 8, &absent, &absent) == FOUND_NONE, "not there yet");
+    ok(block(&b, 8, &nine_b, &cut) == FOUND_FAILED, "another, and half of one");
     ok(!asked_for_another, "asked for by their paths");
 }
 

@@ -12,6 +12,7 @@
 #include "arweave/item.h"
 #include "base/base64.h"
 #include "base/caller.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/program.h"
 #include "base/settings.h"
@@ -146,14 +147,15 @@ static void on_note(void *self, bool warning, const char *text)
 
 static const struct caller hearing = { .note = on_note };
 
-static int on_statement(void *self, const struct lookup_item *i,
-                        const struct published_statement *s, struct err *err)
+static enum found on_statement(void *self, const struct lookup_item *i,
+                               const struct published_statement *s,
+                               struct err *err)
 {
     (void)i;
     (void)s;
     (void)err;
     ++*(int *)self;
-    return 0;
+    return FOUND_NONE;
 }
 
 /* The statement's batch as the world has it.  say: NULL if all is well, what
@@ -170,6 +172,7 @@ static void finds(const char *what, const char *say, int passed,
     struct lookup *l = NULL;
     struct settings *set;
     struct err err = ERR_INIT;
+    enum found found;
     int rc = -2, seen = 0;
     char *urls;
 
@@ -198,8 +201,10 @@ static void finds(const char *what, const char *say, int passed,
     else
         ok(rc == 0 && c.failed && strstr(wrong, say), "%s: %s%s", what, wrong,
            err.text);
-    rc = lookup_statements(l, pub.node, &pub.batch, on_statement, &seen, &err);
-    ok(rc == 0 && seen == statements, "%s: %d statements", what, seen);
+    found = lookup_statements(l, pub.node, &pub.batch, on_statement, &seen,
+                              &err);
+    ok(found == FOUND_NONE && seen == statements, "%s: %d statements", what,
+       seen);
     wrong[0] = '\0';
     c.failed = false;
     rc = lookup_others(l, &c, &i, &s, &err);

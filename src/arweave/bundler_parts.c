@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -107,25 +108,29 @@ static int count_parts(struct upload_parts *p, struct err *err)
     return 0;
 }
 
-/* Ask what the bundler has of it: 1, 0 if it does not know it, -1. */
-static int ask_list(struct upload_parts *p, struct err *err)
+/* Ask what the bundler has of it; FOUND_NONE if it does not know it. */
+static enum found ask_list(struct upload_parts *p, struct err *err)
 {
     char *path = path_of(p, "-1");
     struct http_answer a;
-    int rc;
+    enum found found = FOUND_FAILED;
 
     http_answer_init(&a);
-    rc = bundler_call(p->b, p->b->url, path, NULL, &a, err) ? -1 : 1;
-    if (rc > 0 && a.status == 404)
-        rc = 0;
-    else if (rc > 0 && a.status != 200)
-        rc = bundler_refused(p->b, &a, err);
-    if (rc > 0 && bundler_read_list(p->there, &p->upload, p->size,
-                                    a.body.data, a.body.len, err))
-        rc = bundler_nonsense(p->b->url, path, err);
+    if (bundler_call(p->b, p->b->url, path, NULL, &a, err))
+        goto out;
+    if (a.status == 404)
+        found = FOUND_NONE;
+    else if (a.status != 200)
+        bundler_refused(p->b, &a, err);
+    else if (bundler_read_list(p->there, &p->upload, p->size, a.body.data,
+                               a.body.len, err))
+        bundler_nonsense(p->b->url, path, err);
+    else
+        found = FOUND_ONE;
+out:
     http_answer_clear(&a);
     free(path);
-    return rc;
+    return found;
 }
 
 /* Small parts lose less when one fails, few parts take fewer calls. */
@@ -162,16 +167,16 @@ static int begin_upload(struct upload_parts *p, struct err *err)
 /* The upload of the last time, if the bundler knows it, else a new one. */
 static int choose(struct upload_parts *p, struct err *err)
 {
-    int rc;
+    enum found found;
 
     if (!read_state(p))
         return begin_upload(p, err);
     if (count_parts(p, err))
         return -1;
-    rc = ask_list(p, err);
-    if (rc == 0)
+    found = ask_list(p, err);
+    if (found == FOUND_NONE)
         return begin_upload(p, err);
-    return rc < 0 ? -1 : 0;
+    return found == FOUND_FAILED ? -1 : 0;
 }
 
 /* ---- sending ----- */

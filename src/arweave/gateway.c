@@ -19,6 +19,7 @@
 #include "arweave/tx.h"
 #include "base/caller.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/settings.h"
@@ -249,49 +250,50 @@ out:
     return rc;
 }
 
-/* By the headers with the item's parts: 1, 0 if they are not there, -1. */
-static int make_head(struct gateways *g, size_t i, struct id id,
-                     const struct http_answer *a, uint64_t n_data,
-                     struct gateway_data *d, struct err *err)
+/* By the headers with the item's parts, if they are there. */
+static enum found make_head(struct gateways *g, size_t i, struct id id,
+                            const struct http_answer *a, uint64_t n_data,
+                            struct gateway_data *d, struct err *err)
 {
     struct item it;
-    int rc;
+    enum found found;
 
     buf_reset(&d->head);
-    rc = gateway_head_make(&d->head, a->head.data, a->head.len, err);
-    if (rc > 0 &&
+    found = gateway_head_make(&d->head, a->head.data, a->head.len, err);
+    if (found == FOUND_ONE &&
         item_head(&it, d->head.data, d->head.len, err) != ITEM_READ)
-        rc = -1;
-    if (rc > 0 && !id_equal(it.id, id))
-        rc = err_set(err, ERR_INPUT, "its headers are those of another "
-                     "item");
-    if (rc < 0)
+        found = FOUND_FAILED;
+    if (found == FOUND_ONE && !id_equal(it.id, id))
+        found = err_set(err, ERR_INPUT, "its headers are those of another"
+                        " item");
+    if (found == FOUND_FAILED)
         err_prefix(err, "\"%s\"", g->url[i]);
     gateway_path(d, id);
     d->at = 0;
     d->size = n_data;
-    return rc;
+    return found;
 }
 
-/* As a transaction: 1, 0 if there is none of this id, -1. */
-static int find_tx(struct gateways *g, size_t i, struct id id,
-                   struct gateway_data *d, struct err *err)
+/* As a transaction. */
+static enum found find_tx(struct gateways *g, size_t i, struct id id,
+                          struct gateway_data *d, struct err *err)
 {
     struct http_request r = { .method = "GET", .max_body = TX_JSON_MAX };
     char path[64];
     struct err no = ERR_INIT;
     struct http_answer a;
     struct tx tx;
-    int rc;
+    enum found found;
 
     snprintf(path, sizeof(path), "tx/%s", id_text(id).s);
     http_answer_init(&a);
-    rc = gateway_ask(g, i, path, &r, &a, &no) ? 0 : 1;
-    if (!rc && g->page)
-        rc = err_copy(err, &no);
-    if (rc > 0 && tx_check(&tx, a.body.data, a.body.len, &id, err))
-        rc = err_prefix(err, "\"%s/%s\"", g->url[i], path);
-    if (rc > 0) {
+    found = gateway_ask(g, i, path, &r, &a, &no) ? FOUND_NONE : FOUND_ONE;
+    if (found == FOUND_NONE && g->page)
+        found = err_copy(err, &no);
+    if (found == FOUND_ONE &&
+        tx_check(&tx, a.body.data, a.body.len, &id, err))
+        found = err_prefix(err, "\"%s/%s\"", g->url[i], path);
+    if (found == FOUND_ONE) {
         buf_reset(&d->head);
         gateway_path(d, id);
         d->at = 0;
@@ -301,20 +303,21 @@ static int find_tx(struct gateways *g, size_t i, struct id id,
         tx_clear(&tx);
     }
     http_answer_clear(&a);
-    return rc;
+    return found;
 }
 
-/* By the table of the bundle that holds it: the same. */
-static int find_bundled(struct gateways *g, size_t i, struct id id,
-                        struct gateway_data *d, struct err *err)
+/* By the table of the bundle that holds it. */
+static enum found find_bundled(struct gateways *g, size_t i, struct id id,
+                               struct gateway_data *d, struct err *err)
 {
     struct gateway_place place;
-    int rc = gateway_bundled(g, i, id, &place, err);
+    enum found found = gateway_bundled(g, i, id, &place, err);
 
-    if (rc <= 0)
-        return rc;
+    if (found != FOUND_ONE)
+        return found;
     gateway_path(d, place.bundle);
-    return read_head(g, i, id, place.at, place.size, d, err) ? -1 : 1;
+    return read_head(g, i, id, place.at, place.size, d, err) ? FOUND_FAILED
+                                                             : FOUND_ONE;
 }
 
 int gateway_find(struct gateways *g, size_t i, struct id id,
@@ -337,11 +340,11 @@ int gateway_find(struct gateways *g, size_t i, struct id id,
         rc = read_head(g, i, id, hint.at, hint.size, d, &why);
     }
     if (rc && hint.has_data &&
-        make_head(g, i, id, &a, hint.n_data, d, &why) > 0)
+        make_head(g, i, id, &a, hint.n_data, d, &why) == FOUND_ONE)
         rc = 0;
-    if (rc && !why.code && find_tx(g, i, id, d, &why) > 0)
+    if (rc && !why.code && find_tx(g, i, id, d, &why) == FOUND_ONE)
         rc = 0;
-    if (rc && !why.code && find_bundled(g, i, id, d, &why) > 0)
+    if (rc && !why.code && find_bundled(g, i, id, d, &why) == FOUND_ONE)
         rc = 0;
     if (rc && !why.code)
         err_set(&why, ERR_RETRY, "\"%s\" does not say where the item is",

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/found.h"
 #include "base/id.h"
 
 struct caller;
@@ -90,10 +91,11 @@ enum gateway_word { GATEWAY_MUTE, GATEWAY_ABSENT, GATEWAY_PENDING,
  * too, with why the last one did not answer. */
 int gateway_depth(struct gateways *g, struct id id, enum gateway_word *word,
                   uint64_t *n, struct err *err);
-/* Find the transaction that holds item `id`, by the word of one gateway: 1 and
- * *root, 0 if none says it, with why in err, -1 when it was to end early. */
-int gateway_root(struct gateways *g, struct id id, struct id *root,
-                 struct err *err);
+/* Find the transaction that holds item `id`, by the word of one gateway;
+ * FOUND_NONE if none says it, with why in err; FOUND_FAILED when it was to end
+ * early. */
+enum found gateway_root(struct gateways *g, struct id id, struct id *root,
+                        struct err *err);
 
 /* A block of the chain. */
 #define GATEWAY_BLOCK 48 /* bytes of its hash */
@@ -101,13 +103,13 @@ struct gateway_block {
     uint64_t height;
     unsigned char hash[GATEWAY_BLOCK]; /* indep_hash */
 };
-/* The block that has a transaction, and the block at a height (from 1): 1 and
- * *b, or 0 if there is none yet.  Every gateway is asked; ERR_RETRY if two say
- * otherwise, or none answers. */
-int gateway_tx_block(struct gateways *g, struct id tx, struct gateway_block *b,
-                     struct err *err);
-int gateway_block(struct gateways *g, uint64_t height, struct gateway_block *b,
-                  struct err *err);
+/* The block that has a transaction, and the block at a height (from 1);
+ * FOUND_NONE if there is none yet.  Every gateway is asked; ERR_RETRY if two
+ * say otherwise, or none answers. */
+enum found gateway_tx_block(struct gateways *g, struct id tx,
+                            struct gateway_block *b, struct err *err);
+enum found gateway_block(struct gateways *g, uint64_t height,
+                         struct gateway_block *b, struct err *err);
 
 /* The data of item or transaction `id` into the file `path`, which appears
  * only when every byte was verified; what came before a failure is kept in

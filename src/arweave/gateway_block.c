@@ -16,6 +16,7 @@
 #include "base/base64.h"
 #include "base/caller.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/json.h"
 
@@ -86,9 +87,9 @@ static int ask(struct gateways *g, size_t i, void *self, struct err *err)
     return rc;
 }
 
-/* Ask all of them: 1 and *out, 0 if none has it and one says so. */
-static int agree(struct gateways *g, struct block_question *q,
-                 struct gateway_block *out, struct err *err)
+/* Ask all of them; FOUND_NONE if none has it and one says so. */
+static enum found agree(struct gateways *g, struct block_question *q,
+                        struct gateway_block *out, struct err *err)
 {
     size_t n = 0, n_absent = 0;
     struct err why = ERR_INIT;
@@ -111,12 +112,12 @@ static int agree(struct gateways *g, struct block_question *q,
         n++;
     }
     if (n)
-        return 1;
-    return n_absent ? 0 : err_copy(err, &why);
+        return FOUND_ONE;
+    return n_absent ? FOUND_NONE : err_copy(err, &why);
 }
 
-int gateway_tx_block(struct gateways *g, struct id tx, struct gateway_block *b,
-                     struct err *err)
+enum found gateway_tx_block(struct gateways *g, struct id tx,
+                            struct gateway_block *b, struct err *err)
 {
     struct block_question q = { .wanted = 0 };
 
@@ -124,8 +125,8 @@ int gateway_tx_block(struct gateways *g, struct id tx, struct gateway_block *b,
     return agree(g, &q, b, err);
 }
 
-int gateway_block(struct gateways *g, uint64_t height, struct gateway_block *b,
-                  struct err *err)
+enum found gateway_block(struct gateways *g, uint64_t height,
+                         struct gateway_block *b, struct err *err)
 {
     struct block_question q = { .wanted = height };
 

@@ -15,14 +15,15 @@
 #include "arweave/gateway_internal.h"
 #include "arweave/graphql.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/id.h"
 
 #define MAX_ANSWER (64u << 10)
 #define NUMBER 32 /* bytes before the table .. */
 #define ENTRY 64  /* .. and of an entry */
 
-int gateway_parent(struct gateways *g, size_t i, struct id id,
-                   struct id *parent, struct err *err)
+enum found gateway_parent(struct gateways *g, size_t i, struct id id,
+                          struct id *parent, struct err *err)
 {
     static const char *const head[] = { "Content-Type: application/json",
                                         "Accept: application/json", NULL };
@@ -31,7 +32,7 @@ int gateway_parent(struct gateways *g, size_t i, struct id id,
     struct err no = ERR_INIT;
     struct http_answer a;
     struct buf body;
-    int rc = 0;
+    enum found found = FOUND_NONE;
 
     http_answer_init(&a);
     buf_init(&body, 1024);
@@ -40,14 +41,14 @@ int gateway_parent(struct gateways *g, size_t i, struct id id,
     r.body_n = body.len;
     /* without an index it says nothing, which is not a fault */
     if (gateway_ask(g, i, "graphql", &r, &a, &no) == 0)
-        rc = graphql_parent_read(parent, a.body.data, a.body.len, err);
-    if (rc == 0 && g->page)
-        rc = err_copy(err, &no);
-    else if (rc < 0)
+        found = graphql_parent_read(parent, a.body.data, a.body.len, err);
+    if (found == FOUND_NONE && g->page)
+        found = err_copy(err, &no);
+    else if (found == FOUND_FAILED)
         err_prefix(err, "\"%s/graphql\"", g->url[i]);
     buf_clear(&body);
     http_answer_clear(&a);
-    return rc;
+    return found;
 }
 
 static int append_body(void *self, const void *data, size_t n, struct err *err)
@@ -90,17 +91,18 @@ static int read_table(struct gateways *g, size_t i, struct gateway_data *d,
                         err);
 }
 
-int gateway_bundled(struct gateways *g, size_t i, struct id id,
-                    struct gateway_place *place, struct err *err)
+enum found gateway_bundled(struct gateways *g, size_t i, struct id id,
+                           struct gateway_place *place, struct err *err)
 {
     struct bundle_entry *e = NULL;
     struct gateway_data d;
     struct buf table;
     size_t n = 0, k = 0;
-    int rc = gateway_parent(g, i, id, &place->bundle, err);
+    enum found found = gateway_parent(g, i, id, &place->bundle, err);
+    int rc;
 
-    if (rc <= 0)
-        return rc;
+    if (found != FOUND_ONE)
+        return found;
     gateway_data_init(&d);
     buf_init(&table, NUMBER + (size_t)BUNDLE_MAX_ITEMS * ENTRY);
     gateway_path(&d, place->bundle);
@@ -119,5 +121,5 @@ int gateway_bundled(struct gateways *g, size_t i, struct id id,
     free(e);
     buf_clear(&table);
     gateway_data_clear(&d);
-    return rc ? -1 : 1;
+    return rc ? FOUND_FAILED : FOUND_ONE;
 }

@@ -14,6 +14,7 @@
 #include "arweave/gateway_internal.h"
 #include "base/caller.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/id.h"
 
 #define MAX_ANSWER 4096
@@ -80,15 +81,15 @@ int gateway_depth(struct gateways *g, struct id id, enum gateway_word *word,
 static int root_of(struct gateways *g, size_t i, struct id id, struct id *root,
                    struct err *err)
 {
-    int rc = 1;
+    enum found found = FOUND_ONE;
 
     *root = id;
-    for (unsigned depth = 0; rc > 0 && depth < MAX_DEPTH; depth++)
-        rc = gateway_parent(g, i, *root, root, err);
-    if (rc > 0)
+    for (unsigned depth = 0; found == FOUND_ONE && depth < MAX_DEPTH; depth++)
+        found = gateway_parent(g, i, *root, root, err);
+    if (found == FOUND_ONE)
         return err_set(err, ERR_INPUT, "\"%s\": bundles within more than %d"
                        " bundles", g->url[i], MAX_DEPTH);
-    return rc;
+    return found == FOUND_FAILED ? -1 : 0;
 }
 
 static int ask_root(struct gateways *g, size_t i, void *self,
@@ -118,13 +119,13 @@ static int ask_root(struct gateways *g, size_t i, void *self,
     return rc;
 }
 
-int gateway_root(struct gateways *g, struct id id, struct id *root,
-                 struct err *err)
+enum found gateway_root(struct gateways *g, struct id id, struct id *root,
+                        struct err *err)
 {
     struct depth_question q = { .id = &id };
 
     if (gateways_each(g, 0, g->n, ask_root, &q, err))
-        return caller_stops(&g->caller) ? -1 : 0;
+        return caller_stops(&g->caller) ? FOUND_FAILED : FOUND_NONE;
     *root = q.root;
-    return 1;
+    return FOUND_ONE;
 }

@@ -15,6 +15,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -155,18 +156,18 @@ static int put_optional(struct buf *b, const char *lines, size_t n,
     return put_bytes(b, lines, n, name, 32);
 }
 
-int gateway_head_make(struct buf *head, const char *lines, size_t n,
-                      struct err *err)
+enum found gateway_head_make(struct buf *head, const char *lines, size_t n,
+                             struct err *err)
 {
     uint64_t type = ITEM_ARWEAVE;
     struct buf b, raw;
     struct tags tags;
     char text[4096];
-    int rc = -1;
+    enum found found = FOUND_FAILED;
 
     if (!value_of(lines, n, "x-arweave-signature", text) ||
         !value_of(lines, n, "x-arweave-owner", text))
-        return 0;
+        return FOUND_NONE;
     tags.n = 0;
     buf_init(&b, ITEM_HEAD_MAX);
     buf_init(&raw, ITEM_MAX_TAG_BYTES);
@@ -193,12 +194,12 @@ int gateway_head_make(struct buf *head, const char *lines, size_t n,
     if (buf_check(&b, "the item's head", err))
         goto out;
     buf_put(head, b.data, b.len);
-    rc = buf_check(head, "the item's head", err) ? -1 : 1;
+    found = buf_check(head, "the item's head", err) ? FOUND_FAILED : FOUND_ONE;
 out:
     tags_clear(&tags);
     buf_clear(&b);
     buf_clear(&raw);
-    return rc;
+    return found;
 }
 
 /* ---- confirmations ----- */

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/found.h"
 #include "base/id.h"
 
 struct buf;
@@ -28,10 +29,10 @@ struct gateway_hint {
 /* From lines as net/http_text.h makes them. */
 void gateway_hint_read(struct gateway_hint *h, const char *lines, size_t n);
 
-/* Append an item's head made of X-Arweave-Signature, -Owner and so on: 1, 0
- * if they are not there, -1 with ERR_INPUT if they make no head. */
-int gateway_head_make(struct buf *head, const char *lines, size_t n,
-                      struct err *err);
+/* Append an item's head made of X-Arweave-Signature, -Owner and so on, if they
+ * are there.  ERR_INPUT if they make no head. */
+enum found gateway_head_make(struct buf *head, const char *lines, size_t n,
+                             struct err *err);
 
 /* The answer to GET /tx/{id}/status: confirmations, 1 at least. */
 int gateway_depth_read(uint64_t *n, const char *json, size_t len,

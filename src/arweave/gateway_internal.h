@@ -6,6 +6,7 @@
 
 #include "arweave/gateway.h"
 #include "base/caller.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "net/http.h"
 
@@ -25,14 +26,14 @@ int gateway_ask(struct gateways *g, size_t i, const char *path,
                 struct http_request *r, struct http_answer *a,
                 struct err *err);
 
-/* Find in what the index of gateway i says that an item is bundled: 1 and
- * *parent, 0 if it says nothing, -1 if that is not an answer. */
-int gateway_parent(struct gateways *g, size_t i, struct id id,
-                   struct id *parent, struct err *err);
+/* Find in what the index of gateway i says that an item is bundled;
+ * FOUND_FAILED if that is not an answer. */
+enum found gateway_parent(struct gateways *g, size_t i, struct id id,
+                          struct id *parent, struct err *err);
 
-/* Find *place of the item by that and by the table of the bundle: the same. */
-int gateway_bundled(struct gateways *g, size_t i, struct id id,
-                    struct gateway_place *place, struct err *err);
+/* Find *place of the item by that and by the table of the bundle. */
+enum found gateway_bundled(struct gateways *g, size_t i, struct id id,
+                           struct gateway_place *place, struct err *err);
 
 /* The data of `id`, whatever it is. */
 void gateway_path(struct gateway_data *d, struct id id);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/found.h"
 #include "base/id.h"
 
 struct buf;
@@ -51,9 +52,9 @@ void graphql_body(struct buf *out, const struct graphql_query *q,
 /* The body of a question in what item `id` is bundled. */
 void graphql_parent_body(struct buf *out, struct id id);
 
-/* Read its answer: 1 and *parent, 0 if the item is in none or is unknown, -1
- * with ERR_INPUT for what is not an answer. */
-int graphql_parent_read(struct id *parent, const char *json, size_t n,
-                        struct err *err);
+/* Read its answer; FOUND_NONE if the item is in none or is unknown, ERR_INPUT
+ * for what is not an answer. */
+enum found graphql_parent_read(struct id *parent, const char *json, size_t n,
+                               struct err *err);
 
 #endif

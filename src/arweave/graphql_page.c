@@ -11,6 +11,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/json_write.h"
@@ -124,28 +125,28 @@ void graphql_parent_body(struct buf *out, struct id id)
     buf_printf(out, ",\"variables\":{\"i\":[\"%s\"]}}", id_text(id).s);
 }
 
-int graphql_parent_read(struct id *parent, const char *json, size_t n,
-                        struct err *err)
+enum found graphql_parent_read(struct id *parent, const char *json, size_t n,
+                               struct err *err)
 {
     const struct json *edges, *node;
     const char *text;
     struct json *root;
-    int rc = 0;
+    enum found found = FOUND_NONE;
 
     if (json_parse(&root, json, n, err))
-        return -1;
+        return FOUND_FAILED;
     edges = json_get(json_get(json_get(root, "data"), "transactions"),
                      "edges");
     node = json_get(json_first(edges), "node");
     text = json_string(json_get(json_get(node, "bundledIn"), "id"));
     if (json_get(root, "errors"))
-        rc = its_error(root, err);
+        found = its_error(root, err);
     else if (!edges || json_type(edges) != JSON_ARRAY)
-        rc = err_set(err, ERR_INPUT, "no list of transactions");
+        found = err_set(err, ERR_INPUT, "no list of transactions");
     else if (text && *text)
-        rc = id_parse(parent, text)
-                 ? err_set(err, ERR_INPUT, "bundledIn has no id")
-                 : 1;
+        found = id_parse(parent, text)
+                    ? err_set(err, ERR_INPUT, "bundledIn has no id")
+                    : FOUND_ONE;
     json_free(root);
-    return rc;
+    return found;
 }

@@ -15,6 +15,7 @@
 #include "arweave/gateway.h"
 #include "base/base64.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -47,10 +48,9 @@ static int find_block(struct audit *a, struct id statement, struct err *err)
 {
     struct gateway_block at, later;
     char hash[65];
-    int rc = lookup_blocks(a->look.lookup, statement, SPOT_LATER, &at, &later,
-                           err);
 
-    if (rc <= 0)
+    if (lookup_blocks(a->look.lookup, statement, SPOT_LATER, &at, &later,
+                      err) != FOUND_ONE)
         return -1;
     a->spot.statement = statement;
     memcpy(a->spot.block, later.hash, SPOT_BLOCK);

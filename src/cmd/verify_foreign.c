@@ -13,6 +13,7 @@
 
 #include "base/base64.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -48,44 +49,48 @@ static void report_claim(struct foreign *f, const char *what,
 
 /* ---- the statement ------------------------------------------------------- */
 
-static int try_statement(void *self, const struct lookup_item *i,
-                         const struct published_statement *s, struct err *err)
+static enum found try_statement(void *self, const struct lookup_item *i,
+                                const struct published_statement *s,
+                                struct err *err)
 {
     struct foreign *f = self;
 
     (void)err;
     if (!published_has_file(s, f->size, f->sha256))
-        return 0;
+        return FOUND_NONE;
     f->id = i->it.head.id;
-    return 1;
+    return FOUND_ONE;
 }
 
-/* The one that was named: 1 if it has the file. */
-static int get_named(struct foreign *f, struct err *err)
+/* The one that was named; FOUND_NONE if it does not have the file. */
+static enum found get_named(struct foreign *f, struct err *err)
 {
     const char *name = f->look.v->statement;
     struct err why = ERR_INIT;
     enum lookup_found found = look_get(&f->look, name, false, &f->item, err);
 
     if (found != LOOKUP_GOOD)
-        return found == LOOKUP_ERROR ? -1 : 0;
+        return found == LOOKUP_ERROR ? FOUND_FAILED : FOUND_NONE;
     if (published_statement_read(&f->s, f->item.it.data, f->item.it.n, &why))
         return err_set(err, ERR_INPUT, "\"%s\": %s", name, why.text);
-    return published_has_file(&f->s, f->size, f->sha256);
+    return published_has_file(&f->s, f->size, f->sha256) ? FOUND_ONE
+                                                         : FOUND_NONE;
 }
 
-/* The newest of the key that has the file: 1, or 0 if none has. */
-static int find_newest(struct foreign *f, struct err *err)
+/* The newest of the key that has the file. */
+static enum found find_newest(struct foreign *f, struct err *err)
 {
     struct look *l = &f->look;
-    int rc;
+    enum found found;
 
     if (look_network(l, err))
-        return -1;
-    rc = lookup_statements(l->lookup, l->v->key, NULL, try_statement, f, err);
-    if (rc <= 0)
-        return rc;
-    return lookup_get(l->lookup, f->id, &f->item, err) ? -1 : 1;
+        return FOUND_FAILED;
+    found = lookup_statements(l->lookup, l->v->key, NULL, try_statement, f,
+                              err);
+    if (found != FOUND_ONE)
+        return found;
+    return lookup_get(l->lookup, f->id, &f->item, err) ? FOUND_FAILED
+                                                          : FOUND_ONE;
 }
 
 /* What it claims, and that its node signed nothing else about the batch. */
@@ -193,13 +198,14 @@ static enum verdict check_foreign(struct foreign *f, struct err *err)
 {
     struct verify *v = f->look.v;
     enum verdict verdict;
-    int rc = part_file_hash(f->file, &f->sha256, err);
+    enum found found;
 
-    if (rc == 0)
-        rc = v->statement ? get_named(f, err) : find_newest(f, err);
-    if (rc < 0)
+    if (part_file_hash(f->file, &f->sha256, err))
         return VERDICT_NONE;
-    if (rc == 0) {
+    found = v->statement ? get_named(f, err) : find_newest(f, err);
+    if (found == FOUND_FAILED)
+        return VERDICT_NONE;
+    if (found == FOUND_NONE) {
         log_error("\"%s\" is not a file of %s: it is not opened", v->what,
                   v->statement ? "that statement"
                                : "any statement that --key signed and the"

@@ -13,6 +13,7 @@
 #include "arweave/bundle.h"
 #include "base/caller.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/settings.h"
@@ -100,8 +101,9 @@ struct item_wanted {
     char other[160]; /* why another one is not it, or "" */
 };
 
-static int try_statement(void *self, const struct lookup_item *i,
-                         const struct published_statement *s, struct err *err)
+static enum found try_statement(void *self, const struct lookup_item *i,
+                                const struct published_statement *s,
+                                struct err *err)
 {
     struct item_wanted *w = self;
     const char *why = claims_not_in(w->p, &w->result->it, s, &i->it);
@@ -110,11 +112,11 @@ static int try_statement(void *self, const struct lookup_item *i,
     if (!why) {
         w->found = true;
         w->id = i->it.head.id;
-        return 0;
+        return FOUND_NONE;
     }
     snprintf(w->other, sizeof(w->other), "statement %s: %s",
              id_text(i->it.head.id).s, why);
-    return 0;
+    return FOUND_NONE;
 }
 
 static void report_batch(struct look *l, const struct lookup_item *result,
@@ -138,7 +140,7 @@ static int find_statement(struct look *l, const struct lookup_item *result,
 
     if (look_network(l, &err) ||
         lookup_statements(l->lookup, result->it.head.address, &p->batch,
-                          try_statement, &w, &err)) {
+                          try_statement, &w, &err) == FOUND_FAILED) {
         snprintf(why, sizeof(why), "no gateway was asked for its statement:"
                  " %s", err.text);
         claims_open(&l->claims, result->it.head.id, "its batch", why);

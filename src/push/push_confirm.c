@@ -105,7 +105,8 @@ static int look_how_deep(struct push *p, struct depth *d,
 {
     struct err why = ERR_INIT;
     struct id root;
-    int found = 1, rc;
+    enum found found = FOUND_ONE;
+    int rc;
 
     if (open_gateways(p, err))
         return -1;
@@ -113,15 +114,15 @@ static int look_how_deep(struct push *p, struct depth *d,
         root = *named;
     else
         found = gateway_root(p->gateways, u->id, &root, &why);
-    if (found == 0) {
+    if (found == FOUND_NONE) {
         d->asked = false;
         d->word = GATEWAY_MUTE;
         return 0;
     }
-    if (found > 0 && d->asked && id_equal(d->root, root))
+    if (found == FOUND_ONE && d->asked && id_equal(d->root, root))
         return 0;
     rc = -1;
-    if (found > 0)
+    if (found == FOUND_ONE)
         rc = gateway_depth(p->gateways, root, &d->word, &d->n, &why);
     if (rc)
         err_copy(err, &why);

@@ -19,6 +19,7 @@
 #include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -160,32 +161,32 @@ enum lookup_found lookup_file(const char *path, struct lookup_item *i,
 
 /* ---- blocks -------------------------------------------------------------- */
 
-int lookup_blocks(struct lookup *l, struct id item, uint64_t n,
-                  struct gateway_block *at, struct gateway_block *later,
-                  struct err *err)
+enum found lookup_blocks(struct lookup *l, struct id item, uint64_t n,
+                         struct gateway_block *at,
+                         struct gateway_block *later, struct err *err)
 {
     struct id root;
-    int rc = gateway_root(l->gateways, item, &root, err);
+    enum found found = gateway_root(l->gateways, item, &root, err);
 
-    if (rc < 0)
-        return -1;
-    if (rc == 0) { /* err says why */
+    if (found == FOUND_FAILED)
+        return FOUND_FAILED;
+    if (found == FOUND_NONE) { /* err says why */
         err_turn(err, ERR_RETRY);
         err_prefix(err, "in which block item %s is", id_text(item).s);
-        return 0;
+        return FOUND_NONE;
     }
-    rc = gateway_tx_block(l->gateways, root, at, err);
-    if (rc == 0)
+    found = gateway_tx_block(l->gateways, root, at, err);
+    if (found == FOUND_NONE)
         err_set(err, ERR_RETRY, "item %s, in the transaction %s, is in no block"
                 " yet", id_text(item).s, id_text(root).s);
-    if (rc <= 0)
-        return rc;
-    rc = gateway_block(l->gateways, at->height + n, later, err);
-    if (rc == 0)
+    if (found != FOUND_ONE)
+        return found;
+    found = gateway_block(l->gateways, at->height + n, later, err);
+    if (found == FOUND_NONE)
         err_set(err, ERR_RETRY, "item %s is in block %" PRIu64 ", and block %"
                 PRIu64 " is not there yet", id_text(item).s, at->height,
                 at->height + n);
-    return rc;
+    return found;
 }
 
 /* ---- statements ---------------------------------------------------------- */
@@ -237,19 +238,21 @@ int lookup_of_queue(struct lookup *l, struct id process, struct id node,
     return graphql_find(l->index, &q, ids, err);
 }
 
-int lookup_statements(struct lookup *l, struct id owner, const struct id *batch,
-                      lookup_statement_fn *visit, void *self, struct err *err)
+enum found lookup_statements(struct lookup *l, struct id owner,
+                             const struct id *batch,
+                             lookup_statement_fn *visit, void *self,
+                             struct err *err)
 {
     struct published_statement s;
     struct lookup_item i;
     struct buf ids;
-    int rc;
+    enum found found;
 
     lookup_item_init(&i, PUBLISHED_MAX);
     buf_init(&ids, 32u * 16 * MAX_STATEMENTS);
-    rc = lookup_ids(l, owner, KIND_STATEMENT, batch, &ids, MAX_STATEMENTS,
-                    err);
-    for (size_t at = 0; rc == 0 && at < ids.len; at += 32) {
+    found = lookup_ids(l, owner, KIND_STATEMENT, batch, &ids, MAX_STATEMENTS,
+                       err) ? FOUND_FAILED : FOUND_NONE;
+    for (size_t at = 0; found == FOUND_NONE && at < ids.len; at += 32) {
         const unsigned char *id = (unsigned char *)ids.data + at;
         struct err unread = ERR_INIT;
         const char *why;
@@ -262,11 +265,11 @@ int lookup_statements(struct lookup *l, struct id owner, const struct id *batch,
         if (why)
             lookup_note(l, id_at(id), why);
         else
-            rc = visit(self, &i, &s, err);
+            found = visit(self, &i, &s, err);
     }
     buf_clear(&ids);
     lookup_item_clear(&i);
-    return rc;
+    return found;
 }
 
 struct others {
@@ -274,18 +277,19 @@ struct others {
     char text[160]; /* the first that differs, or "" */
 };
 
-static int compare_other(void *self, const struct lookup_item *i,
-                         const struct published_statement *s, struct err *err)
+static enum found compare_other(void *self, const struct lookup_item *i,
+                                const struct published_statement *s,
+                                struct err *err)
 {
     struct others *o = self;
     const char *why = claims_other_batch(s, o->s);
 
     (void)err;
     if (!why)
-        return 0;
+        return FOUND_NONE;
     snprintf(o->text, sizeof(o->text), "statement %s: %s",
              id_text(i->it.head.id).s, why);
-    return 1;
+    return FOUND_ONE;
 }
 
 int lookup_others(struct lookup *l, struct claims *c,
@@ -295,7 +299,7 @@ int lookup_others(struct lookup *l, struct claims *c,
     struct others o = { .s = s };
 
     if (lookup_statements(l, statement->it.head.address, &s->s.batch,
-                          compare_other, &o, err) < 0)
+                          compare_other, &o, err) == FOUND_FAILED)
         return -1;
     claims_report(c, statement->it.head.id, "its batch",
                   "what its node signed about it", "nothing else",

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "publish/published.h"
 #include "publish/published_statement.h"
@@ -52,13 +53,16 @@ enum lookup_found lookup_file(const char *path, struct lookup_item *i,
                               struct err *err);
 
 /* Visit every statement that this owner signed about this batch (NULL: any),
- * newest first, until `visit` returns a value other than 0.  Return that value,
- * or 0 at the end.  Statements that cannot be fetched are skipped. */
-typedef int lookup_statement_fn(void *self, const struct lookup_item *i,
-                                const struct published_statement *s,
-                                struct err *err);
-int lookup_statements(struct lookup *l, struct id owner, const struct id *batch,
-                      lookup_statement_fn *visit, void *self, struct err *err);
+ * newest first, until `visit` returns a value other than FOUND_NONE, which is
+ * returned.  Statements that cannot be fetched are skipped. */
+typedef enum found lookup_statement_fn(void *self,
+                                       const struct lookup_item *i,
+                                       const struct published_statement *s,
+                                       struct err *err);
+enum found lookup_statements(struct lookup *l, struct id owner,
+                             const struct id *batch,
+                             lookup_statement_fn *visit, void *self,
+                             struct err *err);
 
 /* Append the ids (32 bytes each) of at most `max` statements of a node about
  * batches of a queue, as gateways list them, newest first. */
@@ -75,11 +79,10 @@ int lookup_question(struct lookup *l, struct claims *c, struct id item,
                     const struct claims_item *kept, struct err *err);
 
 /* Find the transaction that contains an item, its block, and the block n after
- * it.  Return 1 and set *at and *later; 0 if one does not exist yet, named in
- * err; or -1. */
-int lookup_blocks(struct lookup *l, struct id item, uint64_t n,
-                  struct gateway_block *at, struct gateway_block *later,
-                  struct err *err);
+ * it.  FOUND_NONE if one does not exist yet, named in err. */
+enum found lookup_blocks(struct lookup *l, struct id item, uint64_t n,
+                         struct gateway_block *at,
+                         struct gateway_block *later, struct err *err);
 
 /* Report whether all statements that the signer made about the batch agree: two
  * that differ prove a fault by themselves. */

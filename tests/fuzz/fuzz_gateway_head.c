@@ -14,6 +14,7 @@
 #include "arweave/item.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "net/http_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -27,6 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct item it;
     struct gateway_block block;
     uint64_t depth = 0;
+    enum found found;
     int rc;
 
     rc = gateway_depth_read(&depth, p, size, &err);
@@ -47,10 +49,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         at += n;
     }
     gateway_hint_read(&hint, lines.data, lines.len);
-    rc = gateway_head_make(&head, lines.data, lines.len, &err);
-    if ((rc < 0 && err.code != ERR_INPUT) || (rc <= 0 && head.len))
+    found = gateway_head_make(&head, lines.data, lines.len, &err);
+    if ((found == FOUND_FAILED && err.code != ERR_INPUT) ||
+        (found != FOUND_ONE && head.len))
         abort();
-    if (rc > 0)
+    if (found == FOUND_ONE)
         item_head(&it, head.data, head.len, &err);
     buf_clear(&lines);
     buf_clear(&head);

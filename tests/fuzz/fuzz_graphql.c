@@ -11,6 +11,7 @@
 #include "arweave/graphql.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/id.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -36,7 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         must(ids.len % 32 == 0 && memchr(cursor, 0, sizeof(cursor)) != NULL);
     buf_clear(&ids);
     err = (struct err)ERR_INIT;
-    if (graphql_parent_read(&parent, (const char *)data, size, &err) < 0)
+    if (graphql_parent_read(&parent, (const char *)data, size, &err) ==
+        FOUND_FAILED)
         must(err.code == ERR_INPUT);
     return 0;
 }
