@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "jobs/child.h"
@@ -88,29 +89,31 @@ static bool is_running(const struct buf *text)
     return text->len > 0 && strstr(text->data, "\n   JobState=RUNNING ");
 }
 
-static int look(struct allocation *a, struct buf *text, struct buf *errs,
-                struct err *err)
+static enum found look(struct allocation *a, struct buf *text,
+                       struct buf *errs, struct err *err)
 {
     const char *nodes = getenv("SLURM_JOB_NODELIST");
     struct err no = ERR_INIT;
     int rc = ask(text, errs, (const char *[]){
         "scontrol", "show", "job", "-d", a->name, NULL }, err);
 
-    if (rc < 0 || rc > 0 || !is_running(text))
-        return rc < 0 ? -1 : 0;
+    if (rc < 0)
+        return FOUND_FAILED;
+    if (rc > 0 || !is_running(text))
+        return FOUND_NONE;
     if (nodes && ask(text, errs, (const char *[]){
             "scontrol", "show", "node", nodes, NULL }, err) < 0)
-        return -1;
+        return FOUND_FAILED;
     if (plan_job_parse(&a->has, text->data, text->len, &no))
         return err_set(err, ERR_RETRY, "scontrol show job: %s", no.text);
     buf_reset(text);
     buf_reset(errs);
     if (ask(text, errs, (const char *[]){ "srun", "--mpi=list", NULL },
             err) < 0)
-        return -1;
+        return FOUND_FAILED;
     a->pmix = (text->len && strstr(text->data, "pmix")) ||
               (errs->len && strstr(errs->data, "pmix"));
-    return 1;
+    return FOUND_ONE;
 }
 
 /* What Slurm's programs call this job alone.  srun takes the number, and means
@@ -127,29 +130,30 @@ static void set_name(struct allocation *a)
         snprintf(a->name, sizeof(a->name), "%s", a->job);
 }
 
-int allocation_find(struct allocation *a, char left[128], struct err *err)
+enum found allocation_find(struct allocation *a, char left[128],
+                           struct err *err)
 {
     const char *job = getenv("SLURM_JOB_ID");
     struct allocation got = { .pmix = false };
     struct buf text, errs;
-    int rc;
+    enum found found;
 
     left[0] = '\0';
     if (!job || !slurm_is_id(job) || is_task())
-        return 0;
+        return FOUND_NONE;
     snprintf(got.job, sizeof(got.job), "%s", job);
     set_name(&got);
     buf_init(&text, ANSWER_MAX);
     buf_init(&errs, ERRORS_MAX);
-    rc = look(&got, &text, &errs, err);
+    found = look(&got, &text, &errs, err);
     buf_clear(&errs);
     buf_clear(&text);
-    if (rc == 0)
+    if (found == FOUND_NONE)
         snprintf(left, 128, "SLURM_JOB_ID = %s is left over: job %s does not"
                  " run", got.job, got.name);
-    if (rc > 0)
+    if (found == FOUND_ONE)
         *a = got;
-    return rc;
+    return found;
 }
 
 /* ---- its steps ----------------------------------------------------------- */
@@ -166,13 +170,14 @@ static bool is_one_of(const char *name, const char *const *names)
     return false;
 }
 
-/* Call `each` for each step of a job, until it returns 1: 1, 0, -1. */
-typedef int step_fn(void *self, const char *step, const char *name);
-static int walk_steps(const char *job, step_fn *each, void *self,
-                      struct err *err)
+/* Call `each` for each step of a job, until it returns true. */
+typedef bool step_fn(void *self, const char *step, const char *name);
+static enum found walk_steps(const char *job, step_fn *each, void *self,
+                             struct err *err)
 {
     struct buf text, errs;
-    int rc, found = 0;
+    bool found = false;
+    int rc;
 
     buf_init(&text, ANSWER_MAX);
     buf_init(&errs, ERRORS_MAX);
@@ -191,30 +196,33 @@ static int walk_steps(const char *job, step_fn *each, void *self,
     }
     buf_clear(&errs);
     buf_clear(&text);
-    return rc < 0 ? -1 : found; /* above 0 it knows of none */
+    if (rc < 0)
+        return FOUND_FAILED;
+    return found ? FOUND_ONE : FOUND_NONE; /* rc above 0: it has none */
 }
 
-static int note_other(void *self, const char *step, const char *name)
+static bool note_other(void *self, const char *step, const char *name)
 {
     struct buf *others = self;
 
     if (is_one_of(name, programs))
         buf_printf(others, "%s ", step);
-    return 0;
+    return false;
 }
 
 int allocation_note_others(struct allocation *a, struct err *err)
 {
     struct buf others;
     size_t n;
-    int rc;
+    enum found found;
 
     buf_init(&others, ANSWER_MAX);
-    rc = walk_steps(a->name, note_other, &others, err);
+    found = walk_steps(a->name, note_other, &others, err);
     free(a->others);
-    a->others = rc == 0 && others.len ? buf_take(&others, &n) : NULL;
+    a->others = found == FOUND_NONE && others.len ? buf_take(&others, &n)
+                                                  : NULL;
     buf_clear(&others);
-    return rc;
+    return found == FOUND_FAILED ? -1 : 0;
 }
 
 void allocation_clear(struct allocation *a)
@@ -240,7 +248,7 @@ static bool is_noted(const char *others, const char *step)
     return false;
 }
 
-static int match(void *self, const char *step, const char *name)
+static bool match(void *self, const char *step, const char *name)
 {
     const struct search *s = self;
     bool found = strcmp(name, s->name) == 0 ||
@@ -252,16 +260,16 @@ static int match(void *self, const char *step, const char *name)
     return found;
 }
 
-int allocation_has_step(const struct allocation *a, const char *name,
-                        struct err *err)
+enum found allocation_has_step(const struct allocation *a, const char *name,
+                               struct err *err)
 {
     struct search s = { name, a->others, true, NULL };
 
     return walk_steps(a->name, match, &s, err);
 }
 
-int allocation_step(char step[LAUNCH_ID_SIZE], const char *job,
-                    const char *name, struct err *err)
+enum found allocation_step(char step[LAUNCH_ID_SIZE], const char *job,
+                           const char *name, struct err *err)
 {
     struct search s = { name, NULL, false, step };
 
@@ -310,20 +318,23 @@ static bool is_for_batches(const char *text)
            strncmp(command + n - strlen(SCRIPT), SCRIPT, strlen(SCRIPT)) == 0;
 }
 
-int allocation_is_ours(const char *job, struct err *err)
+enum allocation_use allocation_use(const char *job, struct err *err)
 {
     struct buf text, errs;
+    enum allocation_use use = ALLOCATION_OURS;
     int rc;
 
     buf_init(&text, ANSWER_MAX);
     buf_init(&errs, ERRORS_MAX);
     rc = ask(&text, &errs, (const char *[]){
         "scontrol", "show", "job", job, NULL }, err);
-    if (rc >= 0)
-        rc = rc > 0 || !text.len || is_for_batches(text.data);
+    if (rc < 0)
+        use = ALLOCATION_UNKNOWN;
+    else if (rc == 0 && text.len && !is_for_batches(text.data))
+        use = ALLOCATION_OTHERS;
     buf_clear(&errs);
     buf_clear(&text);
-    return rc;
+    return use;
 }
 
 /* What mpirun reads of an allocation. */

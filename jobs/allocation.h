@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "base/found.h"
 #include "jobs/launcher.h"
 #include "jobs/plan.h"
 
@@ -28,28 +29,33 @@ void allocation_clear(struct allocation *a);
  * there are. */
 unsigned allocation_twin(unsigned *n);
 
-/* 1 *a is the running job that this process is in; 0 it is in none, or in a
- * step, or the variables are left over from one that is over (`left`, of 128
- * bytes, says so, else it is ""); -1 ERR_RETRY: Slurm does not answer. */
-int allocation_find(struct allocation *a, char left[128], struct err *err);
+/* Find the running job that this process is in.  FOUND_NONE if it is in none,
+ * or in a step, or the variables are left over from one that is over (`left`,
+ * of 128 bytes, says so, else it is ""); ERR_RETRY: Slurm does not answer. */
+enum found allocation_find(struct allocation *a, char left[128],
+                           struct err *err);
 
 /* Before the first start: note the steps of mpirun and of workers that run in
  * it.  They are of other work.  0, -1 ERR_RETRY. */
 int allocation_note_others(struct allocation *a, struct err *err);
 
-/* Whether a step with that name, or one of mpirun or of a worker that was not
- * noted, runs in it: 1, 0, -1 ERR_RETRY. */
-int allocation_has_step(const struct allocation *a, const char *name,
-                        struct err *err);
+/* Find a step with that name, or one of mpirun or of a worker that was not
+ * noted, which runs in it.  Fails with ERR_RETRY. */
+enum found allocation_has_step(const struct allocation *a, const char *name,
+                               struct err *err);
 
-/* Of any job.  Whether it is there for batches alone, being made by apus or of
- * apus-batch.sh: 1 (also one that is over), 0 it is somebody's shell or
- * script, -1 ERR_RETRY. */
-int allocation_is_ours(const char *job, struct err *err);
+/* What a job is there for, whichever it is. */
+enum allocation_use {
+    ALLOCATION_UNKNOWN = -1, /* ERR_RETRY */
+    ALLOCATION_OTHERS,       /* somebody's shell or script */
+    ALLOCATION_OURS          /* batches alone, being made by apus or of
+                                apus-batch.sh; also one that is over */
+};
+enum allocation_use allocation_use(const char *job, struct err *err);
 
-/* "JOB.STEP" of the step with that name: 1, 0 there is none, -1 ERR_RETRY. */
-int allocation_step(char step[LAUNCH_ID_SIZE], const char *job,
-                    const char *name, struct err *err);
+/* "JOB.STEP" of the step with that name.  Fails with ERR_RETRY. */
+enum found allocation_step(char step[LAUNCH_ID_SIZE], const char *job,
+                           const char *name, struct err *err);
 
 /* Have the ranks of a step save and end, and nothing else of its job; one that
  * is over is not a failure.  0, -1. */

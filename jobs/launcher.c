@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/vec.h"
@@ -237,13 +238,14 @@ static int no_answer(const char *text, int status, struct err *err)
                    n > at ? ": " : "", (int)(n - at), text + at);
 }
 
-/* 1 there is a Slurm, 0 there is none, -1 nobody knows. */
-static int ask_sinfo(struct err *err)
+/* Find a Slurm; FOUND_FAILED if nobody knows. */
+static enum found find_slurm(struct err *err)
 {
     static const char *const ask[] = { "sinfo", "-h", "-o", "%R", NULL };
     struct err e = ERR_INIT;
     unsigned s = slurm_timeout_s();
     struct buf out, errs;
+    enum found found = FOUND_NONE;
     int status = 1, rc;
     char **env;
 
@@ -254,19 +256,18 @@ static int ask_sinfo(struct err *err)
     env = child_env_new(CHILD_ENV_JOB, NULL);
     rc = child_run(&status, &out, &errs, ask, env, 1000 * s, &e);
     child_env_free(env);
-    if (rc && e.code == ERR_INPUT) /* no such program */
-        rc = 0;
-    else if (rc)
-        err_set(err, ERR_RETRY, "there is a Slurm here and no answer from it:"
-                " %s; nothing is started on this machine instead (launcher ="
-                " local would)", e.text);
-    else if (status == 0)
-        rc = 1;
-    else if (!is_unconfigured(errs.len ? errs.data : ""))
-        rc = no_answer(errs.len ? errs.data : "", status, err);
+    /* ERR_INPUT: no such program */
+    if (rc && e.code != ERR_INPUT)
+        found = err_set(err, ERR_RETRY, "there is a Slurm here and no answer"
+                        " from it: %s; nothing is started on this machine"
+                        " instead (launcher = local would)", e.text);
+    else if (rc == 0 && status == 0)
+        found = FOUND_ONE;
+    else if (rc == 0 && !is_unconfigured(errs.len ? errs.data : ""))
+        found = no_answer(errs.len ? errs.data : "", status, err);
     buf_clear(&out);
     buf_clear(&errs);
-    return rc;
+    return found;
 }
 
 const struct launcher *launcher_find(const char *name)
@@ -282,15 +283,16 @@ int launcher_choose(const struct launcher **out, const char *name,
                     struct err *err)
 {
     const struct launcher *l = launcher_find(name);
-    int rc;
+    enum found found = FOUND_ONE;
 
     if (!l && strcmp(name, "auto") != 0)
         return err_set(err, ERR_INPUT, "\"%s\" is not a launcher", name);
     if (!l) {
-        rc = getenv("SLURM_CONF") ? 1 : ask_sinfo(err);
-        if (rc < 0)
+        if (!getenv("SLURM_CONF"))
+            found = find_slurm(err);
+        if (found == FOUND_FAILED)
             return -1;
-        l = rc ? &slurm_launcher : &local_launcher;
+        l = found == FOUND_ONE ? &slurm_launcher : &local_launcher;
     }
     *out = l;
     return 0;

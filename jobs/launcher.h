@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/found.h"
+
 struct buf;
 struct err;
 
@@ -77,12 +79,12 @@ struct launcher {
     int (*submit)(const struct launch *l, char id[LAUNCH_ID_SIZE],
                   struct err *err);
 
-    /* Of this user: 1 a job of that batch pends or runs, and *j is it, in that
-     * spool or in one that is not known (0: in any); 0 there is none; -1 the
-     * controller does not answer (ERR_RETRY) or the id is none (ERR_INPUT).
-     * Locally, of this machine. */
-    int (*find)(const char *batch, uint64_t spool, struct launch_job *j,
-                struct err *err);
+    /* Find a job of this user that pends or runs for that batch, in that spool
+     * or in one that is not known (0: in any).  Fails if the controller does
+     * not answer (ERR_RETRY) or the id is none (ERR_INPUT).  Locally, of this
+     * machine. */
+    enum found (*find)(const char *batch, uint64_t spool,
+                       struct launch_job *j, struct err *err);
 
     /* All jobs of this user that pend or run for a batch of their own, sorted
      * by batch: *jobs (free() it) and *n, with one question.  ERR_RETRY if the

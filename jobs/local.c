@@ -24,6 +24,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/json.h"
 #include "base/machine.h"
 #include "base/mem.h"
@@ -239,24 +240,24 @@ static DIR *open_proc(struct err *err)
     return proc;
 }
 
-static int local_find(const char *batch, uint64_t spool,
-                      struct launch_job *j, struct err *err)
+static enum found local_find(const char *batch, uint64_t spool,
+                             struct launch_job *j, struct err *err)
 {
     struct launch_job next;
     DIR *proc;
-    int rc = 0;
+    bool found = false;
 
     if (launch_check_batch(batch, err))
-        return -1;
+        return FOUND_FAILED;
     proc = open_proc(err);
     if (!proc)
-        return -1;
-    while (rc == 0 && next_job(proc, &next))
-        rc = strcmp(next.batch, batch) == 0 && launch_is_of(&next, spool);
-    if (rc)
+        return FOUND_FAILED;
+    while (!found && next_job(proc, &next))
+        found = strcmp(next.batch, batch) == 0 && launch_is_of(&next, spool);
+    if (found)
         *j = next;
     closedir(proc);
-    return rc;
+    return found ? FOUND_ONE : FOUND_NONE;
 }
 
 static int local_list(struct launch_job **jobs, size_t *n, struct err *err)

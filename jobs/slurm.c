@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "jobs/child.h"
@@ -257,16 +258,16 @@ static void look_for(struct slurm_answer *a, const char *name)
     words_clear(&w);
 }
 
-static int slurm_find(const char *batch, uint64_t spool,
-                      struct launch_job *j, struct err *err)
+static enum found slurm_find(const char *batch, uint64_t spool,
+                             struct launch_job *j, struct err *err)
 {
     const struct launch_job *best = NULL;
     struct slurm_answer a;
     char *name;
-    int rc;
+    enum found found;
 
     if (launch_check_batch(batch, err))
-        return -1;
+        return FOUND_FAILED;
     name = launch_job_name(batch);
     answer_init(&a);
     look_for(&a, name);
@@ -280,11 +281,11 @@ static int slurm_find(const char *batch, uint64_t spool,
     }
     if (best)
         *j = *best;
-    rc = best ? 1 : 0;
+    found = best ? FOUND_ONE : FOUND_NONE;
     if (a.kind != ANSWER_GOOD)
-        rc = answer_fails(&a, err);
+        found = answer_fails(&a, err);
     answer_clear(&a);
-    return rc;
+    return found;
 }
 
 static int slurm_list(struct launch_job **jobs, size_t *n, struct err *err)
@@ -626,39 +627,49 @@ static void ask_submit(struct slurm_answer *a, const struct launch *l)
     }
 }
 
-/* Look, and submit if there is none: 1 *id is set, 0 it may be tried again,
- * -1 it makes no sense to. */
-static int try_submit(const struct launch *l, char id[LAUNCH_ID_SIZE],
-                      struct err *err)
+enum submit_end {
+    SUBMIT_FAILED = -1, /* it makes no sense to try again */
+    SUBMIT_AGAIN,
+    SUBMIT_DONE
+};
+
+/* Look, and submit if there is none. */
+static enum submit_end try_submit(const struct launch *l,
+                                  char id[LAUNCH_ID_SIZE], struct err *err)
 {
     struct launch_job j;
     struct slurm_answer a;
-    int rc = l->batch ? slurm_find(l->batch, l->spool, &j, err) : 0;
+    enum found found = FOUND_NONE;
+    enum submit_end end = SUBMIT_DONE;
 
-    if (rc != 0) {
-        if (rc == 1)
-            memcpy(id, j.id, LAUNCH_ID_SIZE);
-        return rc;
+    if (l->batch)
+        found = slurm_find(l->batch, l->spool, &j, err);
+    if (found == FOUND_FAILED)
+        return SUBMIT_FAILED;
+    if (found == FOUND_ONE) {
+        memcpy(id, j.id, LAUNCH_ID_SIZE);
+        return SUBMIT_DONE;
     }
     answer_init(&a);
     ask_submit(&a, l);
     if (a.kind == ANSWER_GOOD) {
         memcpy(id, a.reply.id, LAUNCH_ID_SIZE);
-        rc = 1;
     } else {
         answer_fails(&a, err);
         /* without a name of its own it could not be found again */
-        rc = a.kind == ANSWER_SILENT && l->batch ? 0 : -1;
+        end = a.kind == ANSWER_SILENT && l->batch ? SUBMIT_AGAIN
+                                                  : SUBMIT_FAILED;
     }
     answer_clear(&a);
-    return rc;
+    return end;
 }
 
 static int slurm_submit(const struct launch *l, char id[LAUNCH_ID_SIZE],
                         struct err *err)
 {
     static const struct timespec pause = { RETRY_PAUSE_S, 0 };
-    int rc = 0;
+    enum submit_end end = SUBMIT_AGAIN;
+    int rc;
 
     if (launch_check(l, err) || check_options(l, err))
         return -1;
@@ -671,14 +682,12 @@ static int slurm_submit(const struct launch *l, char id[LAUNCH_ID_SIZE],
         if (rc)
             return -1;
     }
-    for (int i = 0; i < SUBMIT_TRIES; i++) {
+    for (int i = 0; end == SUBMIT_AGAIN && i < SUBMIT_TRIES; i++) {
         if (i)
             nanosleep(&pause, NULL);
-        rc = try_submit(l, id, err);
-        if (rc)
-            return rc == 1 ? 0 : -1;
+        end = try_submit(l, id, err);
     }
-    return -1;
+    return end == SUBMIT_DONE ? 0 : -1;
 }
 
 static void slurm_show(const struct launch *l, struct buf *out)

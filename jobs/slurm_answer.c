@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/found.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/vec.h"
@@ -325,8 +326,8 @@ static int parse_clock(uint64_t *seconds, const char *text, int colons)
     return *text == '\0' && i >= colons ? 0 : -1;
 }
 
-int slurm_parse_time_left(uint64_t *seconds, const char *text,
-                          struct err *err)
+enum found slurm_parse_time_left(uint64_t *seconds, const char *text,
+                                 struct err *err)
 {
     static const char *const none[] = { "", "UNLIMITED", "NOT_SET",
                                         "INVALID" };
@@ -336,7 +337,7 @@ int slurm_parse_time_left(uint64_t *seconds, const char *text,
 
     for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
         if (strcmp(text, none[i]) == 0)
-            return 0;
+            return FOUND_NONE;
     if (has_days)
         p = take_number(&days, text);
     if (!p || (has_days && *p++ != '-') ||
@@ -346,7 +347,7 @@ int slurm_parse_time_left(uint64_t *seconds, const char *text,
                        " DAYS-HH:MM:SS or a number of seconds expected",
                        text);
     *seconds = days * DAY_SECONDS + clock;
-    return 1;
+    return FOUND_ONE;
 }
 
 uint64_t slurm_work_seconds(uint64_t left)

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/found.h"
 #include "jobs/launcher.h"
 
 struct err;
@@ -41,11 +42,11 @@ int slurm_parse_submitted(char id[LAUNCH_ID_SIZE], const char *text,
                           struct err *err);
 
 /* Seconds of what `squeue -o %L` prints, "DAYS-HH:MM:SS" or a shorter form of
- * it, down to a plain number of seconds: 1.  0 for "UNLIMITED", "NOT_SET",
- * "INVALID" (squeue's word for a job that is past its end) and ""; -1 with
- * ERR_INPUT.  *seconds is left alone unless it is 1. */
-int slurm_parse_time_left(uint64_t *seconds, const char *text,
-                          struct err *err);
+ * it, down to a plain number of seconds.  FOUND_NONE for "UNLIMITED",
+ * "NOT_SET", "INVALID" (squeue's word for a job that is past its end) and "".
+ * *seconds is left alone unless there are some. */
+enum found slurm_parse_time_left(uint64_t *seconds, const char *text,
+                                 struct err *err);
 
 /* For how many of the seconds that are left a worker may work before it saves:
  * the last 60 are for saving, a tenth of less than ten minutes, but 10 at

@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -481,14 +482,14 @@ static void fill_options(struct worker_run *w, struct rank_options *o)
 static int set_end(struct worker_run *w, struct err *err)
 {
     uint64_t left;
-    int rc;
+    enum found found;
 
     if (!w->time_left)
         return 0;
-    rc = slurm_parse_time_left(&left, w->time_left, err);
-    if (rc < 0)
+    found = slurm_parse_time_left(&left, w->time_left, err);
+    if (found == FOUND_FAILED)
         return err_prefix(err, "--time-left");
-    if (rc == 1)
+    if (found == FOUND_ONE)
         w->end = w->begun + (double)slurm_work_seconds(left);
     return 0;
 }

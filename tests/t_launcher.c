@@ -21,6 +21,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/mem.h"
 #include "jobs/child.h"
 #include "jobs/launcher.h"
@@ -142,11 +143,13 @@ static int drive(int argc, char **argv)
     if (strcmp(argv[2], "name") == 0)
         return puts(k->name) < 0;
     if (strcmp(argv[2], "find") == 0 && n == 1) {
-        int rc = k->find(argv[3], 0, &jobs[0], &err);
+        enum found found = k->find(argv[3], 0, &jobs[0], &err);
 
-        if (rc == 1)
+        if (found == FOUND_ONE)
             print_job(&jobs[0]);
-        return rc < 0 ? failed(&err) : rc ? 0 : 4;
+        if (found == FOUND_FAILED)
+            return failed(&err);
+        return found == FOUND_ONE ? 0 : 4;
     }
     if (strcmp(argv[2], "list") == 0 && n == 0)
         return print_list(k);
@@ -255,7 +258,8 @@ static void test_bad_input(void)
         l.batch = "short";
         ok(k->submit(&l, id, &err) == -1 && err.code == ERR_INPUT,
            "%s: an invalid batch id", names[i]);
-        ok(k->find("$(x)", 0, &j, &err) == -1 && err.code == ERR_INPUT,
+        ok(k->find("$(x)", 0, &j, &err) == FOUND_FAILED &&
+               err.code == ERR_INPUT,
            "%s: find of one", names[i]);
         l.batch = BATCH;
         l.ranks = LAUNCH_RANKS_MAX + 1;
@@ -478,14 +482,14 @@ static void test_time_left(void)
     uint64_t s = 7;
 
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-        ok(slurm_parse_time_left(&s, good[i].text, NULL) == 1 &&
+        ok(slurm_parse_time_left(&s, good[i].text, NULL) == FOUND_ONE &&
            s == good[i].seconds, "time left: %s", good[i].text);
     s = 7;
     for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
-        ok(slurm_parse_time_left(&s, none[i], NULL) == 0 && s == 7,
+        ok(slurm_parse_time_left(&s, none[i], NULL) == FOUND_NONE && s == 7,
            "time left: no limit in \"%s\"", none[i]);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        ok(slurm_parse_time_left(&s, bad[i], NULL) == -1 && s == 7,
+        ok(slurm_parse_time_left(&s, bad[i], NULL) == FOUND_FAILED && s == 7,
            "time left: \"%s\" is refused", bad[i]);
     for (size_t i = 0; i < sizeof(work) / sizeof(work[0]); i++)
         ok(slurm_work_seconds(work[i][0]) == work[i][1],

@@ -50,17 +50,17 @@ static enum owner_job is_job_over(void *self, const char *job,
 {
     const struct its_job *t = self;
     char step[LAUNCH_ID_SIZE];
-    int rc;
+    enum found found;
 
     (void)restarts;
     if (strcmp(job, t->job) != 0)
         return OWNER_JOB_UNKNOWN;
     if (!t->step)
         return OWNER_BY_PROCESS;
-    rc = allocation_step(step, job, t->step, NULL);
-    if (rc < 0)
+    found = allocation_step(step, job, t->step, NULL);
+    if (found == FOUND_FAILED)
         return OWNER_JOB_UNKNOWN;
-    return rc ? OWNER_JOB_ALIVE : OWNER_JOB_OVER;
+    return found == FOUND_ONE ? OWNER_JOB_ALIVE : OWNER_JOB_OVER;
 }
 
 /* Who was asked to save. */
@@ -76,30 +76,30 @@ static enum saving ask_step(const struct batch *b, struct its_job *t,
 {
     char step[LAUNCH_ID_SIZE];
     char *name;
-    int rc;
+    enum found found;
 
     name = xasprintf("apus-%s", id_text(b->id).s);
-    rc = allocation_step(step, t->job, name, err);
-    if (rc > 0 && allocation_report_step(step, err) == 0) {
+    found = allocation_step(step, t->job, name, err);
+    if (found == FOUND_ONE && allocation_report_step(step, err) == 0) {
         t->step = name;
         return SAVING_SLURM;
     }
     free(name);
-    return rc ? SAVING_FAILED : SAVING_NOBODY;
+    return found == FOUND_NONE ? SAVING_NOBODY : SAVING_FAILED;
 }
 
 /* Ask its job of Slurm, or its step in that. */
 static enum saving ask_job(const struct batch *b, const struct owner *o,
                            struct its_job *t, struct err *err)
 {
-    int rc = allocation_is_ours(o->slurm_job, err);
+    enum allocation_use use = allocation_use(o->slurm_job, err);
     enum saving saving;
 
     t->slurm = true;
-    if (rc > 0)
+    if (use == ALLOCATION_OURS)
         return launcher_find("slurm")->cancel(o->slurm_job, err)
                    ? SAVING_FAILED : SAVING_SLURM;
-    if (rc < 0)
+    if (use == ALLOCATION_UNKNOWN)
         return SAVING_FAILED;
     snprintf(t->job, sizeof(t->job), "%s", o->slurm_job);
     saving = ask_step(b, t, err);
@@ -148,9 +148,9 @@ static int ask_to_save(const struct batch *b, struct its_job *t,
     return launcher_find("local")->cancel(id, err);
 }
 
-/* Until it has left.  1 it has, 0 it has not, -1. */
-static int wait_for_end(const struct spool *s, struct batch *b,
-                        struct its_job *t, struct err *err)
+/* Wait until it has left; TAKING_LATE if it has not in time. */
+static enum taking wait_for_end(const struct spool *s, struct batch *b,
+                                struct its_job *t, struct err *err)
 {
     struct timespec pause = { .tv_sec = t->slurm, .tv_nsec = 100000000 };
     double end = clock_s() + WAIT_S;
@@ -162,10 +162,8 @@ static int wait_for_end(const struct spool *s, struct batch *b,
         rc = o ? owners_adopt(s, b, o, err)
                : spool_adopt(s, b, is_job_over, t, OWNER_STALE_S, err);
         owners_free(o);
-        if (rc != TAKING_LATE)
-            return rc == TAKING_DONE ? 1 : -1;
-        if (clock_s() > end)
-            return 0;
+        if (rc != TAKING_LATE || clock_s() > end)
+            return rc;
         nanosleep(&pause, NULL);
     }
 }
@@ -175,7 +173,6 @@ static int end_work(const struct spool *s, struct batch *b, struct err *err)
     struct timespec pause = { .tv_nsec = 200000000 };
     struct its_job job = { .slurm = false };
     enum taking end = TAKING_LATE;
-    int rc;
 
     /* twice: its owner may be who is just taking it back, and no worker */
     for (int i = 0; end == TAKING_LATE && i < 2; i++) {
@@ -190,35 +187,36 @@ static int end_work(const struct spool *s, struct batch *b, struct err *err)
         return end == TAKING_DONE ? 0 : -1;
     if (ask_to_save(b, &job, err))
         return -1;
-    rc = wait_for_end(s, b, &job, err);
+    end = wait_for_end(s, b, &job, err);
     free(job.step);
-    if (rc == 0)
+    if (end == TAKING_LATE)
         return err_set(err, ERR_RETRY, "\"%s\": its worker was asked to save"
                        " and has not left in %d s; look again with apus"
                        " status", b->path, WAIT_S);
-    return rc < 0 ? -1 : 0;
+    return end == TAKING_DONE ? 0 : -1;
 }
 
-/* The launcher of Slurm if jobs may wait there: 1, 0 there is no Slurm, -1
- * ERR_RETRY. */
-static int find_slurm(const struct launcher **slurm,
-                      const struct settings *settings, struct err *err)
+/* The launcher of Slurm if jobs may wait there.  Fails with ERR_RETRY. */
+static enum found find_slurm(const struct launcher **slurm,
+                             const struct settings *settings, struct err *err)
 {
     const char *setting = settings_text(settings, "launcher");
 
     if (launcher_choose(slurm, strcmp(setting, "slurm") == 0 ? setting : "auto",
                         err))
-        return -1;
-    return strcmp((*slurm)->name, "slurm") == 0;
+        return FOUND_FAILED;
+    return strcmp((*slurm)->name, "slurm") == 0 ? FOUND_ONE : FOUND_NONE;
 }
 
 static int drop_job_of(const struct launcher *l, const struct spool *s,
                        const char *id, struct err *err)
 {
     struct launch_job j;
-    int rc = l->find(id, spool_inode(s), &j, err);
+    enum found found = l->find(id, spool_inode(s), &j, err);
 
-    return rc > 0 ? l->cancel(j.id, err) : rc;
+    if (found == FOUND_ONE)
+        return l->cancel(j.id, err);
+    return found == FOUND_FAILED ? -1 : 0;
 }
 
 /* Cancel jobs that wait for their turn with it.  A job of which a silent
@@ -231,14 +229,16 @@ static int drop_jobs(const struct spool *s, const struct batch *b,
     const struct launcher *slurm;
     struct err own = ERR_INIT;
     char id[ID_TEXT];
+    enum found found;
     int rc;
 
     err = err_or(err, &own);
     base64url(id, b->id.b, 32);
     if (drop_job_of(launcher_find("local"), s, id, err))
         return -1;
-    rc = find_slurm(&slurm, settings, err);
-    if (rc > 0)
+    found = find_slurm(&slurm, settings, err);
+    rc = found == FOUND_FAILED ? -1 : 0;
+    if (found == FOUND_ONE)
         rc = drop_job_of(slurm, s, id, err);
     if (rc < 0 && !(local && err->code == ERR_RETRY))
         return err_prefix(err, "batch %s stays in todo and may have a job",
@@ -247,24 +247,29 @@ static int drop_jobs(const struct spool *s, const struct batch *b,
 }
 
 /* A job that waits for a batch which another worker has done or which failed:
- * it would only find that out.  1 there was one, 0 there is none, -1. */
-static int drop_waiting(const struct spool *s, const struct batch *b,
-                        const struct settings *settings, struct err *err)
+ * it would only find that out. */
+static enum found drop_waiting(const struct spool *s, const struct batch *b,
+                               const struct settings *settings,
+                               struct err *err)
 {
     bool local = strcmp(settings_text(settings, "launcher"), "local") == 0;
     const struct launcher *slurm;
     struct launch_job j;
-    int rc = local ? 0 : find_slurm(&slurm, settings, err);
+    enum found found = FOUND_NONE;
 
-    if (rc > 0)
-        rc = slurm->find(id_text(b->id).s, spool_inode(s), &j, err);
-    if (rc <= 0 || j.state != LAUNCH_PENDING)
-        return rc < 0 ? -1 : 0;
+    if (!local)
+        found = find_slurm(&slurm, settings, err);
+    if (found == FOUND_ONE)
+        found = slurm->find(id_text(b->id).s, spool_inode(s), &j, err);
+    if (found != FOUND_ONE)
+        return found;
+    if (j.state != LAUNCH_PENDING)
+        return FOUND_NONE;
     if (slurm->cancel(j.id, err))
-        return -1;
+        return FOUND_FAILED;
     log_info("batch %s is %s: job %s, which waited for it, is cancelled",
              id_text(b->id).s, spool_state_name(b->state), j.id);
-    return 1;
+    return FOUND_ONE;
 }
 
 /* Others wait for its requests. */
@@ -317,17 +322,17 @@ static int put_away(const struct spool *s, struct batch *b,
 static int cancel(const struct spool *s, struct batch *b,
                   const struct settings *settings, struct err *err)
 {
+    enum found found;
     int rc = 0;
 
     if (work_is_done(b) || b->state == SPOOL_FAILED) {
-        rc = drop_waiting(s, b, settings, err);
-        if (rc < 0)
+        found = drop_waiting(s, b, settings, err);
+        if (found == FOUND_FAILED)
             return err_prefix(err, "batch %s is %s and may have a job",
                               id_text(b->id).s, spool_state_name(b->state));
-        if (rc == 0 && work_is_done(b))
+        if (found == FOUND_NONE && work_is_done(b))
             log_info("batch %s is done: there is nothing to cancel",
                      id_text(b->id).s);
-        rc = 0;
     }
     if (b->state == SPOOL_RUNNING)
         rc = end_work(s, b, err);

@@ -560,7 +560,7 @@ void doctor_slurm(struct doctor *d)
     }
     /* whether the controller answers at all: there is no such batch */
     base64url(nobody, "apus doctor asks whether it lives", 32);
-    if (l->find(nobody, 0, &j, &err) < 0)
+    if (l->find(nobody, 0, &j, &err) == FOUND_FAILED)
         doctor_bad(d, "slurm", "scontrol ping; set SLURM_CONF, or launcher ="
                    " local", "%s", err.text);
     else

@@ -659,15 +659,17 @@ static void start_job(struct drain *d, const struct batch *b,
 {
     struct err err = ERR_INIT;
     struct launch_job j;
+    enum found found;
     int rc;
 
     if (launch_job_of(d->jobs, d->n_jobs, id_text(b->id).s,
                       spool_inode(d->spool)))
         return;
     /* another drain may have submitted one since */
-    rc = d->start.launcher->find(id_text(b->id).s, spool_inode(d->spool), &j,
-                                 &err);
-    if (rc == 0) {
+    found = d->start.launcher->find(id_text(b->id).s, spool_inode(d->spool),
+                                    &j, &err);
+    rc = found == FOUND_FAILED ? -1 : 0;
+    if (found == FOUND_NONE) {
         look_at_launch(d, b);
         rc = start_batch(&d->start, b, info, NULL, &err);
         if (rc == 0)

@@ -347,16 +347,16 @@ static int place_find(struct work_place *p, const struct work_options *o,
                       struct err *err)
 {
     char left[128];
-    int rc;
+    enum found found;
 
     if (o->unnamed ||
         strcmp(settings_text(o->settings, "launcher"), "local") == 0)
         return 0;
-    rc = allocation_find(&p->in, left, err);
+    found = allocation_find(&p->in, left, err);
     if (left[0])
         log_info("%s", left);
-    p->any = rc > 0;
-    return rc < 0 ? -1 : 0;
+    p->any = found == FOUND_ONE;
+    return found == FOUND_FAILED ? -1 : 0;
 }
 
 /* Return whether the owner is a visible, live process of this machine. */
@@ -379,25 +379,27 @@ static int place_take_back(struct work_place *p, const struct spool *s,
     struct stepless job = { p->in.job, p->in.pmix || ended };
     int looks = ended ? STEP_LOOKS : 1;
     char *name;
-    int rc = 0;
+    enum found found;
 
     if (!p->any || b->state != SPOOL_RUNNING || owner_is_here(b))
         return 0;
     name = xasprintf("apus-%s", id_text(b->id).s);
     /* an ended step may be listed for a moment longer */
-    while ((rc = allocation_has_step(&p->in, name, err)) > 0 && --looks > 0) {
+    while ((found = allocation_has_step(&p->in, name, err)) == FOUND_ONE &&
+           --looks > 0) {
         if (looks == STEP_SAYS)
             log_info("waiting until Slurm has ended the step of its ranks");
         nanosleep(&pause, NULL);
     }
     free(name);
-    if (rc > 0 && ended)
+    if (found == FOUND_ONE && ended)
         log_warning("the step of its ranks is still there: until it ends, the"
                     " batch stays in running");
-    if (rc == 0 && spool_adopt(s, b, is_that_job, &job, OWNER_STALE_S, err) ==
-                       TAKING_FAILED)
+    if (found == FOUND_NONE &&
+        spool_adopt(s, b, is_that_job, &job, OWNER_STALE_S, err) ==
+            TAKING_FAILED)
         return -1;
-    return rc < 0 ? -1 : 0;
+    return found == FOUND_FAILED ? -1 : 0;
 }
 
 /* Plan the ranks, and set the launch to start them there. */

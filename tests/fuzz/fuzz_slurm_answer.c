@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/found.h"
 #include "jobs/plan.h"
 #include "jobs/slurm_answer.h"
 
@@ -91,13 +92,13 @@ static void try_time_left(const char *data, size_t n)
     char *text = calloc(1, n + 1);
     struct err err = ERR_INIT;
     uint64_t s = 7;
-    int rc;
+    enum found found;
 
     must(text);
     memcpy(text, data, n);
-    rc = slurm_parse_time_left(&s, text, &err);
-    must(rc == 1 ? s < (uint64_t)1 << 48 : s == 7);
-    must(rc >= 0 || err.code == ERR_INPUT);
+    found = slurm_parse_time_left(&s, text, &err);
+    must(found == FOUND_ONE ? s < (uint64_t)1 << 48 : s == 7);
+    must(found != FOUND_FAILED || err.code == ERR_INPUT);
     must(slurm_work_seconds(s) <= s);
     free(text);
 }
