@@ -263,9 +263,9 @@ static int put_reused(struct compute *c, const struct task *t, uint32_t number,
     return rc;
 }
 
-/* 1 the choice has its answer, which was there; 0 it is to be computed, -1. */
-static int reuse_choice(struct compute *c, const struct task *t,
-                        uint32_t number, struct err *err)
+/* Give the choice its answer, if it was there. */
+static enum found reuse_choice(struct compute *c, const struct task *t,
+                               uint32_t number, struct err *err)
 {
     struct reuse_needs needs = { c->o.tensors & TENSORS_LAST, c->o.with_leaves,
                                  t->topk };
@@ -276,14 +276,14 @@ static int reuse_choice(struct compute *c, const struct task *t,
 
     /* other answers may lack them, and they are large */
     if (c->o.tensors & (TENSORS_HIDDEN | TENSORS_LOGITS) || !has_answers(c))
-        return 0;
+        return FOUND_NONE;
     s.sampling.choice = number;
     if (commit_job(&job, c->o.model->model, &s, NULL))
-        return 0;
+        return FOUND_NONE;
     job_record_id(&id, &job);
     if (!reuse_find(c->reuse, id, needs, &row))
-        return 0;
-    return put_reused(c, t, number, &row, err) ? -1 : 1;
+        return FOUND_NONE;
+    return put_reused(c, t, number, &row, err) ? FOUND_FAILED : FOUND_ONE;
 }
 
 /* ---- the engine ---------------------------------------------------------- */
@@ -343,16 +343,16 @@ static int add_choice(struct compute *c, struct err *err)
     uint32_t number = t->next_choice++;
     unsigned char alone = t->work.kind == WORK_ALONE;
     struct compute_choice *ch;
-    int there = t->work.skip >> number & 1;
+    enum found there = t->work.skip >> number & 1 ? FOUND_ONE : FOUND_NONE;
 
     if (t->next_choice == t->prompt.n_choices)
         c->task = NULL;
-    if (!there)
+    if (there == FOUND_NONE)
         there = reuse_choice(c, t, number, err);
-    if (there) {
+    if (there != FOUND_NONE) {
         if (!c->task && t->in_engine == 0)
             task_free(t);
-        return there < 0 ? -1 : 0;
+        return there == FOUND_FAILED ? -1 : 0;
     }
     if (worklog_put(c->log, FRAME_OPEN, frame_index(t->work.line, number),
                     &alone, 1, err)) {

@@ -58,25 +58,25 @@ static int report_owner(const struct batch *b, struct err *err)
                    id_text(b->id).s, who);
 }
 
-int pick_batch_named(const struct spool *s, const char *name, struct batch *b,
-                     struct err *err)
+enum found pick_batch_named(const struct spool *s, const char *name,
+                            struct batch *b, struct err *err)
 {
     if (spool_find(s, name, b, err))
-        return -1;
+        return FOUND_FAILED;
     if (b->state == SPOOL_RUNNING && !is_running_own(b)) {
         enum taking rc = spool_adopt(s, b, NULL, NULL, OWNER_STALE_S, err);
 
         if (rc != TAKING_DONE)
-            return rc == TAKING_LATE ? report_owner(b, err) : -1;
+            return rc == TAKING_LATE ? report_owner(b, err) : FOUND_FAILED;
     }
     switch (b->state) {
     case SPOOL_TODO:
     case SPOOL_RUNNING:
-        return 1;
+        return FOUND_ONE;
     case SPOOL_DONE:
     case SPOOL_SENDING:
     case SPOOL_SENT:
-        return 0;
+        return FOUND_NONE;
     default:
         return err_set(err, ERR_INPUT,
                        "batch %s is in %s: apus submit %s"
@@ -172,8 +172,8 @@ static int look_again(struct pick_batch_list *l, const struct spool *s,
     return 0;
 }
 
-/* The next of the list that is still there: 0, 1 if there is none. */
-static int next_of(struct pick_batch_list *l, struct batch *b)
+/* Take the next of the list that is still there; false if there is none. */
+static bool next_of(struct pick_batch_list *l, struct batch *b)
 {
     while (l->at < l->n) {
         struct batch *next = &l->todo[l->at++];
@@ -182,9 +182,9 @@ static int next_of(struct pick_batch_list *l, struct batch *b)
             continue;
         *b = *next;
         next->path = NULL;
-        return 0;
+        return true;
     }
-    return 1;
+    return false;
 }
 
 void pick_batch_list_clear(struct pick_batch_list *l)
@@ -194,25 +194,25 @@ void pick_batch_list_clear(struct pick_batch_list *l)
     *l = (struct pick_batch_list){ .todo = NULL };
 }
 
-int pick_batch_next(struct pick_batch_list *l, const struct spool *s,
-                    struct batch *b, struct err *err)
+enum found pick_batch_next(struct pick_batch_list *l, const struct spool *s,
+                           struct batch *b, struct err *err)
 {
     struct batch *list;
     size_t n, at;
 
     if (spool_list(s, SPOOL_RUNNING, &list, &n, err))
-        return -1;
+        return FOUND_FAILED;
     at = find_own(list, n);
     take_batch(b, list, n, at);
-    if (at == n && next_of(l, b)) {
+    if (at == n && !next_of(l, b)) {
         if (look_again(l, s, err))
-            return -1;
-        if (next_of(l, b))
-            return 0;
+            return FOUND_FAILED;
+        if (!next_of(l, b))
+            return FOUND_NONE;
     }
     VEC_MORE(l->tried, l->n_tried);
     l->tried[l->n_tried++] = b->id;
-    return 1;
+    return FOUND_ONE;
 }
 
 enum taking pick_batch_claim(const struct spool *s, struct batch *b,
@@ -235,26 +235,29 @@ enum taking pick_batch_claim(const struct spool *s, struct batch *b,
 
 /* ---- outcomes ------------------------------------------------------------ */
 
-/* Whether another start would not help: 1, and err says why; 0, -1. */
-static int got_nowhere(const struct batch *b, struct err *err)
+enum starts {
+    STARTS_UNKNOWN = -1, /* the logs cannot be read */
+    STARTS_HELP,
+    STARTS_NOWHERE       /* another would not help; err says why */
+};
+
+static enum starts judge_starts(const struct batch *b, struct err *err)
 {
     struct batch_info info;
     struct resume r;
-    int rc;
+    enum starts starts = STARTS_UNKNOWN;
 
     if (batch_info_read(&info, b->path, err))
-        return -1;
-    rc = resume_init(&r, (uint32_t)info.n_lines, NULL, err);
-    if (rc == 0) {
-        rc = resume_starts(&r, b->path, b->id, UINT32_MAX, err);
-        if (rc == 0 && resume_check(&r, err)) {
+        return STARTS_UNKNOWN;
+    if (resume_init(&r, (uint32_t)info.n_lines, NULL, err) == 0) {
+        if (resume_starts(&r, b->path, b->id, UINT32_MAX, err) == 0)
+            starts = resume_check(&r, err) ? STARTS_NOWHERE : STARTS_HELP;
+        if (starts == STARTS_NOWHERE)
             err_prefix(err, "batch %s", id_text(b->id).s);
-            rc = 1;
-        }
         resume_clear(&r);
     }
     batch_info_clear(&info);
-    return rc;
+    return starts;
 }
 
 /* This job's own, also of this very run of it. */
@@ -267,30 +270,30 @@ static bool is_jobs(const struct batch *b)
            strcmp(o.slurm_job, self.slurm_job) == 0;
 }
 
-/* Whether the store has the model of a batch: 1, 0, -1. */
-static int has_model(const struct batch *b, const char *models,
-                     struct err *err)
+/* Find the model of a batch in the store; NULL has all. */
+static enum found find_model(const struct batch *b, const char *models,
+                             struct err *err)
 {
     struct batch_info info;
     char id[ID_TEXT], *path;
-    int rc;
 
     if (!models)
-        return 1;
+        return FOUND_ONE;
     if (batch_info_read(&info, b->path, err))
-        return -1;
+        return FOUND_FAILED;
     base64url(id, info.model.b, 32);
     batch_info_clear(&info);
-    rc = models_resolve(&path, models, id, NULL, NULL);
-    if (rc == 0)
-        free(path);
-    return rc == 0;
+    if (models_resolve(&path, models, id, NULL, NULL))
+        return FOUND_NONE;
+    free(path);
+    return FOUND_ONE;
 }
 
 static int outcome_of(const struct batch *b, const char *models,
                       struct err *err)
 {
-    int rc;
+    enum starts starts;
+    enum found model;
 
     if (b->state == SPOOL_FAILED)
         return OUTCOME_NOWHERE;
@@ -300,12 +303,13 @@ static int outcome_of(const struct batch *b, const char *models,
     if (b->state == SPOOL_RUNNING && !is_jobs(b) &&
         owner_judge(b, NULL, NULL, OWNER_STALE_S) != OWNER_DEAD)
         return OUTCOME_NOWHERE;
-    rc = got_nowhere(b, err);
-    if (rc == 0 && (rc = has_model(b, models, err)) >= 0)
-        rc = !rc;
-    if (rc < 0)
+    starts = judge_starts(b, err);
+    if (starts != STARTS_HELP)
+        return starts == STARTS_UNKNOWN ? -1 : OUTCOME_NOWHERE;
+    model = find_model(b, models, err);
+    if (model == FOUND_FAILED)
         return -1;
-    return rc ? OUTCOME_NOWHERE : OUTCOME_MORE;
+    return model == FOUND_ONE ? OUTCOME_MORE : OUTCOME_NOWHERE;
 }
 
 /* Of two outcomes the one that says more: as long as one batch has more to do
@@ -378,8 +382,8 @@ static int64_t last_start(const struct spool *s, const char *const *name,
 
 /* Whether the last starts of this job began no batch at all: a worker that
  * cannot be loaded, or not within the time limit, leaves no start in a batch.
- * Slurm counts them.  1, and err says why; 0. */
-static int begins_nothing(const struct spool *s, const char *const *name,
+ * Slurm counts them.  err says why. */
+static bool begins_nothing(const struct spool *s, const char *const *name,
                           size_t n, struct err *err)
 {
     struct owner self;
@@ -387,15 +391,15 @@ static int begins_nothing(const struct spool *s, const char *const *name,
 
     owner_self(&self);
     if (!self.slurm_job[0] || self.slurm_restarts + 1 < RESUME_IDLE_STARTS)
-        return 0;
+        return false;
     starts = (int64_t)self.slurm_restarts - last_start(s, name, n, &self);
     if (starts < RESUME_IDLE_STARTS)
-        return 0;
+        return false;
     err_set(err, ERR_FATAL, "%" PRId64 " starts in a row of Slurm job %s got"
             " nowhere: they ended before they began a batch; see their"
             " messages, fix the cause or give the job a longer time limit,"
             " and submit again", starts, self.slurm_job);
-    return 1;
+    return true;
 }
 
 static int outcome_of_batches(const struct spool *s, const char *const *name,

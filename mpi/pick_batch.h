@@ -6,14 +6,16 @@
 
 #include <stddef.h>
 
+#include "base/found.h"
 #include "spool/spool.h"
 
 struct err;
 
-/* Find the batch of that name and see whether there is work: 1, 0 it is done
- * already, -1 it cannot be done, or another works on it (err says who). */
-int pick_batch_named(const struct spool *s, const char *name, struct batch *b,
-                     struct err *err);
+/* Find the batch of that name if there is work in it: FOUND_NONE if it is done
+ * already, FOUND_FAILED also if it cannot be done, or another works on it (err
+ * says who). */
+enum found pick_batch_named(const struct spool *s, const char *name,
+                            struct batch *b, struct err *err);
 
 /* What a worker without names goes through: the batches that waited when it
  * looked, and those that it was given.  All zeros at first. */
@@ -28,9 +30,9 @@ void pick_batch_list_clear(struct pick_batch_list *l);
 /* The next without a name: one of this Slurm job's own that an earlier run of
  * it left, else the oldest in todo but those that were given before.  todo is
  * read once for all that is in it, and again when that has been given: what
- * comes later comes after it.  1, 0 if there is none, -1. */
-int pick_batch_next(struct pick_batch_list *l, const struct spool *s,
-                    struct batch *b, struct err *err);
+ * comes later comes after it. */
+enum found pick_batch_next(struct pick_batch_list *l, const struct spool *s,
+                           struct batch *b, struct err *err);
 
 /* Claim it as this Slurm job (if it is one), or go on with it if it is the
  * job's own.  If it is late, too, err says so. */

@@ -208,18 +208,24 @@ static int finish_batch(struct worker_run *w, struct batch *b, struct err *err)
     return 0;
 }
 
-/* A start: 0 it has its checkpoint, 1 saved, -1 failed. */
-static int start_batch(struct worker_run *w, const struct batch *b,
-                       const struct batch_info *info,
-                       struct heartbeat *heartbeat, struct err *err)
+enum start_end {
+    START_FAILED = -1,
+    START_DONE, /* the batch has its checkpoint */
+    START_SAVED
+};
+
+static enum start_end start_batch(struct worker_run *w, const struct batch *b,
+                                  const struct batch_info *info,
+                                  struct heartbeat *heartbeat,
+                                  struct err *err)
 {
     enum dispatch_phase end;
     uint32_t start;
 
     if (seal_is_done(b->path))
-        return 0;
+        return START_DONE;
     if (batch_new_start(b->path, &start, err))
-        return -1;
+        return START_FAILED;
     run_log_add(b->path, start, comm_size(w->comm),
                 settings_text(w->settings, "kernel"));
     log_info("batch %s, start %" PRIu32 ", %" PRIu64 " request%s, %d"
@@ -228,21 +234,23 @@ static int start_batch(struct worker_run *w, const struct batch *b,
              plural_s(info->n_requests), comm_size(w->comm),
              plural_s((uint64_t)comm_size(w->comm)));
     if (answer_batch(w, b, info, heartbeat, start, &end, err))
-        return -1;
-    return end == DISPATCH_DONE ? 0 : end == DISPATCH_SAVED ? 1 : -1;
+        return START_FAILED;
+    return end == DISPATCH_DONE ? START_DONE
+           : end == DISPATCH_SAVED ? START_SAVED : START_FAILED;
 }
 
-/* 0 done, 1 saved, -1 failed. */
-static int go_on(struct worker_run *w, struct batch *b,
-                 const struct batch_info *info, struct err *err)
+static enum start_end go_on(struct worker_run *w, struct batch *b,
+                            const struct batch_info *info, struct err *err)
 {
     struct heartbeat heartbeat;
-    int rc;
+    enum start_end end;
 
     heartbeat_start(&heartbeat, b->path);
-    rc = start_batch(w, b, info, &heartbeat, err);
+    end = start_batch(w, b, info, &heartbeat, err);
     heartbeat_stop(&heartbeat);
-    return rc ? rc : finish_batch(w, b, err);
+    if (end == START_DONE && finish_batch(w, b, err))
+        return START_FAILED;
+    return end;
 }
 
 /* Another time the disk may have room, the file system be there again. */
@@ -279,6 +287,7 @@ static int run_batch(struct worker_run *w, struct batch *b, bool *lost)
     struct batch_info info = { .n_requests = 0 };
     struct err err = ERR_INIT;
     bool claimed = false;
+    enum start_end end = START_FAILED;
     int rc;
 
     *lost = false;
@@ -294,22 +303,21 @@ static int run_batch(struct worker_run *w, struct batch *b, bool *lost)
 
         *lost = taken == TAKING_LATE;
         claimed = taken == TAKING_DONE;
-        rc = claimed ? 0 : -1;
     }
     if (claimed) {
         forget_error(b);
-        rc = go_on(w, b, &info, &err);
+        end = go_on(w, b, &info, &err);
     }
     batch_info_clear(&info);
-    if (rc < 0 && !*lost)
+    if (end == START_FAILED && !*lost)
         note_error(b, claimed, &err);
-    if (rc < 0) {
+    if (end == START_FAILED) {
         /* what a rank told was reported when it came */
         if (strncmp(err.text, "rank ", 5) != 0)
             log_err(&err);
         return status_of(&err);
     }
-    return rc ? EXIT_SAVED : EXIT_DONE;
+    return end == START_SAVED ? EXIT_SAVED : EXIT_DONE;
 }
 
 static int run_named(struct worker_run *w, const char *name)
@@ -318,12 +326,12 @@ static int run_named(struct worker_run *w, const char *name)
     struct batch b = { .path = NULL };
     int status = EXIT_DONE;
     bool lost;
-    int rc = pick_batch_named(w->spool, name, &b, &err);
+    enum found found = pick_batch_named(w->spool, name, &b, &err);
 
-    if (rc < 0) {
+    if (found == FOUND_FAILED) {
         log_err(&err);
         status = status_of(&err);
-    } else if (rc > 0) {
+    } else if (found == FOUND_ONE) {
         status = run_batch(w, &b, &lost);
     }
     batch_clear(&b);
@@ -334,7 +342,8 @@ static int run_named(struct worker_run *w, const char *name)
 static int run_all(struct worker_run *w)
 {
     struct err err = ERR_INIT;
-    int status = EXIT_DONE, worst = EXIT_DONE, rc;
+    int status = EXIT_DONE, worst = EXIT_DONE;
+    enum found found;
     struct pick_batch_list list = { .todo = NULL };
     struct batch b;
     size_t n = 0;
@@ -342,14 +351,14 @@ static int run_all(struct worker_run *w)
 
     while (!must_save(w) && status != EXIT_SAVED) {
         b.path = NULL;
-        rc = pick_batch_next(&list, w->spool, &b, &err);
-        if (rc < 0)
+        found = pick_batch_next(&list, w->spool, &b, &err);
+        if (found == FOUND_FAILED)
             log_err(&err);
-        if (rc == 0 && n == 0)
+        if (found == FOUND_NONE && n == 0)
             log_info("nothing is to be done in \"%s\"",
                      settings_text(w->settings, "spool"));
-        if (rc <= 0) {
-            status = rc < 0 ? status_of(&err) : worst;
+        if (found != FOUND_ONE) {
+            status = found == FOUND_FAILED ? status_of(&err) : worst;
             break;
         }
         /* one that cannot be begun shall not stop those behind it */
