@@ -16,6 +16,7 @@
 #include "arweave/gateway_internal.h"
 #include "arweave/item.h"
 #include "base/base64.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/program.h"
 #include "base/settings.h"
@@ -291,11 +292,11 @@ static void test_there(void)
     free(path);
     unlink(pointers);
     ok(!fetch_from(&p, 1, good, NULL) && p.n_reads == 0 &&
-           models_pointed(&got, store, good, &err) == 1 &&
+           models_pointed(&got, store, good, &err) == FOUND_ONE &&
            id_equal(got, model_id),
        "in the store by another way: only the signature is checked");
     ok(fetch_from(&p, 1, junk, NULL) == -1 && err.code == ERR_INPUT &&
-           models_pointed(&got, store, junk, &err) == 0,
+           models_pointed(&got, store, junk, &err) == FOUND_NONE,
        "signed for other bytes: %s", err.text);
     ok(fetch_from(&p, 1, good, "-no") == -1 && err.code == ERR_INPUT,
        "an invalid name: %s", err.text);

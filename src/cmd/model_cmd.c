@@ -340,23 +340,24 @@ static int add_name(struct settings *s, const char *what, const char *name,
     struct id was, id;
     struct model_record rec;
     char *path = NULL;
-    int had = models_named(&was, store, called, err), rc = had < 0 ? -1 : 0;
+    enum found had = models_named(&was, store, called, err);
+    int rc = had == FOUND_FAILED ? -1 : 0;
 
     if (rc == 0)
         rc = models_name_check(called, err);
     /* what is converted shows its id only then */
-    if (rc == 0 && had > 0 && model_peek(&rec, &id, what, NULL) == 0)
+    if (rc == 0 && had == FOUND_ONE && model_peek(&rec, &id, what, NULL) == 0)
         rc = check_pass(s, called, was, id, force, err);
     if (rc == 0)
         rc = models_put(store, what, o, &id, err);
-    if (rc == 0 && had > 0 &&
+    if (rc == 0 && had == FOUND_ONE &&
         (rc = check_pass(s, called, was, id, force, err)) != 0)
         log_info("\"%s\" is in the store as %s", what, id_text(id).s);
     if (rc == 0)
         rc = models_name(store, called, id, err);
     if (rc == 0 && source)
         rc = models_source_set(store, id, source, err);
-    if (rc == 0 && had > 0 && !id_equal(was, id))
+    if (rc == 0 && had == FOUND_ONE && !id_equal(was, id))
         report_passed(store, called, was);
     if (rc == 0) {
         path = models_path(store, id);
@@ -671,18 +672,20 @@ static int rm(struct settings *s, const char *what, bool force,
     const char *store = settings_text(s, "models");
     struct buf names;
     struct id id;
-    int takes, rc;
+    enum models_rm_takes takes;
+    int rc;
 
     if (models_there(store, err))
         return -1;
     takes = models_rm_takes(&id, store, what, err);
-    if (takes < 0 || (takes && !force && model_check_unused(s, id, err)))
+    if (takes == MODELS_RM_FAILED ||
+        (takes == MODELS_RM_FILE && !force && model_check_unused(s, id, err)))
         return -1;
     buf_init(&names, LIST_MAX);
-    if (takes)
+    if (takes == MODELS_RM_FILE)
         put_names(&names, store, id);
     rc = models_rm(store, what, err);
-    if (rc == 0 && takes)
+    if (rc == 0 && takes == MODELS_RM_FILE)
         log_info("model %s is removed%s%s", id_text(id).s,
                  names.len ? ", which was " : "", names.len ? names.data : "");
     else if (rc == 0)

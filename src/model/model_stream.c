@@ -199,8 +199,13 @@ static int take_scales(struct model_stream *s, struct err *err)
     return 0;
 }
 
-/* 1: the matrix goes on. */
-static int take_row(struct model_stream *s, struct err *err)
+enum stream_end {
+    STREAM_FAILED = -1,
+    STREAM_PART_OVER,
+    STREAM_CONTINUES /* with another unit */
+};
+
+static enum stream_end take_row(struct model_stream *s, struct err *err)
 {
     const struct tensor_record *t = &s->t[s->tensor];
     struct id root;
@@ -212,16 +217,15 @@ static int take_row(struct model_stream *s, struct err *err)
                    (const int8_t *)s->unit.data, t->cols);
     merkle_leaf(&s->tree, leaf, sizeof(leaf));
     if (++s->row < t->rows)
-        return 1;
+        return STREAM_CONTINUES;
     merkle_root(&s->tree, &root);
     if (!id_equal(root, t->root))
         return model_wrong(&s->rec, s->tensor, "its bytes do not have its root",
                            err);
-    return 0;
+    return STREAM_PART_OVER;
 }
 
-/* 0: the part is over; 1: it goes on. */
-static int end_unit(struct model_stream *s, struct err *err)
+static enum stream_end end_unit(struct model_stream *s, struct err *err)
 {
     switch (s->part) {
     case PART_RECORD:
@@ -240,7 +244,7 @@ static int end_unit(struct model_stream *s, struct err *err)
         return end_vector(s, err);
     if (s->has_scales)
         return take_row(s, err);
-    return take_scales(s, err) ? -1 : 1;
+    return take_scales(s, err) ? STREAM_FAILED : STREAM_CONTINUES;
 }
 
 /* ---- bytes ----- */
@@ -304,7 +308,7 @@ int model_stream_put(struct model_stream *s, const void *data, size_t n,
 {
     const char *p = data;
     size_t k = 0;
-    int rc;
+    enum stream_end end;
 
     while (n) {
         if (s->part == PART_NONE)
@@ -318,11 +322,11 @@ int model_stream_put(struct model_stream *s, const void *data, size_t n,
         s->at += k;
         if (s->at < s->begin || s->unit.len < s->n_unit)
             continue;
-        rc = end_unit(s, err);
-        if (rc < 0)
+        end = end_unit(s, err);
+        if (end == STREAM_FAILED)
             return -1;
         buf_reset(&s->unit);
-        if (!rc)
+        if (end == STREAM_PART_OVER)
             next_part(s);
     }
     return 0;

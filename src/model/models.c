@@ -22,6 +22,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/room.h"
@@ -252,16 +253,16 @@ static int list_ids(struct id **ids, size_t *n, const char *store,
 
 /* Find a file of the store by its id or a prefix: 1 and *id, 0 if there is
  * none, -1 if there are several. */
-static int find_prefix(struct id *id, const char *store, const char *what,
-                       struct err *err)
+static enum found find_prefix(struct id *id, const char *store,
+                              const char *what, struct err *err)
 {
     struct id *ids;
     size_t n, len = strlen(what), hits = 0;
 
     if (len < MIN_PREFIX || len >= ID_TEXT)
-        return 0;
+        return FOUND_NONE;
     if (list_ids(&ids, &n, store, err))
-        return -1;
+        return FOUND_FAILED;
     for (size_t i = 0; i < n; i++) {
         if (strncmp(id_text(ids[i]).s, what, len) != 0)
             continue;
@@ -272,7 +273,7 @@ static int find_prefix(struct id *id, const char *store, const char *what,
     if (hits > 1)
         return err_set(err, ERR_INPUT, "\"%s\" begins %zu ids in \"%s\"; "
                        "give more characters", what, hits, store);
-    return hits > 0;
+    return hits > 0 ? FOUND_ONE : FOUND_NONE;
 }
 
 int models_there(const char *store, struct err *err)
@@ -287,30 +288,32 @@ int models_there(const char *store, struct err *err)
                      " \"%s\"", store);
 }
 
-/* Find what a user calls a model of the store: 1 and *id, 0, -1. */
-static int find_model(struct id *id, const char *store, const char *what,
-                      struct err *err)
+/* Find what a user calls a model of the store. */
+static enum found find_model(struct id *id, const char *store,
+                             const char *what, struct err *err)
 {
     struct id arweave;
     struct model_names names;
     const struct name *name;
-    int rc;
+    enum found found = FOUND_ONE;
 
     if (strchr(what, '/'))
-        return 0;
+        return FOUND_NONE;
     if (models_there(store, err))
-        return file_exists(what) || !file_exists(store) ? 0 : -1;
+        return file_exists(what) || !file_exists(store) ? FOUND_NONE
+                                                        : FOUND_FAILED;
     if (names_read(&names, store, err))
-        return -1;
+        return FOUND_FAILED;
     name = is_id(what) ? NULL : names_find(&names, what);
     if (name)
         *id = name->id;
-    rc = name ? 1 : find_prefix(id, store, what, err);
+    else
+        found = find_prefix(id, store, what, err);
     free(names.v);
     /* an id of Arweave, under which it was fetched */
-    if (rc == 0 && !id_parse(&arweave, what))
-        rc = models_pointed(id, store, arweave, err);
-    return rc;
+    if (found == FOUND_NONE && !id_parse(&arweave, what))
+        found = models_pointed(id, store, arweave, err);
+    return found;
 }
 
 /* Cut `end` off the end of a name; digits match any. */
@@ -409,21 +412,21 @@ static int resolve(char **path, const char *store, const char *what,
                    struct err *err)
 {
     struct id id;
-    int found = find_model(&id, store, what, err);
+    enum found found = find_model(&id, store, what, err);
 
-    if (found < 0)
+    if (found == FOUND_FAILED)
         return -1;
-    if (!found && formats_known(what)) {
+    if (found == FOUND_NONE && formats_known(what)) {
         if (convert ? models_of_source(&id, store, what, say, err)
                     : models_known_source(&id, store, what, err))
             return -1;
-        found = 1;
+        found = FOUND_ONE;
     }
-    if (!found && file_exists(what)) {
+    if (found == FOUND_NONE && file_exists(what)) {
         *path = xstrdup(what);
         return 0;
     }
-    if (!found)
+    if (found == FOUND_NONE)
         return models_missing(store, what, err);
     *path = models_path(store, id);
     return 0;
@@ -646,39 +649,39 @@ int models_open_hashed(struct model **out, const char *store,
     return open_model(out, store, what, sink, NULL, true, err);
 }
 
-int models_named(struct id *id, const char *store, const char *name,
-                 struct err *err)
+enum found models_named(struct id *id, const char *store, const char *name,
+                        struct err *err)
 {
     const struct name *found;
     struct model_names names;
 
     if (names_read(&names, store, err))
-        return -1;
+        return FOUND_FAILED;
     found = names_find(&names, name);
     if (found)
         *id = found->id;
     free(names.v);
-    return found != NULL;
+    return found ? FOUND_ONE : FOUND_NONE;
 }
 
-int models_rm_takes(struct id *id, const char *store, const char *what,
-                    struct err *err)
+enum models_rm_takes models_rm_takes(struct id *id, const char *store,
+                                     const char *what, struct err *err)
 {
     struct model_names names;
     size_t n_same = 0;
     bool by_name;
-    int found = find_model(id, store, what, err);
+    enum found found = find_model(id, store, what, err);
 
-    if (found == 0)
+    if (found == FOUND_NONE)
         err_set(err, ERR_INPUT, "there is no model \"%s\" in \"%s\" (apus"
                 " model list shows those that there are)", what, store);
-    if (found <= 0 || names_read(&names, store, err))
-        return -1;
+    if (found != FOUND_ONE || names_read(&names, store, err))
+        return MODELS_RM_FAILED;
     by_name = names_find(&names, what) != NULL;
     for (size_t i = 0; i < names.n; i++)
         n_same += id_equal(names.v[i].id, *id);
     free(names.v);
-    return !by_name || n_same == 1;
+    return !by_name || n_same == 1 ? MODELS_RM_FILE : MODELS_RM_NAME;
 }
 
 int models_rm(const char *store, const char *what, struct err *err)
@@ -688,11 +691,12 @@ int models_rm(const char *store, const char *what, struct err *err)
     bool by_name, used = false;
     size_t kept = 0;
     char *path = NULL;
-    int rc = find_model(&id, store, what, err);
+    enum found found = find_model(&id, store, what, err);
+    int rc = 0;
 
-    if (rc < 0)
+    if (found == FOUND_FAILED)
         return -1;
-    if (rc == 0)
+    if (found == FOUND_NONE)
         return err_set(err, ERR_INPUT, "there is no model \"%s\" in \"%s\""
                        " (apus model list shows those that there are)", what,
                        store);
@@ -708,7 +712,6 @@ int models_rm(const char *store, const char *what, struct err *err)
         used |= same;
         names.v[kept++] = names.v[i];
     }
-    rc = 0;
     if (kept != names.n) {
         names.n = kept;
         rc = names_write(&names, store, err);

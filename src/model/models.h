@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/found.h"
 #include "base/id.h"
 
 struct buf;
@@ -63,13 +64,18 @@ int models_add(const char *store, const char *what, const char *name,
 /* The name that models_add gives if none is given; the caller frees it. */
 char *models_own_name(const char *what);
 
-/* What a name stands for: 1, 0 it is none, -1. */
-int models_named(struct id *id, const char *store, const char *name,
-                 struct err *err);
+/* Find what a name stands for. */
+enum found models_named(struct id *id, const char *store, const char *name,
+                        struct err *err);
 
-/* Whether models_rm would remove a file, and which: 1, 0 only a name, -1. */
-int models_rm_takes(struct id *id, const char *store, const char *what,
-                    struct err *err);
+/* What models_rm would remove. */
+enum models_rm_takes {
+    MODELS_RM_FAILED = -1,
+    MODELS_RM_NAME, /* the model has others */
+    MODELS_RM_FILE  /* of model *id */
+};
+enum models_rm_takes models_rm_takes(struct id *id, const char *store,
+                                     const char *what, struct err *err);
 
 /* Remove a name, and the file if no other name points to it. */
 int models_rm(const char *store, const char *what, struct err *err);
@@ -104,12 +110,12 @@ int models_adopt(const char *store, const char *from, struct id id,
 int models_name(const char *store, const char *name, struct id id,
                 struct err *err);
 
-/* Remember under which id on Arweave a model is.  models_pointed: 1 and the
- * model's id, 0 if it is not one of those, -1. */
+/* Remember under which id on Arweave a model is.  models_pointed finds the
+ * model's id. */
 int models_point(const char *store, struct id arweave, struct id id,
                  struct err *err);
-int models_pointed(struct id *id, const char *store, struct id arweave,
-                   struct err *err);
+enum found models_pointed(struct id *id, const char *store, struct id arweave,
+                          struct err *err);
 
 /* Where a model is to be had, for people elsewhere: "hf:ORG/NAME@REVISION",
  * "arweave:ID", a URL or what else was said of it; "" if nothing is known.  A

@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/vec.h"
@@ -179,8 +180,8 @@ int models_of_source(struct id *id, const char *store, const char *what,
 
 /* ---- ids on Arweave: lines "arweave-id model-id" ----- */
 
-int models_pointed(struct id *id, const char *store, struct id arweave,
-                   struct err *err)
+enum found models_pointed(struct id *id, const char *store, struct id arweave,
+                          struct err *err)
 {
     size_t n = ID_TEXT - 1;
     char text[ID_TEXT];
@@ -190,7 +191,7 @@ int models_pointed(struct id *id, const char *store, struct id arweave,
     buf_init(&b, MODELS_MAX_TEXT);
     if (models_read_text(&b, store, "arweave", err)) {
         buf_clear(&b);
-        return -1;
+        return FOUND_FAILED;
     }
     for (const char *p = b.data; p && *p && !found;) {
         size_t len = strcspn(p, "\n");
@@ -204,7 +205,7 @@ int models_pointed(struct id *id, const char *store, struct id arweave,
         p += p[len] ? len + 1 : len;
     }
     buf_clear(&b);
-    return found;
+    return found ? FOUND_ONE : FOUND_NONE;
 }
 
 int models_point(const char *store, struct id arweave, struct id id,
@@ -212,11 +213,12 @@ int models_point(const char *store, struct id arweave, struct id id,
 {
     struct id known;
     struct buf b;
-    int rc = models_pointed(&known, store, arweave, err);
+    enum found found = models_pointed(&known, store, arweave, err);
+    int rc;
 
-    if (rc < 0)
+    if (found == FOUND_FAILED)
         return -1;
-    if (rc > 0 && id_equal(known, id))
+    if (found == FOUND_ONE && id_equal(known, id))
         return 0;
     buf_init(&b, MODELS_MAX_TEXT);
     buf_printf(&b, "%s %s\n", id_text(arweave).s, id_text(id).s);

@@ -24,6 +24,7 @@
 #include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/room.h"
@@ -359,16 +360,17 @@ int model_fetch(const struct model_fetch *f, struct id arweave, struct id *id,
 {
     struct model_fetching x = { .f = f, .arweave = &arweave, .fd = -1 };
     char *path;
+    enum found found;
     int rc;
 
     if ((f->name && models_name_check(f->name, err)) ||
         file_mkdirs(f->store, err))
         return -1;
-    rc = models_pointed(&x.id, f->store, arweave, err);
-    if (rc < 0)
+    found = models_pointed(&x.id, f->store, arweave, err);
+    if (found == FOUND_FAILED)
         return -1;
     path = models_path(f->store, x.id);
-    if (rc > 0 && file_exists(path)) {
+    if (found == FOUND_ONE && file_exists(path)) {
         free(path);
         *id = x.id;
         return f->name ? models_name(f->store, f->name, x.id, err) : 0;
