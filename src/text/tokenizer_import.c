@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/json.h"
 #include "base/json_python.h"
 #include "base/mem.h"
@@ -84,17 +85,17 @@ void tok_note(struct tokenizer_source *source, const char *fmt, ...)
     buf_printf(source->notes, "%s\n", line);
 }
 
-/* The file, if there is one: 1 if so, 0 if not, -1. */
-static int read_if(struct buf *b, const char *dir, const char *name,
-                   struct err *err)
+/* The file, if there is one. */
+static enum found read_if(struct buf *b, const char *dir, const char *name,
+                          struct err *err)
 {
     char *path = file_join(dir, name);
-    int rc = 0;
+    enum found found = FOUND_NONE;
 
     if (file_exists(path))
-        rc = file_read(b, path, err) ? -1 : 1;
+        found = file_read(b, path, err) ? FOUND_FAILED : FOUND_ONE;
     free(path);
-    return rc;
+    return found;
 }
 
 /* The files of a directory. */
@@ -104,25 +105,26 @@ struct files {
     struct tok_texts texts;
 };
 
-/* vocab.json and merges.txt, else a file of ranks: 1 if it was one, 0, -1. */
-static int import_older(struct buf *out, struct files *f,
-                        struct tokenizer_source *source, struct err *err)
+/* vocab.json and merges.txt, else a file of ranks, if there is one. */
+static enum found import_older(struct buf *out, struct files *f,
+                               struct tokenizer_source *source,
+                               struct err *err)
 {
     static const char *const ranks[] = { "qwen.tiktoken", "tokenizer.tiktoken",
                                          "cl100k_base.tiktoken",
                                          "o200k_base.tiktoken" };
-    int found = read_if(&f->main, f->dir, "vocab.json", err);
+    enum found found = read_if(&f->main, f->dir, "vocab.json", err);
 
-    if (found > 0)
+    if (found == FOUND_ONE)
         found = read_if(&f->second, f->dir, "merges.txt", err);
-    if (found > 0)
+    if (found == FOUND_ONE)
         return tokenizer_import_vocab(out, &f->main, &f->second, &f->texts,
                                       source, err)
-                   ? err_prefix(err, "%s/vocab.json", f->dir) : 1;
-    for (size_t i = 0; i < 4 && found == 0; i++) {
+                   ? err_prefix(err, "%s/vocab.json", f->dir) : FOUND_ONE;
+    for (size_t i = 0; i < 4 && found == FOUND_NONE; i++) {
         buf_reset(&f->main);
         found = read_if(&f->main, f->dir, ranks[i], err);
-        if (found > 0 &&
+        if (found == FOUND_ONE &&
             tokenizer_import_tiktoken(out, f->main.data, f->main.len,
                                       &f->texts, source, err))
             return err_prefix(err, "%s/%s", f->dir, ranks[i]);
@@ -143,8 +145,9 @@ static int import_model(struct buf *out, struct files *f,
 
 static int read_small(struct files *f, struct err *err)
 {
-    if (read_if(&f->config, f->dir, "tokenizer_config.json", err) < 0 ||
-        read_if(&f->added, f->dir, "added_tokens.json", err) < 0)
+    if (read_if(&f->config, f->dir, "tokenizer_config.json", err) ==
+            FOUND_FAILED ||
+        read_if(&f->added, f->dir, "added_tokens.json", err) == FOUND_FAILED)
         return -1;
     f->texts = (struct tok_texts){ f->config.data, f->added.data,
                                    f->config.len, f->added.len };
@@ -155,28 +158,31 @@ static int import(struct buf *out, struct files *f,
                   struct tokenizer_source *source, struct err *err)
 {
     const char *name = "tokenizer.json";
-    int found, rc;
+    enum found found;
+    int rc;
 
     if (read_small(f, err))
         return -1;
     found = read_if(&f->main, f->dir, name, err);
-    if (found > 0) {
+    if (found == FOUND_ONE) {
         rc = tokenizer_import_json(out, f->main.data, f->main.len, &f->texts,
                                    source, err);
         return rc ? err_prefix(err, "%s/%s", f->dir, name) : 0;
     }
-    if (found == 0)
+    if (found == FOUND_NONE)
         found = read_if(&f->main, f->dir, name = "tokenizer.model", err);
-    if (found > 0)
+    if (found == FOUND_ONE)
         return import_model(out, f, source, err)
                    ? err_prefix(err, "%s/%s", f->dir, name) : 0;
-    if (found == 0)
+    if (found == FOUND_NONE)
         found = read_if(&f->main, f->dir, name = "tekken.json", err);
-    if (found > 0)
+    if (found == FOUND_ONE)
         return tokenizer_import_tekken(out, f->main.data, f->main.len, source,
                                        err)
                    ? err_prefix(err, "%s/%s", f->dir, name) : 0;
-    return found < 0 || import_older(out, f, source, err) < 0 ? -1 : 0;
+    if (found == FOUND_NONE)
+        found = import_older(out, f, source, err);
+    return found == FOUND_FAILED ? -1 : 0;
 }
 
 static void files_init(struct files *f, const char *dir)
@@ -229,7 +235,7 @@ static int import_one(struct buf *out, struct files *f, const char *name,
     if (tekken)
         return tokenizer_import_tekken(out, s, f->main.len, source, err);
     if (vocab && strcmp(name, "vocab.json") == 0 &&
-        read_if(&f->second, f->dir, "merges.txt", err) > 0)
+        read_if(&f->second, f->dir, "merges.txt", err) == FOUND_ONE)
         return tokenizer_import_vocab(out, &f->main, &f->second, &f->texts,
                                       source, err);
     return tokenizer_import_json(out, s, f->main.len, &f->texts, source, err);
