@@ -94,7 +94,7 @@ static void evaluate(struct run *r, const struct evaluation *e, bool keep)
     buf_init(&reply, EVALUATOR_REPLY_MAX);
     evaluation_put(&request, e);
     if (evaluator_eval(r->evaluator, request.data, request.len, keep, &reply,
-                       &err) < 0) {
+                       &err) == EVALUATOR_GONE) {
         fprintf(stderr, "aosrun: %s\n", err.text);
         exit(1);
     }

@@ -163,34 +163,34 @@ static void test_full_disk(const char *path, const struct buf *all)
 
 /* ---- the small ones ------------------------------------------------------ */
 
-static void range(const char *text, uint64_t size, int want, uint64_t want_at,
-                  uint64_t want_n)
+static void range(const char *text, uint64_t size, enum range want,
+                  uint64_t want_at, uint64_t want_n)
 {
     uint64_t at = 0, n = 0;
-    int rc = range_parse(text, size, &at, &n);
+    enum range got = range_parse(text, size, &at, &n);
 
-    ok(rc == want && (rc < 1 || (at == want_at && n == want_n)),
+    ok(got == want && (got != RANGE_GOOD || (at == want_at && n == want_n)),
        "range %s of %u", text ? text : "(none)", (unsigned)size);
 }
 
 static void test_ranges(void)
 {
-    range(NULL, 10, 0, 0, 0);
-    range("bytes=0-9", 10, 1, 0, 10);
-    range("bytes=3-3", 10, 1, 3, 1);
-    range("bytes=3-", 10, 1, 3, 7);
-    range("bytes=-3", 10, 1, 7, 3);
-    range("bytes=-30", 10, 1, 0, 10);
-    range("bytes=3-99", 10, 1, 3, 7);
-    range("bytes=10-", 10, -1, 0, 0);
-    range("bytes=-0", 10, -1, 0, 0);
-    range("bytes=0-0", 0, -1, 0, 0);
-    range("bytes=5-3", 10, -1, 0, 0);
-    range("bytes=1-2,4-5", 10, 0, 0, 0);
-    range("bytes=-", 10, 0, 0, 0);
-    range("bytes=a-b", 10, 0, 0, 0);
-    range("bytes=18446744073709551616-", 10, 0, 0, 0);
-    range("items=0-1", 10, 0, 0, 0);
+    range(NULL, 10, RANGE_IGNORED, 0, 0);
+    range("bytes=0-9", 10, RANGE_GOOD, 0, 10);
+    range("bytes=3-3", 10, RANGE_GOOD, 3, 1);
+    range("bytes=3-", 10, RANGE_GOOD, 3, 7);
+    range("bytes=-3", 10, RANGE_GOOD, 7, 3);
+    range("bytes=-30", 10, RANGE_GOOD, 0, 10);
+    range("bytes=3-99", 10, RANGE_GOOD, 3, 7);
+    range("bytes=10-", 10, RANGE_OUTSIDE, 0, 0);
+    range("bytes=-0", 10, RANGE_OUTSIDE, 0, 0);
+    range("bytes=0-0", 0, RANGE_OUTSIDE, 0, 0);
+    range("bytes=5-3", 10, RANGE_OUTSIDE, 0, 0);
+    range("bytes=1-2,4-5", 10, RANGE_IGNORED, 0, 0);
+    range("bytes=-", 10, RANGE_IGNORED, 0, 0);
+    range("bytes=a-b", 10, RANGE_IGNORED, 0, 0);
+    range("bytes=18446744073709551616-", 10, RANGE_IGNORED, 0, 0);
+    range("items=0-1", 10, RANGE_IGNORED, 0, 0);
 }
 
 static void test_faults(void)
@@ -241,8 +241,8 @@ static void test_idmap(void)
 static struct evaluator *evaluator;
 static struct buf reply;
 
-/* An Eval by the owner: 0, 1 if it failed; what was printed is in reply. */
-static int eval_lua(const char *lua, bool keep)
+/* An Eval by the owner; what was printed is in reply. */
+static enum evaluator_end eval_lua(const char *lua, bool keep)
 {
     static uint64_t nonce;
     const struct item_tag action = { "Action", "Eval", 6, 4 };
@@ -255,20 +255,21 @@ static int eval_lua(const char *lua, bool keep)
     };
     struct err err = ERR_INIT;
     struct buf request;
-    int rc;
+    enum evaluator_end end;
 
     buf_init(&request, 1 << 20);
     evaluation_put(&request, &e);
     buf_reset(&reply);
-    rc = evaluator_eval(evaluator, request.data, request.len, keep, &reply,
-                        &err);
+    end = evaluator_eval(evaluator, request.data, request.len, keep, &reply,
+                         &err);
     buf_clear(&request);
-    return rc;
+    return end;
 }
 
 static bool says(const char *lua, const char *what)
 {
-    return eval_lua(lua, false) == 0 && strstr(reply.data + 4, what);
+    return eval_lua(lua, false) == EVALUATOR_DONE &&
+           strstr(reply.data + 4, what);
 }
 
 static void test_evaluator(struct evaluators *c)
@@ -278,32 +279,36 @@ static void test_evaluator(struct evaluators *c)
 
     buf_init(&reply, EVALUATOR_REPLY_MAX);
     ok(evaluator_new(&evaluator, c, &err) == 0, "an evaluator");
-    ok(eval_lua("N = 0", true) == 0 && eval_lua("return 1", true) == 0,
+    ok(eval_lua("N = 0", true) == EVALUATOR_DONE &&
+       eval_lua("return 1", true) == EVALUATOR_DONE,
        "it evaluates");
     for (int i = 0; i < 100; i++) {
-        good = good && eval_lua("N = (N or 0) + 1 return N", true) == 0;
+        good = good &&
+               eval_lua("N = (N or 0) + 1 return N", true) == EVALUATOR_DONE;
         if (i % 7 == 3)
-            good = good && eval_lua("N = 1000 error('no')", true) == 1;
+            good = good &&
+                   eval_lua("N = 1000 error('no')", true) == EVALUATOR_FAILED;
         if (i % 11 == 3)
-            good = good && eval_lua("N = 1000", false) == 0;
+            good = good && eval_lua("N = 1000", false) == EVALUATOR_DONE;
     }
     ok(good && says("return 'N' .. N", "N100"),
        "failures and dry runs between a hundred leave no trace");
-    ok(eval_lua("N = 0 string.rep('x', 1 << 30)", true) == 1 &&
+    ok(eval_lua("N = 0 string.rep('x', 1 << 30)", true) == EVALUATOR_FAILED &&
            strstr(reply.data + 4, "not enough memory"),
        "too much memory");
     ok(eval_lua("N = 0 local t = {} while true do"
                 " t[#t + 1] = #t .. string.rep('x', 1 << 22) end",
-                true) == 1,
+                true) == EVALUATOR_FAILED,
        "too much, in pieces");
     ok(says("return 'N' .. N", "N100"), "the state is as it was");
-    ok(eval_lua("return io", true) == 0 &&
-           eval_lua("return os.execute", true) == 0 &&
+    ok(eval_lua("return io", true) == EVALUATOR_DONE &&
+           eval_lua("return os.execute", true) == EVALUATOR_DONE &&
            says("return tostring(io) .. tostring(os.execute) .. "
                 "tostring(package.loadlib) .. tostring(debug.setmetatable)",
                 "nilnilnilnil"),
        "nothing reaches out of it");
-    ok(eval_lua("return load(string.dump(function() end))()", true) == 1,
+    ok(eval_lua("return load(string.dump(function() end))()", true) ==
+           EVALUATOR_FAILED,
        "nor in as machine code");
     evaluator_free(evaluator);
     buf_clear(&reply);

@@ -50,8 +50,8 @@ static int check_tags(const struct net *net, const struct item *it,
     return 0;
 }
 
-int accept_item(struct net *net, const void *raw, size_t n,
-                struct message **m, struct err *err)
+enum accepted accept_item(struct net *net, const void *raw, size_t n,
+                          struct message **m, struct err *err)
 {
     struct err why = ERR_INIT;
     struct item it;
@@ -66,8 +66,8 @@ int accept_item(struct net *net, const void *raw, size_t n,
         return net_unknown_wallet(net, it.address, err);
     *m = units_message(net, it.id);
     if (*m)
-        return 1;
+        return ACCEPT_KNOWN;
     if (check_tags(net, &it, err))
-        return -1;
+        return ACCEPT_FAILED;
     return units_schedule(net, raw, n, &it, m, err);
 }

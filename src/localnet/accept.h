@@ -6,14 +6,14 @@
 
 #include <stddef.h>
 
+#include "localnet/net.h"
+
 struct err;
 struct message;
-struct net;
 
 /* A posted item: verified, of a known wallet, of the right form and size, new;
- * then scheduled and on the disk.  0; 1 if it was there already; -1: ERR_INPUT
- * with the text of the network. */
-int accept_item(struct net *net, const void *raw, size_t n,
-                struct message **m, struct err *err);
+ * then scheduled and on the disk.  ERR_INPUT with the text of the network. */
+enum accepted accept_item(struct net *net, const void *raw, size_t n,
+                          struct message **m, struct err *err);
 
 #endif

@@ -65,14 +65,14 @@ static void post_item(struct net *net, const struct call *c, struct response *a)
 {
     struct err err = ERR_INIT;
     struct message *m;
-    int rc;
+    enum accepted end;
 
-    rc = accept_item(net, c->body, c->n_body, &m, &err);
-    if (rc < 0) {
+    end = accept_item(net, c->body, c->n_body, &m, &err);
+    if (end == ACCEPT_FAILED) {
         refused(&err, a);
         return;
     }
-    if (rc > 0) {
+    if (end == ACCEPT_KNOWN) {
         answer_error(a, 500, "Error: Message already exists");
         return;
     }

@@ -391,14 +391,16 @@ static int kept(struct evaluator *c, const void *request, size_t n,
     return rc;
 }
 
-int evaluator_eval(struct evaluator *c, const void *request, size_t n,
-                   bool keep, struct buf *reply, struct err *err)
+enum evaluator_end evaluator_eval(struct evaluator *c, const void *request,
+                                  size_t n, bool keep, struct buf *reply,
+                                  struct err *err)
 {
     char said;
 
     if (call(c, keep ? 'E' : 'D', request, n, &said, reply, err))
-        return -1;
+        return EVALUATOR_GONE;
     if (said == 'k')
-        return keep && kept(c, request, n, err) ? -1 : 0;
-    return keep && redo(c, err) ? -1 : 1;
+        return keep && kept(c, request, n, err) ? EVALUATOR_GONE
+                                                : EVALUATOR_DONE;
+    return keep && redo(c, err) ? EVALUATOR_GONE : EVALUATOR_FAILED;
 }

@@ -31,12 +31,17 @@ int evaluator_new(struct evaluator **out, struct evaluators *c,
 void evaluator_free(struct evaluator *c);
 
 /* Evaluate a request (vm.h); reply is as after vm_eval.  keep: the state is
- * the new one, if it did not fail.  0, 1 if it failed, -1 if the evaluator is
- * gone (ERR_FATAL). */
-int evaluator_eval(struct evaluator *c, const void *request, size_t n,
-                   bool keep, struct buf *reply, struct err *err);
+ * the new one, if it did not fail. */
+enum evaluator_end {
+    EVALUATOR_GONE = -1, /* ERR_FATAL */
+    EVALUATOR_DONE,
+    EVALUATOR_FAILED     /* the request did */
+};
+enum evaluator_end evaluator_eval(struct evaluator *c, const void *request,
+                                  size_t n, bool keep, struct buf *reply,
+                                  struct err *err);
 
-/* Give up waiting in evaluator_eval, from another thread: it fails with -1, and
+/* Give up waiting in evaluator_eval, from another thread: it is gone then, and
  * so do all later ones. */
 void evaluator_stop(struct evaluator *c);
 

@@ -42,7 +42,7 @@ static bool choose_range(struct net *net, const struct call *c, enum unit u,
                          uint64_t *n)
 {
     const char *text = call_header(c, "Range");
-    int rc;
+    enum range range;
 
     *at = 0;
     *n = size;
@@ -50,12 +50,12 @@ static bool choose_range(struct net *net, const struct call *c, enum unit u,
     answer_header(a, "Accept-Ranges", "bytes");
     if (text && faults_now(&net->faults, FAULTS_200_TO_RANGE, u))
         return true;
-    rc = range_parse(text, size, at, n);
-    if (rc > 0) {
+    range = range_parse(text, size, at, n);
+    if (range == RANGE_GOOD) {
         a->status = 206;
         answer_header(a, "Content-Range", "bytes %" PRIu64 "-%" PRIu64 "/%"
                       PRIu64, *at, *at + *n - 1, size);
-    } else if (rc < 0) {
+    } else if (range == RANGE_OUTSIDE) {
         answer_text(a, 416, "range not satisfiable");
         answer_header(a, "Content-Range", "bytes */%" PRIu64, size);
         return false;

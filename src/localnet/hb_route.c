@@ -72,9 +72,8 @@ static void post_process(struct net *net, const struct call *c, bool push,
     const char *mode = call_header(c, "push-mode");
     struct err err = ERR_INIT;
     struct message *m;
-    int rc = accept_item(net, c->body, c->n_body, &m, &err);
 
-    if (rc < 0) {
+    if (accept_item(net, c->body, c->n_body, &m, &err) == ACCEPT_FAILED) {
         refused(&err, a);
         return;
     }

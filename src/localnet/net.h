@@ -30,6 +30,13 @@ struct root;
 #define NET_WINC_BYTE 100 /* price of a byte above that */
 #define NET_CREDIT UINT64_C(10000000000000) /* of a new wallet */
 
+/* How taking an item ended. */
+enum accepted {
+    ACCEPT_FAILED = -1, /* err says why */
+    ACCEPT_NEW,
+    ACCEPT_KNOWN        /* it was there already */
+};
+
 struct net {
     pthread_mutex_t lock;
     char *dir, *items, *journal_path;

@@ -33,7 +33,7 @@ static int put_signed_item(struct net *net, const struct item_text_tag *tag,
     struct upload *u = NULL;
     struct stored *h;
     struct buf raw;
-    int rc = -1;
+    enum accepted end = ACCEPT_FAILED;
 
     buf_init(&raw, ITEM_HEAD_MAX + DATA_SIZE);
     if (item_sign(&raw, &spec, data, strlen(data), net->key, id, err) == 0)
@@ -41,12 +41,14 @@ static int put_signed_item(struct net *net, const struct item_text_tag *tag,
     if (u) {
         upload_put(u, raw.data, raw.len);
         pthread_mutex_lock(&net->lock);
-        rc = upload_end(net, u, &h, err);
+        end = upload_end(net, u, &h, err);
         pthread_mutex_unlock(&net->lock);
     }
     upload_free(u);
     buf_clear(&raw);
-    return rc < 0 ? err_prefix(err, "an item of this net's own") : 0;
+    if (end == ACCEPT_FAILED)
+        return err_prefix(err, "an item of this net's own");
+    return 0;
 }
 
 /* ---- where the scheduler is ---------------------------------------------- */

@@ -6,9 +6,13 @@
 
 #include <stdint.h>
 
-/* "bytes=a-b", "bytes=a-", "bytes=-n" of `size` bytes (text may be NULL): 1
- * and the range, at least a byte of what is there; 0 if the header is to be
- * ignored; -1 if nothing of it is there. */
-int range_parse(const char *text, uint64_t size, uint64_t *at, uint64_t *n);
+/* "bytes=a-b", "bytes=a-", "bytes=-n" of `size` bytes (text may be NULL). */
+enum range {
+    RANGE_OUTSIDE = -1, /* nothing of it is there */
+    RANGE_IGNORED,      /* the header is another or none */
+    RANGE_GOOD          /* at least a byte of what is there */
+};
+enum range range_parse(const char *text, uint64_t size, uint64_t *at,
+                       uint64_t *n);
 
 #endif

@@ -51,11 +51,11 @@ void upload_answer(struct net *net, struct upload *u, struct stored **stored,
     struct err err = ERR_INIT;
     struct stored *h;
     char text[120];
-    int rc = upload_end(net, u, &h, &err);
+    enum accepted end = upload_end(net, u, &h, &err);
 
-    if (rc == 0) {
+    if (end == ACCEPT_NEW) {
         receipt_answer(net, h, a);
-    } else if (rc > 0) {
+    } else if (end == ACCEPT_KNOWN) {
         snprintf(
             text, sizeof(text),
             "Data item with ID %s has already been"
@@ -72,9 +72,9 @@ void upload_answer(struct net *net, struct upload *u, struct stored **stored,
     } else {
         answer_text(a, 503, err.text);
     }
-    if (rc >= 0 && faults_now(&net->faults, FAULTS_LOST_ANSWER,
-                              UNIT_BUNDLER))
+    if (end != ACCEPT_FAILED &&
+        faults_now(&net->faults, FAULTS_LOST_ANSWER, UNIT_BUNDLER))
         a->fault = FAULT_DROP;
-    if (stored && rc >= 0)
+    if (stored && end != ACCEPT_FAILED)
         *stored = h;
 }

@@ -416,8 +416,8 @@ static int keep_upload(struct net *net, struct upload *u, const struct item *it,
     return 0;
 }
 
-int upload_end(struct net *net, struct upload *u, struct stored **stored,
-               struct err *err)
+enum accepted upload_end(struct net *net, struct upload *u,
+                         struct stored **stored, struct err *err)
 {
     const struct item *it;
     uint64_t winc = stored_price(net, u->size);
@@ -432,7 +432,7 @@ int upload_end(struct net *net, struct upload *u, struct stored **stored,
                        " came", u->got, u->size);
     *stored = stored_get(net, it->id);
     if (*stored)
-        return 1;
+        return ACCEPT_KNOWN;
     if (!net_knows_wallet(net, it->address))
         return net_unknown_wallet(net, it->address, err);
     if (id_equal(it->address, net->address))
@@ -441,10 +441,10 @@ int upload_end(struct net *net, struct upload *u, struct stored **stored,
         faults_now(&net->faults, FAULTS_EMPTY_ACCOUNT, UNIT_BUNDLER))
         return err_set(err, ERR_INPUT, "Insufficient balance");
     if (keep_upload(net, u, it, winc, net_now_ms(net), stored, err))
-        return -1;
+        return ACCEPT_FAILED;
     charge(net, it->address, winc);
     look_inside(net, *stored);
-    return 0;
+    return ACCEPT_NEW;
 }
 
 /* ---- replay -------------------------------------------------------------- */

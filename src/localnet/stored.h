@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/id.h"
+#include "localnet/net.h"
 
 struct buf;
 struct err;
@@ -42,11 +43,11 @@ struct upload;
 struct upload *upload_new(struct net *net, uint64_t size, struct err *err);
 void upload_put(struct upload *u, const void *data, size_t n);
 void upload_free(struct upload *u);
-/* All came: take it.  *stored is the item.  1: it was there already.
- * ERR_INPUT: not whole, not verified, of an unknown wallet, no money (the
- * text begins with "Insufficient balance"). */
-int upload_end(struct net *net, struct upload *u, struct stored **stored,
-               struct err *err);
+/* All came: take it.  *stored is the item.  ERR_INPUT: not whole, not verified,
+ * of an unknown wallet, no money (the text begins with "Insufficient
+ * balance"). */
+enum accepted upload_end(struct net *net, struct upload *u,
+                         struct stored **stored, struct err *err);
 
 struct stored *stored_get(const struct net *net, struct id id);
 

@@ -143,8 +143,9 @@ static int accept_message(struct net *net, const unsigned char head[HEAD],
     return 0;
 }
 
-int units_put(struct net *net, const void *raw, size_t n, const struct item *it,
-              struct id pushed_for, struct message **m, struct err *err)
+enum accepted units_put(struct net *net, const void *raw, size_t n,
+                        const struct item *it, struct id pushed_for,
+                        struct message **m, struct err *err)
 {
     unsigned char head[HEAD];
     char type[16] = "";
@@ -152,27 +153,27 @@ int units_put(struct net *net, const void *raw, size_t n, const struct item *it,
 
     *m = units_message(net, it->id);
     if (*m)
-        return 1;
+        return ACCEPT_KNOWN;
     item_tag_text(it, "Type", type, sizeof(type));
     if (strcmp(type, "Process") != 0 &&
         !(it->target && units_process(net, *it->target)))
-        return destination(net, raw, n, it, err) ? 0 : -1;
+        return destination(net, raw, n, it, err) ? ACCEPT_NEW : ACCEPT_FAILED;
     set_u64(head, net_now_ms(net));
     set_u64(head + 8, net_height(net));
     memcpy(head + 16, pushed_for.b, 32);
     if (journal_put(net->journal, JOURNAL_MESSAGE, head, HEAD, raw, n, true,
                     &at, err) ||
         accept_message(net, head, raw, n, it, at, m, err))
-        return -1;
+        return ACCEPT_FAILED;
     /* not by its timestamp: ours may be off on purpose, or be put back */
     (*m)->due_ms = clock_ms() + net->ao->delay_ms;
     pthread_cond_broadcast(&net->ao->changed);
-    return 0;
+    return ACCEPT_NEW;
 }
 
-int units_schedule(struct net *net, const void *raw, size_t n,
-                   const struct item *it, struct message **m,
-                   struct err *err)
+enum accepted units_schedule(struct net *net, const void *raw, size_t n,
+                             const struct item *it, struct message **m,
+                             struct err *err)
 {
     return units_put(net, raw, n, it, it->id, m, err);
 }

@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/id.h"
 #include "localnet/idmap.h"
+#include "localnet/net.h"
 
 struct evaluator;
 struct err;
@@ -77,14 +78,15 @@ void units_free(struct net *net);
 int units_replay(struct net *net, const struct journal_record *r,
                  struct err *err);
 
-/* Schedule a verified item, a message or a process: 0 and *m, 1 if it was
- * there already (*m is that), -1. */
-int units_schedule(struct net *net, const void *raw, size_t n,
-                   const struct item *it, struct message **m,
-                   struct err *err);
+/* Schedule a verified item, a message or a process; *m is it, also if it was
+ * there already. */
+enum accepted units_schedule(struct net *net, const void *raw, size_t n,
+                             const struct item *it, struct message **m,
+                             struct err *err);
 /* The same for an item that comes of the message pushed_for. */
-int units_put(struct net *net, const void *raw, size_t n, const struct item *it,
-              struct id pushed_for, struct message **m, struct err *err);
+enum accepted units_put(struct net *net, const void *raw, size_t n,
+                        const struct item *it, struct id pushed_for,
+                        struct message **m, struct err *err);
 
 /* Who signed an item, as processes see it: an address of Arweave, or of
  * Ethereum. */

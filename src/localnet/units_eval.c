@@ -78,13 +78,13 @@ static int begin_evaluator(struct net *net, struct process *p,
                                           err);
 }
 
-static int evaluate(struct net *net, struct message *m, struct buf *reply,
-                    struct err *err)
+static enum evaluator_end evaluate(struct net *net, struct message *m,
+                                   struct buf *reply, struct err *err)
 {
     struct process *p = m->process;
     struct buf request, raw;
     struct item it;
-    int rc = -1;
+    enum evaluator_end end = EVALUATOR_GONE;
 
     buf_init(&request, REQUEST_MAX);
     buf_init(&raw, JOURNAL_MAX);
@@ -96,35 +96,37 @@ static int evaluate(struct net *net, struct message *m, struct buf *reply,
                 m->size - it.head_n);
     pthread_mutex_unlock(&net->lock);
     pthread_mutex_lock(&p->lock);
-    rc = begin_evaluator(net, p, err);
-    if (rc == 0)
-        rc = evaluator_eval(p->evaluator, request.data, request.len, true,
-                            reply, err);
+    if (begin_evaluator(net, p, err) == 0)
+        end = evaluator_eval(p->evaluator, request.data, request.len, true,
+                             reply, err);
     pthread_mutex_unlock(&p->lock);
     pthread_mutex_lock(&net->lock);
 out:
     buf_clear(&request);
     buf_clear(&raw);
-    return rc;
+    return end;
 }
 
 /* Evaluate one, and what follows from it. */
 static int work(struct net *net, struct message *m, struct err *err)
 {
+    enum evaluator_end end;
     struct buf reply;
     int rc = 0;
 
     if (!m->failed) {
         buf_init(&reply, EVALUATOR_REPLY_MAX);
-        rc = evaluate(net, m, &reply, err);
-        if (rc >= 0) {
+        end = evaluate(net, m, &reply, err);
+        if (end != EVALUATOR_GONE) {
             m->n_result = get_u32(reply.data);
             m->result = xstrndup(reply.data + 4, m->n_result);
-            m->failed = rc == 1;
+            m->failed = end == EVALUATOR_FAILED;
         }
-        if (rc == 0)
+        if (end == EVALUATOR_DONE)
             push_all(net, m, &reply);
-        else if (rc == 1 && m->n_result < JOURNAL_MAX - 32)
+        else if (end == EVALUATOR_GONE)
+            rc = -1;
+        else if (m->n_result < JOURNAL_MAX - 32)
             rc = journal_put(net->journal, JOURNAL_FAILED, m->id.b, 32,
                              m->result, m->n_result, false, NULL, err);
         buf_clear(&reply);
@@ -208,7 +210,7 @@ int units_dry_run(struct net *net, const struct dry_run *d, struct buf *json,
         .read_only = true
     };
     struct buf request, reply;
-    int rc;
+    enum evaluator_end end = EVALUATOR_GONE;
 
     buf_init(&request, REQUEST_MAX);
     buf_init(&reply, EVALUATOR_REPLY_MAX);
@@ -220,16 +222,15 @@ int units_dry_run(struct net *net, const struct dry_run *d, struct buf *json,
     pthread_mutex_unlock(&net->lock);
     evaluation_put(&request, &e);
     pthread_mutex_lock(&p->lock);
-    rc = begin_evaluator(net, p, err);
-    if (rc == 0)
-        rc = evaluator_eval(p->evaluator, request.data, request.len, false,
-                            &reply, err);
+    if (begin_evaluator(net, p, err) == 0)
+        end = evaluator_eval(p->evaluator, request.data, request.len, false,
+                             &reply, err);
     pthread_mutex_unlock(&p->lock);
-    if (rc >= 0)
+    if (end != EVALUATOR_GONE)
         buf_put(json, reply.data + 4, get_u32(reply.data));
     buf_clear(&request);
     buf_clear(&reply);
-    return rc < 0 ? -1 : 0;
+    return end == EVALUATOR_GONE ? -1 : 0;
 }
 
 /* ---- life ---------------------------------------------------------------- */

@@ -98,7 +98,7 @@ static void texts(const uint8_t *data, size_t n, uint64_t size)
     struct err unused = ERR_INIT;
     uint64_t at = 0, length = 0;
 
-    if (range_parse(text, size, &at, &length) == 1)
+    if (range_parse(text, size, &at, &length) == RANGE_GOOD)
         must(length > 0 && at < size && length <= size - at);
     faults_add(&h, text, &unused);
     free(text);
