@@ -33,7 +33,8 @@ static bool value_of(const char *lines, size_t n, const char *name,
     const char *value;
     size_t len;
 
-    if (http_line_find(lines, n, name, &value, &len) != 1 || len >= 4096)
+    if (http_line_find(lines, n, name, &value, &len) != HTTP_LINE_ONE ||
+        len >= 4096)
         return false;
     memcpy(out, value, len);
     out[len] = '\0';

@@ -16,6 +16,7 @@
 #include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -114,8 +115,10 @@ static int try_batch(struct request_source *a, const struct batch *b,
     int rc = batch_info_read(&info, b->path, err);
 
     if (rc == 0 && info.from_ao && !info.is_file_of_ao) {
-        rc = check_requests_have(path, w->id[0], err);
-        hits = rc == 1 ? w->n : 0;
+        enum found found = check_requests_have(path, w->id[0], err);
+
+        rc = found == FOUND_FAILED ? -1 : 0;
+        hits = found == FOUND_ONE ? w->n : 0;
     } else if (rc == 0) {
         rc = count_lines(&hits, &info, b->path, w, err);
         others = info.n_requests - hits;

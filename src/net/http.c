@@ -154,7 +154,8 @@ bool http_header(const struct http_answer *a, const char *name, char *out,
     const char *value;
     size_t len;
 
-    if (http_line_find(a->head.data, a->head.len, name, &value, &len) != 1 ||
+    if (http_line_find(a->head.data, a->head.len, name, &value, &len) !=
+            HTTP_LINE_ONE ||
         len >= n)
         return false;
     memcpy(out, value, len);

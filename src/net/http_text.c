@@ -135,8 +135,8 @@ void http_line_put(struct buf *head, const char *line, size_t n)
     buf_putc(head, '\n');
 }
 
-int http_line_find(const char *head, size_t n, const char *name,
-                   const char **value, size_t *n_value)
+enum http_line http_line_find(const char *head, size_t n, const char *name,
+                              const char **value, size_t *n_value)
 {
     size_t n_name = strlen(name), found = 0;
 
@@ -152,7 +152,9 @@ int http_line_find(const char *head, size_t n, const char *name,
         }
         at += len + 1;
     }
-    return found > 1 ? -1 : (int)found;
+    if (found == 0)
+        return HTTP_LINE_NONE;
+    return found == 1 ? HTTP_LINE_ONE : HTTP_LINE_SEVERAL;
 }
 
 /* The decimal number at *s, which is moved past it. */

@@ -33,9 +33,10 @@ bool http_redirect_allowed(const struct http_url *from,
 void http_line_put(struct buf *head, const char *line, size_t n);
 
 /* The value of the only header of this name, in any case, in such lines: its
- * place and length; 0 if there is none, -1 if there are several, else 1. */
-int http_line_find(const char *head, size_t n, const char *name,
-                   const char **value, size_t *n_value);
+ * place and length. */
+enum http_line { HTTP_LINE_NONE, HTTP_LINE_ONE, HTTP_LINE_SEVERAL };
+enum http_line http_line_find(const char *head, size_t n, const char *name,
+                              const char **value, size_t *n_value);
 
 /* Whether "bytes A-B/N" is exactly the n > 0 bytes at `at`; N may be '*'. */
 bool http_range_is(const char *text, uint64_t at, uint64_t n);

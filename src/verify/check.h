@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/found.h"
 #include "base/id.h"
 #include "verify/verdict.h"
 
@@ -111,9 +112,9 @@ int check_output_ids(const char *path,
 const char *check_job_differs(const struct job_record *j,
                               const struct request *r, struct id id);
 
-/* Return 1 if a file of requests from AO has one with this id, 0 if not, or
- * -1. */
-int check_requests_have(const char *requests, struct id id, struct err *err);
+/* Find the request with this id in a file of requests from AO. */
+enum found check_requests_have(const char *requests, struct id id,
+                               struct err *err);
 
 /* Read the model that answered a part, and its batch. */
 int check_part_ids(struct id *model, struct id *batch,

@@ -16,6 +16,7 @@
 #include "answer/prompt.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/plural.h"
 #include "engine/backend.h"
@@ -70,17 +71,17 @@ static int compare_answer(struct outputs *o, const struct output_line *got,
                           const char *against, struct err *err)
 {
     char where[200];
-    int rc;
+    enum output_same same;
 
     if (o->marked)
         answer_mark_part(&o->want);
     if (buf_check(&o->want, "an answer", err))
         return -1;
-    rc = output_line_compare(got, o->want.data, o->want.len, where,
-                             sizeof(where), err);
-    if (rc > 0)
+    same = output_line_compare(got, o->want.data, o->want.len, where,
+                               sizeof(where), err);
+    if (same == OUTPUT_DIFFERS)
         wrong(o, against, "%s is another", *where ? where : "it");
-    return rc < 0 ? -1 : 0;
+    return same == OUTPUT_FAILED ? -1 : 0;
 }
 
 /* Return the line number that an error should have: in the requests, or in the
@@ -183,16 +184,18 @@ static void format_number(char out[16], uint32_t n)
         snprintf(out, 16, "%" PRIu32, n);
 }
 
-/* Recompute every choice of the request: 1 if all are as the line says. */
-static int compute_choices(struct outputs *o, const struct output_line *got,
-                           const struct prompt *p, struct err *err)
+/* Recompute every choice of the request. */
+static enum output_same compute_choices(struct outputs *o,
+                                        const struct output_line *got,
+                                        const struct prompt *p,
+                                        struct err *err)
 {
     char theirs[16], mine[16];
 
     if (!got->code && got->n_choices != p->n_choices) {
         wrong(o, "its request", "it has %zu choices, the request asks for %zu",
               got->n_choices, p->n_choices);
-        return 0;
+        return OUTPUT_DIFFERS;
     }
     for (size_t i = 0; i < p->n_choices; i++) {
         const struct output_choice *said = got->code ? NULL : &got->choice[i];
@@ -202,16 +205,16 @@ static int compute_choices(struct outputs *o, const struct output_line *got,
         s.sampling.choice = (uint32_t)i;
         if (recompute_output_run(o->recompute, &s, said ? said->token : NULL,
                                  said ? said->n_tokens : 0, c, err))
-            return -1;
+            return OUTPUT_FAILED;
         if (!c->differs)
             continue;
         format_number(theirs, c->theirs);
         format_number(mine, c->mine);
         wrong(o, o->c.o->model->id, "choice %zu: token %zu is %s in the file"
               " and %s computed", i, c->at + 1, theirs, mine);
-        return 0;
+        return OUTPUT_DIFFERS;
     }
-    return 1;
+    return OUTPUT_SAME;
 }
 
 /* Check the answer to a request that the model accepts. */
@@ -219,10 +222,10 @@ static int check_answer(struct outputs *o, const struct output_line *got,
                         const struct request *r, const struct prompt *p,
                         struct err *err)
 {
-    int rc = compute_choices(o, got, p, err);
+    enum output_same same = compute_choices(o, got, p, err);
 
-    if (rc <= 0)
-        return rc;
+    if (same != OUTPUT_SAME)
+        return same == OUTPUT_FAILED ? -1 : 0;
     put_line(o, got, r, p);
     return compare_answer(o, got, o->c.o->model->id, err);
 }
@@ -278,31 +281,31 @@ static int check_pair(struct outputs *o, const struct output_line *got,
     return rc;
 }
 
-/* Find the request that a line answers: 1; 0 if none does, which is reported;
- * or -1.  Parts of a file that an earlier version split give equal lines the
- * same id: a second answer then belongs to the next equal line. */
-static int find_request(struct outputs *o, struct request_line **out,
-                        struct id id, struct err *err)
+/* Find the request that a line answers; that there is none is reported.  Parts
+ * of a file that an earlier version split give equal lines the same id: a
+ * second answer then belongs to the next equal line. */
+static enum found find_request(struct outputs *o, struct request_line **out,
+                               struct id id, struct err *err)
 {
     struct request_line *l = request_list_find(&o->requests, id);
-    int rc;
+    enum found found;
 
     if (!l) {
         wrong(o, "the requests", "none has its id");
-        return 0;
+        return FOUND_NONE;
     }
     if (l->answered) {
-        rc = request_list_equal(&l, &o->requests, l, err);
-        if (rc == 0)
+        found = request_list_equal(&l, &o->requests, l, err);
+        if (found == FOUND_NONE)
             wrong(o, "the requests", "another line answers request %" PRIu64
                   ", too", (uint64_t)l->line + 1);
-        if (rc <= 0)
-            return rc;
+        if (found != FOUND_ONE)
+            return found;
         o->n_equal++;
     }
     l->answered = true;
     *out = l;
-    return 1;
+    return FOUND_ONE;
 }
 
 static int check_line(struct outputs *o, const char *text, size_t n,
@@ -312,16 +315,17 @@ static int check_line(struct outputs *o, const char *text, size_t n,
     struct output_line got;
     struct request_line *l;
     char *request;
+    enum found found;
     int rc;
 
     if (output_line_read(&got, text, n, &why)) {
         wrong(o, "the form of an answer", "%.390s", why.text);
         return 0;
     }
-    rc = find_request(o, &l, got.request, err);
-    if (rc <= 0 || !drawn) {
+    found = find_request(o, &l, got.request, err);
+    if (found != FOUND_ONE || !drawn) {
         output_line_clear(&got);
-        return rc < 0 ? -1 : 0;
+        return found == FOUND_FAILED ? -1 : 0;
     }
     if (o->c.o->progress)
         o->c.o->progress(o->c.o->self, o->c.computed, o->c.of);
@@ -578,15 +582,16 @@ int check_output_ids(const char *path,
     return rc;
 }
 
-int check_requests_have(const char *requests, struct id id, struct err *err)
+enum found check_requests_have(const char *requests, struct id id,
+                               struct err *err)
 {
     const struct check_requests r = { .path = requests };
     struct request_list f;
     bool found;
 
     if (request_list_open(&f, &r, REQUEST_LIST_IDS_AO, err))
-        return -1;
+        return FOUND_FAILED;
     found = request_list_find(&f, id) != NULL;
     request_list_close(&f);
-    return found;
+    return found ? FOUND_ONE : FOUND_NONE;
 }

@@ -197,17 +197,18 @@ static bool same(const struct json *a, const struct json *b, struct path *p)
     }
 }
 
-int output_line_compare(const struct output_line *o, const char *want,
-                        size_t n, char *where, size_t size, struct err *err)
+enum output_same output_line_compare(const struct output_line *o,
+                                     const char *want, size_t n, char *where,
+                                     size_t size, struct err *err)
 {
     struct path p = { .text = where, .size = size };
     struct json *root;
-    int rc;
+    enum output_same end;
 
     where[0] = '\0';
     if (json_parse(&root, want, n, err))
-        return -1;
-    rc = same(o->root, root, &p) ? 0 : 1;
+        return OUTPUT_FAILED;
+    end = same(o->root, root, &p) ? OUTPUT_SAME : OUTPUT_DIFFERS;
     json_free(root);
-    return rc;
+    return end;
 }

@@ -44,10 +44,12 @@ int output_line_read(struct output_line *o, const char *text, size_t n,
                      struct err *err);
 void output_line_clear(struct output_line *o);
 
-/* Compare a line with the expected one: 0 if they have the same values, in any
- * order of members; 1 if not, with the place of the first difference in
- * `where`.  ERR_INPUT if `want` is not JSON. */
-int output_line_compare(const struct output_line *o, const char *want,
-                        size_t n, char *where, size_t size, struct err *err);
+/* Compare a line with the expected one: whether they have the same values, in
+ * any order of members; if not, `where` has the place of the first difference.
+ * ERR_INPUT if `want` is not JSON. */
+enum output_same { OUTPUT_FAILED = -1, OUTPUT_SAME, OUTPUT_DIFFERS };
+enum output_same output_line_compare(const struct output_line *o,
+                                     const char *want, size_t n, char *where,
+                                     size_t size, struct err *err);
 
 #endif

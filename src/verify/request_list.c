@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/mem.h"
 #include "proof/digest.h"
 #include "spool/request_file.h"
@@ -76,13 +77,14 @@ static int sort_equal(struct request_list *f, struct err *err)
     return 0;
 }
 
-int request_list_equal(struct request_line **out, struct request_list *f,
-                       const struct request_line *l, struct err *err)
+enum found request_list_equal(struct request_line **out,
+                              struct request_list *f,
+                              const struct request_line *l, struct err *err)
 {
     size_t first = 0, i;
 
     if (sort_equal(f, err))
-        return -1;
+        return FOUND_FAILED;
     for (size_t n = f->n; n > 0;) {
         size_t half = n / 2;
         bool before = id_compare(f->equal[first + half]->sha256,
@@ -95,11 +97,11 @@ int request_list_equal(struct request_line **out, struct request_list *f,
          i < f->n && id_equal(f->equal[i]->sha256, l->sha256); i++) {
         if (!f->equal[i]->answered) {
             *out = f->equal[i];
-            return 1;
+            return FOUND_ONE;
         }
         f->equal[first]->seen++;
     }
-    return 0;
+    return FOUND_NONE;
 }
 
 void request_list_close(struct request_list *f)

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/found.h"
 #include "base/id.h"
 
 struct check_requests;
@@ -51,9 +52,10 @@ void request_list_close(struct request_list *f);
 struct request_line *request_list_find(const struct request_list *f,
                                        struct id id);
 
-/* Find another line with the same bytes that has no answer yet: 1, 0 or -1. */
-int request_list_equal(struct request_line **out, struct request_list *f,
-                       const struct request_line *l, struct err *err);
+/* Find another line with the same bytes that has no answer yet. */
+enum found request_list_equal(struct request_line **out,
+                              struct request_list *f,
+                              const struct request_line *l, struct err *err);
 
 /* Read the text of a line; the caller frees it.  ERR_RETRY if the line has
  * changed since the first read. */

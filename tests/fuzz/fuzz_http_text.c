@@ -50,9 +50,11 @@ static void use_lines(const char *p, size_t n)
         const char *value;
         size_t n_name = strcspn(head.data + at, ":"), n_value;
         char *name = xstrndup(head.data + at, n_name);
-        int rc = http_line_find(head.data, head.len, name, &value, &n_value);
+        enum http_line found = http_line_find(head.data, head.len, name,
+                                              &value, &n_value);
 
-        if (!rc || (rc == 1 && memchr(value, '\n', n_value)))
+        if (found == HTTP_LINE_NONE ||
+            (found == HTTP_LINE_ONE && memchr(value, '\n', n_value)))
             abort();
         free(name);
         at += strcspn(head.data + at, "\n") + 1;

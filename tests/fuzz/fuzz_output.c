@@ -34,9 +34,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     must(o.n_choices <= REQUEST_MAX_CHOICES && !o.code == (o.n_choices > 0));
     must(output_line_compare(&o, text, size, where, sizeof(where), &err) ==
-         0);
+         OUTPUT_SAME);
     must(output_line_compare(&o, other, strlen(other), where, sizeof(where),
-                             &err) == 1);
+                             &err) == OUTPUT_DIFFERS);
     must(strlen(where) < sizeof(where));
     output_line_clear(&o);
     return 0;
