@@ -41,7 +41,7 @@ TXT
 base='base64 buf caller clock err file id json json_parse json_python
     json_salvage json_text machine mem plain plain_text room sys utf8
     utf8_read vec'
-proof='blob digest_hex digest_plain job_record merkle model_record
+proof='blob digest_hex digest_pair digest_plain job_record merkle model_record
     result_record sha256 trace'
 model='convert model model_layout model_stream ordered rotate smooth import/ends
     import/fold import/foreign import/formats import/gguf

@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/id.h"
 #include "proof/digest.h"
+#include "proof/digest_pair.h"
 #include "proof/merkle.h"
 #include "proof/model_record.h"
 #include "proof/sha256.h"
@@ -275,9 +276,46 @@ static void test_row_leaf(void)
        "leaf of a row");
 }
 
+/* Two at a time are what one after the other gives, at each length of padding
+ * and beyond what is hashed side by side. */
+static void test_pairs(void)
+{
+    static unsigned char a[2200], b[2200];
+    struct merkle one[2], two[2];
+    size_t digests = 0, roots = 0;
+
+    for (size_t i = 0; i < sizeof(a); i++) {
+        a[i] = (unsigned char)(7 * i + i / 251);
+        b[i] = (unsigned char)(11 * i + 5);
+    }
+    for (int i = 0; i < 2; i++) {
+        merkle_init(&one[i]);
+        merkle_init(&two[i]);
+    }
+    for (size_t n = 0; n < sizeof(a); n++) {
+        struct id pair[2], h[2], root[4];
+
+        digest_pair(pair, a, b, n);
+        digest(&h[0], a, n);
+        digest(&h[1], b, n);
+        digests += id_equal(pair[0], h[0]) && id_equal(pair[1], h[1]);
+        merkle_hash(&one[0], h[0]);
+        merkle_hash(&one[1], h[1]);
+        merkle_hash_pair(&two[0], &two[1], pair);
+        for (int i = 0; i < 2; i++) {
+            merkle_root(&one[i], &root[i]);
+            merkle_root(&two[i], &root[2 + i]);
+        }
+        roots += id_equal(root[0], root[2]) && id_equal(root[1], root[3]);
+    }
+    ok(digests == sizeof(a), "two digests at a time, of each length");
+    ok(roots == sizeof(a), "two trees at a time, of each size");
+}
+
 int main(void)
 {
     test_digest();
+    test_pairs();
     test_portable();
     test_shapes();
     test_merkle();

@@ -11,6 +11,7 @@
 
 #include "base/id.h"
 #include "proof/digest.h"
+#include "proof/digest_pair.h"
 
 #define PIECE 1024 /* of a blob */
 
@@ -19,13 +20,20 @@ void merkle_init(struct merkle *m)
     m->n = 0;
 }
 
+#define NODE (1 + 2 * DIGEST_SIZE)
+
+static void put_node(unsigned char out[NODE], struct id left, struct id right)
+{
+    out[0] = 1;
+    memcpy(out + 1, left.b, DIGEST_SIZE);
+    memcpy(out + 1 + DIGEST_SIZE, right.b, DIGEST_SIZE);
+}
+
 void merkle_node_hash(struct id *out, struct id left, struct id right)
 {
-    unsigned char both[1 + 2 * DIGEST_SIZE];
+    unsigned char both[NODE];
 
-    both[0] = 1;
-    memcpy(both + 1, left.b, DIGEST_SIZE);
-    memcpy(both + 1 + DIGEST_SIZE, right.b, DIGEST_SIZE);
+    put_node(both, left, right);
     digest(out, both, sizeof(both));
 }
 
@@ -67,6 +75,25 @@ void merkle_hash(struct merkle *m, struct id h)
         merkle_node_hash(&sum, m->stack[bit], sum);
     m->stack[bit] = sum;
     m->n++;
+}
+
+void merkle_hash_pair(struct merkle *a, struct merkle *b, const struct id h[2])
+{
+    struct id sum[2] = { h[0], h[1] };
+    int bit = 0;
+
+    assert(a->n == b->n && a->n < UINT64_MAX);
+    for (; a->n >> bit & 1; bit++) {
+        unsigned char node[2][NODE];
+
+        put_node(node[0], a->stack[bit], sum[0]);
+        put_node(node[1], b->stack[bit], sum[1]);
+        digest_pair(sum, node[0], node[1], NODE);
+    }
+    a->stack[bit] = sum[0];
+    b->stack[bit] = sum[1];
+    a->n++;
+    b->n++;
 }
 
 /* The largest subtrees are on the left: join from the smallest. */

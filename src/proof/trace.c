@@ -14,6 +14,7 @@
 #include "base/id.h"
 #include "proof/blob.h"
 #include "proof/digest.h"
+#include "proof/digest_pair.h"
 #include "proof/fields.h"
 
 void trace_step_init(struct trace_step *s)
@@ -24,20 +25,42 @@ void trace_step_init(struct trace_step *s)
     s->fin = (struct id){ { 0 } };
 }
 
+#define ROW_HEAD (1 + 8) /* of a leaf: 00 and two scales */
+#define ROW_MOST (ROW_HEAD + 2 * TRACE_MAX_HEAD_DIM)
+
+static void put_row(unsigned char leaf[ROW_MOST], const struct trace_row *r,
+                    size_t head_dim)
+{
+    assert(head_dim <= TRACE_MAX_HEAD_DIM);
+    leaf[0] = 0;
+    set_u32(leaf + 1, f32_bits(r->s_k));
+    set_u32(leaf + 5, f32_bits(r->s_v));
+    memcpy(leaf + ROW_HEAD, r->k, head_dim);
+    memcpy(leaf + ROW_HEAD + head_dim, r->v, head_dim);
+}
+
 void trace_step_row(struct trace_step *s, float s_k, float s_v,
                     const int8_t *k, const int8_t *v, size_t head_dim)
 {
+    struct trace_row row = { s_k, s_v, k, v };
+    unsigned char leaf[ROW_MOST];
     struct id h;
-    unsigned char leaf[1 + 8 + 2 * TRACE_MAX_HEAD_DIM];
 
-    assert(head_dim <= TRACE_MAX_HEAD_DIM);
-    leaf[0] = 0;
-    set_u32(leaf + 1, f32_bits(s_k));
-    set_u32(leaf + 5, f32_bits(s_v));
-    memcpy(leaf + 9, k, head_dim);
-    memcpy(leaf + 9 + head_dim, v, head_dim);
-    digest(&h, leaf, 9 + 2 * head_dim);
+    put_row(leaf, &row, head_dim);
+    digest(&h, leaf, ROW_HEAD + 2 * head_dim);
     merkle_hash(&s->kv, h);
+}
+
+void trace_step_row_pair(struct trace_step *a, struct trace_step *b,
+                         const struct trace_row row[2], size_t head_dim)
+{
+    unsigned char leaf[2][ROW_MOST];
+    struct id h[2];
+
+    put_row(leaf[0], &row[0], head_dim);
+    put_row(leaf[1], &row[1], head_dim);
+    digest_pair(h, leaf[0], leaf[1], ROW_HEAD + 2 * head_dim);
+    merkle_hash_pair(&a->kv, &b->kv, h);
 }
 
 void trace_step_deep(struct trace_step *s, const float *x, size_t dim)

@@ -53,6 +53,16 @@ void trace_step_init(struct trace_step *s);
 void trace_step_row(struct trace_step *s, float s_k, float s_v,
                     const int8_t *k, const int8_t *v, size_t head_dim);
 
+/* The same of two steps that have equally many such rows, faster than one after
+ * the other: row[0] into a, row[1] into b. */
+struct trace_row {
+    float s_k, s_v;
+    const int8_t *k, *v;
+};
+
+void trace_step_row_pair(struct trace_step *a, struct trace_step *b,
+                         const struct trace_row row[2], size_t head_dim);
+
 /* The next residual row, from x_0. */
 void trace_step_deep(struct trace_step *s, const float *x, size_t dim);
 

@@ -85,18 +85,27 @@ static void on_residual(void *self, const struct backend_row *r,
     merkle_leaf(&c->trace[r - c->row].deep, blob.b, sizeof(blob));
 }
 
-/* Hash a key and a value as they come: they are still in the cache. */
-static void on_stored(void *self, const struct backend_row *r, uint32_t layer,
-                      size_t head)
+/* Hash keys and values as they come: they are still in the cache. */
+static void on_stored(void *self, const struct backend_row *const *r, size_t n,
+                      uint32_t layer, size_t head)
 {
-    int8_t k[X1_MAX_HEAD_DIM], v[X1_MAX_HEAD_DIM];
+    int8_t k[2][X1_MAX_HEAD_DIM], v[2][X1_MAX_HEAD_DIM];
+    struct trace_row row[2];
+    struct trace_step *step[2];
     struct cpu *c = self;
-    float s_k, s_v;
 
-    c->k.fetch(k, v, &s_k, &s_v,
-               kv_at(&c->pool, r->slot, layer, head, r->position),
-               r->position % KV_PAGE, c->pool.head_dim);
-    trace_step_row(&c->trace[r - c->row], s_k, s_v, k, v, c->pool.head_dim);
+    for (size_t i = 0; i < n; i++) {
+        row[i] = (struct trace_row){ .k = k[i], .v = v[i] };
+        step[i] = &c->trace[r[i] - c->row];
+        c->k.fetch(k[i], v[i], &row[i].s_k, &row[i].s_v,
+                   kv_at(&c->pool, r[i]->slot, layer, head, r[i]->position),
+                   r[i]->position % KV_PAGE, c->pool.head_dim);
+    }
+    if (n == 2)
+        trace_step_row_pair(step[0], step[1], row, c->pool.head_dim);
+    else
+        trace_step_row(step[0], row[0].s_k, row[0].s_v, k[0], v[0],
+                       c->pool.head_dim);
 }
 
 static void take_rows(struct cpu *c, const struct backend_row *row, size_t n)

@@ -186,9 +186,21 @@ static void append_kv(struct forward *f, size_t i, uint32_t layer)
                           bad);
         forward_fault_at(f, r, layer, OP_K, g, bad[0]);
         forward_fault_at(f, r, layer, OP_V, g, bad[1]);
-        if (r->commit)
-            f->o.stored(f->o.self, r, layer, g);
     }
+}
+
+/* Rows i .. i + n - 1, two at most, are in the cache: say so of those that are
+ * committed to. */
+static void say_stored(struct forward *f, size_t i, size_t n, uint32_t layer)
+{
+    const struct backend_row *r[2];
+    size_t some = 0;
+
+    for (size_t j = i; j < i + n; j++)
+        if (f->row[j]->commit)
+            r[some++] = f->row[j];
+    for (size_t g = 0; some > 0 && g < f->model->rec.n_kv_heads; g++)
+        f->o.stored(f->o.self, r, some, layer, g);
 }
 
 static void heads_rows(void *self, size_t from, size_t to, size_t thread)
@@ -204,6 +216,10 @@ static void heads_rows(void *self, size_t from, size_t to, size_t thread)
             turn_heads(f, i, f->kx + i * f->kv_dim, rec->n_kv_heads,
                        j->w->k_norm, j->layer, OP_K_HEAD);
             append_kv(f, i, j->layer);
+            if ((i - from) % 2 == 1)
+                say_stored(f, i - 1, 2, j->layer);
+            else if (i + 1 == to)
+                say_stored(f, i, 1, j->layer);
         }
         if (j->q)
             turn_heads(f, i, f->q + i * f->q_dim, rec->n_heads, j->w->q_norm,

@@ -27,11 +27,11 @@ struct x1_kernels;
 typedef void forward_residual_fn(void *self, const struct backend_row *r,
                                  uint32_t layer, const float *x);
 
-/* The key and value of a row that is committed to are in its block: layer by
- * layer, and in a layer head by head.  Threads call it, one at a time for a
- * row. */
-typedef void forward_stored_fn(void *self, const struct backend_row *r,
-                               uint32_t layer, size_t head);
+/* Keys and values of one row or two that are committed to are in their blocks,
+ * of one head: layer by layer, and in a layer head by head.  Threads call it,
+ * one at a time for a row. */
+typedef void forward_stored_fn(void *self, const struct backend_row *const *r,
+                               size_t n, uint32_t layer, size_t head);
 
 struct forward_options {
     size_t rows, draws, slots; /* at most in a step: rows, with logits */
