@@ -364,6 +364,10 @@ try $B/cuda_plan.c backend "plan: too few words for splits" \
 n[PLAN_SUM] = outputs * 4;/'
 try $B/cuda_plan.c backend "plan: no room for one sequence" \
     's/p->n_blocks = p->stride;/;/'
+try $B/rehash.cu backend "rehash: x_L of another row" \
+    's/cuda_array<float>(d, PLAN_X) + row \* dim/cuda_array<float>(d, PLAN_X)/'
+try $B/rehash.cu backend "rehash: no row is ever hashed" \
+    's/at < d->n;/at > d->n;/'
 try $B/tap.cu backend "tap: the row that was multiplied is the first" \
     's/q + d->tap_words\[1\] \* n/q/'
 try $B/load.cu backend "tap: weights of q, k and v at one place" \

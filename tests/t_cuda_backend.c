@@ -379,6 +379,46 @@ static void test_refused(void)
 /* tests/cusim: from here on the n-th allocation fails; -1: none.  A real
  * device has no such function. */
 void cusim_fail(long n) __attribute__((weak));
+/* Kernels of this name do nothing. */
+void cusim_skip(const char *name) __attribute__((weak));
+
+/* Every position is hashed on the host, too: a device that leaves old hashes
+ * where new ones belong is found. */
+static void test_hashes(void)
+{
+    const struct cuda_options with = { .checks = true, .hash_every = 2 };
+    struct backend_row row[2] = { { .token = 3, .commit = true, .fin = true } };
+    struct backend_step step = { .row = row, .n_rows = 2 };
+    struct err err = ERR_INIT;
+    struct model_record rec;
+    struct side b = { .b = NULL };
+    struct model *m;
+
+    if (!cusim_skip) {
+        skip("hashes that are wrong", "a real device");
+        return;
+    }
+    if (shape_find(&rec, "tiny") || shape_build(&m, &rec, &err) ||
+        cuda_open(&b.b, &with, &err))
+        abort();
+    side_load(&b, m, 0);
+    for (; row[0].position < 60; row[0].position += 2) {
+        row[1] = row[0];
+        row[1].position++;
+        side_step(&b, step);
+    }
+    row[1].position = row[0].position + 1;
+    ok(!b.b->wrong, "hashes of 30 positions are the host's");
+    cusim_skip("k_commit");
+    ok((b.b->ops->step(b.b, &step, &err) ||
+        b.b->ops->collect(b.b, &b.r, &err)) && b.b->wrong &&
+           err.code == ERR_RETRY && strstr(err.text, "a hash is wrong"),
+       "one that is not: %s", err.text);
+    cusim_skip(NULL);
+    backend_close(b.b);
+    free(b.entry);
+    model_close(m);
+}
 
 /* Each allocation of a load fails once: an error, and the next load is as if
  * nothing had been. */
@@ -447,6 +487,7 @@ int main(void)
     test_copy();
     test_refused();
     test_memory();
+    test_hashes();
     test_ceiling();
     return done();
 }

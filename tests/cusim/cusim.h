@@ -13,7 +13,8 @@
  * 1, ends in an error that stays, or never), CUSIM_STOP (while the process asks
  * whether the n-th has ended it is stopped for an hour), CUSIM_WRONG (each
  * product of tensor cores from the n-th on, from 1, adds a bit too many to its
- * sums), CUSIM_BLAS (0: there is no library of large products).
+ * sums), CUSIM_BLAS (0: there is no library of large products),
+ * CUSIM_SKIP (kernels with this in their name do nothing).
  *
  * With the kernels compiled under -fsanitize=thread and hooks.cpp linked
  * (never libtsan), every load and store is seen: out of bounds, misaligned,
@@ -146,6 +147,8 @@ cudaError_t cudaGraphDestroy(cudaGraph_t g);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t x);
 /* From here on the n-th allocation fails, from 0; -1: none does. */
 extern "C" void cusim_fail(long n);
+/* From here on kernels of this name do nothing; NULL: all work. */
+extern "C" void cusim_skip(const char *name);
 /* base/clock.h's clock_s, an hour later once the device hangs, or the process
  * was stopped: whoever waits with a deadline is told soon. */
 extern "C" double cusim_clock_s(void);

@@ -150,6 +150,8 @@ void launch_call(const char *name, const void *kernel, dim3 grid, dim3 dim,
             sticky = cudaErrorLaunchFailure;
         if (hung || sticky)
             return;
+        if (settings.skip && strstr(name, settings.skip))
+            return;
         launch_name = name;
         b.dim = dim;
         b.grid = grid;
@@ -192,6 +194,11 @@ static cudaError_t waited(void)
 void cusim_fail(long n)
 {
     settings.fail_at = n < 0 ? -1 : n_alloc + n;
+}
+
+void cusim_skip(const char *name)
+{
+    settings.skip = name;
 }
 
 double cusim_clock_s(void)

@@ -25,6 +25,7 @@ struct settings {
     long lose_at, hang_at; /* the launch that does so, from 1; 0: none */
     long stop_at;  /* the launch in whose wait the process is stopped */
     long wrong_at; /* the first product that is wrong, from 1; 0: none */
+    const char *skip; /* kernels of this name do nothing; NULL: none */
     bool preempt;  /* set threads aside at loads and stores */
 };
 extern struct settings settings;

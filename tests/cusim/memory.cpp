@@ -19,7 +19,7 @@ namespace cusim
 {
 fiber *self;
 struct settings settings = { 0, (size_t)1 << 30, 227 * 1024, -1, 0, 0, 0,
-                             0, false };
+                             0, nullptr, false };
 cudaError_t sticky;
 bool hung;
 bool stops, stopped;
@@ -66,6 +66,7 @@ static struct start {
             settings.hang_at = atol(v);
         if ((v = getenv("CUSIM_STOP")))
             settings.stop_at = atol(v);
+        settings.skip = getenv("CUSIM_SKIP");
         if ((v = getenv("CUSIM_WRONG")))
             settings.wrong_at = atol(v);
         arena =

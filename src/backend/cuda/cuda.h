@@ -11,6 +11,7 @@
 #define APUS_BACKEND_CUDA_CUDA_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -24,7 +25,8 @@ struct err;
 struct cuda_options {
     unsigned local; /* number of this rank on the machine, from 0 */
     bool share;     /* with other processes */
-    bool checks;    /* one product a step, on the CPU */
+    bool checks;    /* one product a step, on the CPU, and .. */
+    uint32_t hash_every; /* .. hashes of one position in so many; 0: 1,000 */
     const char *libs; /* directories of NVIDIA's libraries, with colons; "none":
                          they are not used; NULL: the loader's */
     const struct caller *caller; /* copied; told what slows it; or NULL */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define HASH_EVERY 1000
 #define RESERVED 3       /* of 100 bytes, and .. */
 #define CONTEXT_BYTES ((uint64_t)300 << 20) /* .. what libraries need */
 
@@ -202,7 +203,7 @@ static int receive_all(struct device *d, struct err *err)
            receive(d, d->hash + rows * 8, hash + rows * 8, d->n_going * 32,
                    err) ||
            receive(d, d->least, d->at[PLAN_LEAST], d->plan.slots * 8, err) ||
-           tap_receive(d, err)
+           tap_receive(d, err) || rehash_receive(d, err)
                ? -1 : 0;
 }
 
@@ -211,6 +212,7 @@ static int launch_step(struct device *d, const struct backend_step *s,
 {
     d->result = {};
     d->tap = {};
+    d->again = {};
     d->n = 0;
     if (take_last(d, s, err) || enter_blocks(d, s, err))
         return -1;
@@ -218,6 +220,7 @@ static int launch_step(struct device *d, const struct backend_step *s,
         return 0;
     order_rows(d, s);
     tap_choose(d);
+    rehash_choose(d);
     if (send_rows(d, err) || forward_launch(d, err) || keep_last(d, err))
         return -1;
     return receive_all(d, err);
@@ -319,7 +322,8 @@ static int device_collect(struct backend *b, struct backend_result *out,
     struct device *d = (struct device *)b;
     struct backend_result *r = &d->result;
 
-    if (device_wait(d, NULL, err) || tap_check(d, err))
+    if (device_wait(d, NULL, err) || tap_check(d, err) ||
+        rehash_check(d, err))
         return device_failed(d, err);
     give_faults(d);
     for (size_t i = 0; i < d->n; i++) {
@@ -379,7 +383,8 @@ static void unload(struct device *d)
 {
     void *pinned[] = { d->words, d->entry, d->angles, d->logits, d->last_x,
                        d->draws, d->hash, d->least, d->list, d->tile,
-                       d->tap_words, d->tapped, d->tap_q };
+                       d->tap_words, d->tapped, d->tap_q, d->again_rows,
+                       d->again_x };
 
     for (size_t i = 0; i < PLAN_ARRAYS; i++) {
         if (!d->lost)
@@ -408,6 +413,8 @@ static void unload(struct device *d)
     d->tap_words = NULL;
     d->tapped = NULL;
     d->tap_q = NULL;
+    d->again_rows = NULL;
+    d->again_x = NULL;
     d->taken = NULL;
     d->angles = d->logits = d->last_x = NULL;
     d->draws = NULL;
@@ -461,6 +468,8 @@ static int alloc_pinned(struct device *d, unsigned taps, struct err *err)
     CUDA_TRY(pin(&d->tap_words, 2), err);
     CUDA_TRY(pin(&d->tapped, p->bytes[PLAN_TAPPED] / 4), err);
     CUDA_TRY(pin(&d->tap_q, p->bytes[PLAN_TAP_Q]), err);
+    CUDA_TRY(pin(&d->again_rows, p->ring_row), err);
+    CUDA_TRY(pin(&d->again_x, d->model->rec.dim), err);
     if (taps & BACKEND_TAP_LOGITS)
         CUDA_TRY(pin(&d->logits, p->draws * d->model->rec.n_vocab), err);
     return 0;
@@ -612,6 +621,7 @@ int cuda_open(struct backend **out, const struct cuda_options *o,
     struct device *d = (struct device *)xcalloc(1, sizeof(*d));
 
     d->checks = o->checks;
+    d->hash_every = o->hash_every ? o->hash_every : HASH_EVERY;
     if (freivalds_key(d->key, err)) {
         free(d);
         return -1;

@@ -3,6 +3,7 @@
  * memory, order.cu the order of rows, layers.cu the forward pass, health.cu
  * which device, waiting for it and its failures, products.cu which way a linear
  * is computed, blas_lt.cu the library for large ones, tap.cu checks of them,
+ * rehash.cu of hashes,
  * device.cu steps and the backend's life, look.cu what messages say.  The
  * host orders and launches; all arrays of `at` are the device's, the others
  * pinned or the host's.  Functions return -1 with err set, ERR_RETRY where the
@@ -111,6 +112,12 @@ struct cuda_product {
     bool add, a8;
 };
 
+/* The row of a step that is hashed twice, if there is one. */
+struct cuda_again {
+    bool is;
+    size_t row;
+};
+
 struct cuda_kept {
     struct backend_place *place;
     size_t n;
@@ -144,6 +151,10 @@ struct device {
     uint32_t key[2];           /* .. by this secret; .. */
     uint64_t draws_made;       /* .. so many numbers came of it */
     struct cuda_tap tap;       /* of the step */
+    uint32_t hash_every;       /* of so many rows one is hashed twice */
+    struct cuda_again again;   /* of the step */
+    unsigned char *again_rows; /* pinned: what was hashed of it .. */
+    float *again_x;            /* .. and its x_L */
     uint32_t *tap_words;       /* pinned: TAP, TAPPED, TAP_Q */
     int32_t *tapped;
     int8_t *tap_q;
@@ -224,6 +235,16 @@ uint64_t products_slab(const struct device *d);
 /* Launch a linear, whichever way is best. */
 int product_launch(struct device *d, const struct cuda_product *p,
                    struct err *err);
+
+/* A number below n that nobody outside this process knows. */
+uint32_t draw_below(struct device *d, uint32_t n);
+
+/* Choose the row of a step that is hashed twice, once its rows are ordered;
+ * bring what was hashed to the host; and, once the step is done, hash it there:
+ * -1 and ERR_RETRY where the device hashed wrongly. */
+void rehash_choose(struct device *d);
+int rehash_receive(struct device *d, struct err *err);
+int rehash_check(struct device *d, struct err *err);
 
 /* Choose the product of a step that is checked; before its launches. */
 void tap_choose(struct device *d);

@@ -12,8 +12,7 @@ extern "C" {
 #define UNDRAWN 0xffffffffu
 #define LINEARS 4 /* of a layer: q k v, o, gate and up, down */
 
-/* A number below n. */
-static uint32_t draw_below(struct device *d, uint32_t n)
+uint32_t draw_below(struct device *d, uint32_t n)
 {
     const uint64_t at = d->draws_made++;
     const uint32_t counter[4] = { (uint32_t)at, (uint32_t)(at >> 32), 1, 0 };
