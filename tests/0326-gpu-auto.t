@@ -85,6 +85,25 @@ ends 75 "$(uname -n), where kernel = cuda promises a GPU: cannot use" \
     "kernel = cuda"
 unset CUSIM_DEVICES
 
+# A driver that is too old, and a slice of a device.
+CUSIM_DRIVER=12040
+export CUSIM_DRIVER
+answer "$sim"
+ends 0 'the CPU computes: cannot use a GPU.*CUDA 13 needs driver 580' \
+    "auto with an old driver"
+answer "$sim" --kernel=cuda
+ends 75 "$(uname -n), where kernel = cuda promises.*needs driver 580" \
+    "kernel = cuda with an old driver"
+unset CUSIM_DRIVER
+CUDA_VISIBLE_DEVICES=MIG-1
+export CUDA_VISIBLE_DEVICES
+answer "$sim"
+ends 0 'is done' "a MIG slice"
+kept "the same part from it"
+"$sim" --show-gpus >out 2>err
+has out 'device 0: emulated device, MIG-[0-9a-f]' "it has a name of its own"
+unset CUDA_VISIBLE_DEVICES
+
 # What a device does not give.
 answer "$sim" --tensors=hidden
 ends 0 'the CPU computes: a GPU gives no hidden rows' "auto, hidden rows"
@@ -112,4 +131,57 @@ export APUS_WORKER
 has out 'gpu.*device 0: emulated device, GPU-.*MiB free' "doctor: a device"
 CUSIM_DEVICES=0 "$apus" doctor --offline >out 2>err || :
 has out 'gpu.*no driver' "doctor: no driver"
+CUSIM_DRIVER=12040 "$apus" doctor --offline >out 2>err || :
+has out 'the driver is for CUDA 12.4, the runtime is CUDA 13.0' \
+    "doctor: an old driver"
+has out 'driver 580 or later' "what helps"
+
+# A management library of our own, with a driver and errors as we like.
+cat >nvml.c <<'TXT'
+#include <stdio.h>
+#include <stdlib.h>
+static int one;
+int nvmlInit_v2(void) { return 0; }
+int nvmlShutdown(void) { return 0; }
+int nvmlSystemGetDriverVersion(char *v, unsigned n)
+{
+    snprintf(v, n, "%s", getenv("NVML_DRIVER"));
+    return 0;
+}
+int nvmlDeviceGetHandleByUUID(const char *u, void **d)
+{
+    *d = &one;
+    return *u != 'G';
+}
+int nvmlDeviceGetTotalEccErrors(void *d, int t, int c, unsigned long long *n)
+{
+    *n = strtoull(getenv("NVML_ECC"), NULL, 10);
+    return d != &one || t != 1 || c != 0;
+}
+TXT
+mkdir lib
+if ! ${CC:-cc} -shared -fPIC -o lib/libnvidia-ml.so.1 nvml.c >out 2>err; then
+    report 0 "NVML # SKIP no compiler"
+    finish
+fi
+look() { # DRIVER ERRORS
+    NVML_DRIVER=$1 NVML_ECC=$2 LD_LIBRARY_PATH=$tmp/lib \
+        "$sim" --show-gpus >out 2>err
+}
+look 580.65.06 0
+has out 'ok the driver 580.65.06 is for CUDA 13.0' "the driver's version"
+grep -q warning out && r=1 || r=0
+report $r "nothing is wrong"
+look 550.54.15 0
+has out 'warning driver 550.54.15 is too old: CUDA 13 needs 580' "550 for 13"
+look 580.65.06 7
+has out 'warning device 0: 7 uncorrected errors of its memory' "ECC"
+NVML_DRIVER=580
+NVML_ECC=3
+LD_LIBRARY_PATH=$tmp/lib
+CUSIM_LOSE=40
+export NVML_DRIVER NVML_ECC LD_LIBRARY_PATH CUSIM_LOSE
+answer "$sim"
+ends 75 'is lost in step .*: its memory has had 3 uncorrected errors' \
+    "a device is lost"
 finish

@@ -14,6 +14,7 @@
  * whether the n-th has ended it is stopped for an hour), CUSIM_WRONG (each
  * product of tensor cores from the n-th on, from 1, adds a bit too many to its
  * sums), CUSIM_BLAS (0: there is no library of large products),
+ * CUSIM_DRIVER (12040: a driver that is too old),
  * CUSIM_SKIP (kernels with this in their name do nothing).
  *
  * With the kernels compiled under -fsanitize=thread and hooks.cpp linked
@@ -67,12 +68,14 @@ static inline uint4 make_uint4(unsigned a, unsigned b, unsigned c, unsigned d)
 }
 
 /* The host's side. */
+#define CUDART_VERSION 13000
 typedef int cudaError_t;
 enum {
     cudaSuccess = 0,
     cudaErrorInvalidValue = 1,
     cudaErrorMemoryAllocation = 2,
     cudaErrorInvalidConfiguration = 9,
+    cudaErrorInsufficientDriver = 35,
     cudaErrorNoDevice = 100,
     cudaErrorUnknown = 999,
     cudaErrorNotReady = 600,

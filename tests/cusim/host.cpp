@@ -229,17 +229,28 @@ static int devices(void)
 /* 0: there is no driver where there is no device. */
 cudaError_t cudaDriverGetVersion(int *v)
 {
-    *v = devices() > 0 ? 13000 : 0;
+    const char *driver = getenv("CUSIM_DRIVER");
+
+    *v = devices() < 1 ? 0 : driver ? atoi(driver) : CUDART_VERSION;
     return cudaSuccess;
+}
+static bool old_driver(void)
+{
+    int v = 0;
+
+    cudaDriverGetVersion(&v);
+    return v && v < CUDART_VERSION;
 }
 cudaError_t cudaRuntimeGetVersion(int *v)
 {
-    *v = 13000;
+    *v = CUDART_VERSION;
     return cudaSuccess;
 }
 cudaError_t cudaGetDeviceCount(int *n)
 {
     *n = devices();
+    if (old_driver())
+        return cudaErrorInsufficientDriver;
     return *n > 0 ? cudaSuccess : cudaErrorNoDevice;
 }
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int d)
@@ -280,6 +291,7 @@ const char *cudaGetErrorString(cudaError_t e)
            : e == cudaErrorLaunchFailure        ? "unspecified launch failure"
            : e == cudaErrorMemoryAllocation     ? "out of memory"
            : e == cudaErrorNoDevice             ? "no device is detected"
+           : e == cudaErrorInsufficientDriver   ? "the driver is too old"
            : e == cudaErrorInvalidConfiguration ? "invalid configuration"
                                                 : "invalid value";
 }

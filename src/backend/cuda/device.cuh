@@ -19,6 +19,7 @@ extern "C" {
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/cuda_plan.h"
 #include "backend/cuda/freivalds.h"
+#include "backend/cuda/nvml.h"
 #include "base/caller.h"
 #include "base/clock.h"
 #include "base/err.h"

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -22,7 +23,10 @@
 
 void device_uuid(char out[DEVICE_UUID], const struct cudaDeviceProp *p)
 {
-    int n = snprintf(out, DEVICE_UUID, "GPU-");
+    const char *shown = getenv("CUDA_VISIBLE_DEVICES");
+    /* a process sees one MIG slice, by its own UUID */
+    int n = snprintf(out, DEVICE_UUID, "%s",
+                     shown && strncmp(shown, "MIG-", 4) == 0 ? "MIG-" : "GPU-");
 
     for (int i = 0; i < 16; i++)
         n += snprintf(out + n, (size_t)(DEVICE_UUID - n), "%s%02x",
@@ -60,6 +64,11 @@ int device_find(struct device *d, unsigned local, bool share, struct err *err)
     cudaError_t e = cudaGetDeviceCount(&n);
 
     d->claim = -1;
+    if (e == cudaErrorInsufficientDriver)
+        return err_set(err, ERR_RETRY, "cannot use a GPU on this machine: %s;"
+                       " CUDA %d needs driver %u or later",
+                       cudaGetErrorString(e), CUDART_VERSION / 1000,
+                       nvml_oldest_driver(CUDART_VERSION / 1000));
     if (e != cudaSuccess || n < 1)
         return err_set(err, ERR_RETRY, "cannot use a GPU on this machine: %s",
                        e == cudaSuccess ? "no device found"
@@ -127,9 +136,14 @@ int device_failed(struct device *d, struct err *err)
     const cudaError_t e = d->lost ? cudaSuccess : cudaStreamQuery(d->stream);
     const char *remedy = "";
     struct err own = ERR_INIT;
+    struct nvml_device nvml;
 
     err = err_or(err, &own);
     d->lost = true;
+    /* a device that hangs is not asked: that might, too */
+    if (e != cudaSuccess && nvml_ask(&nvml, d->uuid) && nvml.ecc_errors)
+        err_prefix(err, "its memory has had %" PRIu64 " uncorrected errors"
+                   " (ECC)", nvml.ecc_errors);
     if (e == cudaErrorIllegalAddress ||
         (e >= cudaErrorMisalignedAddress && e <= cudaErrorLaunchFailure))
         remedy = " (compute-sanitizer tells whether a kernel is wrong)";

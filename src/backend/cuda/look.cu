@@ -5,6 +5,7 @@
 #include "backend/cuda/device.cuh"
 
 #include <dlfcn.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 extern "C" {
@@ -33,26 +34,32 @@ static void look_at_libraries(struct buf *out)
     buf_printf(out, "; none is needed\n");
 }
 
-/* The driver must be of the runtime's major at least: 13 needs driver 580, 12
- * needs 525. */
+/* The driver must be of the runtime's major at least (nvml.h). */
 static void look_at_driver(struct buf *out)
 {
     int driver = 0, runtime = 0;
+    struct nvml_device nvml;
+    char why[160];
 
     cudaDriverGetVersion(&driver);
     cudaRuntimeGetVersion(&runtime);
+    nvml_ask(&nvml, NULL);
     if (driver == 0)
         buf_printf(out, "ok no driver of NVIDIA; the runtime is CUDA %d.%d\n",
                    runtime / 1000, runtime % 1000 / 10);
+    else if (nvml_too_old(why, sizeof(why), nvml.driver, runtime / 1000))
+        buf_printf(out, "warning %s\tinstall a newer driver, or a build for an"
+                   " older CUDA\n", why);
     else if (driver / 1000 < runtime / 1000)
         buf_printf(out, "warning the driver is for CUDA %d.%d, the runtime is"
-                   " CUDA %d.%d\tinstall driver %s or later\n", driver / 1000,
+                   " CUDA %d.%d\tinstall driver %u or later\n", driver / 1000,
                    driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10,
-                   runtime / 1000 >= 13 ? "580" : "525");
+                   nvml_oldest_driver(runtime / 1000));
     else
-        buf_printf(out, "ok the driver is for CUDA %d.%d, the runtime is CUDA"
-                   " %d.%d\n", driver / 1000, driver % 1000 / 10,
-                   runtime / 1000, runtime % 1000 / 10);
+        buf_printf(out, "ok the driver%s%s is for CUDA %d.%d, the runtime is"
+                   " CUDA %d.%d\n", *nvml.driver ? " " : "", nvml.driver,
+                   driver / 1000, driver % 1000 / 10, runtime / 1000,
+                   runtime % 1000 / 10);
 }
 
 /* What keeps a device from computing, or makes it slow; NULL: nothing. */
@@ -65,6 +72,19 @@ static const char *gap_of(const struct cudaDeviceProp *p)
         return "this part has almost no int8 rate\texpect a 30th of what a B200"
                " does";
     return NULL;
+}
+
+/* Memory that has lost bits may do so again. */
+static void look_at_memory(struct buf *out, int i, const char *uuid)
+{
+    struct nvml_device nvml;
+
+    nvml_ask(&nvml, uuid);
+    if (nvml.has_ecc && nvml.ecc_errors)
+        buf_printf(out, "warning device %d: %" PRIu64 " uncorrected errors of"
+                   " its memory (ECC) since the driver was loaded\treset it"
+                   " (nvidia-smi -r), and drain the node if they come again\n",
+                   i, nvml.ecc_errors);
 }
 
 static void look_at_device(struct buf *out, int i)
@@ -91,6 +111,7 @@ static void look_at_device(struct buf *out, int i)
                " MiB free%s%s\n", gap ? "warning" : "ok", i, p.name, uuid,
                p.major, p.minor, free_bytes >> 20, all >> 20, gap ? "; " : "",
                gap ? gap : "");
+    look_at_memory(out, i, uuid);
 }
 
 void cuda_look(struct buf *out)
