@@ -7,6 +7,8 @@
 #include <math.h>
 
 #include "backend/cpu/pool.h"
+#include "base/bytes.h"
+#include "base/json.h"
 #include "fidelity/fit.h"
 #include "fidelity/rounding.h"
 #include "fidelity/sums.h"
@@ -212,6 +214,65 @@ static void try_nano(const char *dir)
     same_model(dir, "auto", 2, id, "after an interruption");
 }
 
+/* nano with all numbers of a tensor, or its first (one), set to a bf16; the
+ * directory is the caller's. */
+static char *changed_nano(const char *nano, const char *tensor, uint16_t to,
+                          bool one)
+{
+    char *dir = tmp_path("changed"), *from, *path;
+    struct json *head = NULL;
+    const struct json *at;
+    uint64_t range[2] = { 0, 0 };
+    struct err err = ERR_INIT;
+    struct buf b;
+    char *cmd = xasprintf("rm -rf %s; cp -r %s %s; chmod -R u+w %s", dir, nano,
+                          dir, dir);
+
+    buf_init(&b, 16 << 20);
+    path = file_join(dir, "model.safetensors");
+    if (system(cmd) == 0 && file_read(&b, path, &err) == 0 &&
+        json_parse(&head, b.data + 8, (size_t)get_u64(b.data), &err) == 0) {
+        at = json_first(json_get(json_get(head, tensor), "data_offsets"));
+        json_u64(at, &range[0]);
+        json_u64(json_next(at), &range[1]);
+        from = b.data + 8 + get_u64(b.data);
+        for (uint64_t i = range[0]; i < (one ? range[0] + 2 : range[1]);
+             i += 2)
+            memcpy(from + i, &to, 2);
+        file_write(path, b.data, b.len, &err);
+    }
+    json_free(head);
+    buf_clear(&b);
+    free(cmd);
+    free(path);
+    return dir;
+}
+
+/* A channel that is always zero; gains of 2^39, which take numbers out of the
+ * range in the second layer. */
+static void try_changed(const char *nano)
+{
+    char *dir = changed_nano(nano, "model.layers.0.input_layernorm.weight", 0,
+                             true);
+    struct err err = ERR_INIT;
+    struct model *m;
+    struct id id;
+
+    ok(convert(dir, "auto", 2, &id, &err) == 0, "a channel of zeros %s",
+       err.text);
+    free(dir);
+    dir = changed_nano(nano, "model.layers.1.input_layernorm.weight", 0x5300,
+                       false);
+    test.note[0] = '\0';
+    m = model_from_hf(dir, NULL);
+    ok(m && convert(dir, "auto", 2, &id, &err) == 0 && id_equal(id, m->id),
+       "out of range the nearest rule stays %s", err.text);
+    ok(strstr(test.note, "out of range in layer 1 at position") != NULL, "%s",
+       test.note);
+    model_close(m);
+    free(dir);
+}
+
 static void refused(const char *dir, const char *why)
 {
     struct err err = ERR_INIT;
@@ -233,6 +294,7 @@ int main(void)
            "a text"))
         test.text.len = BYTES;
     try_nano(dir);
+    try_changed(dir);
     tiny = tree_path("vectors/x1/models/tiny-gemma2");
     refused(tiny, "norms after its sublayers");
     free(tiny);
