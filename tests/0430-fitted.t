@@ -52,6 +52,54 @@ has err 'fitted is not for a model with experts' "are refused by name"
 gives 1 "no tokenizer" model add "$vectors/tiny-mistral" --rounding fitted \
     --no-tokenizer
 has err 'needs a tokenizer' "is refused"
+
+# ---- no room, and Ctrl-C -----------------------------------------------------
+(
+    ulimit -f 3000
+    got=0
+    "$apus" model add "$nano" full --models full --rounding fitted >out 2>err ||
+        got=$?
+    echo "$got" >status
+)
+[ "$(cat status)" -ne 0 ] && r=0 || r=1
+report $r "a file that cannot grow is an error"
+[ "$(wc -l <err)" -eq 1 ] && r=0 || r=1
+report $r "of one line"
+find full -name '*.apus' -o -name 'new.*' | grep -q . && r=1 || r=0
+report $r "and no model is in the store"
+got=0
+"$apus" model add "$nano" full --models full --rounding fitted >out 2>err &
+pid=$!
+while kill -0 $pid 2>/dev/null && ! ls full/fitting.*/rows >rows 2>&1; do
+    sleep 0.02
+done
+kill -INT $pid 2>/dev/null || :
+wait $pid || got=$?
+[ "$got" -eq 75 ] || [ "$got" -eq 0 ] && r=0 || r=1
+report $r "Ctrl-C: exit status 75, or it was done"
+if [ "$got" -eq 75 ]; then
+    find full -name '*.apus' -o -name 'new.*' | grep -q . && r=1 || r=0
+    report $r "no half model"
+    has err 'interrupted after .* the same command goes on' "it says so"
+fi
+gives 0 "it goes on" model add "$nano" full --models full --rounding fitted
+same id out "to the same model"
+find full -name 'fitting*' | grep -q . && r=1 || r=0
+report $r "and nothing else is left"
 gives 1 "no such directory" model convert "$nano" --rounding fitted \
     -o narrow/missing/x.apus
+
+# ---- a published model -----------------------------------------------------
+data=${APUS_TEST_DATA:-}/models/smollm2
+gguf=$data/SmolLM2-135M-Instruct.Q4_1.gguf
+if [ -n "$long" ] && [ -f "$gguf" ]; then
+    gives 0 "SmolLM2" model add "$gguf" smollm2 --rounding fitted
+    has out '^KhhHvHf6ynqVFguo95By4FXJcpffgd_B2qc70w93ybk$' "is the known model"
+    gives 0 "beside float" model compare smollm2 "$gguf" \
+        --ids "$data/contexts.ids"
+    has out '^KL, mean  *2.80.e-03$' "KL is 2.80e-3"
+    has out '^KL, mean of second halves 2.5[67].e-03' "2.57e-3 at the end"
+    has out '^next id equal, margin 0.1 to 0.5 .* 3207 of 3305$' "near ids"
+    has out '^perplexity, model  *26.594' "perplexity"
+fi
 finish
