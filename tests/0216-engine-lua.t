@@ -52,7 +52,7 @@ same some ninth "the same records"
 
 # ---- what is refused -------------------------------------------------------
 cat >bad.lua <<'TXT'
-local e, model, line, short = require("apus.engine"), ...
+local e, model, line, short, whole = require("apus.engine"), ...
 local id, n = ("ab"):rep(32), 0
 local function refuses(name, pattern, ...)
     local value, text = ...
@@ -78,7 +78,7 @@ refuses("no line", "one line of JSON", e.start(nil, id))
 refuses("an id that is too short", "request id", e.start(line, "ab"))
 refuses("an id that is not hexadecimal", "request id",
     e.start(line, ("zz"):rep(32)))
-refuses("an id that is none", "request id", e.start(line))
+refuses("an id that is none", "request id", e.start(line, 7))
 refuses("invalid UTF-8", "UTF%-8", e.start(line:gsub("What", "\xff"), id))
 refuses("a NUL in a prompt", "u0000", e.start(line:gsub("What", "\\u0000"), id))
 refuses("two choices", "one choice",
@@ -98,18 +98,19 @@ assert(e.step() == true)
 local a = e.answer()
 refuses("a start with a bad line", "JSON", e.start("[", id))
 assert(e.answer().result == a.result, "what was there stays")
+assert(e.start(line) and e.step() and e.answer().result == whole)
 assert(e.start(line, a.request) and e.step() and e.answer().result == a.result)
 local f = e.figures()
 assert(f.weights > 1000000 and f.weights < f.bytes and f.context == 512)
-assert(f.channels > 0 and #f.kernel > 0)
+assert(f.channels > 0 and f.chat and #f.kernel > 0)
 assert(e.open(model, "reference") == a.model)
 assert(e.figures().kernel == "reference")
 assert(e.start(line, id) and e.step() and e.answer().result == a.result)
 print("end", n)
 TXT
 : >short.apus
-"$lua" bad.lua "$model" "$(sed -n 1p q.jsonl)" short.apus >refused 2>err &&
-    r=0 || r=1
+"$lua" bad.lua "$model" "$(sed -n 1p q.jsonl)" short.apus \
+    "$(sed -n '1s/.*\t//p' whole)" >refused 2>err && r=0 || r=1
 report $r "what is refused does not end it"
 ! grep -q '^bad' refused && grep -q '^end' refused && r=0 || r=1
 cp refused out

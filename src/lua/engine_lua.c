@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "lua/solo.h"
 #include "proof/digest.h"
+#include "proof/line_ids.h"
 
 #define MAX_STEP ((lua_Integer)1 << 30)
 
@@ -115,6 +116,8 @@ static int lua_figures(lua_State *lua)
     lua_setfield(lua, -2, "bytes");
     lua_pushinteger(lua, (lua_Integer)f.context);
     lua_setfield(lua, -2, "context");
+    lua_pushboolean(lua, f.chat);
+    lua_setfield(lua, -2, "chat");
     lua_pushstring(lua, f.kernel);
     lua_setfield(lua, -2, "kernel");
     return 1;
@@ -152,6 +155,16 @@ static int read_id(struct id *id, const char *s)
            n == sizeof(id->b) ? 0 : -1;
 }
 
+/* The id that apus run gives a line which is the only one of its kind. */
+static struct id line_alone(const struct solo *s, const char *line, size_t n)
+{
+    struct id id, sum;
+
+    digest(&sum, line, n);
+    line_id(&id, *solo_model_hash(s), sum, 0);
+    return id;
+}
+
 static int lua_start(lua_State *lua)
 {
     struct engine_lua *e = own(lua);
@@ -162,11 +175,13 @@ static int lua_start(lua_State *lua)
 
     if (!line)
         return fail(lua, "start: a request is wanted, one line of JSON");
-    if (read_id(&id, text_at(lua, 2)))
+    if (!lua_isnoneornil(lua, 2) && read_id(&id, text_at(lua, 2)))
         return fail(lua, "start: a request id is wanted, 64 hexadecimal"
                     " digits or 43 characters");
     if (!e->solo)
         return fail(lua, "start: no model is open");
+    if (lua_isnoneornil(lua, 2))
+        id = line_alone(e->solo, line, n);
     if (solo_start(e->solo, line, n, id, &n_prompt, &err))
         return fail_err(lua, &err);
     lua_pushinteger(lua, (lua_Integer)n_prompt);

@@ -3,16 +3,18 @@
  * AO, for the processes of apus localnet and for a plain Lua.
  *
  *   open(name [, kernel])  a model file: its id, 43 characters
- *   start(line, id)        begin the answer to a line of the OpenAI Batch API
+ *   start(line [, id])     begin the answer to a line of the OpenAI Batch API
  *                          under a request id (64 hexadecimal digits, or 43
- *                          characters): how many tokens its prompt has
+ *                          characters; else the id that apus run gives the
+ *                          line): how many tokens its prompt has
  *   step([n])              compute at most n positions: whether it is done,
  *                          and how many were computed
  *   answer()               a table: text, tokens, finish, prompt_tokens,
  *                          positions; request and model; job, trace and
  *                          result, which are the record's, in hexadecimal
- *   figures()              what time depends on, of the model that is open:
- *                          weights, channels, context, bytes, kernel
+ *   figures()              of the model that is open: weights, channels,
+ *                          context and bytes, on which time depends; chat,
+ *                          whether it has a template; kernel
  *   sha256(text)           32 bytes
  *
  * What fails gives nil and a text; nothing raises an error but a want of

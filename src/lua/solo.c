@@ -115,6 +115,11 @@ const char *solo_model_id(const struct solo *s)
     return s->m.id;
 }
 
+const struct id *solo_model_hash(const struct solo *s)
+{
+    return &s->m.model->id;
+}
+
 /* Weights of tensor i that one row meets. */
 static uint64_t weights_met(const struct model_record *rec, uint32_t i)
 {
@@ -138,6 +143,7 @@ void solo_figures(const struct solo *s, struct solo_figures *f)
     *f = (struct solo_figures){
         .channels = (uint64_t)rec->n_layers * rec->n_heads * rec->head_dim,
         .context = rec->context,
+        .chat = s->m.chat != NULL,
         .kernel = s->backend->name,
     };
     for (uint32_t i = 0; i < rec->n_tensors; i++)

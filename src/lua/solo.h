@@ -25,15 +25,18 @@ int solo_open(struct solo **out, const char *path, const char *kernel,
               struct err *err);
 void solo_close(struct solo *s); /* NULL is allowed */
 
-/* Borrowed for as long as the model is open; the text has 43 characters. */
+/* Borrowed for as long as the model is open; the id as 43 characters, and as
+ * it is. */
 const struct model_record *solo_model(const struct solo *s);
 const char *solo_model_id(const struct solo *s);
+const struct id *solo_model_hash(const struct solo *s);
 
 /* What time and memory depend on.  A row meets so many weights, and has so many
  * query channels, each of which meets each key it attends to. */
 struct solo_figures {
     uint64_t weights, channels, bytes; /* bytes: of the model file */
     uint32_t context;
+    bool chat; /* it has a chat template that is supported */
     const char *kernel;
 };
 void solo_figures(const struct solo *s, struct solo_figures *f);
