@@ -1,0 +1,277 @@
+-- require("apus") and require("llama") for processes: a model answers inside
+-- the process.  What fails gives nil and a text.
+--
+--   Apus.load(name)             a model file: "/model" or "/data/ID"; its id
+--   Apus.run(prompt, options)   the whole answer in this message: a table with
+--                               text, tokens, finish, positions, line, request,
+--                               model, job, trace, result
+--   Apus.start(prompt, options) begin one; how many tokens its prompt has
+--   Apus.step(n)                compute at most n positions: whether it is done
+--   Apus.answer()               the table, once it is
+--   Apus.ask(prompt, options, done)  begin one that goes on by messages which
+--                               the process sends itself; done(answer) or
+--                               done(nil, text) ends it
+--
+-- A prompt is a text, which is a chat of one message of the user, or a list of
+-- messages { role, content }; with options.raw, or by a model without a chat
+-- template, a text to be continued.  Options are the members of the body of a
+-- request: max_tokens, temperature, top_p, seed, stop.  `line` is the request
+-- as apus run answers it, with the same record.
+
+local engine, json = require("apus.engine"), require("json")
+
+local Apus = {}
+
+-- ---- gas --------------------------------------------------------------------
+
+-- What a metered unit counts, from nano at 25 and 475 keys and stories260K at
+-- 25 and 275.  A message has 9e12 by default, of which half is used.
+local GAS = {
+    limit = 9e12 / 2,
+    message = 3e8,
+    position = 1.55e8, -- commitments, norms, sampling
+    weight = 690,      -- that a position's row meets
+    pair = 6000,       -- a query channel and a key, in all layers
+}
+local UNMETERED = 10 -- times as many positions
+local MAX_METERED = 200 << 20 -- bytes of a model, which one message loads
+
+local function is_metered()
+    local module = ao and ao.env and ao.env.Module
+    for _, tag in ipairs(module and module.Tags or {}) do
+        if tag.name == "Module-Format" then
+            return tag.value:find("metering", 1, true) ~= nil
+        end
+    end
+    return true
+end
+
+-- Positions that one message has gas for, the dearest at the context's end.
+local function positions_of(f)
+    local dearest = GAS.position + GAS.weight * f.weights +
+        GAS.pair * f.channels * f.context
+    local n = (GAS.limit - GAS.message) / dearest
+    return math.floor(is_metered() and n or n * UNMETERED)
+end
+
+-- ---- one answer -------------------------------------------------------------
+
+local model -- figures of what is loaded, positions a message, its id
+
+function Apus.load(name)
+    model = nil
+    local id, why = engine.open(name)
+    if not id then return nil, why end
+    local f = engine.figures()
+    if is_metered() and f.bytes > MAX_METERED then
+        return nil, ("a model of %d bytes: one message loads %d at most")
+            :format(f.bytes, MAX_METERED)
+    end
+    f.positions, f.id = positions_of(f), id
+    if f.positions < 1 then
+        return nil, "one position takes more gas than a message has"
+    end
+    model = f
+    return id
+end
+
+-- What is known of the model that is loaded.
+function Apus.figures()
+    if not model then return nil, "no model is loaded" end
+    local copy = {}
+    for k, v in pairs(model) do copy[k] = v end
+    return copy
+end
+
+local OURS = { each = true, id = true, raw = true } -- not of the request
+
+-- The request as a line of JSON.
+local function line_of(prompt, options)
+    if not model then return nil, "no model is loaded" end
+    if options ~= nil and type(options) ~= "table" then
+        return nil, "options are not a table"
+    end
+    local body = { model = model.id }
+    for k, v in pairs(options or {}) do
+        if type(k) ~= "string" then return nil, "an option has no name" end
+        if not OURS[k] then body[k] = v end
+    end
+    local raw = options and options.raw or not model.chat
+    if type(prompt) == "string" and raw then
+        body.prompt = prompt
+    elseif type(prompt) == "string" then
+        body.messages = { { role = "user", content = prompt } }
+    elseif type(prompt) == "table" and not raw then
+        body.messages = prompt
+    else
+        return nil, "a prompt is wanted: a text" ..
+            (raw and "" or ", or a list of messages")
+    end
+    local good, line = pcall(json.encode, { custom_id = "0", method = "POST",
+        url = raw and "/v1/completions" or "/v1/chat/completions",
+        body = body })
+    if not good then return nil, "options: " .. tostring(line) end
+    return line
+end
+
+local current -- the line at hand
+
+function Apus.start(prompt, options)
+    local line, why = line_of(prompt, options)
+    if not line then return nil, why end
+    local n
+    n, why = engine.start(line, options and options.id)
+    if not n then return nil, why end
+    current = line
+    return n
+end
+
+function Apus.step(n)
+    n = n == nil and model and model.positions or n
+    if model and math.type(n) == "integer" and n > model.positions then
+        return nil, ("%d positions: one message has gas for %d")
+            :format(n, model.positions)
+    end
+    return engine.step(n)
+end
+
+function Apus.answer()
+    local a, why = engine.answer()
+    if not a then return nil, why end
+    a.line = current
+    return a
+end
+
+-- How many positions an answer may come to.
+local function most_of(n, options)
+    local max = options and options.max_tokens or
+        options and options.max_completion_tokens
+    local left = model.context - n + 1
+    return n + (math.type(max) == "integer" and max < left and max or left) - 1
+end
+
+function Apus.run(prompt, options)
+    local n, why = Apus.start(prompt, options)
+    if not n then return nil, why end
+    local most = most_of(n, options)
+    if most > model.positions then
+        return nil, ("%d positions may take %d messages: use start or ask")
+            :format(most, (most + model.positions - 1) // model.positions)
+    end
+    local done
+    done, why = engine.step()
+    if done == nil then return nil, why end
+    return Apus.answer()
+end
+
+-- ---- over many messages -----------------------------------------------------
+
+local WAIT_MS = 600000 -- a step that was sent so long ago ran out of gas
+local HALVINGS = 8
+
+local waiting -- { request, at, count, sent, halved, done }
+
+local function send_step(now)
+    waiting.sent = now
+    ao.send({ Target = ao.id, Action = "Apus-Step",
+        Request = tostring(waiting.request), Position = tostring(waiting.at),
+        Count = tostring(waiting.count) })
+end
+
+local function finish(answer, why)
+    local done = waiting.done
+    waiting = nil
+    if done then done(answer, why) end
+end
+
+local asked = 0
+
+function Apus.ask(prompt, options, done)
+    if waiting then return nil, "another answer is under way" end
+    if done ~= nil and type(done) ~= "function" then
+        return nil, "done is not a function"
+    end
+    local n, why = Apus.start(prompt, options)
+    if not n then return nil, why end
+    local each = math.tointeger(options and options.each) or model.positions
+    if each < 1 then return nil, "each is less than 1" end
+    asked = asked + 1
+    waiting = { request = asked, at = 0, halved = 0, done = done,
+        count = math.min(each, model.positions) }
+    send_step(Apus.now or 0)
+    return n
+end
+
+-- From anybody: it goes on with what waits, or it does nothing.
+local function on_step(m)
+    local w = waiting
+    if not w or m.Request ~= tostring(w.request) or
+        m.Position ~= tostring(w.at) then
+        return
+    end
+    local count = math.tointeger(tonumber(m.Count))
+    if not count or count < 1 or count > w.count then count = w.count end
+    local done, computed = engine.step(count)
+    if done == nil then return finish(nil, computed) end
+    if done then return finish(Apus.answer()) end
+    w.at = w.at + computed
+    send_step(Apus.now)
+end
+
+-- Before every message: a step that was lost is sent again, half as long.
+local function on_any(m)
+    local w = waiting
+    Apus.now = math.tointeger(tonumber(m.Timestamp)) or Apus.now or 0
+    if not w or Apus.now - w.sent < WAIT_MS then return end
+    w.halved, w.count = w.halved + 1, w.count // 2
+    if w.halved > HALVINGS or w.count < 1 then
+        return finish(nil, "a position takes more gas than a message has")
+    end
+    send_step(Apus.now)
+end
+
+if Handlers then
+    Handlers.prepend("apus-step", { Action = "Apus-Step" }, on_step)
+    Handlers.prepend("apus-waits", function(m)
+        on_any(m)
+        return false
+    end, function() end)
+end
+
+-- ---- the names of aos-llama -------------------------------------------------
+
+local Llama = { load = Apus.load }
+local text -- what was said so far
+
+function Llama.setPrompt(prompt)
+    if type(prompt) ~= "string" then return nil, "a prompt is not text" end
+    text = prompt
+    return true
+end
+Llama.set_prompt = Llama.setPrompt
+
+function Llama.add(more)
+    if type(more) ~= "string" then return nil, "what is added is not text" end
+    text = (text or "") .. more
+    return true
+end
+
+-- At most n tokens more.
+function Llama.run(n)
+    if not text then return nil, "no prompt is set" end
+    local a, why = Apus.run(text, { raw = true, temperature = 0,
+        max_tokens = n or 128 })
+    if not a then return nil, why end
+    text = text .. a.text
+    return a.text
+end
+
+function Llama.next()
+    return Llama.run(1)
+end
+
+function Llama.stop()
+    text = nil
+end
+
+return Apus, Llama
