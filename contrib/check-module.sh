@@ -1,5 +1,5 @@
 # The part `module` of contrib/check: the engine as WebAssembly, in the two
-# variants that modules of AO have.  Sourced by it.
+# variants that modules of AO have, and these modules.  Sourced by it.
 #
 #     wasm-plain   plain instructions, for compute units that meter them
 #     wasm-simd    SIMD, for those that do not
@@ -55,6 +55,20 @@ wasm_of() { # BUILD...
     done
 }
 
+# Those with nano inside, which can do all that the others can.
+do_modules() {
+    use_emscripten
+    make -C build/gcc module MODULE_DIR="$top/build/module" \
+        MODULES='apus-plain-nano apus-simd-nano'
+}
+modules_of_ao() {
+    build_gcc
+    [ $status = 0 ] || return 0
+    check modules "modules of AO, with nano inside" do_modules
+    [ $status != 0 ] || suite module gcc "modules in the loader of ao's units" \
+        tests/0472-ao-module.t
+}
+
 part_module() {
     if ! command -v emcc >/dev/null; then
         skip module "no emcc (Debian: emscripten, which --all installs)"
@@ -62,5 +76,6 @@ part_module() {
         skip module "no node (Debian: nodejs)"
     else
         wasm_of wasm-plain wasm-simd
+        modules_of_ao
     fi
 }
