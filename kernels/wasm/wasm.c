@@ -1,6 +1,6 @@
 /*
- * Levels of WebAssembly, as modules of AO run them: linears and what begins
- * the feed-forward part.  A build has one of two.
+ * Levels of WebAssembly, as modules of AO run them: linears, what begins the
+ * feed-forward part and, without SIMD, attention.  A build has one of two.
  *
  *   simd128   i32x4.dot_i16x8_s, which adds pairs of products of int16 in 32
  *             bits; where the compiler may use SIMD (-msimd128)
@@ -24,8 +24,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "kernels/kernels.h"
+#include "kernels/pack.h"
 #include "kernels/x1.h"
 
 #ifdef __wasm_simd128__
@@ -225,6 +227,154 @@ static void wasm_swiglu(float *h, size_t stride, const struct x1_weights *g,
     compute_outputs(&o, from, to);
 }
 
+/* ---- attention ----------------------------------------------------------- */
+
+#ifndef __wasm_simd128__
+
+/* Blocks as the reference has them: K, V, then their scales. */
+struct wasm_keys {
+    const int8_t *k, *v;
+    const float *s_k, *s_v;
+    size_t n;
+};
+
+static struct wasm_keys keys_at(const struct x1_blocks *kv, size_t hd,
+                                size_t at, size_t end)
+{
+    const unsigned char *b = kv->block[at / X1_BLOCK] + kv->offset;
+    const float *scale = (const float *)(const void *)(b + 2 * X1_BLOCK * hd);
+    size_t in = at % X1_BLOCK, left = X1_BLOCK - in;
+
+    return (struct wasm_keys){
+        (const int8_t *)b + in * hd, (const int8_t *)b + (X1_BLOCK + in) * hd,
+        scale + in, scale + X1_BLOCK + in, end - at < left ? end - at : left
+    };
+}
+
+/* What attention to the keys of one query has. */
+struct wasm_mix {
+    float *score;
+    float most;     /* of the scores */
+    uint32_t value; /* bits of the greatest scale of a value */
+    int64_t z;
+    int64_t *num;   /* head_dim sums */
+};
+
+static void score_keys(struct wasm_mix *a, const struct x1_query *query,
+                       const int16_t *q, struct x1_scoring c,
+                       const struct x1_blocks *kv, size_t hd)
+{
+    float slope = c.cap > 0 ? 2.0f / c.cap : 0, *score = a->score;
+    struct wasm_keys s;
+
+    for (size_t at = query->from; at < query->to; at += s.n) {
+        s = keys_at(kv, hd, at, query->to);
+        for (size_t t = 0; t < s.n; t++) {
+            float v = ((float)sum_products(s.k + t * hd, q, hd) * s.s_k[t]) *
+                      c.scale;
+            uint32_t bits = x1_bits(s.s_v[t]) & 0x7fffffffu;
+
+            if (c.cap > 0)
+                v = x1_soft_cap(v, c.cap, slope);
+            *score++ = v;
+            v += 0.0f;
+            a->most = score == a->score + 1 || v > a->most ? v : a->most;
+            a->value = bits > a->value ? bits : a->value;
+        }
+    }
+}
+
+/* num[i] += sum of u[t] * v[t * hd + i], n <= X1_BLOCK: at most 2^34 each.  A
+ * multiplication of 64 bits costs what one of 32 does.  hd is a constant where
+ * this is inlined, and so are the offsets of the loads. */
+static inline void add_values(int64_t *num, const int64_t *u, const int8_t *v,
+                              size_t n, const size_t hd)
+{
+    for (size_t i = 0; i < hd; i++) {
+        const int64_t *w = u;
+        const int8_t *p = v + i;
+        int64_t s = num[i];
+        size_t t = n;
+
+        for (; t >= 8; t -= 8, w += 8, p += 8 * hd)
+            s += w[0] * p[0] + w[1] * p[hd] + w[2] * p[2 * hd] +
+                 w[3] * p[3 * hd] + w[4] * p[4 * hd] + w[5] * p[5 * hd] +
+                 w[6] * p[6 * hd] + w[7] * p[7 * hd];
+        for (; t > 0; t--, p += hd)
+            s += *w++ * *p;
+        num[i] = s;
+    }
+}
+
+static void mix_values(struct wasm_mix *a, const struct x1_query *query,
+                       const struct x1_blocks *kv, size_t hd)
+{
+    float scale = x1_pow2(21 - x1_value_exponent(a->value));
+    const float *score = a->score;
+    int64_t u[X1_BLOCK];
+    struct wasm_keys s;
+
+    for (size_t at = query->from; at < query->to; at += s.n) {
+        s = keys_at(kv, hd, at, query->to);
+        for (size_t t = 0; t < s.n; t++) {
+            float p = x1_exp32(*score++ - a->most);
+
+            a->z += x1_z_term(p);
+            u[t] = x1_u_term(p, s.s_v[t], scale);
+        }
+        switch (hd) {
+        case 8: add_values(a->num, u, s.v, s.n, 8); break;
+        case 16: add_values(a->num, u, s.v, s.n, 16); break;
+        case 32: add_values(a->num, u, s.v, s.n, 32); break;
+        case 48: add_values(a->num, u, s.v, s.n, 48); break;
+        case 64: add_values(a->num, u, s.v, s.n, 64); break;
+        case 128: add_values(a->num, u, s.v, s.n, 128); break;
+        default: add_values(a->num, u, s.v, s.n, hd);
+        }
+    }
+}
+
+/* One query as A14: its step. */
+static float quantise_query(int16_t *q, struct x1_query *query, size_t hd)
+{
+    uint32_t amax = 0;
+    float step, r;
+
+    for (size_t i = 0; i < hd; i++) {
+        uint32_t size = x1_bits(query->q[i]) & 0x7fffffffu;
+
+        amax = size > amax ? size : amax;
+    }
+    r = pack_factor(&step, &query->fault, query->q, hd, amax, false);
+    for (size_t i = 0; i < hd; i++)
+        q[i] = r != 0 ? (int16_t)x1_round(query->q[i] * r) : 0;
+    return step;
+}
+
+static void wasm_attention(struct x1_query *query, size_t m,
+                           struct x1_scoring c, const struct x1_blocks *kv,
+                           size_t hd, void *scratch)
+{
+    int16_t q[X1_MAX_HEAD_DIM];
+    int64_t *num = scratch;
+
+    for (size_t i = 0; i < m; i++) {
+        float step = quantise_query(q, &query[i], hd), f;
+        struct wasm_mix a = { .score = (float *)(void *)(num + hd),
+                              .num = num };
+
+        memset(num, 0, hd * sizeof(*num));
+        score_keys(&a, &query[i], q,
+                   (struct x1_scoring){ step * c.scale, c.cap }, kv, hd);
+        mix_values(&a, &query[i], kv, hd);
+        f = x1_pow2(x1_value_exponent(a.value) - 21) / ((float)a.z * 0x1p-24f);
+        for (size_t j = 0; j < hd; j++)
+            query[i].o[j] = (float)num[j] * f;
+    }
+}
+
+#endif
+
 #ifdef __wasm_simd128__
 void x1_simd128_init(struct x1_kernels *k)
 #else
@@ -233,6 +383,9 @@ void x1_wasm_init(struct x1_kernels *k)
 {
     k->linear = wasm_linear;
     k->swiglu = wasm_swiglu;
+#ifndef __wasm_simd128__
+    k->attention = wasm_attention;
+#endif
 }
 
 #endif

@@ -110,6 +110,8 @@ static int lua_figures(lua_State *lua)
     lua_newtable(lua);
     lua_pushinteger(lua, (lua_Integer)f.weights);
     lua_setfield(lua, -2, "weights");
+    lua_pushinteger(lua, (lua_Integer)f.heads);
+    lua_setfield(lua, -2, "heads");
     lua_pushinteger(lua, (lua_Integer)f.channels);
     lua_setfield(lua, -2, "channels");
     lua_pushinteger(lua, (lua_Integer)f.bytes);

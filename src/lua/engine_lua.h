@@ -12,7 +12,7 @@
  *   answer()               a table: text, tokens, finish, prompt_tokens,
  *                          positions; request and model; job, trace and
  *                          result, which are the record's, in hexadecimal
- *   figures()              of the model that is open: weights, channels,
+ *   figures()              of the model that is open: weights, heads, channels,
  *                          context and bytes, on which time depends; chat,
  *                          whether it has a template; kernel
  *   sha256(text)           32 bytes

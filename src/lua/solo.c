@@ -141,6 +141,7 @@ void solo_figures(const struct solo *s, struct solo_figures *f)
     struct model_layout lay;
 
     *f = (struct solo_figures){
+        .heads = (uint64_t)rec->n_layers * rec->n_heads,
         .channels = (uint64_t)rec->n_layers * rec->n_heads * rec->head_dim,
         .context = rec->context,
         .chat = s->m.chat != NULL,

@@ -32,9 +32,10 @@ const char *solo_model_id(const struct solo *s);
 const struct id *solo_model_hash(const struct solo *s);
 
 /* What time and memory depend on.  A row meets so many weights, and has so many
- * query channels, each of which meets each key it attends to. */
+ * heads with so many query channels in all layers, each of which meets each key
+ * it attends to. */
 struct solo_figures {
-    uint64_t weights, channels, bytes; /* bytes: of the model file */
+    uint64_t weights, heads, channels, bytes; /* bytes: of the model file */
     uint32_t context;
     bool chat; /* it has a chat template that is supported */
     const char *kernel;

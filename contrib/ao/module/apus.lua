@@ -24,14 +24,15 @@ local Apus = {}
 
 -- ---- gas --------------------------------------------------------------------
 
--- What a metered unit counts, from nano at 25 and 475 keys and stories260K at
--- 25 and 275.  A message has 9e12 by default, of which half is used.
+-- What a metered unit counts, from nano and stories260K at 25 and 475 keys.  A
+-- message has 9e12 by default, of which half is used.
 local GAS = {
     limit = 9e12 / 2,
     message = 3e8,
-    position = 1.55e8, -- commitments, norms, sampling
-    weight = 690,      -- that a position's row meets
-    pair = 6000,       -- a query channel and a key, in all layers
+    position = 1.36e8, -- commitments, norms, sampling
+    weight = 700,      -- that a position's row meets
+    pair = 1560,       -- a query channel and a key, in all layers
+    key = 17500,       -- a head and a key, besides
 }
 local UNMETERED = 10 -- times as many positions
 local MAX_METERED = 200 << 20 -- bytes of a model, which one message loads
@@ -49,7 +50,7 @@ end
 -- Positions that one message has gas for, the dearest at the context's end.
 local function positions_of(f)
     local dearest = GAS.position + GAS.weight * f.weights +
-        GAS.pair * f.channels * f.context
+        (GAS.pair * f.channels + GAS.key * f.heads) * f.context
     local n = (GAS.limit - GAS.message) / dearest
     return math.floor(is_metered() and n or n * UNMETERED)
 end
