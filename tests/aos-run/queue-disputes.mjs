@@ -3,8 +3,8 @@
 import { id } from './aos.mjs'
 import { is } from './tap.mjs'
 import {
-  complete, infer, known, lines, load, owner, parts, pull, queue, result,
-  result_of_file, source, working
+  complete, dump, infer, known, lines, load, owner, parts, pull, queue,
+  result, result_of_file, source, stub, working
 } from './queue.mjs'
 import { at } from './queue-windows.mjs'
 
@@ -14,30 +14,6 @@ const carol = id('carol')
 const hour = 3600000
 const day = 24 * hour
 const b64 = (s) => Buffer.from(s).toString('base64url')
-
-const stub = `
-local function over(word)
-  return (word == "fault" or word == "holds") and
-    { turn = "over", verdict = word, text = "statement 7 (dot part)" } or nil,
-    "no such proof"
-end
-ApusQueue.judge = {
-  records = function(s) return {}, {}, { good = #s == 616 } end,
-  knows = function() return true end,
-  open = function(result) return { turn = "shows", result = result } end,
-  open_file = function(file) return { turn = "shows", result = file.root } end,
-  show = function(s, number, bytes)
-    if bytes == "bad" then return nil, "it does not fit" end
-    return { turn = "picks", size = #bytes }
-  end,
-  pick = function(s, number, choice)
-    if choice == "more" then return { turn = "shows" } end
-    if choice == "end" then return { turn = "proves" } end
-    return over(choice)
-  end,
-  prove = function(s, number, bytes) return over(bytes) end
-}
-for _, model in pairs(Queue.models) do model.record = ("A"):rep(299) end`
 
 // A queue with windows of a day and turns of six hours, where q.node has
 // answered these requests of alice.
@@ -327,16 +303,8 @@ export async function places () {
     'there are so many places')
 }
 
-async function dump (q) {
-  let [next, out] = ['0', '']
-  while (next !== '') {
-    const [a] = await q.many([[owner, { Action: 'Dump', Page: next }, '',
-      at(hour)]])
-    out += a.first.data
-    next = a.first.Next
-  }
-  return out
-}
+const dump_text = async (q) =>
+  (await dump(q, at(hour))).map((page) => page[1]).join('')
 
 // Disputes with all that was shown are part of a dump, and go on after it, and
 // after new code.
@@ -346,13 +314,13 @@ export async function kept () {
   await q.many([show(q, d, '0', 'x'.repeat(8192)), pick(d, '1', 'more'),
     show(q, d, '2', 'y'), challenge(q.node2, 'b'),
     [owner, { Action: 'Pause', Mode: 'all' }, '', at(hour)]])
-  const page = await dump(q)
+  const page = await dump_text(q)
   const to = await queue()
   await to.p.eval(stub)
   await to.many([[owner, { Action: 'Pause', Mode: 'all' }, '', at(hour)]])
   const [a] = await to.many([[owner, { Action: 'Load', Page: '0' }, page,
     at(hour)]])
-  is([a.code, (await dump(to)) === page], ['200', true], 'the same dump')
+  is([a.code, (await dump_text(to)) === page], ['200', true], 'the same dump')
   const stop = [owner, { Action: 'Pause', Mode: 'no' }, '', at(hour)]
   const tell = async (x) => (await x.many([stop, pick(d, '3', 'end', 2 * hour),
     [carol, { Action: 'Disputes' }, '', at(2 * hour)], status('a', 2 * hour),

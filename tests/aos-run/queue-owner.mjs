@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { id } from './aos.mjs'
 import { is, ok } from './tap.mjs'
 import {
-  complete, infer, lines, load, model, model2, owner, pull, queue, registers,
-  result, source, working
+  complete, dump, infer, lines, load, model, model2, owner, pull, queue,
+  registers, result, source, working
 } from './queue.mjs'
 
 const alice = id('alice')
@@ -97,18 +97,6 @@ export async function revoked () {
     ['200', '403', '403', '403'], 'revoked from a block on')
   is([s[7].pending, lines(s[8]).length], ['1', 1], 'at once: others get it')
   is([s[9].code, s[11].code], ['404', '204'], 'and allowed again')
-}
-
-async function dump (q) {
-  let next = '0'
-  const pages = []
-  while (next !== '') {
-    const [a] = await q.many([[owner, { Action: 'Dump', Page: next }]])
-    if (a.code !== '200') throw new Error(JSON.stringify(a.first))
-    pages.push([next, a.first.data])
-    next = a.first.Next
-  }
-  return pages
 }
 
 export async function moves () {

@@ -128,6 +128,45 @@ export const pull = (more) =>
 export const complete = (Batch) =>
   ({ Action: 'Complete', Batch, Statement: id('statement') })
 
+// A judge whose shows, picks and proofs are words.
+export const stub = `
+local function over(word)
+  return (word == "fault" or word == "holds") and
+    { turn = "over", verdict = word, text = "statement 7 (dot part)" } or nil,
+    "no such proof"
+end
+ApusQueue.judge = {
+  records = function(s) return {}, {}, { good = #s == 616 } end,
+  knows = function() return true end,
+  open = function(result) return { turn = "shows", result = result } end,
+  open_file = function(file) return { turn = "shows", result = file.root } end,
+  show = function(s, number, bytes)
+    if bytes == "bad" then return nil, "it does not fit" end
+    return { turn = "picks", size = #bytes }
+  end,
+  pick = function(s, number, choice)
+    if choice == "more" then return { turn = "shows" } end
+    if choice == "end" then return { turn = "proves" } end
+    return over(choice)
+  end,
+  prove = function(s, number, bytes) return over(bytes) end
+}
+for _, model in pairs(Queue.models) do model.record = ("A"):rep(299) end`
+
+// The pages of a dump, each with its number.
+export async function dump (q, more) {
+  let next = '0'
+  const pages = []
+  while (next !== '') {
+    const [a] = await q.many([[owner, { Action: 'Dump', Page: next }, '',
+      more]])
+    if (a.code !== '200') throw new Error(JSON.stringify(a.first))
+    pages.push([next, a.first.data])
+    next = a.first.Next
+  }
+  return pages
+}
+
 // The two records of an answer of two tokens to a request with the defaults,
 // or with these parameters and fields; `trace` tells apart one result from
 // another.  All in the order of doc/proof.md.
