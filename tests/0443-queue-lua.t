@@ -1,6 +1,7 @@
 #!/bin/sh
 # What 0440 does with the module that AO runs, with the Lua of apus localnet:
-# the queue says the same there, and no package is needed, only node.
+# the queue says the same there, and no package is needed, only node.  With
+# APUS_LONG 1,000 random games keep its books.
 set -eu
 top=$(cd "${top_srcdir:-.}" && pwd)
 build=$(cd "${top_builddir:-.}" && pwd)
@@ -18,5 +19,7 @@ QUEUE_LUA=$top/contrib/ao/queue.lua
 OPTIONS_JSON=$top/tests/data/queue-options.json
 MESSAGES_JSON=$top/tests/data/queue-messages.json
 DUMP_1=$top/tests/data/queue-dump-1.jsonl
+[ -z "${APUS_LONG:-}" ] || RANDOM_GAMES=1000
 export AOSRUN QUEUE_LUA OPTIONS_JSON MESSAGES_JSON DUMP_1
+[ -z "${RANDOM_GAMES:-}" ] || export RANDOM_GAMES
 node --no-warnings "$top/tests/aos-run/queue-test.mjs"

@@ -9,9 +9,10 @@ import * as ends from './queue-ends.mjs'
 import * as windows from './queue-windows.mjs'
 import * as disputes from './queue-disputes.mjs'
 import * as audited from './queue-audits.mjs'
+import { random_games } from './queue-random.mjs'
 
 const parts = { ...requests, ...guards, ...nodes, ...owners, ...ends,
-  ...windows, ...disputes, ...audited }
+  ...windows, ...disputes, ...audited, random_games }
 const names = process.argv.length > 2 ? process.argv.slice(2)
   : Object.keys(parts)
 for (const name of names) {
