@@ -30,6 +30,7 @@
 #include "mpi/rank_backend.h"
 #include "mpi/sealer.h"
 #include "mpi/tensors.h"
+#include "spool/no_gpu.h"
 #include "spool/spool.h"
 #include "store/worklog.h"
 
@@ -177,6 +178,22 @@ static void report_beat(struct rank_side *r)
 
 /* ---- the model ----------------------------------------------------------- */
 
+/* This host has no GPU for whoever was promised one, or a wrong one: the next
+ * starts go elsewhere.  That they may not is no worse than before. */
+static void leave_out(const struct rank_side *r)
+{
+    const char *node = getenv("SLURMD_NODENAME");
+    struct err why = ERR_INIT;
+    char host[256] = "";
+
+    if (!node && gethostname(host, sizeof(host) - 1) == 0) {
+        host[strcspn(host, ".")] = '\0'; /* Slurm's names are short */
+        node = host;
+    }
+    if (node && no_gpu_add(r->o.spool, node, &why))
+        log_warning("%s", why.text);
+}
+
 /* The model's record says which backend computes it. */
 static int open_backend(struct rank_side *r, const char *what, struct err *err)
 {
@@ -199,7 +216,10 @@ static int open_backend(struct rank_side *r, const char *what, struct err *err)
     free(path);
     if (rc)
         return err_prefix(err, "the model of this batch");
-    return rank_backend_open(&r->on, &wish, &rec, err);
+    rc = rank_backend_open(&r->on, &wish, &rec, err);
+    if (rc && r->on.denied)
+        leave_out(r);
+    return rc;
 }
 
 /* What a fault is pretended with. */
@@ -425,8 +445,10 @@ static void look_at_compute(struct rank_side *r)
     if (!r->compute)
         return;
     state = compute_state(r->compute);
-    if (state == COMPUTE_WITHDRAWN)
+    if (state == COMPUTE_WITHDRAWN) {
+        leave_out(r);
         send_to_root(r, TAG_WITHDRAWN, NULL);
+    }
     else
         report_done(r);
     if (state == COMPUTE_RUNNING) {

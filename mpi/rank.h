@@ -28,6 +28,7 @@ struct rank_options {
                                 of the next, if that is known (not 0) */
     uint64_t memory;         /* of this rank */
     struct seal_options seal; /* but what the model tells */
+    const char *spool;       /* its directory, borrowed */
     const char *reuse;       /* a spool whose answers are taken over, borrowed;
                                 NULL: all are computed */
     bool share_gpu;          /* with other processes */

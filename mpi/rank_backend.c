@@ -45,10 +45,12 @@ static const char *promise(void)
 }
 
 /* The reason, with the machine's name, for whoever starts the next rank. */
-static int no_gpu(const char *name, const struct err *why, struct err *err)
+static int no_gpu(struct rank_backend *r, const char *name,
+                  const struct err *why, struct err *err)
 {
     char host[256] = "";
 
+    r->denied = why->code == ERR_RETRY;
     if (gethostname(host, sizeof(host) - 1))
         strcpy(host, "?");
     return err_set(err, why->code, "%s, where %s promises a GPU: %s", host,
@@ -108,7 +110,7 @@ static int try_device(struct rank_backend *r, const struct backend_wish *o,
 
         r->no_device = unbuilt || !name;
         if (!r->no_device)
-            return no_gpu(name, &why, err);
+            return no_gpu(r, name, &why, err);
         if (name || !unbuilt)
             say_why(&why, name != NULL);
         return 0;
@@ -116,7 +118,7 @@ static int try_device(struct rank_backend *r, const struct backend_wish *o,
     if (check_device(o, rec, &why) == 0)
         return 1;
     if (name)
-        return no_gpu(name, &why, err);
+        return no_gpu(r, name, &why, err);
     rank_backend_close(r);
     say_why(&why, false);
     return 0;
@@ -151,7 +153,7 @@ int rank_backend_open(struct rank_backend *r, const struct backend_wish *o,
     }
     if (strcmp(o->kernel, "cuda") == 0) {
         if (!r->b && open_device(r, o, &why))
-            return no_gpu("kernel = cuda", &why, err);
+            return no_gpu(r, "kernel = cuda", &why, err);
         return check_device(o, rec, err);
     }
     if (strcmp(o->kernel, "auto") == 0)

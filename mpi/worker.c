@@ -477,6 +477,7 @@ static void fill_options(struct worker_run *w, struct rank_options *o)
         .share_gpu = strcmp(settings_text(s, "share-gpu"), "yes") == 0,
         .check_gpu = strcmp(settings_text(s, "check-gpu"), "yes") == 0,
         .cuda_libs = settings_text(s, "cuda-libs"),
+        .spool = settings_text(s, "spool"),
         .pretend = w->pretend,
         .fault = w->fault_place ? &w->fault : NULL,
         .sharers = local_ranks(w),

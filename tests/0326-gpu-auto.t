@@ -83,6 +83,21 @@ unset CUDA_VISIBLE_DEVICES
 answer "$sim" --kernel=cuda
 ends 75 "$(uname -n), where kernel = cuda promises a GPU: cannot use" \
     "kernel = cuda"
+# the next start, as a job, goes elsewhere, unless a person chose hosts
+host=$(uname -n)
+next() { # ARGUMENT...
+    "$apus" submit in.jsonl -m nano --dry-run --launcher slurm "$@" \
+        >out 2>err || :
+}
+next
+has out "sbatch .*--exclude=${host%%.*} " "the next start leaves this host out"
+has err "leaving out ${host%%.*}, where no GPU could be used" "it is said"
+next --sbatch=--exclude=other
+grep -q "exclude=${host%%.*}" out && r=1 || r=0
+report $r "hosts that a person leaves out are the only ones"
+next --kernel reference
+grep -q exclude out && r=1 || r=0
+report $r "a kernel of the CPU needs no GPU"
 unset CUSIM_DEVICES
 
 # A driver that is too old, and a slice of a device.

@@ -242,7 +242,8 @@ grep -nE "(^|[^a-z_])($waits)" \
     $(grep -E '^(src|mpi|jobs)/' "$tmp/files") /dev/null |
     grep -vE ':[0-9]+: *(/?\*)' |
     grep -vE '^src/base/(clock|log)\.c:|^src/localnet/(localnet|net)\.c:' |
-    grep -vE '^mpi/(dispatch|run_log)\.c:|^src/spool/(heartbeat|owner)\.c:' |
+    grep -vE '^mpi/(dispatch|run_log)\.c:' |
+    grep -vE '^src/spool/(heartbeat|no_gpu|owner)\.c:' |
     grep -vE '^src/push/(ledger_day|push_confirm)\.c:|^src/queue/lease\.c:' |
     grep -vE '^src/node/rounds\.c:' |
     grep -vE '^src/cmd/doctor_(net|node)\.c:' >"$tmp/found" || :

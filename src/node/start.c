@@ -16,6 +16,7 @@
 #include "base/split.h"
 #include "jobs/launcher.h"
 #include "node/work.h"
+#include "spool/no_gpu.h"
 #include "spool/spool.h"
 
 #define LINE_MAX_BYTES ((size_t)1 << 20)
@@ -106,6 +107,43 @@ static void report_start(const struct start *s, const struct launch *l,
     free(line);
 }
 
+/* Whether a person chose hosts: then we do not. */
+static bool excludes(char *const *words)
+{
+    for (size_t i = 0; words[i]; i++)
+        if (strncmp(words[i], "--exclude", 9) == 0 ||
+            strncmp(words[i], "-x", 2) == 0)
+            return true;
+    return false;
+}
+
+/* Words for sbatch: those of the setting, and the hosts where a rank that was
+ * promised a GPU could use none.  The caller frees the list and *own. */
+static const char **words_of(const struct start *s, const char *spool,
+                             char **own)
+{
+    const char *kernel = settings_text(s->settings, "kernel");
+    const char **all;
+    char *hosts = NULL;
+    size_t n = 0;
+
+    *own = NULL;
+    while (s->words[n])
+        n++;
+    all = xcalloc(n + 2, sizeof(*all));
+    memcpy(all, s->words, n * sizeof(*all));
+    if (strcmp(s->launcher->name, "slurm") == 0 && !excludes(s->words) &&
+        (strcmp(kernel, "auto") == 0 || strcmp(kernel, "cuda") == 0))
+        hosts = no_gpu_hosts(spool);
+    if (!hosts)
+        return all;
+    log_info("leaving out %s, where no GPU could be used: \"%s/log/no-gpu\"",
+             hosts, spool);
+    all[n] = *own = xasprintf("--exclude=%s", hosts);
+    free(hosts);
+    return all;
+}
+
 int start_batch(const struct start *s, const struct batch *b,
                 const struct batch_info *info, const char *model_path,
                 struct err *err)
@@ -113,20 +151,22 @@ int start_batch(const struct start *s, const struct batch *b,
     struct work_options o = {
         .settings = s->settings, .model_path = model_path
     };
+    const char *spool = s->spool ? spool_dir(s->spool)
+                                 : settings_text(s->settings, "spool");
     struct launch l;
-    char id[LAUNCH_ID_SIZE], *log;
+    char id[LAUNCH_ID_SIZE], *log, *own;
+    const char **words = words_of(s, spool, &own);
     int rc;
 
     work_launch(&l, b, &o);
     if (strcmp(s->launcher->name, "local") == 0)
         l.ranks = work_ranks(s->settings, info, model_path);
-    log = xasprintf("%s/log/%s.log", s->spool ? spool_dir(s->spool)
-                    : settings_text(s->settings, "spool"), l.batch);
+    log = xasprintf("%s/log/%s.log", spool, l.batch);
     l.log = log;
     l.spool = s->spool ? spool_inode(s->spool) : 0;
     l.nodes = s->nodes;
     l.whole_nodes = wants_whole_nodes(s);
-    l.options = (const char *const *)s->words;
+    l.options = words;
     if (s->dry_run) {
         rc = show(s, &l);
     } else {
@@ -137,6 +177,8 @@ int start_batch(const struct start *s, const struct batch *b,
             log_info("its messages go to \"%s\"", log);
     }
     free(log);
+    free(own);
+    free(words);
     work_launch_clear(&l);
     return rc;
 }

@@ -1,0 +1,26 @@
+/*
+ * Hosts where a rank was promised a GPU and could use none: the next starts
+ * leave them out.  They are lines of SPOOL/log/no-gpu, "SECONDS HOST", the time
+ * being that of day; a line counts for NO_GPU_S, so that a host that was mended
+ * comes back by itself, and at once when the file is removed.
+ *
+ * Lines that are none are passed over: the file decides where jobs run, never
+ * what an answer is.
+ */
+#ifndef APUS_SPOOL_NO_GPU_H
+#define APUS_SPOOL_NO_GPU_H
+
+#include <stddef.h>
+
+struct err;
+
+#define NO_GPU_S 3600
+
+/* Add a host, by the name that Slurm has for it.  ERR_INPUT: it is no name. */
+int no_gpu_add(const char *spool_dir, const char *host, struct err *err);
+
+/* The hosts that count now, each once, with commas between, as Slurm wants
+ * them: the caller frees it.  NULL: there are none. */
+char *no_gpu_hosts(const char *spool_dir);
+
+#endif
