@@ -333,10 +333,10 @@ static void test_gas(void)
     e.data = "while true do pcall(function() while true do end end) end";
     e.n_data = strlen(e.data);
     evaluation_put(&request, &e);
-    ok(vm_eval(vm, request.data, request.len, &out) == 1 &&
+    ok(vm_eval(vm, request.data, request.len, &out) == -1 &&
        strstr(out.data + 4, "out of gas!"), "too many instructions");
-    ok(vm_eval(vm, "{", 1, &out) == 1 && vm_eval(vm, "", 0, &out) == 1 &&
-       vm_eval(vm, "{\xff\xff\xff\xff", 5, &out) == 1,
+    ok(vm_eval(vm, "{", 1, &out) == -1 && vm_eval(vm, "", 0, &out) == -1 &&
+       vm_eval(vm, "{\xff\xff\xff\xff", 5, &out) == -1,
        "an invalid request");
     vm_free(vm);
     buf_clear(&request);

@@ -31,7 +31,8 @@ static int in_sandbox(int (*act)(int fd), int fd)
 {
     struct err err = ERR_INIT;
     pid_t pid;
-    int st = -1, rc;
+    enum sandboxed in;
+    int st = -1;
 
     fflush(stdout);
     pid = fork();
@@ -39,10 +40,10 @@ static int in_sandbox(int (*act)(int fd), int fd)
         /* the descriptor of the test is its standard input */
         if (dup2(fd, STDIN_FILENO) < 0)
             _exit(FAILED);
-        rc = sandbox_enter(&limits, &err);
-        if (rc == 0)
+        in = sandbox_enter(&limits, &err);
+        if (in == SANDBOX_LIMITS)
             _exit(act ? NO_FILTER : 0);
-        _exit(rc < 0 ? FAILED : act ? act(STDIN_FILENO) : 0);
+        _exit(in == SANDBOX_FAILED ? FAILED : act ? act(STDIN_FILENO) : 0);
     }
     if (pid < 0 || waitpid(pid, &st, 0) != pid)
         abort();
@@ -176,7 +177,7 @@ static int limited(int (*act)(void))
     fflush(stdout);
     pid = fork();
     if (pid == 0) {
-        if (sandbox_enter(&limits, &err) < 0)
+        if (sandbox_enter(&limits, &err) == SANDBOX_FAILED)
             _exit(FAILED);
         _exit(act());
     }

@@ -176,18 +176,18 @@ static bool filter(void)
 }
 #endif
 
-int sandbox_enter(const struct sandbox *s, struct err *err)
+enum sandboxed sandbox_enter(const struct sandbox *s, struct err *err)
 {
     sys_close_from(FIRST_FILE);
     if (limit_all(s, err))
-        return -1;
+        return SANDBOX_FAILED;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         return err_errno(err, ERR_FATAL, "cannot give up privileges");
 #ifdef HAVE_SECCOMP
     if (!is_watched())
-        return filter();
+        return filter() ? SANDBOX_FILTER : SANDBOX_LIMITS;
 #endif
-    return 0;
+    return SANDBOX_LIMITS;
 }
 
 const char *sandbox_library(void)

@@ -21,10 +21,14 @@ struct sandbox {
 /* Close all but the standard descriptors and give up the rest, for good: no
  * more than that is used, no file is written or opened, no process or
  * connection made, no privilege gained.  What is refused ends the process by a
- * signal; opening a file for reading fails with EACCES.  1, 0 if the kernel
- * has no seccomp or this build no libseccomp (then only the limits hold), -1
- * with ERR_FATAL. */
-int sandbox_enter(const struct sandbox *s, struct err *err);
+ * signal; opening a file for reading fails with EACCES. */
+enum sandboxed {
+    SANDBOX_FAILED = -1, /* ERR_FATAL */
+    SANDBOX_LIMITS,      /* alone: the kernel has no seccomp, or this build no
+                          * libseccomp */
+    SANDBOX_FILTER
+};
+enum sandboxed sandbox_enter(const struct sandbox *s, struct err *err);
 
 /* The library behind the filter and its version, or NULL without one. */
 const char *sandbox_library(void);

@@ -87,10 +87,10 @@ static int write_what_fits(const struct named *n, const char *output,
                            struct export_counts *sum, struct err *err)
 {
     char *path;
-    int rc = answers_write_beside(&path, n, output, sum, err);
+    enum found found = answers_write_beside(&path, n, output, sum, err);
 
-    if (rc <= 0)
-        return rc;
+    if (found != FOUND_ONE)
+        return found == FOUND_FAILED ? -1 : 0;
     log_info("the other answers are in \"%s\"", path);
     free(path);
     return 0;
@@ -114,33 +114,34 @@ int answers_write(const struct named *n, const char *output, bool partial,
     return keep_commit(out, partial, err) ? err_prefix(err, "output") : 0;
 }
 
-int answers_write_beside(char **path, const struct named *n,
-                         const char *output, struct export_counts *sum,
-                         struct err *err)
+enum found answers_write_beside(char **path, const struct named *n,
+                                const char *output,
+                                struct export_counts *sum, struct err *err)
 {
     char *file, *name;
     struct file_out *out = NULL;
     enum found found = output_file(&file, output, err);
-    int rc;
 
     if (found != FOUND_ONE)
         return found;
     name = xasprintf("%s.partial", file);
     free(file);
-    rc = output_open(&out, name, err);
-    if (rc == 0 && put_all(n, true, true, out, sum, err)) {
-        file_out_abort(out);
-        rc = -1;
-    } else if (rc == 0 && sum->answered + sum->refused == 0) {
-        file_out_abort(out);
-    } else if (rc == 0) {
-        rc = keep_commit(out, true, err) ? -1 : 1;
+    found = FOUND_FAILED;
+    if (output_open(&out, name, err) == 0) {
+        if (put_all(n, true, true, out, sum, err)) {
+            file_out_abort(out);
+        } else if (sum->answered + sum->refused == 0) {
+            file_out_abort(out);
+            found = FOUND_NONE;
+        } else if (keep_commit(out, true, err) == 0) {
+            found = FOUND_ONE;
+        }
     }
-    if (rc == 1)
+    if (found == FOUND_ONE)
         *path = name;
     else
         free(name);
-    return rc;
+    return found;
 }
 
 int answers_check(const struct named *n, struct export_counts *sum,

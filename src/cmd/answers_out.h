@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/found.h"
+
 struct err;
 struct export_counts;
 struct named;
@@ -22,12 +24,12 @@ struct refusals;
 int answers_write(const struct named *n, const char *output, bool partial,
                   struct export_counts *sum, struct err *err);
 
-/* Write the answers that there are to OUTPUT.partial: 1, and *path is its name,
- * which the caller frees; 0 if there is none yet or the output is not a regular
- * file; -1.  Damage is not reported. */
-int answers_write_beside(char **path, const struct named *n,
-                         const char *output, struct export_counts *sum,
-                         struct err *err);
+/* Write the answers that there are to OUTPUT.partial; *path is its name, which
+ * the caller frees.  FOUND_NONE if there is none yet or the output is not a
+ * regular file.  Damage is not reported. */
+enum found answers_write_beside(char **path, const struct named *n,
+                                const char *output,
+                                struct export_counts *sum, struct err *err);
 
 /* Compare the checkpoints of these batches with their hashes, and write no
  * answer.  Damage is reported and is not a failure, as above. */

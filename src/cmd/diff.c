@@ -64,7 +64,9 @@ static int add_part(struct side *s, const struct spool *spool,
 {
     struct part_file *f;
 
-    return part_open(&f, spool, path, trust, err) ? -1 : add_file(s, f);
+    if (part_open(&f, spool, path, trust, err) != PART_OPENED)
+        return -1;
+    return add_file(s, f);
 }
 
 static int add_batch(struct side *s, const struct spool *spool,

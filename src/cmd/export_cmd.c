@@ -31,35 +31,37 @@ static int put_line(void *self, const char *line, size_t n, struct err *err)
     return file_out_put(self, line, n, err);
 }
 
-/* 0; 1 if it is damaged; -1 */
-static int export_file(const char *path, const struct spool *spool,
-                       bool trust, export_fn *put, void *self,
-                       struct export_counts *n, struct err *err)
+/* As part_open. */
+static enum part_opened export_file(const char *path,
+                                    const struct spool *spool, bool trust,
+                                    export_fn *put, void *self,
+                                    struct export_counts *n, struct err *err)
 {
     struct part_file *f;
-    int rc = part_open(&f, spool, path, trust, err);
+    enum part_opened end = part_open(&f, spool, path, trust, err);
 
-    if (rc)
-        return rc;
-    rc = export_part(f, part_lines_before(path), put, self, n, err);
+    if (end != PART_OPENED)
+        return end;
+    if (export_part(f, part_lines_before(path), put, self, n, err))
+        end = PART_FAILED;
     part_file_close(f);
-    return rc;
+    return end;
 }
 
-static int export_one(const char *what, const struct settings *s, bool trust,
-                      export_fn *put, void *self, struct export_counts *n,
-                      struct err *err)
+static enum part_opened export_one(const char *what, const struct settings *s,
+                                   bool trust, export_fn *put, void *self,
+                                   struct export_counts *n, struct err *err)
 {
     struct spool *spool = NULL;
-    int rc;
+    enum part_opened end;
 
     if (trust)
         return export_file(what, NULL, trust, put, self, n, err);
     if (spool_open_there(&spool, settings_text(s, "spool"), err))
-        return -1;
-    rc = export_file(what, spool, trust, put, self, n, err);
+        return PART_FAILED;
+    end = export_file(what, spool, trust, put, self, n, err);
     spool_close(spool);
-    return rc;
+    return end;
 }
 
 /* A batch, or those of a file. */
@@ -94,7 +96,7 @@ static int do_export(const char *what, const char *output,
 {
     struct export_counts sum = { .damage = ERR_INIT };
     struct file_out *out = NULL;
-    int rc;
+    enum part_opened end;
 
     if (!part_is_file(what)) {
         if (export_named(what, output, partial, s, &sum, err))
@@ -102,13 +104,13 @@ static int do_export(const char *what, const char *output,
     } else {
         if (output_open(&out, output, err))
             return err_prefix(err, "output");
-        rc = export_one(what, s, trust, put_line, out, &sum, err);
-        if (rc)
+        end = export_one(what, s, trust, put_line, out, &sum, err);
+        if (end != PART_OPENED)
             file_out_abort(out);
-        if (rc > 0)
+        if (end == PART_DAMAGED)
             log_err(err);
-        if (rc)
-            return rc > 0 ? CMD_NO : -1;
+        if (end != PART_OPENED)
+            return end == PART_DAMAGED ? CMD_NO : -1;
         if (keep_commit(out, partial, err))
             return err_prefix(err, "output");
     }

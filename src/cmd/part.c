@@ -74,9 +74,10 @@ static int part_number(size_t *part, const char *name)
     return rc;
 }
 
-/* Its batch says that it is this file: as part_open. */
-static int check_sum(const struct batch *b, size_t part,
-                     const struct part_file *f, struct err *err)
+/* Whether its batch says that it is this file. */
+static enum part_opened check_sum(const struct batch *b, size_t part,
+                                  const struct part_file *f,
+                                  struct err *err)
 {
     struct err why = ERR_INIT;
     struct seal_info info;
@@ -90,20 +91,20 @@ static int check_sum(const struct batch *b, size_t part,
         rc = seal_file_check(&info.part[part], f, &why);
     seal_info_clear(&info);
     if (!why.code)
-        return rc;
+        return rc ? PART_FAILED : PART_OPENED;
     seal_name_remedy(b->id, &why);
     err_copy(err, &why);
-    return why.code == ERR_INPUT ? 1 : -1;
+    return why.code == ERR_INPUT ? PART_DAMAGED : PART_FAILED;
 }
 
-static int may_open(const struct spool *s, const struct part_file *f,
-                    struct err *err)
+static enum part_opened may_open(const struct spool *s,
+                                 const struct part_file *f, struct err *err)
 {
     const char *path = part_file_path(f);
     char real[PATH_MAX], *slash;
     struct batch b = { .path = NULL };
     size_t part;
-    int rc;
+    enum part_opened end;
 
     if (!realpath(path, real))
         return err_errno(err, ERR_INPUT, "cannot open \"%s\"", path);
@@ -113,25 +114,26 @@ static int may_open(const struct spool *s, const struct part_file *f,
     *slash = '\0';
     if (spool_find(s, real, &b, NULL))
         return foreign(path, err);
-    rc = check_sum(&b, part, f, err);
+    end = check_sum(&b, part, f, err);
     batch_clear(&b);
-    return rc;
+    return end;
 }
 
-int part_open(struct part_file **out, const struct spool *s,
-              const char *path, bool trust, struct err *err)
+enum part_opened part_open(struct part_file **out, const struct spool *s,
+                           const char *path, bool trust, struct err *err)
 {
     struct part_file *f;
-    int rc;
+    enum part_opened end = PART_OPENED;
 
     if (part_file_open(&f, path, err))
-        return -1;
-    rc = trust ? 0 : may_open(s, f, err);
-    if (rc)
-        part_file_close(f);
-    else
+        return PART_FAILED;
+    if (!trust)
+        end = may_open(s, f, err);
+    if (end == PART_OPENED)
         *out = f;
-    return rc;
+    else
+        part_file_close(f);
+    return end;
 }
 
 uint64_t part_lines_before(const char *path)

@@ -126,7 +126,8 @@ int main(int argc, char **argv)
         return 2;
     }
     forget_settings();
-    if (sandbox_enter(&limits, &err) < 0 || print_index(name, &err))
+    if (sandbox_enter(&limits, &err) == SANDBOX_FAILED ||
+        print_index(name, &err))
         print_failure(&err);
     _exit(0);
 }

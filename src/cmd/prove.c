@@ -77,7 +77,7 @@ static int find_in_part(struct prove *p, const struct spool *s,
     struct checkpoint *c;
     int rc;
 
-    if (part_open(&f, s, path, p->trust, err))
+    if (part_open(&f, s, path, p->trust, err) != PART_OPENED)
         return -1;
     rc = checkpoint_open_file(&c, f, err);
     if (rc == 0) {

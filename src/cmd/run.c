@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -215,14 +216,15 @@ static int write_partial(struct run_command *r, struct err *err)
     const struct named named = as_named(r);
     struct export_counts n = { .missing = 0 };
     char *path;
-    int rc = answers_write_beside(&path, &named, r->out_path, &n, err);
+    enum found found = answers_write_beside(&path, &named, r->out_path, &n,
+                                            err);
 
-    if (rc == 0 && n.missing)
+    if (found == FOUND_NONE && n.missing)
         log_info("saved before the first answer: run it again to go on");
-    else if (rc == 0)
+    else if (found == FOUND_NONE)
         log_info("saved, not all is answered: run it again to go on");
-    if (rc <= 0)
-        return rc;
+    if (found != FOUND_ONE)
+        return found == FOUND_FAILED ? -1 : 0;
     log_info("saved: %" PRIu64 " of %" PRIu64 " are in \"%s\"; run it"
              " again to go on", n.answered + n.refused,
              n.answered + n.refused + n.missing, path);

@@ -68,11 +68,11 @@ static int from_file(struct making *m, const struct spool *s,
                      const char *path, bool trust, struct err *err)
 {
     struct part_file *file;
+    enum part_opened end = part_open(&file, s, path, trust, err);
     int rc;
 
-    rc = part_open(&file, s, path, trust, err);
-    m->f->damaged = rc > 0;
-    if (rc)
+    m->f->damaged = end == PART_DAMAGED;
+    if (end != PART_OPENED)
         return -1;
     rc = from_part(m, file, err);
     part_file_close(file);

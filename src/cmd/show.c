@@ -196,13 +196,12 @@ static int show_file(struct show_command *s, const struct spool *spool,
                      const char *path, bool trust, struct err *err)
 {
     struct part_file *f;
+    enum part_opened end = part_open(&f, spool, path, trust, err);
     int rc;
 
-    rc = part_open(&f, spool, path, trust, err);
-    if (rc) {
-        s->damaged = rc > 0;
+    s->damaged = end == PART_DAMAGED;
+    if (end != PART_OPENED)
         return -1;
-    }
     rc = show_part(s, f, err);
     part_file_close(f);
     return rc;

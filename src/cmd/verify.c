@@ -143,11 +143,11 @@ static enum verdict verify_part(struct verify *v, const struct spool *s,
     enum verdict verdict = VERDICT_NONE;
     struct id model = { 0 }, batch;
     struct part_file *f;
-    int rc = part_open(&f, s, v->what, v->trust, err);
+    enum part_opened end = part_open(&f, s, v->what, v->trust, err);
 
-    if (rc > 0)
+    if (end == PART_DAMAGED)
         return report_damaged(v, err);
-    if (rc)
+    if (end != PART_OPENED)
         return VERDICT_NONE;
     if (!verify_needs_model(v) ||
         check_part_ids(&model, &batch, f, err) == 0)

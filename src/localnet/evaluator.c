@@ -129,15 +129,15 @@ static void say_crashed(int fd)
 static bool answer_request(struct vm *vm, int fd, const struct buf *request)
 {
     struct buf reply;
-    int failed;
+    bool failed;
 
     buf_init(&reply, EVALUATOR_REPLY_MAX);
     limit_time();
-    failed = vm_eval(vm, request->data, request->len, &reply);
+    failed = vm_eval(vm, request->data, request->len, &reply) != 0;
     if (put_frame(fd, failed ? 'e' : 'k', reply.data, reply.len))
         _exit(0); /* nobody is there any more */
     buf_clear(&reply);
-    return failed != 0;
+    return failed;
 }
 
 static void dry_run(struct vm *vm, int fd, const struct buf *request)

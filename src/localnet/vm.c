@@ -389,7 +389,7 @@ int vm_eval(struct vm *vm, const void *request, size_t n, struct buf *reply)
         const char *why = lua_tostring(lua, -1);
 
         vm_put_failure(reply, why ? why : "an error that is not text");
-        return 1;
+        return -1;
     }
     failed = lua_toboolean(lua, 1);
     json = lua_tolstring(lua, 2, &n_json);
@@ -398,9 +398,9 @@ int vm_eval(struct vm *vm, const void *request, size_t n, struct buf *reply)
     lua_settop(lua, 0);
     if (reply->full) {
         vm_put_failure(reply, "the result is too long");
-        return 1;
+        return -1;
     }
-    return failed;
+    return failed ? -1 : 0;
 }
 
 const char *vm_library(void)

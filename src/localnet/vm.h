@@ -38,7 +38,7 @@ void vm_put_tag(struct buf *b, const char *name, size_t n_name,
 /* Evaluate.  *reply gets u32 n and n bytes, the JSON of a compute unit (valid
  * UTF-8); then, each as u32 n and n bytes, the texts of what is to be sent:
  * "message" or "spawn", target, data, anchor, number of tags, and per tag its
- * name and value.  0, or 1 if it failed: the JSON has "Error" and nothing is
+ * name and value.  0, or -1 if it failed: the JSON has "Error" and nothing is
  * to be sent. */
 int vm_eval(struct vm *vm, const void *request, size_t n, struct buf *reply);
 

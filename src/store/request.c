@@ -30,7 +30,7 @@ static int judge_all(const struct json *v, const char *group,
                      const char *path, struct err *err)
 {
     for (const struct json *m = json_first(v); m; m = json_next(m))
-        if (request_name_judge(group, path, m, err) < 0)
+        if (request_name_judge(group, path, m, err) == REQUEST_MEMBER_BAD)
             return -1;
     return 0;
 }

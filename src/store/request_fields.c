@@ -403,9 +403,11 @@ static int take_apus(struct request *r, const char *name,
     if (json_type(v) != JSON_OBJECT && !request_is_empty(v))
         return request_must(err, name, "an object");
     for (const struct json *m = json_first(v); m; m = json_next(m)) {
-        int rc = request_name_judge("apus.", "apus.", m, err);
+        enum request_member use = request_name_judge("apus.", "apus.", m,
+                                                     err);
 
-        if (rc < 0 || (rc > 0 && take_field(r, m, err)))
+        if (use == REQUEST_MEMBER_BAD ||
+            (use == REQUEST_MEMBER_READ && take_field(r, m, err)))
             return -1;
     }
     return 0;
@@ -462,10 +464,13 @@ int request_fields(struct request *r, const struct json *body,
                    enum request_place place, struct err *err)
 {
     for (const struct json *m = json_first(body); m; m = json_next(m)) {
-        int rc = is_usual(m, place) ? 0 : request_name_judge("", "", m, err);
+        enum request_member use = REQUEST_MEMBER_IDLE;
 
-        if (rc < 0 || (rc > 0 && (check_place(m, place, err) ||
-                                  take_field(r, m, err))))
+        if (!is_usual(m, place))
+            use = request_name_judge("", "", m, err);
+        if (use == REQUEST_MEMBER_BAD ||
+            (use == REQUEST_MEMBER_READ &&
+             (check_place(m, place, err) || take_field(r, m, err))))
             return -1;
     }
     if ((place == REQUEST_COMPLETION || place == REQUEST_OPTIONS) &&

@@ -378,8 +378,9 @@ static int not_implemented(const char *path, const char *key,
     return -1;
 }
 
-int request_name_judge(const char *group, const char *path,
-                       const struct json *v, struct err *err)
+enum request_member request_name_judge(const char *group, const char *path,
+                                       const struct json *v,
+                                       struct err *err)
 {
     const char *key = json_key(v);
     const struct request_name *row = find_row(group, key);
@@ -389,11 +390,11 @@ int request_name_judge(const char *group, const char *path,
     if (*row->values == '=')
         return unknown(group, path, key, row->values + 1, err);
     if (json_type(v) == JSON_NULL || *row->values == '*')
-        return 0;
+        return REQUEST_MEMBER_IDLE;
     if (*row->values == '+')
-        return 1;
+        return REQUEST_MEMBER_READ;
     if (is_among(row->values, v))
-        return 0;
+        return REQUEST_MEMBER_IDLE;
     return not_implemented(path, key, row->values, err);
 }
 

@@ -24,10 +24,15 @@ struct request_name {
 extern const struct request_name request_names[]; /* up to a NULL name */
 
 /* What to do with member v.  Its row is `group` and its key ("", "apus.",
- * "messages.", "content."); a message calls it `path` and its key.  1: read
- * it; 0: it changes nothing; -1: it is unknown or not implemented. */
-int request_name_judge(const char *group, const char *path,
-                       const struct json *v, struct err *err);
+ * "messages.", "content."); a message calls it `path` and its key. */
+enum request_member {
+    REQUEST_MEMBER_BAD = -1, /* unknown or not implemented */
+    REQUEST_MEMBER_IDLE,     /* it changes nothing */
+    REQUEST_MEMBER_READ      /* to be read */
+};
+enum request_member request_name_judge(const char *group, const char *path,
+                                       const struct json *v,
+                                       struct err *err);
 
 /* Whether an earlier version, which knew fewer members and values, may have
  * refused the line text[0..n) with this message: what it names is there. */

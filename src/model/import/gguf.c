@@ -404,24 +404,24 @@ int gguf_numbers(const struct gguf *g, const struct gguf_value *v,
     return 0;
 }
 
-int gguf_next_text(struct gguf_items *it, const char **s, size_t *n)
+bool gguf_next_text(struct gguf_items *it, const char **s, size_t *n)
 {
     if (!it->left)
-        return 0;
+        return false;
     *n = (size_t)get_u64(it->p);
     *s = (const char *)it->p + 8;
     it->p += 8 + *n;
     it->left--;
-    return 1;
+    return true;
 }
 
-int gguf_next_number(struct gguf_items *it, double *x)
+bool gguf_next_number(struct gguf_items *it, double *x)
 {
     if (!it->left || read_number(it->p, it->of, x))
-        return 0;
+        return false;
     it->p += gguf_width(it->of);
     it->left--;
-    return 1;
+    return true;
 }
 
 /* ---- tensors ------------------------------------------------------------- */

@@ -68,9 +68,9 @@ int gguf_string(const struct gguf *g, const struct gguf_value *v,
 bool gguf_says(const struct gguf *g, const struct gguf_value *v,
                const char *text);
 
-/* Elements of an array, from the first to the last: next gives 1 and the
- * element, or 0 after the last.  begin gives -1 if v is NULL or not an array
- * of texts, or of numbers. */
+/* Elements of an array, from the first to the last, after which next is false.
+ * To begin fails with -1 if v is NULL or not an array of texts, or of
+ * numbers. */
 struct gguf_items {
     const unsigned char *p;
     uint64_t left;
@@ -80,8 +80,8 @@ int gguf_texts(const struct gguf *g, const struct gguf_value *v,
                struct gguf_items *it);
 int gguf_numbers(const struct gguf *g, const struct gguf_value *v,
                  struct gguf_items *it);
-int gguf_next_text(struct gguf_items *it, const char **s, size_t *n);
-int gguf_next_number(struct gguf_items *it, double *x);
+bool gguf_next_text(struct gguf_items *it, const char **s, size_t *n);
+bool gguf_next_number(struct gguf_items *it, double *x);
 
 /* The tensors, sorted by name. */
 size_t gguf_tensors(const struct gguf *g);
