@@ -60,8 +60,7 @@ static int stat_field(const char *text, int field, uint64_t *out)
     return 0;
 }
 
-/* 1 it lives, 0 it does not, -1 unknown. */
-static int look(const char *path, uint64_t *start, pid_t *session)
+static enum child_life look(const char *path, uint64_t *start, pid_t *session)
 {
     char text[4096];
     const char *p;
@@ -70,30 +69,30 @@ static int look(const char *path, uint64_t *start, pid_t *session)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
-        return errno == ENOENT || errno == ESRCH ? 0 : -1;
+        return errno == ENOENT || errno == ESRCH ? CHILD_ENDED : CHILD_UNKNOWN;
     got = read(fd, text, sizeof(text) - 1);
     if (got < 0 && errno == ESRCH) {
         close(fd);
-        return 0;
+        return CHILD_ENDED;
     }
     close(fd);
     if (got < 0)
-        return -1;
+        return CHILD_UNKNOWN;
     text[got] = '\0';
     /* the name in parentheses may have blanks and parentheses itself */
     p = strrchr(text, ')');
     if (!p || p[1] != ' ')
-        return -1;
+        return CHILD_UNKNOWN;
     p += 2;
     if (stat_field(p, STAT_FIELD_SESSION, &sid) ||
         stat_field(p, STAT_FIELD_START, start))
-        return -1;
+        return CHILD_UNKNOWN;
     *session = (pid_t)sid;
     /* a zombie has ended; only its parent has not looked yet */
-    return *p != 'Z' && *p != 'X';
+    return *p == 'Z' || *p == 'X' ? CHILD_ENDED : CHILD_RUNS;
 }
 
-static int look_at(pid_t pid, uint64_t *start, pid_t *session)
+static enum child_life look_at(pid_t pid, uint64_t *start, pid_t *session)
 {
     char path[64];
 
@@ -103,16 +102,19 @@ static int look_at(pid_t pid, uint64_t *start, pid_t *session)
 
 int child_look(pid_t pid, uint64_t *start, pid_t *session)
 {
-    return look_at(pid, start, session) == 1 ? 0 : -1;
+    return look_at(pid, start, session) == CHILD_RUNS ? 0 : -1;
 }
 
-int child_alive(const struct child_id *id)
+enum child_life child_life(const struct child_id *id)
 {
     uint64_t start = 0;
     pid_t session = 0;
-    int alive = look_at(id->pid, &start, &session);
+    enum child_life life = look_at(id->pid, &start, &session);
 
-    return alive == 1 ? start == id->start : alive;
+    /* another has its number by now */
+    if (life == CHILD_RUNS && start != id->start)
+        return CHILD_ENDED;
+    return life;
 }
 
 /* ---- start -------------------------------------------------------------- */
@@ -173,7 +175,7 @@ static void become(const struct child *c, pid_t parent, int fd)
         if (getppid() != parent)
             _exit(127);
     }
-    if (look("/proc/self/stat", &hello.start, &session) != 1)
+    if (look("/proc/self/stat", &hello.start, &session) != CHILD_RUNS)
         hello.start = 0;
     put_pipe(fd, &hello, sizeof(hello));
     failure.dir = c->dir && chdir(c->dir);

@@ -36,9 +36,12 @@ struct child {
  * there is no process or descriptor to be had. */
 int child_start(struct child_id *id, const struct child *c, struct err *err);
 
-/* 1 it runs, 0 it has ended (nobody may have waited for it yet), -1 the
- * system does not say. */
-int child_alive(const struct child_id *id);
+enum child_life {
+    CHILD_UNKNOWN, /* the system does not say */
+    CHILD_ENDED,   /* nobody may have waited for it yet */
+    CHILD_RUNS
+};
+enum child_life child_life(const struct child_id *id);
 
 /* Start time and session of a living process: 0, or -1 if there is none. */
 int child_look(pid_t pid, uint64_t *start, pid_t *session);

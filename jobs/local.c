@@ -219,7 +219,7 @@ static int next_job(DIR *proc, struct launch_job *j)
         if (child_look(id.pid, &id.start, &session) == 0 &&
             session == id.pid)
             name = value_of(id.pid, JOB_NAME, &text);
-        if (!name || child_alive(&id) != 1)
+        if (!name || child_life(&id) != CHILD_RUNS)
             continue;
         set_job(j, &id);
         launch_set_batch(j, name);
@@ -286,12 +286,12 @@ static int local_states(struct launch_job *j, size_t n, struct err *err)
         if (parse_id(&id, j[i].id, err))
             return -1;
     for (size_t i = 0; i < n; i++) {
-        int alive;
+        enum child_life life;
 
         parse_id(&id, j[i].id, NULL);
-        alive = child_alive(&id);
-        j[i].state = alive == 1 ? LAUNCH_RUNNING
-                   : alive == 0 ? LAUNCH_OVER : LAUNCH_UNANSWERED;
+        life = child_life(&id);
+        j[i].state = life == CHILD_RUNS ? LAUNCH_RUNNING
+                   : life == CHILD_ENDED ? LAUNCH_OVER : LAUNCH_UNANSWERED;
         j[i].reason[0] = '\0';
     }
     return 0;
@@ -303,7 +303,7 @@ static int local_cancel(const char *text, struct err *err)
 
     if (parse_id(&id, text, err))
         return -1;
-    if (child_alive(&id) == 0)
+    if (child_life(&id) == CHILD_ENDED)
         return 0;
     if (kill(id.pid, SIGUSR1) && errno != ESRCH)
         return err_errno(err, ERR_INPUT, "cannot end process %ld",
@@ -445,11 +445,11 @@ static void signals_of(sigset_t *set)
     }
 }
 
-/* Wait until the child has ended; *told says whether a signal was passed on,
- * and then its boxes are not news.  mpirun and srun lose a signal that comes
+/* Wait until the child has ended; *asked says whether it was asked to save, and
+ * then its boxes are not news.  mpirun and srun lose a signal that comes
  * before their ranks are there, so it is sent again every AGAIN_MS. */
 static int wait_and_pass(pid_t pid, const sigset_t *set, int *wait_status,
-                         struct boxes *boxes, bool *told, struct err *err)
+                         struct boxes *boxes, bool *asked, struct err *err)
 {
     /* SIGCHLD may have gone to another thread: look once a second */
     static const struct timespec a_second = { 1, 0 };
@@ -466,11 +466,11 @@ static int wait_and_pass(pid_t pid, const sigset_t *set, int *wait_status,
                              (long)pid);
         signo = sigtimedwait(set, NULL, &a_second);
         if ((signo > 0 && signo != SIGCHLD) ||
-            (*told && clock_ms() - sent_ms >= AGAIN_MS)) {
+            (*asked && clock_ms() - sent_ms >= AGAIN_MS)) {
             boxes_drop(boxes); /* first: mpirun says at once that it is asked */
             kill(pid, SIGUSR1);
             sent_ms = clock_ms();
-            *told = true;
+            *asked = true;
         }
     }
 }
@@ -483,7 +483,7 @@ int launch_wait(const struct launch *l, int *status, struct err *err)
     struct boxes *boxes = NULL;
     sigset_t set, old;
     int wait_status = 0, rc;
-    bool told = false;
+    bool asked = false;
 
     if (launch_check(l, err) || boxes_open(&boxes, &c.err, err))
         return -1;
@@ -495,14 +495,14 @@ int launch_wait(const struct launch *l, int *status, struct err *err)
     if (c.err >= 0)
         close(c.err);
     if (rc == 0)
-        rc = wait_and_pass(id.pid, &set, &wait_status, boxes, &told, err);
+        rc = wait_and_pass(id.pid, &set, &wait_status, boxes, &asked, err);
     boxes_close(boxes);
     sigprocmask(SIG_SETMASK, &old, NULL);
     sigaction(SIGCHLD, &before, NULL);
     if (rc)
         return -1;
     *status = child_status(wait_status);
-    if (told && *status >= 128)
+    if (asked && *status >= 128)
         *status = EXIT_SAVED;
     return 0;
 }

@@ -24,8 +24,6 @@
 #include "store/resume.h"
 #include "store/seal.h"
 
-enum { OUTCOME_DONE = 0, OUTCOME_NOWHERE = 1, OUTCOME_MORE = 75 };
-
 /* Whether the owner is an earlier run of this Slurm job. */
 static bool is_own(const struct owner *o)
 {
@@ -289,8 +287,8 @@ static enum found find_model(const struct batch *b, const char *models,
     return FOUND_ONE;
 }
 
-static int outcome_of(const struct batch *b, const char *models,
-                      struct err *err)
+static enum outcome outcome_of(const struct batch *b, const char *models,
+                               struct err *err)
 {
     enum starts starts;
     enum found model;
@@ -305,31 +303,31 @@ static int outcome_of(const struct batch *b, const char *models,
         return OUTCOME_NOWHERE;
     starts = judge_starts(b, err);
     if (starts != STARTS_HELP)
-        return starts == STARTS_UNKNOWN ? -1 : OUTCOME_NOWHERE;
+        return starts == STARTS_UNKNOWN ? OUTCOME_UNKNOWN : OUTCOME_NOWHERE;
     model = find_model(b, models, err);
     if (model == FOUND_FAILED)
-        return -1;
+        return OUTCOME_UNKNOWN;
     return model == FOUND_ONE ? OUTCOME_MORE : OUTCOME_NOWHERE;
 }
 
 /* Of two outcomes the one that says more: as long as one batch has more to do
  * it is come back for, whatever became of the other. */
-static int both(int a, int b)
+static enum outcome both(enum outcome a, enum outcome b)
 {
-    if (a < 0 || b < 0)
-        return -1;
+    if (a == OUTCOME_UNKNOWN || b == OUTCOME_UNKNOWN)
+        return OUTCOME_UNKNOWN;
     return a > b ? a : b;
 }
 
-static int outcome_in(const struct spool *s, enum spool_state state,
-                      const char *models, struct err *err)
+static enum outcome outcome_in(const struct spool *s, enum spool_state state,
+                               const char *models, struct err *err)
 {
-    int outcome = OUTCOME_DONE;
+    enum outcome outcome = OUTCOME_DONE;
     struct batch *list;
     size_t n;
 
     if (spool_list(s, state, &list, &n, err))
-        return -1;
+        return OUTCOME_UNKNOWN;
     for (size_t i = 0; i < n; i++)
         if (state == SPOOL_TODO || is_jobs(&list[i]))
             outcome = both(outcome, outcome_of(&list[i], models, err));
@@ -402,10 +400,11 @@ static bool begins_nothing(const struct spool *s, const char *const *name,
     return true;
 }
 
-static int outcome_of_batches(const struct spool *s, const char *const *name,
-                              size_t n, const char *models, struct err *err)
+static enum outcome outcome_of_batches(const struct spool *s,
+                                       const char *const *name, size_t n,
+                                       const char *models, struct err *err)
 {
-    int outcome = OUTCOME_DONE;
+    enum outcome outcome = OUTCOME_DONE;
 
     if (n == 0)
         return both(outcome_in(s, SPOOL_RUNNING, models, err),
@@ -414,17 +413,17 @@ static int outcome_of_batches(const struct spool *s, const char *const *name,
         struct batch b;
 
         if (spool_find(s, name[i], &b, err))
-            return -1;
+            return OUTCOME_UNKNOWN;
         outcome = both(outcome, outcome_of(&b, models, err));
         batch_clear(&b);
     }
     return outcome;
 }
 
-int pick_batch_outcome(const struct spool *s, const char *const *name, size_t n,
-                       const char *models, struct err *err)
+enum outcome pick_batch_outcome(const struct spool *s, const char *const *name,
+                                size_t n, const char *models, struct err *err)
 {
-    int outcome = outcome_of_batches(s, name, n, models, err);
+    enum outcome outcome = outcome_of_batches(s, name, n, models, err);
 
     if (outcome == OUTCOME_MORE && begins_nothing(s, name, n, err))
         outcome = OUTCOME_NOWHERE;

@@ -39,12 +39,20 @@ enum found pick_batch_next(struct pick_batch_list *l, const struct spool *s,
 enum taking pick_batch_claim(const struct spool *s, struct batch *b,
                              struct err *err);
 
-/* What the spool knows of these batches, or, without names, of this job's own
- * and of todo: 0 done; 75 there is more to do; 1 one of them cannot go on, and
- * where its starts are the reason err says so; -1.  `models` is the model
- * store: where it has not the model of a batch there is nothing to come back
- * for, named or not; NULL: it has. */
-int pick_batch_outcome(const struct spool *s, const char *const *name, size_t n,
-                       const char *models, struct err *err);
+/* What the spool knows of some batches; each value is the status that a worker
+ * exits with. */
+enum outcome {
+    OUTCOME_UNKNOWN = -1,
+    OUTCOME_DONE = 0,
+    OUTCOME_NOWHERE = 1, /* one of them cannot go on */
+    OUTCOME_MORE = 75    /* there is more to do */
+};
+
+/* Of these batches, or, without names, of this job's own and of those in todo.
+ * Where the starts of one are why it cannot go on, err says so.  `models` is
+ * the model store: where it has not the model of a batch there is nothing to
+ * come back for, named or not; NULL: it has. */
+enum outcome pick_batch_outcome(const struct spool *s, const char *const *name,
+                                size_t n, const char *models, struct err *err);
 
 #endif

@@ -573,7 +573,7 @@ static int report_outcome(const struct worker_run *w)
 {
     struct spool *spool = NULL;
     struct err err = ERR_INIT;
-    int outcome = -1;
+    enum outcome outcome = OUTCOME_UNKNOWN;
 
     if (spool_open_there(&spool, settings_text(w->settings, "spool"),
                          &err) == 0)
@@ -583,9 +583,9 @@ static int report_outcome(const struct worker_run *w)
                                      &err);
     spool_close(spool);
     /* why the last start was the last one: no worker will say it */
-    if (outcome < 0 || (outcome == EXIT_FAILED && err.code))
+    if (outcome == OUTCOME_UNKNOWN || (outcome == OUTCOME_NOWHERE && err.code))
         log_err(&err);
-    return outcome < 0 ? EXIT_FAILED : outcome;
+    return outcome == OUTCOME_UNKNOWN ? EXIT_FAILED : (int)outcome;
 }
 
 static int show_gpus(void)

@@ -33,9 +33,9 @@ void claims_kind(char kind[32], const struct item *it)
 }
 
 static void report_one(struct claims *c, struct id item,
-                       const struct check_claim *told)
+                       const struct check_claim *claim)
 {
-    struct check_claim cl = *told;
+    struct check_claim cl = *claim;
     char id[ID_TEXT];
 
     base64url(id, item.b, 32);
