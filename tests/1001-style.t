@@ -113,6 +113,18 @@ grep -E '^(src|mpi|jobs|kernels)/' "$tmp/sources" |
 done >"$tmp/found"
 report "err may be NULL" "$tmp/found"
 
+# A function with three ends returns an enum: base/found.h, or its module's.
+grep -E '^(src|mpi|jobs|kernels)/' "$tmp/headers" | xargs awk '
+    FNR == 1 { text = "" }
+    text == "" && !sub(/^.*\/\*/, "") { next }
+    { text = text " " $0 }
+    !/\*\// { next }
+    text ~ /[Rr]eturns? 1[^0-9]/ ||
+        (text ~ /[^-.0-9A-Za-z]1[ ,:;]/ && text ~ /[^-.0-9A-Za-z]0[ ,:;.]/ &&
+         text ~ /[^0-9A-Za-z]-1[^0-9]/) { print FILENAME ":" FNR ":" text }
+    { text = "" }' >"$tmp/found"
+report "no header says what the numbers 1, 0 and -1 mean" "$tmp/found"
+
 # Comments and what is in quotes are left out.
 cat >"$tmp/shape.awk" <<'TXT'
 function say(what) { print FILENAME ":" FNR ": " what }
