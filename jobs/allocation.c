@@ -63,9 +63,15 @@ unsigned allocation_twin(unsigned *n)
     return 0;
 }
 
-/* Append what scontrol says: 0; 1 it says no, and why is in `errs`; -1. */
-static int ask(struct buf *out, struct buf *errs, const char *const *argv,
-               struct err *err)
+enum scontrol {
+    SCONTROL_SILENT = -1, /* ERR_RETRY */
+    SCONTROL_YES,
+    SCONTROL_NO           /* why is in `errs` */
+};
+
+/* Append what scontrol says. */
+static enum scontrol ask(struct buf *out, struct buf *errs,
+                         const char *const *argv, struct err *err)
 {
     char **env = child_env_new(CHILD_ENV_CLEAN, NULL);
     int status = 0;
@@ -75,12 +81,12 @@ static int ask(struct buf *out, struct buf *errs, const char *const *argv,
     child_env_free(env);
     if (rc) {
         err_turn(err, ERR_RETRY);
-        return -1;
+        return SCONTROL_SILENT;
     }
     if (status && slurm_says_silent(errs->len ? errs->data : ""))
         return err_set(err, ERR_RETRY, "Slurm does not answer: %.*s",
                        (int)strcspn(errs->data, "\n"), errs->data);
-    return status != 0;
+    return status == 0 ? SCONTROL_YES : SCONTROL_NO;
 }
 
 /* Is the job running, by `scontrol show job`? */
@@ -94,22 +100,23 @@ static enum found look(struct allocation *a, struct buf *text,
 {
     const char *nodes = getenv("SLURM_JOB_NODELIST");
     struct err no = ERR_INIT;
-    int rc = ask(text, errs, (const char *[]){
+    enum scontrol said = ask(text, errs, (const char *[]){
         "scontrol", "show", "job", "-d", a->name, NULL }, err);
 
-    if (rc < 0)
+    if (said == SCONTROL_SILENT)
         return FOUND_FAILED;
-    if (rc > 0 || !is_running(text))
+    if (said == SCONTROL_NO || !is_running(text))
         return FOUND_NONE;
     if (nodes && ask(text, errs, (const char *[]){
-            "scontrol", "show", "node", nodes, NULL }, err) < 0)
+            "scontrol", "show", "node", nodes, NULL }, err) ==
+            SCONTROL_SILENT)
         return FOUND_FAILED;
     if (plan_job_parse(&a->has, text->data, text->len, &no))
         return err_set(err, ERR_RETRY, "scontrol show job: %s", no.text);
     buf_reset(text);
     buf_reset(errs);
     if (ask(text, errs, (const char *[]){ "srun", "--mpi=list", NULL },
-            err) < 0)
+            err) == SCONTROL_SILENT)
         return FOUND_FAILED;
     a->pmix = (text->len && strstr(text->data, "pmix")) ||
               (errs->len && strstr(errs->data, "pmix"));
@@ -177,14 +184,14 @@ static enum found walk_steps(const char *job, step_fn *each, void *self,
 {
     struct buf text, errs;
     bool found = false;
-    int rc;
+    enum scontrol said;
 
     buf_init(&text, ANSWER_MAX);
     buf_init(&errs, ERRORS_MAX);
-    rc = ask(&text, &errs, (const char *[]){
+    said = ask(&text, &errs, (const char *[]){
         "squeue", "-h", "-s", "-j", job, "-o", "%i %j", NULL }, err);
     for (char *line = text.len ? text.data : NULL, *next, *name;
-         rc == 0 && line && !found; line = next) {
+         said == SCONTROL_YES && line && !found; line = next) {
         next = strchr(line, '\n');
         if (next)
             *next++ = '\0';
@@ -196,9 +203,9 @@ static enum found walk_steps(const char *job, step_fn *each, void *self,
     }
     buf_clear(&errs);
     buf_clear(&text);
-    if (rc < 0)
+    if (said == SCONTROL_SILENT)
         return FOUND_FAILED;
-    return found ? FOUND_ONE : FOUND_NONE; /* rc above 0: it has none */
+    return found ? FOUND_ONE : FOUND_NONE; /* SCONTROL_NO: it has none */
 }
 
 static bool note_other(void *self, const char *step, const char *name)
@@ -279,19 +286,21 @@ enum found allocation_step(char step[LAUNCH_ID_SIZE], const char *job,
 int allocation_report_step(const char *step, struct err *err)
 {
     struct buf text, errs;
+    enum scontrol said;
     int rc;
 
     buf_init(&text, ANSWER_MAX);
     buf_init(&errs, ERRORS_MAX);
-    rc = ask(&text, &errs, (const char *[]){
+    said = ask(&text, &errs, (const char *[]){
         "scancel", "-s", "USR1", step, NULL }, err);
-    if (rc > 0 && !slurm_says_gone(errs.len ? errs.data : ""))
+    rc = said == SCONTROL_SILENT ? -1 : 0;
+    if (said == SCONTROL_NO && !slurm_says_gone(errs.len ? errs.data : ""))
         rc = err_set(err, ERR_INPUT, "scancel %s: %.*s", step,
                      (int)strcspn(errs.len ? errs.data : "", "\n"),
                      errs.len ? errs.data : "");
     buf_clear(&errs);
     buf_clear(&text);
-    return rc < 0 ? -1 : 0;
+    return rc;
 }
 
 /* Whether `scontrol show job` tells of a job for batches: by the name that it
@@ -322,15 +331,15 @@ enum allocation_use allocation_use(const char *job, struct err *err)
 {
     struct buf text, errs;
     enum allocation_use use = ALLOCATION_OURS;
-    int rc;
+    enum scontrol said;
 
     buf_init(&text, ANSWER_MAX);
     buf_init(&errs, ERRORS_MAX);
-    rc = ask(&text, &errs, (const char *[]){
+    said = ask(&text, &errs, (const char *[]){
         "scontrol", "show", "job", job, NULL }, err);
-    if (rc < 0)
+    if (said == SCONTROL_SILENT)
         use = ALLOCATION_UNKNOWN;
-    else if (rc == 0 && text.len && !is_for_batches(text.data))
+    else if (said == SCONTROL_YES && text.len && !is_for_batches(text.data))
         use = ALLOCATION_OTHERS;
     buf_clear(&errs);
     buf_clear(&text);

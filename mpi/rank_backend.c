@@ -96,15 +96,23 @@ static int open_device(struct rank_backend *r, const struct backend_wish *o,
     return 0;
 }
 
-/* kernel = auto: 1 a GPU computes, 0 the CPU does, -1 neither. */
-static int try_device(struct rank_backend *r, const struct backend_wish *o,
-                      const struct model_record *rec, struct err *err)
+/* With kernel = auto. */
+enum computes {
+    COMPUTES_NONE = -1, /* err says why */
+    COMPUTES_CPU,
+    COMPUTES_GPU
+};
+
+static enum computes try_device(struct rank_backend *r,
+                                const struct backend_wish *o,
+                                const struct model_record *rec,
+                                struct err *err)
 {
     const char *name = promise();
     struct err why = ERR_INIT;
 
     if (r->no_device || (r->b && !r->device && check_device(o, rec, &why)))
-        return 0;
+        return COMPUTES_CPU;
     if (!r->device && open_device(r, o, &why)) {
         bool unbuilt = why.code == ERR_INPUT;
 
@@ -113,15 +121,15 @@ static int try_device(struct rank_backend *r, const struct backend_wish *o,
             return no_gpu(r, name, &why, err);
         if (name || !unbuilt)
             say_why(&why, name != NULL);
-        return 0;
+        return COMPUTES_CPU;
     }
     if (check_device(o, rec, &why) == 0)
-        return 1;
+        return COMPUTES_GPU;
     if (name)
         return no_gpu(r, name, &why, err);
     rank_backend_close(r);
     say_why(&why, false);
-    return 0;
+    return COMPUTES_CPU;
 }
 
 static int open_cpu(struct rank_backend *r, const struct backend_wish *o,
@@ -144,7 +152,7 @@ int rank_backend_open(struct rank_backend *r, const struct backend_wish *o,
                       const struct model_record *rec, struct err *err)
 {
     struct err why = ERR_INIT;
-    int rc = 0;
+    enum computes computes = COMPUTES_CPU;
 
     if (o->pretend) {
         if (!r->b)
@@ -157,9 +165,9 @@ int rank_backend_open(struct rank_backend *r, const struct backend_wish *o,
         return check_device(o, rec, err);
     }
     if (strcmp(o->kernel, "auto") == 0)
-        rc = try_device(r, o, rec, err);
-    if (rc)
-        return rc < 0 ? -1 : 0;
+        computes = try_device(r, o, rec, err);
+    if (computes != COMPUTES_CPU)
+        return computes == COMPUTES_GPU ? 0 : -1;
     return r->b ? 0 : open_cpu(r, o, err);
 }
 

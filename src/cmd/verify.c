@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -173,10 +174,9 @@ static enum verdict verify_batch(struct verify *v, const struct batch *b,
     return rc ? VERDICT_NONE : check_batch(b->path, &v->o, err);
 }
 
-/* Whether a line of a batch has the id of the request to be traced: 1, 0 or
- * -1. */
-static int has_traced(const struct verify *v, const struct batch *b,
-                      struct err *err)
+/* Find a line of a batch that has the id of the request to be traced. */
+static enum found find_line(const struct verify *v, const struct batch *b,
+                            struct err *err)
 {
     struct request_file *f = NULL;
     struct batch_info info;
@@ -187,7 +187,7 @@ static int has_traced(const struct verify *v, const struct batch *b,
     int rc;
 
     if (batch_info_read(&info, b->path, err))
-        return -1;
+        return FOUND_FAILED;
     rc = batch_request_file(&f, &info, b->path, err);
     while (rc == 0 && text && !found) {
         rc = request_file_next(f, &text, &n, err);
@@ -198,21 +198,24 @@ static int has_traced(const struct verify *v, const struct batch *b,
     }
     request_file_close(f);
     batch_info_clear(&info);
-    return rc ? -1 : found;
+    if (rc)
+        return FOUND_FAILED;
+    return found ? FOUND_ONE : FOUND_NONE;
 }
 
 /* The batch of a file with the request to be traced, n->n if there is none. */
 static int find_traced(size_t *at, const struct verify *v,
                        const struct named *n, struct err *err)
 {
-    int rc = 0;
+    enum found found = FOUND_NONE;
 
-    for (*at = 0; *at < n->n && rc == 0; *at += rc == 0)
-        rc = has_traced(v, &n->batch[*at], err);
-    if (rc == 0)
+    for (*at = 0; *at < n->n && found == FOUND_NONE;
+         *at += found == FOUND_NONE)
+        found = find_line(v, &n->batch[*at], err);
+    if (found == FOUND_NONE)
         return err_set(err, ERR_INPUT, "no request of \"%s\" has the id that is"
                        " to be traced", v->what);
-    return rc < 0 ? -1 : 0;
+    return found == FOUND_FAILED ? -1 : 0;
 }
 
 /* A batch, or those that answer a file of requests: the worst verdict. */

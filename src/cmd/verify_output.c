@@ -242,18 +242,18 @@ static int try_split(void *self, const struct file_split *p, struct err *err)
     return -1;
 }
 
-/* The batch in the spool whose answers these are: 1, 0, or -1 where the spool
- * cannot be read.  A batch that cannot is passed over. */
-static int search(struct request_source *a, const char *dir,
-                  const struct output_wanted *w, struct err *err)
+/* Find the batch in the spool whose answers these are.  A batch that cannot be
+ * read is passed over. */
+static enum found search(struct request_source *a, const char *dir,
+                         const struct output_wanted *w, struct err *err)
 {
     struct spool *s;
     int rc = 0;
 
     if (!file_is_dir(dir))
-        return 0;
+        return FOUND_NONE;
     if (spool_open_there(&s, dir, err))
-        return -1;
+        return FOUND_FAILED;
     for (int state = SPOOL_TODO; rc == 0 && state < SPOOL_STATES; state++) {
         struct batch *list = NULL;
         size_t n = 0;
@@ -270,7 +270,9 @@ static int search(struct request_source *a, const char *dir,
         rc = file_split_walk(s, try_split,
                              &(struct try_split){ a, s, w }, err);
     spool_close(s);
-    return rc ? rc : a->path != NULL;
+    if (rc)
+        return FOUND_FAILED;
+    return a->path ? FOUND_ONE : FOUND_NONE;
 }
 
 /* ---- messages ------------------------------------------------------------ */
@@ -347,16 +349,16 @@ static int find_requests(struct request_source *a, struct verify *v,
                          struct err *err)
 {
     struct output_wanted w = { .n = 0 };
-    int rc = check_output_ids(v->what, want, &w, err);
+    enum found found = FOUND_FAILED;
 
-    if (rc == 0) {
+    if (check_output_ids(v->what, want, &w, err) == 0) {
         qsort(w.id, w.n, sizeof(*w.id), compare_ids);
-        rc = search(a, settings_text(v->settings, "spool"), &w, err);
+        found = search(a, settings_text(v->settings, "spool"), &w, err);
     }
     free(w.id);
-    if (rc < 0)
+    if (found == FOUND_FAILED)
         return -1;
-    if (rc == 0) {
+    if (found == FOUND_NONE) {
         a->made = true;
         return fetch_requests(&a->path, v, err);
     }

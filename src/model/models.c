@@ -251,8 +251,8 @@ static int list_ids(struct id **ids, size_t *n, const char *store,
     return 0;
 }
 
-/* Find a file of the store by its id or a prefix: 1 and *id, 0 if there is
- * none, -1 if there are several. */
+/* Find a file of the store by its id or a prefix; FOUND_FAILED also if there
+ * are several. */
 static enum found find_prefix(struct id *id, const char *store,
                               const char *what, struct err *err)
 {

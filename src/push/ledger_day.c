@@ -19,6 +19,7 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/settings.h"
@@ -193,18 +194,18 @@ static int take_lock(const struct ledger_day *d, struct err *err)
     return fd;
 }
 
-/* 1 if another file is there to be counted; 0 if it is not, is our own by
- * another name, or is not for this user; -1 if the disk fails. */
-static int is_other(const struct ledger_day *d, const char *path,
-                    struct err *err)
+/* Find another file that is to be counted: not our own by another name, nor one
+ * that is not for this user. */
+static enum found find_other(const struct ledger_day *d, const char *path,
+                             struct err *err)
 {
     struct stat ours, other;
 
     if (stat(path, &other) == 0 && access(path, R_OK) == 0)
         return stat(d->path, &ours) || ours.st_dev != other.st_dev ||
-               ours.st_ino != other.st_ino;
+               ours.st_ino != other.st_ino ? FOUND_ONE : FOUND_NONE;
     if (errno == ENOENT || errno == ENOTDIR || errno == EACCES)
-        return 0;
+        return FOUND_NONE;
     return err_errno(err, ERR_RETRY, "cannot read \"%s\"", path);
 }
 
@@ -213,14 +214,14 @@ static int sum_others(const struct ledger_day *d, uint64_t *winc,
                       struct err *err)
 {
     uint64_t one;
-    int rc;
+    enum found found;
 
     *winc = 0;
     for (size_t i = 0; i < N_OTHERS; i++) {
-        rc = d->others[i] ? is_other(d, d->others[i], err) : 0;
-        if (rc < 0)
+        found = d->others[i] ? find_other(d, d->others[i], err) : FOUND_NONE;
+        if (found == FOUND_FAILED)
             return -1;
-        if (rc == 0)
+        if (found == FOUND_NONE)
             continue;
         if (ledger_sum(d->others[i], &one, err))
             return -1;

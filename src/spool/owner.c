@@ -81,22 +81,21 @@ static int parse_stat(const char *text, uint64_t *start, char *state)
     return json_u64_text(digits, start);
 }
 
-/* 1 it lives and *start is when it began, 0 it does not, -1 unknown.  Its
- * number, or "self". */
-static int look_at_stat(const char *process, uint64_t *start)
+/* Whether a process lives, and when it began.  Its number, or "self". */
+static enum owner_life look_at_stat(const char *process, uint64_t *start)
 {
     char path[64], text[4096], state;
 
     snprintf(path, sizeof(path), "/proc/%s/stat", process);
     if (read_proc(text, sizeof(text), path))
-        return errno == ENOENT || errno == ESRCH ? 0 : -1;
+        return errno == ENOENT || errno == ESRCH ? OWNER_DEAD : OWNER_UNKNOWN;
     if (parse_stat(text, start, &state))
-        return -1;
+        return OWNER_UNKNOWN;
     /* a zombie has ended; only its parent has not looked yet */
-    return state != 'Z' && state != 'X';
+    return state == 'Z' || state == 'X' ? OWNER_DEAD : OWNER_ALIVE;
 }
 
-static int look_at_process(int64_t pid, uint64_t *start)
+static enum owner_life look_at_process(int64_t pid, uint64_t *start)
 {
     char number[24];
 
@@ -172,7 +171,7 @@ void owner_self(struct owner *o)
         set_name(o->boot, sizeof(o->boot), text);
     set_namespaces(o->ns, sizeof(o->ns));
     o->pid = (int64_t)getpid();
-    if (look_at_stat("self", &o->pid_start) != 1)
+    if (look_at_stat("self", &o->pid_start) != OWNER_ALIVE)
         o->pid_start = 0;
     set_slurm(o);
 }
@@ -356,7 +355,7 @@ static enum owner_life process_life(const struct owner *o)
 {
     struct owner self;
     uint64_t start;
-    int there;
+    enum owner_life there;
 
     owner_self(&self);
     if (strcmp(o->host, self.host) != 0 || !o->boot[0] || !self.boot[0] ||
@@ -367,9 +366,9 @@ static enum owner_life process_life(const struct owner *o)
     if (!self.ns[0] || (o->ns[0] && strcmp(o->ns, self.ns) != 0))
         return OWNER_UNKNOWN;
     there = look_at_process(o->pid, &start);
-    if (there > 0 && start == o->pid_start)
+    if (there == OWNER_ALIVE && start == o->pid_start)
         return OWNER_ALIVE;
-    return there < 0 || !o->ns[0] ? OWNER_UNKNOWN : OWNER_DEAD;
+    return there == OWNER_UNKNOWN || !o->ns[0] ? OWNER_UNKNOWN : OWNER_DEAD;
 }
 
 bool owner_is_seen(const struct owner *o)

@@ -677,15 +677,16 @@ static int next_start(const char *batch_path, uint32_t *next, struct err *err)
     return spool_each_name(batch_path, see_start, next, err);
 }
 
-/* 0 made, 1 there is one, -1. */
-static int make_start(const char *batch_path, const char *path, bool was_free,
-                      struct err *err)
+/* TAKING_LATE if there is one. */
+static enum taking make_start(const char *batch_path, const char *path,
+                              bool was_free, struct err *err)
 {
     if (mkdir(path, 0777) == 0)
-        return 0;
+        return TAKING_DONE;
     if (errno != EEXIST)
         return spool_fail(err, "make directory", path);
-    return was_free && is_new_start(batch_path, path) ? 0 : 1;
+    return was_free && is_new_start(batch_path, path) ? TAKING_DONE
+                                                     : TAKING_LATE;
 }
 
 int batch_new_start(const char *batch_path, uint32_t *start, struct err *err)
@@ -696,19 +697,18 @@ int batch_new_start(const char *batch_path, uint32_t *start, struct err *err)
         return -1;
     for (uint32_t n = next; n < MAX_STARTS; n++) {
         char name[16], *path;
-        int rc;
+        enum taking end;
 
         snprintf(name, sizeof(name), "a%03" PRIu32, n);
         path = file_join(batch_path, name);
-        rc = make_start(batch_path, path, n == next, err);
+        end = make_start(batch_path, path, n == next, err);
         free(path);
-        if (rc > 0)
+        if (end == TAKING_LATE)
             continue;
-        if (rc == 0)
-            rc = spool_sync_dir(batch_path, err);
-        if (rc == 0)
-            *start = n;
-        return rc;
+        if (end == TAKING_FAILED || spool_sync_dir(batch_path, err))
+            return -1;
+        *start = n;
+        return 0;
     }
     return err_set(err, ERR_INPUT, "\"%s\" was started %d times", batch_path,
                    MAX_STARTS);

@@ -208,8 +208,8 @@ static const char *wrong_reasons(const struct again *a, uint64_t n)
     return NULL;
 }
 
-/* Whether refused.jsonl can be read to its end and can be true: 1, 0, -1. */
-static int refused_is_good(struct again *a, struct err *err)
+/* Whether refused.jsonl can be read to its end and can be true: *good. */
+static int look_at_refused(bool *good, struct again *a, struct err *err)
 {
     struct err why = ERR_INIT;
     const char *wrong = NULL;
@@ -217,11 +217,11 @@ static int refused_is_good(struct again *a, struct err *err)
     struct reason reason;
     uint64_t n = 0;
     uint32_t line;
-    int rc = refused_open(&f, a->batch_path, &why);
+    enum found found = refused_open(&f, a->batch_path, &why) ? FOUND_FAILED
+                                                             : FOUND_ONE;
 
-    while (rc == 0 && !wrong &&
-           (rc = refused_next(f, &line, &reason, &why)) == FOUND_ONE) {
-        rc = 0;
+    while (found == FOUND_ONE && !wrong &&
+           (found = refused_next(f, &line, &reason, &why)) == FOUND_ONE) {
         n++;
         if (line >= a->batch->n_lines || a->line[line].settled)
             wrong = "refused.jsonl has a reason for a request that has an"
@@ -231,13 +231,14 @@ static int refused_is_good(struct again *a, struct err *err)
     }
     refused_close(f);
     /* a disk that cannot be read now must not cost the reasons */
-    if (rc < 0 && why.code != ERR_INPUT)
+    if (found == FOUND_FAILED && why.code != ERR_INPUT)
         return err_set(err, why.code, "%s", why.text);
-    if (rc == 0 && !wrong)
+    if (found == FOUND_NONE && !wrong)
         wrong = wrong_reasons(a, n);
-    if (rc < 0 || wrong)
-        warn(a, rc < 0 ? why.text : wrong);
-    return rc == 0 && !wrong;
+    *good = found != FOUND_FAILED && !wrong;
+    if (!*good)
+        warn(a, wrong ? wrong : why.text);
+    return 0;
 }
 
 /* ---- what is kept -------------------------------------------------------- */
@@ -466,7 +467,7 @@ static int take_apart(struct again *a, bool refused_good, struct err *err)
 
 static enum seal_taken look_and_take(struct again *a, struct err *err)
 {
-    int refused_good;
+    bool refused_good;
 
     if (read_requests(a, err))
         return SEAL_TAKE_FAILED;
@@ -476,8 +477,7 @@ static enum seal_taken look_and_take(struct again *a, struct err *err)
     a->whole = xcalloc(a->n_parts + 1, sizeof(*a->whole));
     for (size_t i = 0; i < a->n_parts; i++)
         a->report->n_damaged += !is_good(a, i);
-    refused_good = refused_is_good(a, err);
-    if (refused_good < 0)
+    if (look_at_refused(&refused_good, a, err))
         return SEAL_TAKE_FAILED;
     if (a->has_info && !a->report->n_damaged && refused_good)
         return SEAL_UNDAMAGED;

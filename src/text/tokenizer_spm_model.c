@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/found.h"
 #include "base/utf8.h"
 
 /* A message, or what is left of it. */
@@ -73,13 +74,14 @@ static int take_fixed(struct proto *m, struct proto_field *f, size_t n)
     return 0;
 }
 
-/* The next field: 1, 0 at the end, -1. */
-static int take_field(struct proto *m, struct proto_field *f, struct err *err)
+/* The next field. */
+static enum found take_field(struct proto *m, struct proto_field *f,
+                             struct err *err)
 {
     uint64_t key, len;
 
     if (!m->n)
-        return 0;
+        return FOUND_NONE;
     memset(f, 0, sizeof(*f));
     if (take_varint(m, &key) || !(key >> 3) || key >> 3 > 0x1fffffff)
         return bad(err, "no SentencePiece model: broken protocol buffer");
@@ -88,15 +90,15 @@ static int take_field(struct proto *m, struct proto_field *f, struct err *err)
     switch (f->wire) {
     case WIRE_VARINT:
         if (!take_varint(m, &f->value))
-            return 1;
+            return FOUND_ONE;
         break;
     case WIRE_64:
         if (!take_fixed(m, f, 8))
-            return 1;
+            return FOUND_ONE;
         break;
     case WIRE_32:
         if (!take_fixed(m, f, 4))
-            return 1;
+            return FOUND_ONE;
         break;
     case WIRE_BYTES:
         if (take_varint(m, &len) || len > m->n)
@@ -104,7 +106,7 @@ static int take_field(struct proto *m, struct proto_field *f, struct err *err)
         f->bytes = (struct proto){ m->p, (size_t)len };
         m->p += len;
         m->n -= (size_t)len;
-        return 1;
+        return FOUND_ONE;
     default:
         break;
     }
@@ -114,9 +116,9 @@ static int take_field(struct proto *m, struct proto_field *f, struct err *err)
 static int read_trainer(struct spm_model *s, struct proto m, struct err *err)
 {
     struct proto_field f;
-    int rc;
+    enum found found;
 
-    while ((rc = take_field(&m, &f, err)) > 0) {
+    while ((found = take_field(&m, &f, err)) == FOUND_ONE) {
         if (f.wire != WIRE_VARINT)
             continue;
         switch (f.number) {
@@ -136,16 +138,16 @@ static int read_trainer(struct spm_model *s, struct proto m, struct err *err)
             break;
         }
     }
-    return rc;
+    return found == FOUND_FAILED ? -1 : 0;
 }
 
 static int read_normalizer(struct spm_model *s, struct proto m,
                            struct err *err)
 {
     struct proto_field f;
-    int rc;
+    enum found found;
 
-    while ((rc = take_field(&m, &f, err)) > 0) {
+    while ((found = take_field(&m, &f, err)) == FOUND_ONE) {
         if (f.number == 2 && f.wire == WIRE_BYTES)
             s->charsmap = f.bytes.n;
         else if (f.number == 3 && f.wire == WIRE_VARINT)
@@ -157,19 +159,19 @@ static int read_normalizer(struct spm_model *s, struct proto m,
         else if (f.number == 6 && f.wire == WIRE_BYTES)
             s->rules = f.bytes.n;
     }
-    return rc;
+    return found == FOUND_FAILED ? -1 : 0;
 }
 
 static int read_denormalizer(struct spm_model *s, struct proto m,
                              struct err *err)
 {
     struct proto_field f;
-    int rc;
+    enum found found;
 
-    while ((rc = take_field(&m, &f, err)) > 0)
+    while ((found = take_field(&m, &f, err)) == FOUND_ONE)
         if (f.number == 2 && f.wire == WIRE_BYTES && f.bytes.n)
             s->denormalises = true;
-    return rc;
+    return found == FOUND_FAILED ? -1 : 0;
 }
 
 static int hex_digit(unsigned char c)
@@ -264,9 +266,9 @@ static int read_piece(struct tok_build *b, struct proto m, struct err *err)
     uint64_t type = PIECE_NORMAL;
     struct proto_field f;
     float score = 0;
-    int rc;
+    enum found found;
 
-    while ((rc = take_field(&m, &f, err)) > 0) {
+    while ((found = take_field(&m, &f, err)) == FOUND_ONE) {
         if (f.number == 1 && f.wire == WIRE_BYTES)
             text = f.bytes;
         else if (f.number == 2 && f.wire == WIRE_32)
@@ -274,19 +276,22 @@ static int read_piece(struct tok_build *b, struct proto m, struct err *err)
         else if (f.number == 3 && f.wire == WIRE_VARINT)
             type = f.value;
     }
-    return rc ? rc : put_piece(b, b->n, text, score, type, err);
+    if (found == FOUND_FAILED)
+        return -1;
+    return put_piece(b, b->n, text, score, type, err);
 }
 
 static int read_model(struct tok_build *b, struct spm_model *s,
                       struct proto m, struct err *err)
 {
     struct proto_field f;
-    int rc;
+    enum found found;
 
-    while ((rc = take_field(&m, &f, err)) > 0) {
+    while ((found = take_field(&m, &f, err)) == FOUND_ONE) {
+        int rc = 0;
+
         if (f.wire != WIRE_BYTES)
             continue;
-        rc = 0;
         if (f.number == 1)
             rc = read_piece(b, f.bytes, err);
         else if (f.number == 2)
@@ -298,7 +303,7 @@ static int read_model(struct tok_build *b, struct spm_model *s,
         if (rc)
             return -1;
     }
-    return rc;
+    return found == FOUND_FAILED ? -1 : 0;
 }
 
 static bool has_user_defined(const struct tok_build *b)

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/found.h"
 #include "kernels/kernels.h"
 #include "model/import/gguf.h"
 #include "model/model_layout.h"
@@ -116,17 +117,16 @@ static int refuse_key(const struct keys *k, const char *name, const char *why,
     return err_set(err, ERR_INPUT, "%s.%s %s", k->architecture, name, why);
 }
 
-/* A number, or an array of numbers that are all the same: 0, 1 if there is no
- * such key, -1. */
-static int get_number(const struct keys *k, const char *name, double *out,
-                      struct err *err)
+/* Find a number, or an array of numbers that are all the same. */
+static enum found find_number(const struct keys *k, const char *name,
+                              double *out, struct err *err)
 {
     const struct gguf_value *v = get_arch_value(k, name);
     struct gguf_items it;
     double x = 0, next;
 
     if (!v)
-        return 1;
+        return FOUND_NONE;
     if (gguf_f64(k->g, v, &x) &&
         (gguf_numbers(k->g, v, &it) || !gguf_next_number(&it, &x)))
         return refuse_key(k, name, "is not a number", err);
@@ -139,7 +139,7 @@ static int get_number(const struct keys *k, const char *name, double *out,
     if (!(x > -1e30 && x < 1e30))
         return refuse_key(k, name, "is out of range", err);
     *out = x;
-    return 0;
+    return FOUND_ONE;
 }
 
 /* A whole number of 1 to 2^32 - 2; absent leaves *out alone if optional. */
@@ -147,13 +147,13 @@ static int count(const struct keys *k, const char *name, bool optional,
                  uint32_t *out, struct err *err)
 {
     double x;
-    int rc = get_number(k, name, &x, err);
+    enum found found = find_number(k, name, &x, err);
 
-    if (rc < 0)
+    if (found == FOUND_FAILED)
         return -1;
-    if (rc && optional)
+    if (found == FOUND_NONE && optional)
         return 0;
-    if (rc)
+    if (found == FOUND_NONE)
         return err_set(err, ERR_INPUT, "it has no key %s.%s", k->architecture,
                        name);
     if (!(x >= 1 && x < 4294967295.0) || x != floor(x))
@@ -168,7 +168,7 @@ static int real(const struct keys *k, const char *name, double least,
 {
     double x = least;
 
-    if (get_number(k, name, &x, err) < 0)
+    if (find_number(k, name, &x, err) == FOUND_FAILED)
         return -1;
     if (!(x >= least))
         return refuse_key(k, name, "is out of range", err);

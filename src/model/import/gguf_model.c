@@ -208,27 +208,29 @@ static int check_used(const struct import *m, struct err *err)
 
 /* ---- the head ------------------------------------------------------------ */
 
-/* Whether output.weight has the numbers of the embedding: 1, 0, -1. */
-static int same_head(const struct gguf *g, const struct gguf_tensor *e,
-                     const struct gguf_tensor *h, struct err *err)
+/* Whether output.weight has the numbers of the embedding: *same. */
+static int compare_head(bool *same, const struct gguf *g,
+                        const struct gguf_tensor *e,
+                        const struct gguf_tensor *h, struct err *err)
 {
     uint64_t width = e->dim[0];
     float *row, *other;
-    int same = 1;
+    int rc = 0;
 
-    if (h->dim[0] != width || h->n != e->n || width > X1_MAX_K)
+    *same = h->dim[0] == width && h->n == e->n && width <= X1_MAX_K;
+    if (!*same)
         return 0;
     row = xmalloc(2 * (size_t)width * sizeof(*row));
     other = row + width;
-    for (uint64_t at = 0; at < e->n && same == 1; at += width) {
+    for (uint64_t at = 0; at < e->n && rc == 0 && *same; at += width) {
         if (gguf_read(g, e, at, (size_t)width, row, err) ||
             gguf_read(g, h, at, (size_t)width, other, err))
-            same = -1;
+            rc = -1;
         else
-            same = memcmp(row, other, (size_t)width * sizeof(*row)) == 0;
+            *same = memcmp(row, other, (size_t)width * sizeof(*row)) == 0;
     }
     free(row);
-    return same;
+    return rc;
 }
 
 /* Vocabulary, and whether the head is the embedding: it is if there is no
@@ -238,7 +240,7 @@ static int read_head(struct import *m, struct err *err)
     struct gguf *g = ((struct gguf_model *)m->self)->g;
     const struct gguf_tensor *e = gguf_find(g, "token_embd.weight");
     const struct gguf_tensor *h = gguf_find(g, "output.weight");
-    int same;
+    bool same = true;
 
     if (!e)
         return err_set(err, ERR_INPUT, "tensor \"token_embd.weight\" is"
@@ -248,10 +250,11 @@ static int read_head(struct import *m, struct err *err)
                        " tokens, at most %d are supported", e->dim[1],
                        X1_MAX_VOCAB);
     m->rec.n_vocab = (uint32_t)e->dim[1];
-    same = h ? same_head(g, e, h, err) : 1;
-    if (same == 1)
+    if (h && compare_head(&same, g, e, h, err))
+        return -1;
+    if (same)
         m->rec.flags |= MODEL_TIED;
-    return same < 0 ? -1 : 0;
+    return 0;
 }
 
 /* ---- frequencies --------------------------------------------------------- */
