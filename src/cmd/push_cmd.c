@@ -218,7 +218,7 @@ static int push_one(struct pushing *c, struct batch *b, struct err *err)
 
     switch (b->state) {
     case SPOOL_SENDING:
-        return c->check || adopt(c, b, err) >= 0 ? 0 : -1;
+        return c->check || adopt(c, b, err) != TAKING_FAILED ? 0 : -1;
     case SPOOL_DONE:
         if (is_wanted(b, &wanted, err))
             return -1;

@@ -191,10 +191,10 @@ static bool stops_are(const struct job_record *job, const struct record *r)
     size_t left = r->stops_size, n = 0, n_last = 0;
     struct id root;
     struct merkle m;
-    int rc;
+    enum found found;
 
     merkle_init(&m);
-    while ((rc = next_stop(&at, &left, &text, &n)) == FOUND_ONE) {
+    while ((found = next_stop(&at, &left, &text, &n)) == FOUND_ONE) {
         if (last && !ascend(last, n_last, text, n))
             return false;
         merkle_leaf(&m, text, n);
@@ -202,7 +202,7 @@ static bool stops_are(const struct job_record *job, const struct record *r)
         n_last = n;
     }
     merkle_root(&m, &root);
-    return rc == 0 && m.n == job->n_stops && same(root, job->stops);
+    return found == FOUND_NONE && m.n == job->n_stops && same(root, job->stops);
 }
 
 static int check_job(struct job_record *job, const struct record *r,
