@@ -128,6 +128,13 @@ do_install() {
     make -C build/gcc uninstall DESTDIR="$root"
     left=$(find "$root" -type f)
     [ -z "$left" ] || { echo "left behind: $left"; exit 1; }
+    # to another prefix than the build was made for
+    make -s -C build/gcc install DESTDIR="$root" prefix=/opt/apus
+    if grep -r /usr/local "$root/opt/apus/share/apus" \
+        "$root/opt/apus/lib/systemd"; then exit 1; fi
+    "$root/opt/apus/bin/apus" localnet --help
+    make -s -C build/gcc uninstall DESTDIR="$root" prefix=/opt/apus
+    make -s -C build/gcc
 }
 
 do_scripts() { # every script at least parses

@@ -487,6 +487,19 @@ char *child_helper(const char *name)
     return file_join(APUS_LIBEXECDIR, name);
 }
 
+char *child_shared(const char *name)
+{
+    char dir[PATH_MAX], *path;
+
+    if (own_dir(dir)) {
+        path = xasprintf("%s/../share/apus/%s", dir, name);
+        if (file_exists(path))
+            return path;
+        free(path);
+    }
+    return file_join(APUS_PKGDATADIR, name);
+}
+
 /* ---- environment -------------------------------------------------------- */
 
 static bool starts(const char *text, const char *const *prefixes)

@@ -71,6 +71,12 @@ int child_filter(int *status, struct buf *out, struct buf *errs, int in,
  * caller frees it. */
 char *child_helper(const char *name);
 
+/* Where a file that was installed with the programs is: in ../share/apus from
+ * the running one, also if the installation was moved or went to another
+ * prefix than the build was made for; else where that one says.  The caller
+ * frees it. */
+char *child_shared(const char *name);
+
 /* What of this process's environment a program may see, as a new environment
  * with `extra` ("NAME=value", NULL-terminated, may be NULL) added; free it
  * with child_env_free.

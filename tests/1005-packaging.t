@@ -43,6 +43,39 @@ grep '@' "$build/admin/apus.cron" "$build/admin/apus-drain.service" \
 [ ! -s out ] && r=0 || r=1
 report $r "nothing is left to be filled in"
 
+# ---- a prefix that is said to make install alone ------------------------------
+install_admin() { # DIR [PREFIX]
+    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -C "$build" \
+        install-nodist_pkgdataDATA install-nodist_systemdunitDATA \
+        install-nodist_modulefileDATA DESTDIR="$1" ${2:+prefix="$2"} \
+        >out 2>err
+}
+cp -R "$build/admin" admin.before
+install_admin "$tmp/root" /some/where && r=0 || r=1
+report $r "make install prefix=/some/where"
+at=root/some/where
+grep -n '/usr/local' "$at/share/apus/apus.cron" \
+    "$at/lib/systemd/system/apus-drain.service" \
+    "$at/share/apus/modulefiles/apus/$version" >out && r=1 || r=0
+report $r "names no other prefix"
+has "$at/share/apus/apus.cron" '^PATH=/some/where/bin:' "cron has it"
+has "$at/lib/systemd/system/apus-drain.service" \
+    '^ExecStart=/some/where/bin/apus drain' "systemd has it"
+has "$at/share/apus/modulefiles/apus/$version" \
+    '^prepend-path MANPATH /some/where/share/man' "the modulefile has it"
+install_admin "$tmp/again" && diff -r admin.before "$build/admin" >out 2>&1 &&
+    r=0 || r=1
+report $r "without one they are those of the build again"
+mkdir -p moved/bin moved/share/apus
+cp "$apus" moved/bin/
+# which is too long to be code, and is named
+head -c 3000000 /dev/zero >moved/share/apus/queue.lua
+(umask 077
+    cat "$top/vectors/arweave/wallet-rsa4096.TEST-ONLY.jwk.json" >w.json)
+APUS_WALLET=w.json APUS_SPOOL=spool moved/bin/apus queue new >out 2>err ||
+    true
+has err 'moved/bin/../share/apus/queue' "queue new finds what is beside it"
+
 # every "apus COMMAND" of the files is a command, with options that it has
 for f in apus.cron apus-drain.service; do
     grep -v '^#' "$build/admin/$f" | grep -o 'apus [a-z][a-z]* .*' |

@@ -613,6 +613,9 @@ static void test_filter(void)
     path = child_helper("it");
     ok(strcmp(path, APUS_LIBEXECDIR "/it") == 0, "or where it was installed");
     free(path);
+    path = child_shared("it");
+    ok(strcmp(path, APUS_PKGDATADIR "/it") == 0, "what is shared, too");
+    free(path);
     buf_clear(&out);
     fclose(f);
 }

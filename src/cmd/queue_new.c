@@ -28,13 +28,14 @@
 #include "base/sys.h"
 #include "cmd/cmd.h"
 #include "cmd/queue_new.h"
+#include "jobs/child.h"
 #include "proof/digest.h"
 #include "queue/code.h"
 #include "queue/client.h"
 
 #define WAIT_S 120  /* for a new process to come alive */
 #define ITEM_MAX (((size_t)1 << 20) + ITEM_HEAD_MAX)
-#define QUEUE_LUA APUS_PKGDATADIR "/queue.lua"
+#define QUEUE_LUA "queue.lua"
 
 struct queue_making {
     struct client client; /* to the process, from when it is known */
@@ -306,9 +307,11 @@ static int make_queue(const struct settings *s, const char *lua, bool self,
 {
     static const char nobody[] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     struct queue_making q = { .item_path = NULL };
-    int rc;
+    char *path = lua ? xstrdup(lua) : child_shared(QUEUE_LUA);
+    int rc = queue_code_read(&q.code, path, err);
 
-    if (queue_code_read(&q.code, lua ? lua : QUEUE_LUA, err))
+    free(path);
+    if (rc)
         return -1;
     /* its id takes this place when it is known */
     rc = client_open(&q.client, s, nobody, err);
@@ -332,7 +335,8 @@ struct queue_new_options {
 static const struct opt queue_new_opts[] = {
     { 0, "allow-self", NULL, "allow this node to pull from it",
       offsetof(struct queue_new_options, self) },
-    { 0, "lua", "FILE", "the first part of its code; default: " QUEUE_LUA,
+    { 0, "lua", "FILE", "the first part of its code; default: the " QUEUE_LUA
+      " that was installed",
       offsetof(struct queue_new_options, lua) },
     { .name = NULL }
 };
