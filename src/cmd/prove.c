@@ -33,6 +33,7 @@
 #include "node/answered.h"
 #include "proof/digest.h"
 #include "spool/spool.h"
+#include "store/answer.h"
 #include "store/checkpoint.h"
 #include "store/part_file.h"
 #include "store/record.h"
@@ -254,7 +255,7 @@ static int prove(struct prove *p, struct err *err)
 
 static int check_use(struct prove *p, struct err *err)
 {
-    if (!p->request || id_parse(&p->id, p->request))
+    if (!p->request || answer_id_parse(&p->id, p->request))
         return err_set(err, ERR_INPUT, "--request: the id of a request"
                        " expected, 43 characters (apus show lists them)");
     if (!p->at || !p->out)

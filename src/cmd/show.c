@@ -32,6 +32,7 @@
 #include "proof/statement.h"
 #include "push/push.h"
 #include "push/push_items.h"
+#include "store/answer.h"
 #include "store/checkpoint.h"
 #include "store/part_file.h"
 #include "store/resume.h"
@@ -409,7 +410,7 @@ static int check_use(struct show_command *s, struct err *err)
     if (!s->what == !s->item_file)
         return err_set(err, ERR_INPUT, "apus show: a batch, a file, an id or"
                        " --item FILE expected");
-    if (s->request && id_parse(&s->id, s->request))
+    if (s->request && answer_id_parse(&s->id, s->request))
         return err_set(err, ERR_INPUT, "--request \"%s\": the id of a request"
                        " expected, 43 characters", s->request);
     return 0;

@@ -29,6 +29,7 @@
 #include "spool/request_file.h"
 #include "spool/source.h"
 #include "spool/spool.h"
+#include "store/answer.h"
 #include "store/part_file.h"
 #include "verify/recompute.h"
 
@@ -115,7 +116,7 @@ static int check_use(struct verify *v, struct err *err)
                               v->o.recompute == 0))
         return err_set(err, ERR_INPUT, "apus verify: --recompute \"%s\": a"
                        " number from 1 or \"all\" expected", v->recompute);
-    if (v->trace && id_parse(&v->o.trace_id, v->trace))
+    if (v->trace && answer_id_parse(&v->o.trace_id, v->trace))
         return err_set(err, ERR_INPUT, "apus verify: --trace \"%s\": the id"
                        " of a request expected, 43 characters (request_id in"
                        " its answer)", v->trace);

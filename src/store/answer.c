@@ -19,6 +19,21 @@
 #include "proof/result_record.h"
 #include "store/answer_logprobs.h"
 
+#define ID_PREFIX "batch_req_"
+
+int answer_id_parse(struct id *id, const char *text)
+{
+    static const char *const prefix[] = { ID_PREFIX, "chatcmpl-", "cmpl-" };
+
+    for (size_t i = 0; i < sizeof(prefix) / sizeof(*prefix); i++) {
+        size_t n = strlen(prefix[i]);
+
+        if (strncmp(text, prefix[i], n) == 0)
+            return id_parse(id, text + n);
+    }
+    return id_parse(id, text);
+}
+
 static void put_string(struct buf *out, const char *text)
 {
     json_put_string(out, text, strlen(text));
@@ -28,7 +43,7 @@ static void put_string(struct buf *out, const char *text)
 static void put_head(struct buf *out, const char id[ID_TEXT],
                      const char *custom_id)
 {
-    buf_printf(out, "{\"id\":\"batch_req_%s\",\"custom_id\":", id);
+    buf_printf(out, "{\"id\":\"" ID_PREFIX "%s\",\"custom_id\":", id);
     if (custom_id)
         put_string(out, custom_id);
     else

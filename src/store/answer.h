@@ -41,6 +41,11 @@ struct answer_line {
 /* Append the line with its newline. */
 void answer_put(struct buf *out, const struct answer_line *a);
 
+/* The id of a request as people copy it out of an answer: its 43 characters,
+ * or an "id" in the line ("batch_req_..", "chatcmpl-..", "cmpl-..").  Return 0,
+ * or -1 with *id untouched. */
+int answer_id_parse(struct id *id, const char *text);
+
 /* Append the line of a request that has no answer: `code` is a short word
  * (invalid_request, activation_out_of_range, prompt_too_long, prompt_empty),
  * `message` says what and how to mend it.  `line` is where the request stands
