@@ -129,7 +129,7 @@ at=$(sed -n 's/.*"\/text\/utf8".*"offset":\([0-9]*\),.*/\1/p' \
     "$dir/part-0000.idx")
 cp "$dir/part-0000.h5" bad.h5
 printf '\377' | dd of=bad.h5 bs=1 seek="$at" conv=notrunc 2>/dev/null
-gives 1 "a damaged answer" run --from bad.h5 --trust
+gives 3 "a damaged answer" run --from bad.h5 --trust
 has err "the answer to line 1: .*text" "is named"
 cp bad.h5 "$dir/part-0000.h5"
 for what in "$dir/part-0000.h5" "$b"; do

@@ -78,7 +78,7 @@ cp -p "spool/done/b$id/part-0000.h5" whole.h5
 chmod u+w "spool/done/b$id/part-0000.h5"
 printf x | dd of="spool/done/b$id/part-0000.h5" bs=1 conv=notrunc \
     seek=$(($(wc -c <whole.h5) - 1)) 2>/dev/null
-gives 1 "a part in which a byte changed" push "$id"
+gives 3 "a part in which a byte changed" push "$id"
 has err 'part-0000.h5.*differs; "apus seal --again' "is named, with the remedy"
 mv -f whole.h5 "spool/done/b$id/part-0000.h5"
 gives 0 "push it" push -- "$id"

@@ -43,7 +43,7 @@ grep '@' "$build/admin/apus.cron" "$build/admin/apus-drain.service" \
 [ ! -s out ] && r=0 || r=1
 report $r "nothing is left to be filled in"
 
-# ---- a prefix that is said to make install alone ------------------------------
+# ---- a prefix that is said to make install alone -----------------------------
 install_admin() { # DIR [PREFIX]
     env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -C "$build" \
         install-nodist_pkgdataDATA install-nodist_systemdunitDATA \

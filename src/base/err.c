@@ -56,6 +56,7 @@ int err_set(struct err *err, enum err_code code, const char *fmt, ...)
     va_end(ap);
     tidy(text);
     err->code = code;
+    err->damage = false;
     memcpy(err->text, text, sizeof(text));
     return -1;
 }
@@ -79,6 +80,7 @@ int err_errno(struct err *err, enum err_code code, const char *fmt, ...)
     appends(text, why);
     tidy(text);
     err->code = code;
+    err->damage = false;
     memcpy(err->text, text, sizeof(text));
     errno = saved;
     return -1;
@@ -119,6 +121,13 @@ void err_turn(struct err *err, enum err_code code)
 {
     if (err)
         err->code = code;
+}
+
+int err_damage(struct err *err)
+{
+    if (err && err->code == ERR_INPUT)
+        err->damage = true;
+    return -1;
 }
 
 struct err *err_or(struct err *err, struct err *own)

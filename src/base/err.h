@@ -6,6 +6,8 @@
 #ifndef APUS_BASE_ERR_H
 #define APUS_BASE_ERR_H
 
+#include <stdbool.h>
+
 /* What to do about it, not what happened. */
 enum err_code {
     ERR_NONE = 0,
@@ -17,10 +19,11 @@ enum err_code {
 
 struct err {
     enum err_code code;
+    bool damage;    /* the input is a checkpoint, which was right once */
     char text[480]; /* lower case, no full stop, cut if it is too long */
 };
 
-#define ERR_INIT { ERR_NONE, "" }
+#define ERR_INIT { ERR_NONE, false, "" }
 
 /* Every `struct err *err` may be NULL, of whoever needs no reason. */
 
@@ -42,6 +45,10 @@ int err_copy(struct err *err, const struct err *from);
 
 /* Give what `err` holds another code. */
 void err_turn(struct err *err, enum err_code code);
+
+/* Mark an error of ERR_INPUT as damage to a checkpoint; no other is changed.
+ * Return -1. */
+int err_damage(struct err *err);
 
 /* For a function that looks at what went wrong, since its caller may not care:
  * `err`, or *own if that is NULL. */

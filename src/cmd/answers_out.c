@@ -33,7 +33,8 @@ static int name_partial(const struct batch *b, bool partial, struct err *err)
     struct err own = ERR_INIT;
 
     err = err_or(err, &own);
-    if (!partial && !seal_is_done(b->path) && file_exists(b->path))
+    if (!partial && !seal_is_done(b->path) && !seal_is_due(b->path) &&
+        file_exists(b->path))
         err_set(err, err->code, "%s; --partial writes the answers that there"
                 " are", err->text);
     return -1;

@@ -130,7 +130,7 @@ int cmd_fail(const struct err *err)
         output_closed = true;
     else
         log_err(err);
-    return CMD_FAILED;
+    return err->damage ? CMD_NO : CMD_FAILED;
 }
 
 int cmd_fail_retry(const struct err *err)

@@ -81,8 +81,8 @@ int cmd_begin(const struct opt_command *c, struct settings *s, int argc,
 int cmd_seconds(uint64_t *seconds, const char *text, const char *units);
 
 /* Report an error once, nothing if it is ERR_CLOSED; the exit status that goes
- * with it: of what went wrong, and of a command line that asks for what cannot
- * be. */
+ * with it: of what went wrong (CMD_NO if a checkpoint is damaged), and of a
+ * command line that asks for what cannot be. */
 int cmd_fail(const struct err *err);
 int cmd_misused(const struct err *err);
 

@@ -64,7 +64,7 @@ static int add_part(struct side *s, const struct spool *spool,
 {
     struct part_file *f;
 
-    if (part_open(&f, spool, path, trust, err) != PART_OPENED)
+    if (part_open(&f, spool, path, trust, err))
         return -1;
     return add_file(s, f);
 }

@@ -31,37 +31,34 @@ static int put_line(void *self, const char *line, size_t n, struct err *err)
     return file_out_put(self, line, n, err);
 }
 
-/* As part_open. */
-static enum part_opened export_file(const char *path,
-                                    const struct spool *spool, bool trust,
-                                    export_fn *put, void *self,
-                                    struct export_counts *n, struct err *err)
+static int export_file(const char *path, const struct spool *spool,
+                       bool trust, export_fn *put, void *self,
+                       struct export_counts *n, struct err *err)
 {
     struct part_file *f;
-    enum part_opened end = part_open(&f, spool, path, trust, err);
+    int rc = part_open(&f, spool, path, trust, err);
 
-    if (end != PART_OPENED)
-        return end;
-    if (export_part(f, part_lines_before(path), put, self, n, err))
-        end = PART_FAILED;
+    if (rc)
+        return rc;
+    rc = export_part(f, part_lines_before(path), put, self, n, err);
     part_file_close(f);
-    return end;
+    return rc;
 }
 
-static enum part_opened export_one(const char *what, const struct settings *s,
-                                   bool trust, export_fn *put, void *self,
-                                   struct export_counts *n, struct err *err)
+static int export_one(const char *what, const struct settings *s, bool trust,
+                      export_fn *put, void *self, struct export_counts *n,
+                      struct err *err)
 {
     struct spool *spool = NULL;
-    enum part_opened end;
+    int rc;
 
     if (trust)
         return export_file(what, NULL, trust, put, self, n, err);
     if (spool_open_there(&spool, settings_text(s, "spool"), err))
-        return PART_FAILED;
-    end = export_file(what, spool, trust, put, self, n, err);
+        return -1;
+    rc = export_file(what, spool, trust, put, self, n, err);
     spool_close(spool);
-    return end;
+    return rc;
 }
 
 /* A batch, or those of a file. */
@@ -96,7 +93,7 @@ static int do_export(const char *what, const char *output,
 {
     struct export_counts sum = { .damage = ERR_INIT };
     struct file_out *out = NULL;
-    enum part_opened end;
+    int rc;
 
     if (!part_is_file(what)) {
         if (export_named(what, output, partial, s, &sum, err))
@@ -104,13 +101,11 @@ static int do_export(const char *what, const char *output,
     } else {
         if (output_open(&out, output, err))
             return err_prefix(err, "output");
-        end = export_one(what, s, trust, put_line, out, &sum, err);
-        if (end != PART_OPENED)
+        rc = export_one(what, s, trust, put_line, out, &sum, err);
+        if (rc)
             file_out_abort(out);
-        if (end == PART_DAMAGED)
-            log_err(err);
-        if (end != PART_OPENED)
-            return end == PART_DAMAGED ? CMD_NO : -1;
+        if (rc)
+            return -1;
         if (keep_commit(out, partial, err))
             return err_prefix(err, "output");
     }

@@ -74,37 +74,33 @@ static int part_number(size_t *part, const char *name)
     return rc;
 }
 
-/* Whether its batch says that it is this file. */
-static enum part_opened check_sum(const struct batch *b, size_t part,
-                                  const struct part_file *f,
-                                  struct err *err)
+/* Its batch says that it is this file. */
+static int check_sum(const struct batch *b, size_t part,
+                     const struct part_file *f, struct err *err)
 {
-    struct err why = ERR_INIT;
     struct seal_info info;
     int rc;
 
     if (seal_info_read(&info, b->path, err))
-        return seal_name_remedy(b->id, err);
+        return -1;
     if (part >= info.n_parts)
         rc = foreign(part_file_path(f), err);
+    else if (seal_file_check(&info.part[part], f, err))
+        rc = seal_name_remedy(b->id, err);
     else
-        rc = seal_file_check(&info.part[part], f, &why);
+        rc = 0;
     seal_info_clear(&info);
-    if (!why.code)
-        return rc ? PART_FAILED : PART_OPENED;
-    seal_name_remedy(b->id, &why);
-    err_copy(err, &why);
-    return why.code == ERR_INPUT ? PART_DAMAGED : PART_FAILED;
+    return rc;
 }
 
-static enum part_opened may_open(const struct spool *s,
-                                 const struct part_file *f, struct err *err)
+static int may_open(const struct spool *s, const struct part_file *f,
+                    struct err *err)
 {
     const char *path = part_file_path(f);
     char real[PATH_MAX], *slash;
     struct batch b = { .path = NULL };
     size_t part;
-    enum part_opened end;
+    int rc;
 
     if (!realpath(path, real))
         return err_errno(err, ERR_INPUT, "cannot open \"%s\"", path);
@@ -114,26 +110,48 @@ static enum part_opened may_open(const struct spool *s,
     *slash = '\0';
     if (spool_find(s, real, &b, NULL))
         return foreign(path, err);
-    end = check_sum(&b, part, f, err);
+    rc = check_sum(&b, part, f, err);
     batch_clear(&b);
-    return end;
+    return rc;
 }
 
-enum part_opened part_open(struct part_file **out, const struct spool *s,
-                           const char *path, bool trust, struct err *err)
+/* What cannot be opened is damage if a batch of this spool was sealed with a
+ * part of that name. */
+static int not_there(const struct spool *s, const char *path, struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir = slash ? xstrndup(path, (size_t)(slash - path)) : xstrdup(".");
+    struct batch b = { .path = NULL };
+    struct seal_info info;
+    char real[PATH_MAX];
+    size_t part;
+
+    if (s && !part_number(&part, slash ? slash + 1 : path) &&
+        realpath(dir, real) && spool_find(s, real, &b, NULL) == 0 &&
+        seal_info_read(&info, b.path, NULL) == 0) {
+        if (part < info.n_parts)
+            seal_name_remedy(b.id, err);
+        seal_info_clear(&info);
+    }
+    batch_clear(&b);
+    free(dir);
+    return -1;
+}
+
+int part_open(struct part_file **out, const struct spool *s,
+              const char *path, bool trust, struct err *err)
 {
     struct part_file *f;
-    enum part_opened end = PART_OPENED;
+    int rc;
 
     if (part_file_open(&f, path, err))
-        return PART_FAILED;
-    if (!trust)
-        end = may_open(s, f, err);
-    if (end == PART_OPENED)
-        *out = f;
-    else
+        return not_there(s, path, err);
+    rc = trust ? 0 : may_open(s, f, err);
+    if (rc)
         part_file_close(f);
-    return end;
+    else
+        *out = f;
+    return rc;
 }
 
 uint64_t part_lines_before(const char *path)

@@ -25,14 +25,10 @@ bool part_is_output(const char *what);
 bool part_is_item(const char *what, const char *spool_dir);
 
 /* Open a file which is what the checkpoint.json beside it in this spool names,
- * by its SHA-256; any file if `trust` is set. */
-enum part_opened {
-    PART_FAILED = -1,
-    PART_OPENED,
-    PART_DAMAGED /* a part of this spool; err says how */
-};
-enum part_opened part_open(struct part_file **out, const struct spool *s,
-                           const char *path, bool trust, struct err *err);
+ * by its SHA-256; any file if `trust` is set.  ERR_INPUT, which is damage with
+ * its remedy if it is a part of this spool (err_damage); `s` may be NULL. */
+int part_open(struct part_file **out, const struct spool *s,
+              const char *path, bool trust, struct err *err);
 
 /* Lines of the user's file before those of the batch in whose directory a part
  * lies; 0 if it is in none. */

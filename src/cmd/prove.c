@@ -78,7 +78,7 @@ static int find_in_part(struct prove *p, const struct spool *s,
     struct checkpoint *c;
     int rc;
 
-    if (part_open(&f, s, path, p->trust, err) != PART_OPENED)
+    if (part_open(&f, s, path, p->trust, err))
         return -1;
     rc = checkpoint_open_file(&c, f, err);
     if (rc == 0) {
@@ -96,7 +96,7 @@ static int find_in_batch(struct prove *p, const struct spool *s,
     int rc = 0;
 
     if (seal_info_read(&i, b->path, err))
-        return seal_name_remedy(b->id, err);
+        return -1;
     for (size_t k = 0; rc == 0 && !p->found && k < i.n_parts; k++) {
         char *path = seal_part_path(b->path, k, "h5");
 

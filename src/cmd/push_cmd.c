@@ -44,7 +44,9 @@ static void failed(struct pushing *c, const struct batch *b,
 {
     err_prefix(why, "batch %s", id_text(b->id).s);
     log_err(why);
-    if (why->code != ERR_RETRY)
+    if (why->damage && c->status != CMD_FAILED)
+        c->status = CMD_NO;
+    else if (why->code != ERR_RETRY)
         c->status = CMD_FAILED;
     else if (c->status == CMD_DONE)
         c->status = CMD_SAVED;
@@ -326,10 +328,8 @@ int cmd_push(struct settings *s, int argc, char **argv)
         free(args);
         return status;
     }
-    if (do_push(&c, s, args, n_args, &err)) {
-        log_err(&err);
-        c.status = err.code == ERR_RETRY ? CMD_SAVED : CMD_FAILED;
-    }
+    if (do_push(&c, s, args, n_args, &err))
+        c.status = cmd_fail_retry(&err);
     if (c.status == CMD_DONE && cmd_interrupted())
         c.status = CMD_SAVED;
     push_free(c.push);

@@ -290,7 +290,6 @@ static int run_and_report(struct run_command *r)
 {
     struct err err = ERR_INIT;
     enum work_end end;
-    int status;
 
     if (check_use(r, &err))
         return cmd_misused(&err);
@@ -300,8 +299,7 @@ static int run_and_report(struct run_command *r)
         return r->status;
     if (end == WORK_SAVED)
         return CMD_SAVED;
-    status = cmd_fail_retry(&err);
-    return r->made.damaged ? CMD_NO : status;
+    return cmd_fail_retry(&err);
 }
 
 static const struct opt run_opts[] = {

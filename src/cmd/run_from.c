@@ -68,11 +68,9 @@ static int from_file(struct making *m, const struct spool *s,
                      const char *path, bool trust, struct err *err)
 {
     struct part_file *file;
-    enum part_opened end = part_open(&file, s, path, trust, err);
     int rc;
 
-    m->f->damaged = end == PART_DAMAGED;
-    if (end != PART_OPENED)
+    if (part_open(&file, s, path, trust, err))
         return -1;
     rc = from_part(m, file, err);
     part_file_close(file);
@@ -186,10 +184,7 @@ int run_from_make(struct run_from *f, const struct settings *s,
 
     memset(f, 0, sizeof(*f));
     if (make_file(&m, what, trust, err)) {
-        bool damaged = f->damaged;
-
         run_from_clear(f);
-        f->damaged = damaged;
         return -1;
     }
     if (!f->out)

@@ -19,12 +19,11 @@ struct run_from {
     struct id model;         /* that answered */
     char model_id[44];       /* the same as text */
     char *hint;              /* where it is to be had, or NULL */
-    bool damaged;            /* the answers are in a part that is */
 };
 
 /* Make the file of requests from FILE.h5, BATCH, ID, or a file of requests
  * that was answered.  run_from_clear is due after success, and allowed of
- * zeros; after a failure only `damaged` is set. */
+ * zeros; after a failure it is zeros. */
 int run_from_make(struct run_from *f, const struct settings *s,
                   const char *what, bool trust, struct err *err);
 void run_from_clear(struct run_from *f);

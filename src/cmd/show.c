@@ -50,7 +50,7 @@ struct show_command {
     struct id id;            /* of the request */
     bool trust;
     bool found;
-    bool damaged;            /* a part, as the log says */
+    bool damaged;            /* the log said so, behind what was shown */
     uint64_t lines_before;   /* of the batch that the part at hand is of */
 };
 
@@ -197,11 +197,9 @@ static int show_file(struct show_command *s, const struct spool *spool,
                      const char *path, bool trust, struct err *err)
 {
     struct part_file *f;
-    enum part_opened end = part_open(&f, spool, path, trust, err);
     int rc;
 
-    s->damaged = end == PART_DAMAGED;
-    if (end != PART_OPENED)
+    if (part_open(&f, spool, path, trust, err))
         return -1;
     rc = show_part(s, f, err);
     part_file_close(f);
@@ -272,7 +270,7 @@ static int show_checkpoint(const char *batch_path, uint64_t lines_before,
     struct refusals r;
     struct seal_info i;
 
-    if (!seal_is_done(batch_path))
+    if (!seal_is_done(batch_path) && !seal_is_due(batch_path))
         return 0;
     if (refusals_read(&r, batch_path, false, err) ||
         seal_info_read(&i, batch_path, err))
@@ -336,7 +334,7 @@ static int show_in_parts(struct show_command *s, const struct batch *b,
     struct seal_info i;
 
     if (seal_info_read(&i, b->path, err))
-        return seal_name_remedy(b->id, err);
+        return -1;
     for (size_t k = 0; !s->found && k < i.n_parts; k++) {
         char *path = seal_part_path(b->path, k, "h5");
 
@@ -347,7 +345,6 @@ static int show_in_parts(struct show_command *s, const struct batch *b,
     seal_info_clear(&i);
     if (s->found || !damage.code)
         return 0;
-    s->damaged = damage.code == ERR_INPUT;
     err_copy(err, &damage);
     return seal_name_remedy(b->id, err);
 }

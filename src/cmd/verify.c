@@ -144,13 +144,12 @@ static enum verdict verify_part(struct verify *v, const struct spool *s,
 {
     enum verdict verdict = VERDICT_NONE;
     struct id model = { 0 }, batch;
+    struct err own = ERR_INIT;
     struct part_file *f;
-    enum part_opened end = part_open(&f, s, v->what, v->trust, err);
 
-    if (end == PART_DAMAGED)
-        return report_damaged(v, err);
-    if (end != PART_OPENED)
-        return VERDICT_NONE;
+    err = err_or(err, &own);
+    if (part_open(&f, s, v->what, v->trust, err))
+        return err->damage ? report_damaged(v, err) : VERDICT_NONE;
     if (!verify_needs_model(v) ||
         check_part_ids(&model, &batch, f, err) == 0)
         verdict = verify_opened(v, f, model, err);

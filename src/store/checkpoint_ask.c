@@ -167,6 +167,12 @@ bool checkpoint_is_death(const struct err *err)
     return err->code != ERR_NONE && strstr(err->text, DIED) != NULL;
 }
 
+bool layout_is_damage(const struct err *err)
+{
+    return err && !checkpoint_is_death(err) &&
+           !strstr(err->text, LAYOUT_OTHER_VERSION);
+}
+
 /* A signal ended it.  Those that a file cannot bring about come from outside:
  * a person, or a machine without memory. */
 static int died(const char *path, int number, struct err *err)

@@ -35,6 +35,12 @@ struct result_record;
 #define LAYOUT_WALL_S 60
 #define LAYOUT_EXIT_INPUT 3
 
+/* Said of a version that this one does not read. */
+#define LAYOUT_OTHER_VERSION "is a checkpoint of version"
+/* Whether a file that cannot be opened is damaged: not where it is of such a
+ * version, nor where the process that parsed it died, which is no verdict. */
+bool layout_is_damage(const struct err *err);
+
 enum layout_type {
     TYPE_ID, TYPE_U8, TYPE_U32, TYPE_U64, TYPE_I32, TYPE_F32, TYPE_F64,
     N_TYPES,

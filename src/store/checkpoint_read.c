@@ -236,7 +236,7 @@ static int open_part(struct checkpoint **out, const struct part_file *f,
         rc = look_at_rows(c, err);
     if (rc) {
         checkpoint_close(c);
-        return -1;
+        return layout_is_damage(err) ? err_damage(err) : -1;
     }
     *out = c;
     return 0;
@@ -506,8 +506,10 @@ int checkpoint_row(struct checkpoint *c, uint64_t i, struct checkpoint_row *row,
     struct checkpoint_row t;
 
     memset(&t, 0, sizeof(t));
-    if (read_row(c, i, &t, err))
-        return err_prefix(err, "row %ju", (uintmax_t)i + 1);
+    if (read_row(c, i, &t, err)) {
+        err_prefix(err, "row %ju", (uintmax_t)i + 1);
+        return err_damage(err);
+    }
     *row = t;
     return 0;
 }
@@ -557,7 +559,7 @@ int checkpoint_result(struct checkpoint *c, uint64_t i,
     if (i >= c->head.n_rows)
         return err_set(err, ERR_INPUT, "\"%s\" has %ju rows", c->path,
                        (uintmax_t)c->head.n_rows);
-    return view(c, SET_RESULT, i, 1, result, err);
+    return view(c, SET_RESULT, i, 1, result, err) ? err_damage(err) : 0;
 }
 
 int checkpoint_place(struct checkpoint *c, uint64_t i, uint32_t *line,

@@ -220,7 +220,7 @@ static int read_head(struct checkpoint_walk *w, struct err *err)
         !number32(w, w->top, "format_version", &h->version))
         return layout_none(w->path, "it does not say that it is one", err);
     if (h->version < LAYOUT_OLDEST || h->version > LAYOUT_VERSION)
-        return err_set(err, ERR_INPUT, "\"%s\" is a checkpoint of version %u;"
+        return err_set(err, ERR_INPUT, "\"%s\" " LAYOUT_OTHER_VERSION " %u;"
                        " versions %d to %d can be read", w->path,
                        (unsigned)h->version, LAYOUT_OLDEST, LAYOUT_VERSION);
     if (!text_is(w, "numerics", LAYOUT_NUMERICS))

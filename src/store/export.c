@@ -28,6 +28,7 @@
 #include "store/checkpoint.h"
 #include "store/part_file.h"
 #include "store/request.h"
+#include "store/resume.h"
 #include "store/rows.h"
 #include "store/seal.h"
 #include "store/scan.h"
@@ -550,6 +551,21 @@ out:
     return rc;
 }
 
+/* Whether it was sealed, has lost its checkpoint.json, and has no log either
+ * that answers could be taken from. */
+static bool lost_its_seal(const char *batch_path)
+{
+    struct start_logs logs;
+    bool lost = false;
+
+    if (seal_is_due(batch_path) &&
+        start_logs_find(&logs, batch_path, NULL) == 0) {
+        lost = logs.n == 0;
+        start_logs_clear(&logs);
+    }
+    return lost;
+}
+
 int export_partial(const char *batch_path, const uint64_t *lines_before,
                    export_fn *put, void *self, struct export_counts *n,
                    struct err *err)
@@ -562,7 +578,7 @@ int export_partial(const char *batch_path, const uint64_t *lines_before,
     struct export x;
     int rc = -1;
 
-    if (seal_is_done(batch_path))
+    if (seal_is_done(batch_path) || lost_its_seal(batch_path))
         return export_batch(batch_path, lines_before, put, self, n, err);
     export_init(&x, put, self, n);
     if (batch_info_read(&batch, batch_path, err) ||

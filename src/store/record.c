@@ -311,12 +311,12 @@ static int check_all(const struct record *r, bool traced, struct err *err)
 
 int record_check(const struct record *r, struct err *err)
 {
-    return check_all(r, true, err);
+    return check_all(r, true, err) ? err_damage(err) : 0;
 }
 
 int record_check_untraced(const struct record *r, struct err *err)
 {
-    return check_all(r, false, err);
+    return check_all(r, false, err) ? err_damage(err) : 0;
 }
 
 enum record_last record_last(const struct record *r,

@@ -82,6 +82,10 @@ int seal_batch(const char *batch_path, const struct batch_info *info,
 /* Whether a batch has its checkpoint.json. */
 bool seal_is_done(const char *batch_path);
 
+/* Whether it should have one, by the directory that it lies in: done, sending,
+ * sent. */
+bool seal_is_due(const char *batch_path);
+
 /* Remove the logs of a batch whose checkpoint.json is there, and what was
  * left half sealed. */
 int seal_tidy(const char *batch_path, struct err *err);
@@ -103,6 +107,8 @@ struct seal_info {
     struct seal_file *part;
     size_t n_parts;
 };
+/* ERR_INPUT, which is damage with its remedy (err_damage) if the file is not
+ * what it should be, or is not there in a place where it is due. */
 int seal_info_read(struct seal_info *i, const char *batch_path,
                    struct err *err);
 void seal_info_clear(struct seal_info *i);
@@ -116,8 +122,8 @@ int seal_file_check(const struct seal_file *want, const struct part_file *f,
 int seal_check_parts(const char *batch_path, struct id batch,
                      struct err *err);
 
-/* Add to an error of ERR_INPUT how the checkpoint of a batch is repaired.
- * Returns -1. */
+/* Mark an error of ERR_INPUT as damage and add how the checkpoint of the batch
+ * is repaired, if it does not say so already.  Return -1. */
 int seal_name_remedy(struct id batch, struct err *err);
 
 /* refused.jsonl line by line, in the order of the requests: *line (from 0) with

@@ -26,7 +26,7 @@
 #include "store/checkpoint.h"
 #include "store/part_file.h"
 #include "store/request.h"
-#include "store/seal.h"
+#include "store/seal_internal.h"
 #include "store/topk.h"
 #include "store/worklog.h"
 
@@ -117,7 +117,7 @@ static void read_info(struct again *a)
 {
     struct err why = ERR_INIT;
 
-    if (seal_info_read(&a->info, a->batch_path, &why)) {
+    if (seal_info_look(&a->info, a->batch_path, &why) != FOUND_ONE) {
         warn(a, why.text);
         return;
     }

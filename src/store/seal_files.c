@@ -195,10 +195,10 @@ int seal_name_remedy(struct id batch, struct err *err)
     struct err own = ERR_INIT;
 
     err = err_or(err, &own);
-    if (err->code == ERR_INPUT)
+    if (err->code == ERR_INPUT && !strstr(err->text, "apus seal --again"))
         err_set(err, err->code, "%.400s; \"apus seal --again %.8s\" repairs"
                 " it", err->text, id_text(batch).s);
-    return -1;
+    return err_damage(err);
 }
 
 int seal_check_parts(const char *batch_path, struct id batch,
@@ -391,33 +391,77 @@ static int get_info(struct seal_info *i, const struct json *root,
     return 0;
 }
 
-int seal_info_read(struct seal_info *i, const char *batch_path,
-                   struct err *err)
+enum found seal_info_look(struct seal_info *i, const char *batch_path,
+                          struct err *err)
 {
     struct seal_info got = { .n_parts = 0 };
     struct json *root = NULL;
     struct buf text;
     enum found found;
-    int rc;
 
     buf_init(&text, INFO_MAX);
     found = spool_read_in(&text, batch_path, "checkpoint.json", NULL, err);
-    rc = found == FOUND_FAILED ? -1 : 0;
     if (found == FOUND_NONE)
-        rc = err_set(err, ERR_INPUT, "\"%s\" has no checkpoint.json: it is"
-                     " not sealed (apus status shows its progress)",
-                     batch_path);
-    else if (found == FOUND_ONE)
-        rc = json_parse(&root, text.len ? text.data : "", text.len, err) ||
-                     get_info(&got, root, err)
-                 ? err_prefix(err, "\"%s/checkpoint.json\"", batch_path) : 0;
+        err_set(err, ERR_INPUT, "\"%s\" has no checkpoint.json", batch_path);
+    if (found == FOUND_ONE &&
+        (json_parse(&root, text.len ? text.data : "", text.len, err) ||
+         get_info(&got, root, err))) {
+        err_prefix(err, "\"%s/checkpoint.json\"", batch_path);
+        found = FOUND_FAILED;
+    }
     json_free(root);
     buf_clear(&text);
-    if (rc)
-        seal_info_clear(&got);
-    else
+    if (found == FOUND_ONE)
         *i = got;
-    return rc;
+    else
+        seal_info_clear(&got);
+    return found;
+}
+
+bool seal_is_due(const char *batch_path)
+{
+    static const enum spool_state after[] = { SPOOL_DONE, SPOOL_SENDING,
+                                              SPOOL_SENT };
+    const char *end = strrchr(batch_path, '/'), *name;
+    size_t n;
+
+    if (!end)
+        return false;
+    for (name = end; name > batch_path && name[-1] != '/'; name--)
+        ;
+    n = (size_t)(end - name);
+    for (size_t i = 0; i < sizeof(after) / sizeof(*after); i++) {
+        const char *state = spool_state_name(after[i]);
+
+        if (strlen(state) == n && memcmp(state, name, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What is known of the batch by its path alone. */
+static int info_damaged(const char *batch_path, struct err *err)
+{
+    const char *name = strrchr(batch_path, '/');
+    struct id batch;
+
+    if (name && name[1] == 'b' && id_parse(&batch, name + 2) == 0)
+        return seal_name_remedy(batch, err);
+    return err_damage(err);
+}
+
+int seal_info_read(struct seal_info *i, const char *batch_path,
+                   struct err *err)
+{
+    enum found found = seal_info_look(i, batch_path, err);
+
+    if (found == FOUND_ONE)
+        return 0;
+    if (found == FOUND_NONE && !seal_is_due(batch_path))
+        return err_set(err, ERR_INPUT, "\"%s\" has no checkpoint.json: it is"
+                       " not sealed (apus status shows its progress)",
+                       batch_path);
+    return info_damaged(batch_path, err);
 }
 
 void seal_info_clear(struct seal_info *i)

@@ -20,6 +20,11 @@
 
 struct worklog_reader;
 
+/* As seal_info_read, for who repairs: the error of FOUND_NONE and FOUND_FAILED
+ * names no remedy. */
+enum found seal_info_look(struct seal_info *i, const char *batch_path,
+                          struct err *err);
+
 #define SEAL_READERS 64 /* logs that are open at once */
 
 /* Where an answer lies, and how much of everything it has. */

@@ -164,7 +164,7 @@ static int check_part_file(struct check *c, const char *path, struct err *err)
     int rc = 0;
 
     if (part_file_open(&f, path, err))
-        return -1;
+        return c->sealed ? seal_name_remedy(c->batch->id, err) : -1;
     c->file = check_name(path);
     if (!c->sealed) {
         snprintf(c->wrong, sizeof(c->wrong), "it names no such part");
@@ -208,8 +208,9 @@ static int check_parts(struct check *c, const char *batch_path,
     }
     c->file = "checkpoint.json";
     if (n_missing)
-        snprintf(c->wrong, sizeof(c->wrong), "%" PRIu64 " of %zu are missing",
-                 n_missing, info->n_parts);
+        snprintf(c->wrong, sizeof(c->wrong), "%" PRIu64 " of %zu are missing;"
+                 " \"apus seal --again %.8s\" repairs it", n_missing,
+                 info->n_parts, id_text(c->batch->id).s);
     else if (c->next != c->n_lines)
         snprintf(c->wrong, sizeof(c->wrong), "they end with line %" PRIu64
                  " of %" PRIu64, c->next, c->n_lines);
