@@ -39,6 +39,16 @@ gives 0 "a place in the middle" prove "$b" --request "$id" --at 5/1 -o open
 gives 1 "is open" judge open
 has out '^open.the challenger has to pick from: operators' "and says at what"
 
+# ---- where it goes ---------------------------------------------------------
+ln -s far link
+gives 0 "to the target of a link" prove "$b" --request "$id" --at 5/1 -o link
+[ -h link ] && cmp -s far open && r=0 || r=1
+report $r "the link stays one"
+gives 0 "to standard output" prove "$b" --request "$id" --at 5/1 -o -
+cmp -s out open && [ ! -e - ] && r=0 || r=1
+report $r "which gets it alone"
+gives 0 "to a device" prove "$b" --request "$id" --at 5/1 -o /dev/null
+
 cp p1 changed
 printf '\377' | dd of=changed bs=1 seek=1500 conv=notrunc 2>/dev/null
 gives 1 "a changed file is refused" judge changed

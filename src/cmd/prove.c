@@ -18,6 +18,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/opt.h"
+#include "base/output.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/named.h"
@@ -174,6 +175,21 @@ static enum move_end move(const struct prove *p, struct judge *g,
     return rc ? MOVE_FAILED : MOVE_MADE;
 }
 
+/* As other outputs: a device, a pipe and the target of a link stay what they
+ * are, "-" is standard output. */
+static int write_out(const char *path, const struct buf *file, struct err *err)
+{
+    struct file_out *out;
+
+    if (output_open(&out, path, err))
+        return -1;
+    if (file_out_put(out, file->data, file->len, err)) {
+        file_out_abort(out);
+        return -1;
+    }
+    return file_out_commit(out, err);
+}
+
 static int walk(const struct prove *p, struct execution *x, struct err *err)
 {
     struct buf file;
@@ -189,8 +205,8 @@ static int walk(const struct prove *p, struct execution *x, struct err *err)
     while (end == MOVE_MADE && g.turn != JUDGE_OVER)
         end = move(p, &g, x, &file, err);
     if (end != MOVE_FAILED)
-        rc = file_write(p->out, file.data, file.len, err);
-    if (rc == 0) {
+        rc = write_out(p->out, &file, err);
+    if (rc == 0 && !output_is_stdout(p->out)) {
         printf("file\t%s\nbytes\t%zu\nmoves\t%" PRIu32 "\n", p->out, file.len,
                g.number);
         if (g.turn == JUDGE_OVER)
