@@ -26,7 +26,14 @@ skip() { # NAME REASON
     echo "ok $n - $1 # SKIP $2"
 }
 
-"$apus" model add "$top/models/nano" nano >out 2>err
+# Ranks share packed weights with whoever has the same model on this machine:
+# with one of its own nobody else's ranks are among those that are counted.
+mkdir own
+cp "$top"/models/nano/*.json "$top/models/nano/model.safetensors" own/
+own=$(od -An -N2 -tu2 /dev/urandom | tr -d ' ')
+sed "s/\"rope_theta\": 10000.0/\"rope_theta\": $((10001 + own)).0/" \
+    "$top/models/nano/config.json" >own/config.json
+"$apus" model add own nano >out 2>err
 cp "$top/models/nano/eval.jsonl" q.jsonl
 cat >>q.jsonl <<'TXT'
 {"custom_id":"three","method":"POST","url":"/v1/completions","body":\
