@@ -58,6 +58,47 @@ refuses 'ends within its header' "cut in the header"
 refuses 'is empty' "an empty file"
 printf 'Entry not found' >d/model.safetensors
 refuses 'is a text, not safetensors.*download it again' "what a server said"
+for file in tokenizer.json config.json tokenizer_config.json; do
+    copy d
+    printf 'Entry not found' >"d/$file"
+    refuses "$file\" is not JSON: download it again" "it said that for $file"
+    head -c 100 "$nano/$file" >"d/$file"
+    refuses "$file\" ends within its JSON: the download" "$file, cut"
+    printf '\357\273\277' | cat - "$nano/$file" >"d/$file"
+    refuses "$file\" begins with a byte order mark" "$file with a BOM"
+    printf '\377\376{\0' >"d/$file"
+    refuses "$file\" is UTF-16: iconv" "$file in UTF-16"
+    printf '\037\213\010\0' >"d/$file"
+    refuses "$file\" is compressed: gzip -d" "$file, compressed"
+done
+for file in tokenizer_config.json generation_config.json chat_template.json; do
+    copy d
+    echo '["x"]' >"d/$file"
+    refuses "$file\" is a list and no object" "a list, $file"
+done
+# what there is instead of weights
+instead() { # FILE TEXT
+    copy d
+    rm d/model.safetensors
+    : >"d/$1"
+    refuses "nor model.safetensors.index.json; $1 $2" "$1 alone"
+}
+instead m.gguf 'is a GGUF file: apus model add takes it'
+instead model-00002-of-00003.safetensors 'is one of several, and '
+instead model.safetensors.incomplete 'is there: the download did not finish'
+instead model.safetensors.crdownload 'is there: the download did not finish'
+copy d
+ln -sf nowhere d/model.safetensors
+refuses 'model.safetensors is a link that leads nowhere' "a link to nothing"
+# ---- configurations that say two things --------------------------------------
+copy d
+theta='"rope_parameters": {"rope_type": "default", "rope_theta": 500000.0}'
+change d/config.json "s/\"rope_theta\": [0-9.]*/&, $theta/"
+refuses 'rope_theta is 10000, and 500000 elsewhere' "two values"
+copy d
+change d/config.json 's/LlamaForCausalLM/MistralForCausalLM/'
+refuses 'MistralForCausalLM"; it is not that of model_type' "two families"
+copy d
 printf 'PK\003\004\024\000\010\010' >d/model.safetensors
 refuses 'is a ZIP archive' "an archive"
 printf 'GGUF\003\000\000\000' >d/model.safetensors

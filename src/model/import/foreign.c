@@ -1,5 +1,5 @@
 /*
- * By the first bytes alone.
+ * By the first bytes, and of JSON by the last.
  */
 #include <config.h>
 
@@ -7,8 +7,10 @@
 
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -59,15 +61,63 @@ int foreign_check(const char *path, const void *bytes, size_t n,
     return 0;
 }
 
+/* What begins or ends as no object does, with what helps; NULL if nothing says
+ * so. */
+static const char *what_instead(const char *begin, size_t n, const char *end,
+                                size_t n_end)
+{
+    const char *blank = " \t\r\n";
+
+    if (begins(begin, n, "\x1f\x8b"))
+        return "is compressed: gzip -d unpacks it";
+    if (begins(begin, n, "\xff\xfe") || begins(begin, n, "\xfe\xff"))
+        return "is UTF-16: iconv -f UTF-16 -t UTF-8 converts it";
+    if (begins(begin, n, "\xef\xbb\xbf"))
+        return "begins with a byte order mark: remove its first three bytes";
+    while (n > 0 && strchr(blank, *begin)) {
+        begin++;
+        n--;
+    }
+    if (n > 0 && *begin == '[')
+        return "is a list and no object";
+    if (n > 0 && *begin != '{')
+        return "is not JSON: download it again";
+    while (n_end > 0 && strchr(blank, end[n_end - 1]))
+        n_end--;
+    if (n_end > 0 && end[n_end - 1] != '}')
+        return "ends within its JSON: the download did not finish";
+    return NULL;
+}
+
+static bool is_json(const char *path)
+{
+    size_t n = strlen(path);
+
+    return n > 5 && strcmp(path + n - 5, ".json") == 0;
+}
+
 int foreign_check_file(const char *path, struct err *err)
 {
-    char bytes[LOOK];
+    char bytes[LOOK], last[LOOK];
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t got;
+    ssize_t got, n_last = 0;
+    const char *instead;
+    struct stat st;
 
     if (fd < 0)
         return 0;
     got = file_read_at(fd, bytes, sizeof(bytes), 0);
+    if (got > 0 && fstat(fd, &st) == 0)
+        n_last = file_read_at(fd, last, sizeof(last),
+                              st.st_size > LOOK
+                                  ? (uint64_t)st.st_size - LOOK : 0);
     close(fd);
-    return got < 0 ? 0 : foreign_check(path, bytes, (size_t)got, err);
+    if (got < 0)
+        return 0;
+    if (foreign_check(path, bytes, (size_t)got, err))
+        return -1;
+    instead = is_json(path) ? what_instead(bytes, (size_t)got, last,
+                                           n_last > 0 ? (size_t)n_last : 0)
+                            : NULL;
+    return instead ? err_set(err, ERR_INPUT, "\"%s\" %s", path, instead) : 0;
 }

@@ -15,8 +15,9 @@ struct err;
 int foreign_check(const char *path, const void *bytes, size_t n,
                   struct err *err);
 
-/* The same for a file that is there; one that cannot be read is left to who
- * reads it. */
+/* The same for a file that is there, and of NAME.json also if it begins or ends
+ * as no JSON object does: compressed, UTF-16, an error in place of it, cut off.
+ * One that cannot be read is left to who reads it. */
 int foreign_check_file(const char *path, struct err *err);
 
 #endif

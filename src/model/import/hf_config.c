@@ -164,6 +164,7 @@ static int parse_family(const struct family **out, const struct json *root,
         " phi3, granite, minicpm, seed_oss, smollm3, glm, glm4, gemma2, gemma3"
         " (text), olmo2 and olmo3 are known";
     size_t i = 0, n = sizeof(families) / sizeof(families[0]);
+    bool is_known = false;
 
     if (!json_string(type))
         return err_set(err, ERR_INPUT, "it has no model_type; %s", known);
@@ -171,10 +172,14 @@ static int parse_family(const struct family **out, const struct json *root,
         i++;
     if (i == n)
         return hf_refuse("model_type", type, known, err);
+    for (size_t k = 0; json_string(arch) && k < n; k++)
+        is_known |= strcasecmp(json_string(arch),
+                               families[k].architecture) == 0;
     if (arch && (!json_string(arch) ||
                  strcasecmp(json_string(arch), families[i].architecture) != 0))
         return hf_refuse("architectures", arch,
-                         "only causal language models are known", err);
+                         is_known ? "it is not that of model_type" : "only"
+                         " causal language models are known", err);
     *out = &families[i];
     return 0;
 }
@@ -209,12 +214,13 @@ static int parse_heads(struct import_heads *h, const struct json *root,
                        const struct model_record *r, const struct family *f,
                        struct err *err)
 {
+    static const char key[] = "partial_rotary_factor";
     const struct json *in[] = { root, json_get(root, "rope_scaling"),
                                 json_get(root, "rope_parameters") };
     double part = f->special & GLM ? 0.5 : 1;
 
     for (size_t i = 0; i < 3; i++)
-        if (hf_number(&part, in[i], "partial_rotary_factor", 0, err))
+        if (hf_number_again(&part, i ? root : NULL, key, in[i], key, 0, err))
             return -1;
     h->interleaved = f->special & GLM;
     h->turned = (uint32_t)(part <= 1 ? part * r->head_dim : 0);
@@ -505,7 +511,8 @@ static int parse_rope(struct hf_rope *r, const struct json *root,
     if (hf_given(scaling) && json_type(scaling) != JSON_OBJECT)
         return hf_refuse("rope_scaling", scaling, "it must be an object", err);
     if (hf_number(&r->theta, root, "rope_theta", 1, err) ||
-        hf_number(&r->theta, scaling, "rope_theta", 1, err))
+        hf_number_again(&r->theta, root, "rope_theta", scaling, "rope_theta",
+                        1, err))
         return -1;
     if (!(r->theta > 1))
         return err_set(err, ERR_INPUT, "rope_theta must be above 1");
@@ -598,7 +605,8 @@ static int parse_local(struct hf_rope *local, const struct json *root,
 
     local->theta = 10000;
     if (hf_number(&local->theta, root, "rope_local_base_freq", 1, err) ||
-        hf_number(&local->theta, own, "rope_theta", 1, err))
+        hf_number_again(&local->theta, root, "rope_local_base_freq", own,
+                        "rope_theta", 1, err))
         return -1;
     if (type && (!json_string(type) ||
                  strcmp(json_string(type), "default") != 0))

@@ -66,3 +66,17 @@ int hf_number(double *out, const struct json *root, const char *key,
     *out = x;
     return 0;
 }
+
+int hf_number_again(double *out, const struct json *root, const char *name,
+                    const struct json *second, const char *key, double least,
+                    struct err *err)
+{
+    double first = *out;
+
+    if (hf_number(out, second, key, least, err))
+        return -1;
+    if (*out == first || !hf_given(json_get(root, name)))
+        return 0;
+    return err_set(err, ERR_INPUT, "%s is %g, and %g elsewhere in the file;"
+                   " only one of them can hold", name, first, *out);
+}

@@ -27,4 +27,11 @@ int hf_count(uint32_t *out, const struct json *root, const char *key,
 int hf_number(double *out, const struct json *root, const char *key,
               double least, struct err *err);
 
+/* The same number from a second place, *out being what the first one, the
+ * member `name` of root, says or its default.  ERR_INPUT if both say it and
+ * they differ: only one can hold. */
+int hf_number_again(double *out, const struct json *root, const char *name,
+                    const struct json *second, const char *key, double least,
+                    struct err *err);
+
 #endif

@@ -8,6 +8,7 @@
 #include "model/import/safetensors.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -398,6 +399,51 @@ out:
     return rc;
 }
 
+static bool ends(const char *name, const char *with)
+{
+    size_t n = strlen(name), len = strlen(with);
+
+    return n > len && strcmp(name + n - len, with) == 0;
+}
+
+/* What a file of some name is in place of weights; NULL if it tells nothing. */
+static const char *what_it_is(const char *name)
+{
+    static const char *const unfinished[] = {
+        ".incomplete", ".part", ".crdownload", ".aria2", ".download"
+    };
+
+    if (ends(name, ".gguf"))
+        return "is a GGUF file: apus model add takes it by its own name";
+    if (strncmp(name, "model-0", 7) == 0 && ends(name, ".safetensors"))
+        return "is one of several, and model.safetensors.index.json is"
+               " missing: the download did not finish";
+    if (strcmp(name, "model.safetensors") == 0)
+        return "is a link that leads nowhere: the download did not finish";
+    for (size_t i = 0; i < sizeof(unfinished) / sizeof(*unfinished); i++)
+        if (ends(name, unfinished[i]))
+            return "is there: the download did not finish";
+    return NULL;
+}
+
+/* The first name, in their order, that tells something: the caller frees
+ * it. */
+static char *find_instead(const char *dir)
+{
+    DIR *d = opendir(dir);
+    char *first = NULL;
+    struct dirent *e;
+
+    while (d && (e = readdir(d)))
+        if (what_it_is(e->d_name) && (!first || strcmp(e->d_name, first) < 0)) {
+            free(first);
+            first = xstrdup(e->d_name);
+        }
+    if (d)
+        closedir(d);
+    return first;
+}
+
 /* There are none that are read: say so, and what to do with those there are. */
 static int no_weights(const char *dir, struct err *err)
 {
@@ -410,6 +456,7 @@ static int no_weights(const char *dir, struct err *err)
         { "consolidated.safetensors", "has other names of tensors: take the"
           " files of transformers" },
     };
+    char *name;
 
     for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++) {
         char *path = file_join(dir, other[i][0]);
@@ -421,8 +468,12 @@ static int no_weights(const char *dir, struct err *err)
                            " model.safetensors nor model.safetensors.index.json"
                            "; %s %s", dir, other[i][0], other[i][1]);
     }
-    return err_set(err, ERR_INPUT, "\"%s\" has neither model.safetensors nor"
-                   " model.safetensors.index.json", dir);
+    name = find_instead(dir);
+    err_set(err, ERR_INPUT, "\"%s\" has neither model.safetensors nor"
+            " model.safetensors.index.json%s%s%s%s", dir, name ? "; " : "",
+            name ? name : "", name ? " " : "", name ? what_it_is(name) : "");
+    free(name);
+    return -1;
 }
 
 int safetensors_open(struct safetensors **out, const char *dir,
