@@ -129,7 +129,7 @@ fi
 # sourced as contrib/check does it, for all parts
 (
     # shellcheck disable=SC2034
-    parts='san tsan fuzz arm'
+    parts='san tsan fuzz arm module' whole=yes
     . "$top/contrib/packages.sh"
     echo "$needed" | awk 'NF { print $1 }' | sort >needed
     echo "$needed$useful" | awk 'NF { print $1 }' | sort >all
