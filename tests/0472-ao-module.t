@@ -64,6 +64,26 @@ report $r "it answers in messages of two positions each"
 head -n 2 shown >two
 same out two "the same records"
 
+# ---- by WeaveDrive -----------------------------------------------------------
+MODEL=$(ls models/*.apus)
+export MODEL
+module plain $metered two.jsonl 700 >out 2>err && r=0 || r=1
+report $r "the model comes from a gateway"
+same out two "the same records"
+# it has 1.3 MB and some 40 tensors
+requests=$(sed -n 's/^open .* requests \([0-9]*\)$/\1/p' err)
+[ "${requests:-99}" -le 4 ] && r=0 || r=1
+report $r "in ${requests:-no} requests"
+cp "$MODEL" changed.apus
+MODEL=changed.apus
+byte=$(od -An -tu1 -j 700000 -N 1 changed.apus | tr -d ' ')
+if [ $((byte)) = 1 ]; then with='\002'; else with='\001'; fi
+printf "$with" | dd of=changed.apus bs=1 seek=700000 conv=notrunc 2>/dev/null
+module plain $metered two.jsonl 700 >out 2>err && r=1 || r=0
+report $r "one changed byte is refused"
+has err "do not have its root" "which says what is wrong"
+unset MODEL
+
 # ---- sizes ------------------------------------------------------------------
 for m in plain simd; do
     size=$(wc -c <"$modules/apus-$m-nano.wasm")
