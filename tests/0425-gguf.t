@@ -54,6 +54,9 @@ cat nano.gguf >changed.gguf
 gives 1 "a file that was not converted" check q.jsonl -m changed.gguf
 has err 'apus model add does that' "names the remedy"
 
+sed 's/general\.name/general.type/' nano.gguf >lora.gguf
+gives 1 "what is made for a model" model add lora.gguf
+has err 'general.type is ".*": it is made for a model and is none' "is named"
 echo "version https://git-lfs.github.com/spec/v1" >lfs.gguf
 gives 1 "a pointer of Git LFS" model add lfs.gguf
 has err 'git lfs pull' "names the remedy"

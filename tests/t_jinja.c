@@ -229,7 +229,7 @@ static void refusals(void)
         { "{{ x.__class__() }}", "unknown method \"__class__\"" },
         { "{{ 1 / 2 }}", "" },
         { "{{ 2 ** 3 }}", "" },
-        { "{% if 1 %}", "the end is missing: \"elif\"" },
+        { "{% if 1 %}", "the end is missing: \"endif\"" },
         { "{{ 'a", "a string has no end" },
         { "{{ 1", "a tag has no end" },
         { "{# a", "a comment has no end" },

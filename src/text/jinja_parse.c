@@ -77,7 +77,7 @@ static struct jinja_node *for_loop(struct jinja_parser *p)
 /* a the condition, b statements, c what stands at else or elif. */
 static struct jinja_node *condition(struct jinja_parser *p)
 {
-    static const char *const ends[] = { "elif", "else", "endif", NULL };
+    static const char *const ends[] = { "endif", "elif", "else", NULL };
     static const char *const end[] = { "endif", NULL };
     struct jinja_node *n = jinja_make(p, NODE_IF);
 

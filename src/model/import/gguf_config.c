@@ -232,10 +232,14 @@ static int find_architecture(const struct gguf *g,
                              const struct architecture **out,
                              struct err *err)
 {
-    const struct gguf_value *v = gguf_get(g, "general.architecture");
+    const struct gguf_value *v = gguf_get(g, "general.type");
     const char *s;
     size_t n;
 
+    if (gguf_string(g, v, &s, &n) == 0 && !gguf_says(g, v, "model"))
+        return err_set(err, ERR_INPUT, "general.type is \"%.*s\": it is made"
+                       " for a model and is none", n < 40 ? (int)n : 40, s);
+    v = gguf_get(g, "general.architecture");
     if (gguf_string(g, v, &s, &n))
         return err_set(err, ERR_INPUT, "it has no general.architecture; "
                        KNOWN);
