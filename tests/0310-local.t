@@ -2,6 +2,7 @@
 # Starting a worker on this machine (jobs/local.c), with a script as the
 # worker: exit codes, signals, the log, and finding it again.
 set -eu
+top=$(cd "${top_srcdir:-.}" && pwd)
 drive=$(cd "${top_builddir:-.}" && pwd)/tests/t_launcher
 if [ ! -x "$drive" ]; then
     echo "1..0 # SKIP tests/t_launcher is not built"
@@ -22,20 +23,7 @@ clean() {
 }
 trap clean EXIT
 
-n=0
-failed=0
-: >out
-: >err
-report() { # STATUS NAME
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        sed 's/^/# /' out err
-        failed=1
-    fi
-}
+. "$top/tests/report.sh"
 test_that() { # NAME COMMAND...
     name=$1
     shift

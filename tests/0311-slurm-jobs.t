@@ -42,20 +42,7 @@ TXT
 done
 chmod +x watch/*
 
-n=0
-failed=0
-: >out
-: >err
-report() { # STATUS NAME
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        sed 's/^/# /' out err
-        failed=1
-    fi
-}
+. "$top/tests/report.sh"
 skip() { # NAME REASON
     n=$((n + 1))
     echo "ok $n - $1 # SKIP $2"

@@ -3,20 +3,7 @@
 # one); without it the CPU does, which is said once; a rank that was promised a
 # GPU and can use none ends with 75 and one line.  The bytes are the same.
 set -eu
-sim=${top_builddir:-.}/tests/worker-sim
-if [ ! -x "$sim" ]; then
-    echo "1..0 # SKIP built without cusim"
-    exit 0
-fi
-sim=$(cd "$(dirname "$sim")" && pwd)/worker-sim
-. "${top_srcdir:-.}/tests/scenario.sh"
-unset SLURM_STEP_GPUS SLURM_JOB_GPUS CUDA_VISIBLE_DEVICES
-: >apus.conf
-APUS_CONFIG=$tmp/apus.conf
-APUS_MODELS=$tmp/models
-APUS_LIBEXEC=$(dirname "$apus")
-export APUS_CONFIG APUS_MODELS APUS_LIBEXEC
-"$apus" model add "$top/models/nano" nano >out 2>err
+. "${top_srcdir:-.}/tests/gpu.sh"
 
 for i in 1 2; do
     echo '{"custom_id":"'$i'","method":"POST","url":"/v1/completions","body":'\
@@ -25,24 +12,12 @@ done >in.jsonl
 
 # Answer the batch anew: its exit status in got, what it said in err.
 answer() { # WORKER ARGUMENT...
-    APUS_SPOOL=$tmp/spool
-    export APUS_SPOOL
-    rm -rf spool
-    "$apus" submit in.jsonl -m nano --todo >out 2>err
-    id=$(basename "$(find spool/todo -mindepth 1 -maxdepth 1)")
+    submit
     program=$1
     shift
     got=0
     "$program" --alone --threads=1 "$@" -- "$id" >out 2>err </dev/null ||
         got=$?
-}
-ends() { # STATUS PATTERN NAME
-    [ "$got" -eq "$1" ] && grep -q -e "$2" err && r=0 || r=1
-    report $r "$3: exit status $got"
-}
-kept() { # NAME
-    cmp "spool/done/$id/part-0000.h5" part.h5 >out 2>&1 && r=0 || r=1
-    report $r "$1"
 }
 
 answer "$sim" --kernel=reference

@@ -3,21 +3,7 @@
 # hanging, taken by another rank.  The rank says which device, keeps the tokens
 # it has and ends with 75; the next start goes on to the same bytes.
 set -eu
-sim=${top_builddir:-.}/tests/worker-sim
-if [ ! -x "$sim" ]; then
-    echo "1..0 # SKIP built without cusim"
-    exit 0
-fi
-sim=$(cd "$(dirname "$sim")" && pwd)/worker-sim
-. "${top_srcdir:-.}/tests/scenario.sh"
-unset SLURM_STEP_GPUS SLURM_JOB_GPUS CUDA_VISIBLE_DEVICES
-: >apus.conf
-APUS_CONFIG=$tmp/apus.conf
-APUS_MODELS=$tmp/models
-APUS_LIBEXEC=$(dirname "$apus")
-APUS_SPOOL=$tmp/spool
-export APUS_CONFIG APUS_MODELS APUS_LIBEXEC APUS_SPOOL
-"$apus" model add "$top/models/nano" nano >out 2>err
+. "${top_srcdir:-.}/tests/gpu.sh"
 
 for i in 1 2 3 4; do
     echo '{"custom_id":"'$i'","method":"POST","url":"/v1/completions","body":'\
@@ -25,11 +11,6 @@ for i in 1 2 3 4; do
 ',"apus":{"ignore_eos":true}}}'
 done >in.jsonl
 
-submit() {
-    rm -rf spool
-    "$apus" submit in.jsonl -m nano --todo >out 2>err
-    id=$(basename "$(find spool/todo -mindepth 1 -maxdepth 1)")
-}
 # Work on the batch: its exit status in got, what it said in err.
 work() { # SETTING=VALUE ARGUMENT...
     setting=$1
@@ -37,14 +18,6 @@ work() { # SETTING=VALUE ARGUMENT...
     got=0
     env "$setting" "$sim" --alone --threads=1 --batch=2 "$@" -- "$id" \
         >out 2>err </dev/null || got=$?
-}
-ends() { # STATUS PATTERN NAME
-    [ "$got" -eq "$1" ] && grep -q -e "$2" err && r=0 || r=1
-    report $r "$3: exit status $got"
-}
-kept() { # NAME
-    cmp "spool/done/$id/part-0000.h5" part.h5 >out 2>&1 && r=0 || r=1
-    report $r "$1"
 }
 
 submit

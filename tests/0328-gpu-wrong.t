@@ -3,21 +3,7 @@
 # one product a step finds it, and all that the rank answered in that start is
 # withdrawn; the next start computes it again, to the CPU's bytes.
 set -eu
-sim=${top_builddir:-.}/tests/worker-sim
-if [ ! -x "$sim" ]; then
-    echo "1..0 # SKIP built without cusim"
-    exit 0
-fi
-sim=$(cd "$(dirname "$sim")" && pwd)/worker-sim
-. "${top_srcdir:-.}/tests/scenario.sh"
-unset SLURM_STEP_GPUS SLURM_JOB_GPUS CUDA_VISIBLE_DEVICES
-: >apus.conf
-APUS_CONFIG=$tmp/apus.conf
-APUS_MODELS=$tmp/models
-APUS_LIBEXEC=$(dirname "$apus")
-APUS_SPOOL=$tmp/spool
-export APUS_CONFIG APUS_MODELS APUS_LIBEXEC APUS_SPOOL
-"$apus" model add "$top/models/nano" nano >out 2>err
+. "${top_srcdir:-.}/tests/gpu.sh"
 
 for i in 1 2 3 4; do
     echo '{"custom_id":"'$i'","method":"POST","url":"/v1/completions","body":'\
@@ -25,25 +11,12 @@ for i in 1 2 3 4; do
 ',"apus":{"ignore_eos":true}}}'
 done >in.jsonl
 
-submit() {
-    rm -rf spool
-    "$apus" submit in.jsonl -m nano --todo >out 2>err
-    id=$(basename "$(find spool/todo -mindepth 1 -maxdepth 1)")
-}
 work() { # SETTING=VALUE ARGUMENT...
     setting=$1
     shift
     got=0
     env "$setting" "$sim" --alone --threads=1 --batch=1 "$@" -- "$id" \
         >out 2>err </dev/null || got=$?
-}
-ends() { # STATUS PATTERN NAME
-    [ "$got" -eq "$1" ] && grep -q -e "$2" err && r=0 || r=1
-    report $r "$3: exit status $got"
-}
-kept() { # NAME
-    cmp "spool/done/$id/part-0000.h5" part.h5 >out 2>&1 && r=0 || r=1
-    report $r "$1"
 }
 # What the log of the start that was withdrawn has.
 show_log() {

@@ -14,41 +14,23 @@ worker=$(dirname "$apus")/apus-worker
 fault=9/0/q/5
 mkdir node challenger
 
-net_up && r=0 || r=1
-report $r "localnet is up"
-APUS_CONFIG=$net/apus.conf
-APUS_MODELS=$tmp/models
-APUS_LOG_LEVEL=info
-APUS_HTTP_RETRIES=0
-export APUS_CONFIG APUS_MODELS APUS_LOG_LEVEL APUS_HTTP_RETRIES
-"$apus" model add "$top/models/nano" nano >out 2>err
-source=$("$apus" model publish nano --yes 2>err | tail -n 1)
-APUS_QUEUE=$("$apus" queue new --allow-self --lua "$top/contrib/ao/queue.lua" \
-    2>err) && r=0 || r=1
-export APUS_QUEUE
-report $r "a queue"
-"$apus" queue model nano --source "$source" >out 2>err
+net_queue info
 gives 0 "answers can be disputed for a day" queue set Window=86400 Turn=3600
 gives 2 "a name that Set has not" queue set Widow=1
 gives 1 "a value that it has not" queue set Window=x
 
-node() { # COMMAND...: the node's
-    what=$1
-    shift
-    "$apus" "$what" --spool "$tmp/node" --wallet "$net/wallet.json" "$@"
-}
 # An answer of the node, with a fault: $item is its result, $request the
 # request's id.
 answer() { # [PLACE]
     request=$("$apus" request "3 + $n =" --temperature 0 --max-tokens 4 \
         --wallet "$net/dapp.json" 2>err)
-    batch=$(node pull 2>>err | sed 's/[[:space:]].*//')
+    batch=$(net_node pull 2>>err | sed 's/[[:space:]].*//')
     "$worker" --alone --spool "$tmp/node" ${1:+--pretend-fault "$1"} \
         -- "$batch" >out 2>err && r=0 || r=1
     report $r "an answer${1:+ with a fault at $1}"
 }
 publish() {
-    node push -- "$batch" >out 2>err && r=0 || r=1
+    net_node push -- "$batch" >out 2>err && r=0 || r=1
     report $r "is pushed"
     item=$(sed -n 's/.*"item":"\([^"]*\)".*/\1/p' \
         "$tmp/node/sent/b$batch/items.jsonl")
@@ -80,10 +62,10 @@ publish
 challenger 75 "an answer with a fault" "$item"
 challenger 0 "those that are open" list
 has out 'challenger.request '"$request"'.move 0.turn node' "are listed"
-node drain >drained 2>&1 || :
+net_node drain >drained 2>&1 || :
 challenger 75 "the node has shown its records" "$item"
 got=0
-node drain >out 2>&1 || got=$?
+net_node drain >out 2>&1 || got=$?
 [ $got = 1 ] && r=0 || r=1
 report $r "a node that computes it again: exit status 1"
 has out 'has another trace than its checkpoint' "sees it"
@@ -93,7 +75,7 @@ has out '^verdict.fault' "has won"
 "$apus" queue allow -- "$("$apus" wallet show "$net/wallet.json")" >out 2>err
 
 # the same job again is computed: what the spool has of it was proven wrong
-batch=$(node pull 2>>err | sed 's/[[:space:]].*//')
+batch=$(net_node pull 2>>err | sed 's/[[:space:]].*//')
 "$worker" --alone --spool "$tmp/node" -- "$batch" >out 2>err
 publish
 "$apus" request --status "$request" --wallet "$net/dapp.json" >out 2>err
@@ -123,7 +105,7 @@ moves=0
 : >moves
 while [ $moves -lt 20 ]; do
     moves=$((moves + 1))
-    node drain --pretend-fault $fault >drained 2>&1 || :
+    net_node drain --pretend-fault $fault >drained 2>&1 || :
     rc=0
     "$apus" dispute --spool "$tmp/challenger" --wallet "$net/dapp.json" \
         "$dispute" >out 2>err || rc=$?

@@ -11,37 +11,19 @@ worker=$(dirname "$apus")/apus-worker
 fault=9/0/q/5
 mkdir node watcher
 
-net_up && r=0 || r=1
-report $r "localnet is up"
-APUS_CONFIG=$net/apus.conf
-APUS_MODELS=$tmp/models
-APUS_LOG_LEVEL=warning
-APUS_HTTP_RETRIES=0
-export APUS_CONFIG APUS_MODELS APUS_LOG_LEVEL APUS_HTTP_RETRIES
-"$apus" model add "$top/models/nano" nano >out 2>err
-source=$("$apus" model publish nano --yes 2>err | tail -n 1)
-APUS_QUEUE=$("$apus" queue new --allow-self --lua "$top/contrib/ao/queue.lua" \
-    2>err) && r=0 || r=1
-export APUS_QUEUE
-report $r "a queue"
-"$apus" queue model nano --source "$source" >out 2>err
+net_queue warning
 watcher=$(netcall address "$net/dapp.json")
 "$apus" queue set Window=86400 Challengers="$watcher" >out 2>err
 
-node() { # COMMAND...: the node's
-    what=$1
-    shift
-    "$apus" "$what" --spool "$tmp/node" --wallet "$net/wallet.json" "$@"
-}
 batch() { # NAME [PLACE]: two answers, with a fault
     for i in 1 2; do
         "$apus" request "$1 $i + 3 =" --temperature 0 --max-tokens 4 \
             --wallet "$net/dapp.json" >out 2>err
     done
-    batch=$(node pull 2>>err | sed 's/[[:space:]].*//')
+    batch=$(net_node pull 2>>err | sed 's/[[:space:]].*//')
     "$worker" --alone --spool "$tmp/node" ${2:+--pretend-fault "$2"} \
         -- "$batch" >out 2>err
-    node push -- "$batch" >out 2>err && r=0 || r=1
+    net_node push -- "$batch" >out 2>err && r=0 || r=1
     report $r "$1 answers are published"
 }
 watches() { # STATUS NAME ARGUMENT...
@@ -86,7 +68,7 @@ while [ $rc = 75 ] && [ $rounds -lt 20 ]; do
     rc=0
     "$apus" watch --once --challenge --rate 1 --spool "$tmp/watcher" \
         --wallet "$net/dapp.json" >>moves 2>err || rc=$?
-    node drain --pretend-fault $fault >drained 2>&1 || :
+    net_node drain --pretend-fault $fault >drained 2>&1 || :
 done
 cp moves out
 [ $rc = 0 ] && r=0 || r=1
@@ -97,10 +79,10 @@ report $r "both were faults"
 # ---- a file ------------------------------------------------------------------
 # Its results are wrong, all of them; the first verdict takes the whole back.
 "$apus" queue allow -- "$("$apus" wallet show "$net/wallet.json")" >out 2>err
-batch=$(node pull 2>>err | sed 's/[[:space:]].*//')
+batch=$(net_node pull 2>>err | sed 's/[[:space:]].*//')
 # what is in the spool is wrong
 APUS_REUSE=no "$worker" --alone --spool "$tmp/node" -- "$batch" >out 2>err
-node push -- "$batch" >out 2>err && r=0 || r=1
+net_node push -- "$batch" >out 2>err && r=0 || r=1
 report $r "the two are answered again"
 for i in 1 2 3; do
     printf '{"custom_id":"%s","method":"POST","url":"%s","body":%s}\n' \
@@ -118,10 +100,10 @@ netcall sign "$net/dapp.json" "$APUS_QUEUE" Data-Protocol=ao \
     X-Reference=file </dev/null >message
 netcall post "$url/mu/" Content-Type:application/octet-stream <message >reply
 file=$(netcall id <message)
-batch=$(node pull 2>>err | sed 's/[[:space:]].*//')
+batch=$(net_node pull 2>>err | sed 's/[[:space:]].*//')
 "$worker" --alone --spool "$tmp/node" --pretend-fault 3/0/q/5 -- "$batch" \
     >out 2>err
-node push -- "$batch" >out 2>err && r=0 || r=1
+net_node push -- "$batch" >out 2>err && r=0 || r=1
 report $r "a file is answered wrongly"
 rm -f watcher/disputes/*
 watches 3 "a round that finds that" --rate 1
@@ -137,7 +119,7 @@ while [ $rc != 0 ] && [ $rounds -lt 20 ]; do
     rc=0
     "$apus" watch --once --challenge --rate 1 --spool "$tmp/watcher" \
         --wallet "$net/dapp.json" >>moves 2>>err || rc=$?
-    node drain --pretend-fault 3/0/q/5 >drained 2>&1 || :
+    net_node drain --pretend-fault 3/0/q/5 >drained 2>&1 || :
 done
 cp moves out
 [ $rc = 0 ] && r=0 || r=1

@@ -14,20 +14,7 @@ grep -q '^#define APUS_CRASH_TESTS 1' "$(dirname "$apus")/config.h" || {
 }
 mkdir node watcher
 
-net_up && r=0 || r=1
-report $r "localnet is up"
-APUS_CONFIG=$net/apus.conf
-APUS_MODELS=$tmp/models
-APUS_LOG_LEVEL=warning
-APUS_HTTP_RETRIES=0
-export APUS_CONFIG APUS_MODELS APUS_LOG_LEVEL APUS_HTTP_RETRIES
-"$apus" model add "$top/models/nano" nano >out 2>err
-source=$("$apus" model publish nano --yes 2>err | tail -n 1)
-APUS_QUEUE=$("$apus" queue new --allow-self --lua "$top/contrib/ao/queue.lua" \
-    2>err) && r=0 || r=1
-export APUS_QUEUE
-report $r "a queue"
-"$apus" queue model nano --source "$source" >out 2>err
+net_queue warning
 "$apus" queue set Window=86400 \
     Challengers="$(netcall address "$net/dapp.json")" >out 2>err
 for i in 1 2; do

@@ -10,27 +10,9 @@ worker=$(dirname "$apus")/apus-worker
 fault=3/0/q/5
 mkdir node challenger
 
-net_up && r=0 || r=1
-report $r "localnet is up"
-APUS_CONFIG=$net/apus.conf
-APUS_MODELS=$tmp/models
-APUS_LOG_LEVEL=info
-APUS_HTTP_RETRIES=0
-export APUS_CONFIG APUS_MODELS APUS_LOG_LEVEL APUS_HTTP_RETRIES
-"$apus" model add "$top/models/nano" nano >out 2>err
-source=$("$apus" model publish nano --yes 2>err | tail -n 1)
-APUS_QUEUE=$("$apus" queue new --allow-self --lua "$top/contrib/ao/queue.lua" \
-    2>err) && r=0 || r=1
-export APUS_QUEUE
-report $r "a queue"
-"$apus" queue model nano --source "$source" >out 2>err
+net_queue info
 "$apus" queue set Window=864000 Turn=3600 >out 2>err
 
-node() { # COMMAND...: the node's
-    what=$1
-    shift
-    "$apus" "$what" --spool "$tmp/node" --wallet "$net/wallet.json" "$@"
-}
 hours_pass() { # N
     echo "for _, d in pairs(ApusQueue.Q.disputes) do
         d.began, d.ends = d.began - $1 * 3600000, d.ends - $1 * 3600000
@@ -66,10 +48,10 @@ wrong_answer() { # NAME, or file
         request=$("$apus" request "$1 + 3 =" --temperature 0 --max-tokens 4 \
             --wallet "$net/dapp.json" 2>err)
     fi
-    batch=$(node pull 2>>err | sed 's/[[:space:]].*//')
+    batch=$(net_node pull 2>>err | sed 's/[[:space:]].*//')
     "$worker" --alone --spool "$tmp/node" --pretend-fault $fault -- "$batch" \
         >out 2>err
-    node push -- "$batch" >out 2>err && r=0 || r=1
+    net_node push -- "$batch" >out 2>err && r=0 || r=1
     report $r "answer $1, with a fault at $fault"
     item=$(sed -n 's/.*"item":"\([^"]*\)".*/\1/p' \
         "$tmp/node/sent/b$batch/items.jsonl" | head -n 1)
@@ -87,18 +69,18 @@ for of in 1 file; do
     wrong_answer $of
     challenger 75 "a dispute" "$item"
     dispute=$(sed -n 's/^challenge.\([^[:space:]]*\).*/\1/p' out)
-    node drain --pretend-fault $fault >drained 2>&1 || :
+    net_node drain --pretend-fault $fault >drained 2>&1 || :
     cp drained out
     has out 'this node shows [rl]' "the node has shown records, or their line"
-    node drain >drained 2>&1 || :
+    net_node drain >drained 2>&1 || :
     ! grep -q silent drained && r=0 || r=1
     report $r "whose challenger is not late yet"
     hours_pass 2
-    node drain >drained 2>&1 || :
+    net_node drain >drained 2>&1 || :
     ! grep -q silent drained && r=0 || r=1
     report $r "who has an hour more when that is reported"
     hours_pass 2
-    node drain >out 2>&1 || :
+    net_node drain >out 2>&1 || :
     has out 'reports a silent challenger and won' "and loses then"
     challenger 3 "the challenger" "$dispute"
     has out '^verdict.holds' "learns so"

@@ -2,6 +2,10 @@
 #
 #     net_up [ARGUMENT]...   start one in $net; $url is where it is
 #     net_down               end it, as everything does that ends the scenario
+#     net_queue LEVEL        the same with a queue, $APUS_QUEUE, for the model
+#                            nano, which is published ($source), and with
+#                            APUS_LOG_LEVEL as it is then
+#     net_node COMMAND ...   a command of the node: its spool is $tmp/node
 #     netcall ...            tests/netcall.c
 
 net=$tmp/net
@@ -52,5 +56,26 @@ net_down() {
     [ -z "$net_job" ] || kill "$net_job" 2>/dev/null || :
     wait "$net_job" 2>/dev/null || :
     net_job=
+}
+net_queue() { # LEVEL
+    net_up && r=0 || r=1
+    report $r "localnet is up"
+    APUS_CONFIG=$net/apus.conf
+    APUS_MODELS=$tmp/models
+    APUS_LOG_LEVEL=$1
+    APUS_HTTP_RETRIES=0
+    export APUS_CONFIG APUS_MODELS APUS_LOG_LEVEL APUS_HTTP_RETRIES
+    "$apus" model add "$top/models/nano" nano >out 2>err
+    source=$("$apus" model publish nano --yes 2>err | tail -n 1)
+    APUS_QUEUE=$("$apus" queue new --allow-self \
+        --lua "$top/contrib/ao/queue.lua" 2>err) && r=0 || r=1
+    export APUS_QUEUE
+    report $r "a queue"
+    "$apus" queue model nano --source "$source" >out 2>err
+}
+net_node() { # COMMAND ...
+    what=$1
+    shift
+    "$apus" "$what" --spool "$tmp/node" --wallet "$net/wallet.json" "$@"
 }
 trap 'net_down; scratch_end' EXIT

@@ -25,20 +25,7 @@ done
 APUS_LAUNCHER=local
 export APUS_LAUNCHER
 
-n=0
-failed=0
-: >out
-: >err
-report() { # STATUS NAME
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        sed 's/^/# /' out err
-        failed=1
-    fi
-}
+. "$top/tests/report.sh"
 # Run it; its exit status must be the first word. Output is in out and err.
 gives() { # STATUS NAME ARGUMENT...
     want=$1
