@@ -13,14 +13,15 @@ mkdir node challenger
 net_queue info
 "$apus" queue set Window=864000 Turn=3600 >out 2>err
 
-hours_pass() { # N
+minutes_pass() { # N
     echo "for _, d in pairs(ApusQueue.Q.disputes) do
-        d.began, d.ends = d.began - $1 * 3600000, d.ends - $1 * 3600000
+        d.began, d.ends = d.began - $1 * 60000, d.ends - $1 * 60000
     end" | netcall sign "$net/wallet.json" "$APUS_QUEUE" Data-Protocol=ao \
         Variant=ao.TN.1 Type=Message Action=Eval >item
     netcall post "$url/mu/" Content-Type:application/octet-stream <item >reply
     sleep 1
 }
+hours_pass() { minutes_pass $(($1 * 60)); } # N
 # Ask for the answers to a file of one line: its request is printed.
 ask_file() {
     printf '{"custom_id":"1","method":"POST","url":"%s","body":%s}\n' \
@@ -69,8 +70,17 @@ for of in 1 file; do
     wrong_answer $of
     challenger 75 "a dispute" "$item"
     dispute=$(sed -n 's/^challenge.\([^[:space:]]*\).*/\1/p' out)
+    net_node status >out 2>&1
+    ! grep -q 'run apus drain' out && r=0 || r=1
+    report $r "a turn that has begun is nothing to warn of"
+    minutes_pass 40
+    net_node status >out 2>&1
+    has out "$dispute waits for this node's move, \(19\|20\) min left of its" \
+        "but one that is half over, in apus status"
     net_node drain --pretend-fault $fault >drained 2>&1 || :
     cp drained out
+    has out "dispute $dispute: more than half .* is over, \(19\|20\) min left" \
+        "and in the log of apus drain"
     has out 'this node shows [rl]' "the node has shown records, or their line"
     net_node drain >drained 2>&1 || :
     ! grep -q silent drained && r=0 || r=1

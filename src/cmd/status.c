@@ -25,6 +25,8 @@
 #include "cmd/named.h"
 #include "cmd/status_row.h"
 #include "node/owners.h"
+#include "node/turns.h"
+#include "queue/client.h"
 #include "spool/spool.h"
 
 #define OUT_MAX ((size_t)64 << 20)
@@ -279,14 +281,67 @@ static int show_once(struct status *s, struct err *err)
     return rc;
 }
 
+/* ---- disputes ------------------------------------------------------------ */
+
+/* A person waits for the prompt. */
+static void be_impatient(struct settings *s)
+{
+    settings_set(s, "http-connect-timeout", "3", NULL);
+    settings_set(s, "http-stall-timeout", "5", NULL);
+    settings_set(s, "http-timeout", "10", NULL);
+    settings_set(s, "http-retries", "0", NULL);
+}
+
+static void warn_turns(const struct turns *t)
+{
+    char left[TURNS_LEFT];
+
+    for (size_t i = 0; i < t->n; i++)
+        if (turns_late(t->list[i].until_ms, t->length_s))
+            log_warning("dispute %s waits for this node's move, %s of its turn:"
+                        " run apus drain", id_text(t->list[i].dispute).s,
+                        turns_left(left, t->list[i].until_ms));
+}
+
+/* Only a node that has sent answers has disputes.  A queue that cannot be asked
+ * is no error of the batches, which are printed by now. */
+static void look_for_turns(const struct status *s)
+{
+    struct err err = ERR_INIT;
+    struct client c;
+    struct turns t;
+
+    if (!s->totals.batches[SPOOL_SENT] || s->n_names || s->watch ||
+        !*settings_text(s->settings, "queue"))
+        return;
+    be_impatient(s->settings);
+    if (client_open_ask(&c, s->settings, NULL, &err)) {
+        log_debug("disputes are not shown: %s", err.text);
+        return;
+    }
+    if (c.key) {
+        if (turns_ask(&t, &c, &err))
+            log_debug("disputes are not shown: %s", err.text);
+        else
+            warn_turns(&t);
+        turns_clear(&t);
+    }
+    client_close(&c);
+}
+
 static int do_status(struct status *s, struct err *err)
 {
     const struct timespec pause = { .tv_sec = WATCH_S };
 
     if (spool_open_there(&s->spool, settings_text(s->settings, "spool"), err))
         return -1;
-    if (!s->watch)
-        return show_once(s, err);
+    if (!s->watch) {
+        int rc = show_once(s, err);
+
+        if (rc == 0)
+            look_for_turns(s);
+        return rc;
+    }
     cmd_catch_signals();
     while (!cmd_interrupted() && !cmd_output_closed()) {
         if (isatty(STDOUT_FILENO) == 1)
@@ -312,7 +367,8 @@ static const struct opt_command status_command = {
     .about = "Print where each batch stands: id, state, requests done"
              " and refused, tokens a\nsecond, who has it or why it waits,"
              " the file.  A table on a terminal, else tabs.\nBatches"
-             " of dead workers are moved back to todo.",
+             " of dead workers are moved back to todo.  Warns of"
+             " disputes that wait for\nthis node.",
     .opts = status_opts, .max_args = SIZE_MAX,
 };
 

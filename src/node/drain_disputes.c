@@ -25,6 +25,7 @@
 #include "model/models.h"
 #include "node/answered.h"
 #include "node/disputes.h"
+#include "node/turns.h"
 
 /* Without dry runs each question takes a slot in the schedule. */
 #define SIGNED_S 600
@@ -171,6 +172,24 @@ static int answer_dispute(struct drain *d, const struct dispute *s,
     return rc;
 }
 
+/* Say that a move comes late.  A queue that does not tell the length of a turn
+ * is no reason to make none. */
+static void warn_late(struct drain *d, const struct dispute *s)
+{
+    char left[TURNS_LEFT];
+    struct err err = ERR_INIT;
+
+    if (d->turn_s == 0 &&
+        turns_length(&d->turn_s, &d->puller.client, &err)) {
+        log_debug("%s", err.text);
+        return;
+    }
+    if (turns_late(s->until_ms, d->turn_s))
+        log_warning("dispute %s: more than half of this node's turn is over,"
+                    " %s: run apus drain more often", id_text(s->id).s,
+                    turns_left(left, s->until_ms));
+}
+
 static int look_at(struct drain *d, struct id id, struct err *err)
 {
     struct dispute_end end;
@@ -180,11 +199,14 @@ static int look_at(struct drain *d, struct id id, struct err *err)
 
     if (found != FOUND_ONE)
         return found == FOUND_FAILED ? -1 : 0;
-    if (s.node_turn)
+    if (s.node_turn) {
+        warn_late(d, &s);
         rc = answer_dispute(d, &s, err);
-    else if (disputes_past(&s) &&
-             disputes_end(&d->puller.client, id, "Overdue", &end, NULL) == 0)
+    } else if (disputes_past(&s) &&
+               disputes_end(&d->puller.client, id, "Overdue", &end,
+                            NULL) == 0) {
         report_answer(d, id, NULL, "reports a silent challenger", &end);
+    }
     dispute_clear(&s);
     return rc;
 }

@@ -1,6 +1,6 @@
 /*
- * What a queue answers about a dispute, and a case in a file: refused, or a
- * dispute whose moves a judge took.
+ * What a queue answers about a dispute, or about those of a node, and a case
+ * in a file: refused, or a dispute whose moves a judge took.
  */
 #include <config.h>
 
@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "node/challenge.h"
 #include "node/disputes.h"
+#include "node/turns.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -19,6 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *text = xstrndup((const char *)data, size);
     struct challenge_case c;
     struct err err = ERR_INIT;
+    struct turns turns = { .list = NULL };
     struct dispute d;
 
     memset(&d, 0, sizeof(d));
@@ -30,6 +32,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (challenge_case_parse(&c, text, strlen(text), &err) &&
         err.code != ERR_INPUT)
         abort();
+    err = (struct err)ERR_INIT;
+    if (turns_parse(&turns, text, &err) && err.code != ERR_INPUT)
+        abort();
+    turns_clear(&turns);
     free(text);
     return 0;
 }
