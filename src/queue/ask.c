@@ -1,7 +1,7 @@
 /*
  * From the tags and the data of a message to what it asks.  Each function here
  * has its twin in contrib/ao/queue (20-texts, 30-prompts, 50-dapps and
- * 90-handlers.lua), and they change together: tests/0441-ask.t sends the same
+ * 85-messages.lua), and they change together: tests/0441-ask.t sends the same
  * messages through both.
  */
 #include <config.h>
