@@ -8,6 +8,7 @@
 --   Apus.start(prompt, options) begin one; how many tokens its prompt has
 --   Apus.step(n)                compute at most n positions: whether it is done
 --   Apus.answer()               the table, once it is
+--   Apus.serve(options)         answer Infer (serve.lua)
 --   Apus.ask(prompt, options, done)  begin one that goes on by messages which
 --                               the process sends itself; done(answer) or
 --                               done(nil, text) ends it
@@ -59,7 +60,11 @@ end
 
 local model -- figures of what is loaded, positions a message, its id
 
+local waiting -- what is under way: { request, at, count, sent, halved, done }
+local BUSY = "another answer is under way"
+
 function Apus.load(name)
+    if waiting then return nil, BUSY end
     model = nil
     local id, why = engine.open(name)
     if not id then return nil, why end
@@ -117,17 +122,22 @@ end
 
 local current -- the line at hand
 
-function Apus.start(prompt, options)
-    local line, why = line_of(prompt, options)
-    if not line then return nil, why end
-    local n
-    n, why = engine.start(line, options and options.id)
+local function start_line(line, id)
+    if waiting then return nil, BUSY end
+    local n, why = engine.start(line, id)
     if not n then return nil, why end
     current = line
     return n
 end
 
+function Apus.start(prompt, options)
+    local line, why = line_of(prompt, options)
+    if not line then return nil, why end
+    return start_line(line, options and options.id)
+end
+
 function Apus.step(n)
+    if waiting then return nil, BUSY end
     n = n == nil and model and model.positions or n
     if model and math.type(n) == "integer" and n > model.positions then
         return nil, ("%d positions: one message has gas for %d")
@@ -170,8 +180,6 @@ end
 local WAIT_MS = 600000 -- a step that was sent so long ago ran out of gas
 local HALVINGS = 8
 
-local waiting -- { request, at, count, sent, halved, done }
-
 local function send_step(now)
     waiting.sent = now
     ao.send({ Target = ao.id, Action = "Apus-Step",
@@ -179,16 +187,26 @@ local function send_step(now)
         Count = tostring(waiting.count) })
 end
 
+local inside = {} -- for serve.lua
+
 local function finish(answer, why)
     local done = waiting.done
     waiting = nil
     if done then done(answer, why) end
+    if inside.idle then inside.idle() end
 end
 
 local asked = 0
 
+local function go(each, done)
+    asked = asked + 1
+    waiting = { request = asked, at = 0, halved = 0, done = done,
+        count = math.min(each, model.positions) }
+    send_step(Apus.now or 0)
+end
+
 function Apus.ask(prompt, options, done)
-    if waiting then return nil, "another answer is under way" end
+    if waiting then return nil, BUSY end
     if done ~= nil and type(done) ~= "function" then
         return nil, "done is not a function"
     end
@@ -196,12 +214,19 @@ function Apus.ask(prompt, options, done)
     if not n then return nil, why end
     local each = math.tointeger(options and options.each) or model.positions
     if each < 1 then return nil, "each is less than 1" end
-    asked = asked + 1
-    waiting = { request = asked, at = 0, halved = 0, done = done,
-        count = math.min(each, model.positions) }
-    send_step(Apus.now or 0)
+    go(each, done)
     return n
 end
+
+-- The same of a line, under a request's id.
+function inside.ask(line, id, done)
+    local n, why = start_line(line, id)
+    if not n then return nil, why end
+    go(model.positions, done)
+    return n
+end
+
+function inside.is_busy() return waiting ~= nil end
 
 -- From anybody: it goes on with what waits, or it does nothing.
 local function on_step(m)
@@ -230,6 +255,7 @@ local function on_any(m)
     end
     send_step(Apus.now)
 end
+inside.tick = on_any
 
 if Handlers then
     Handlers.prepend("apus-step", { Action = "Apus-Step" }, on_step)
@@ -275,4 +301,4 @@ function Llama.stop()
     text = nil
 end
 
-return Apus, Llama
+return Apus, Llama, inside
