@@ -1,7 +1,7 @@
 -- What the Lua of a module begins with: nothing that reaches out of it, then
--- the runtime of processes (src/localnet/aos.lua) and apus.lua.  Called with
--- apus.engine and the texts of the others; gives handle(message, environment),
--- both JSON, whose value is JSON, too.
+-- the runtime of processes (src/localnet/aos.lua), apus.lua and serve.lua.
+-- Called with apus.engine and the texts of the others; gives
+-- handle(message, environment), both JSON, whose value is JSON, too.
 local engine, texts = ...
 
 for name in ("dofile loadfile io"):gmatch("%a+") do _G[name] = nil end
@@ -30,12 +30,15 @@ local handle = text("process", ".process")({
     sha256 = engine.sha256,
     module = function(name, value) loaded[name] = value end,
 })
-loaded.apus, loaded.llama = text("apus", "apus")()
+local inside
+loaded.apus, loaded.llama, inside = text("apus", "apus")()
+loaded.apus.serve = text("serve", "serve")(loaded.apus, inside, texts.queue)
 
 local json = loaded.json
+local decode = json.decode -- which serve.lua wraps
 return function(message, environment)
     local good, failed, out = pcall(function()
-        return handle(json.decode(message), json.decode(environment))
+        return handle(decode(message), decode(environment))
     end)
     if not good then
         return json.encode({ ok = false, response = tostring(failed) })

@@ -25,6 +25,8 @@ static const struct {
     { "handlers", lua_handlers },
     { "process", lua_aos },
     { "apus", lua_apus },
+    { "serve", lua_serve },
+    { "queue", lua_queue },
 };
 
 /* Runs under lua_pcall: any failure is a Lua error. */
