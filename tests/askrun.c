@@ -516,16 +516,62 @@ static int compare_all(const char *messages, const char *results)
     return done();
 }
 
+/* Id and line of each Infer of a file that needs no item and names no node, or
+ * "refused". */
+static int write_lines(const char *path)
+{
+    struct id model;
+    struct json *root;
+    struct buf b;
+
+    read_file(&b, path);
+    root = parse(b.data, b.len);
+    if (id_parse(&model, MODEL))
+        return 1;
+    for (const struct json *m = json_first(root); m; m = json_next(m)) {
+        const char *text = json_string(json_get(m, "id"));
+        const char *data = json_string(json_get(m, "data"));
+        struct ask_tag tag[MAX_TAGS];
+        struct ask_message message = {
+            .tag = tag, .n_tags = read_tags(tag, json_get(m, "tags")),
+            .data = data ? data : "", .n = data ? strlen(data) : 0,
+            .pushed = json_get(m, "owner") != NULL
+        };
+        struct err err = ERR_INIT;
+        struct ask a = { .prompt = NULL };
+        struct buf line;
+        struct id id;
+
+        if (!is_infer(m) || strcmp(tag[3].value, "Infer") != 0)
+            continue;
+        buf_init(&line, FILE_MAX);
+        if (ask_read(&a, &message, &err) || ask_has_source(&a) || *a.node ||
+            id_parse(&id, text) ||
+            ask_put_line(&line, &a, id, &model, NULL, 0, &err))
+            printf("%s\trefused\n", text);
+        else
+            printf("%s\t%s\n", text, line.data);
+        ask_clear(&a);
+        buf_clear(&line);
+    }
+    json_free(root);
+    buf_clear(&b);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 5 && strcmp(argv[1], "messages") == 0)
         return write_messages(argv[2], argv[3], argv[4]);
     if (argc == 2 && strcmp(argv[1], "names") == 0)
         return write_names();
+    if (argc == 3 && strcmp(argv[1], "lines") == 0)
+        return write_lines(argv[2]);
     if (argc == 4 && strcmp(argv[1], "compare") == 0)
         return compare_all(argv[2], argv[3]);
     fputs("usage: askrun messages FILE.jsonl SEED N\n"
           "       askrun names\n"
+          "       askrun lines MESSAGES.json\n"
           "       askrun compare MESSAGES.json RESULTS\n", stderr);
     return 2;
 }
