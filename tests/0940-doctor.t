@@ -132,6 +132,34 @@ has out '^ok.queue.it answers, 0 requests' "the queue"
 has out '^ok.balance.[0-9]' "the balance"
 grep -q '^bad\|^warning' out && r=1 || r=0
 report $r "nothing is wrong"
+gives 0 "a window for disputes" queue set Window=86400 Turn=21600
+gives 0 "nothing was sent" doctor
+grep -q '[[:space:]]drain[[:space:]]' out && r=1 || r=0
+report $r "drain needs not run"
+mkdir "spool/sent/b$model"
+finds warning drain 'never ran' 'cron line' "an answer was sent"
+drained() { # AGE GAP
+    printf '{"format":"apus-drained-1","at":"%s","gap":"%s"}\n' \
+        $(($(date +%s) - $1)) "$2" >spool/drained
+}
+drained 1200 1800
+gives 0 "cron runs each half an hour" doctor
+has out '^ok.drain.the last round was 20 min ago.* every 30 min' "is enough"
+drained 2400 600
+finds warning drain 'was 4[01] min ago' 'apus drain every 30 min' \
+    "the last round is too long ago"
+drained 60 3600
+finds warning drain '60 min after the one before' 'every 30 min' \
+    "cron runs once an hour"
+gives 0 "a shorter turn" queue set Turn=3600
+drained 60 600
+finds warning drain '10 min after' 'every 5 min' "wants more rounds"
+echo '{' >spool/drained
+finds warning drain 'is damaged' 'apus drain' "a file that is damaged"
+gives 0 "a round" drain
+gives 0 "has noted its time" doctor
+has out '^ok.drain.the last round was 0 min ago' "in that file"
+rm -r spool/sent/b*
 gives 0 "its owner revokes it" queue revoke -- "$node"
 finds bad node 'allows this node no longer' 'apus queue allow' \
     "a node that is revoked"

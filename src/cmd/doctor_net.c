@@ -30,9 +30,11 @@
 #include "base/settings.h"
 #include "model/models.h"
 #include "net/http.h"
+#include "node/drained.h"
 #include "push/ledger_day.h"
 #include "push/push_send.h"
 #include "queue/client.h"
+#include "spool/spool.h"
 
 #define ANSWER_MAX 65536
 #define CLOCK_S 120
@@ -442,6 +444,87 @@ static void check_served(struct doctor *d, struct client *t)
     buf_clear(&list);
 }
 
+/* ---- rounds of drain ----------------------------------------------------- */
+
+/* Moves of a dispute and windows of answers wait for the node: both want a
+ * round of drain each Turn / 12 and each Window / 48 (doc/dispute.md).  cron
+ * may be late by a minute. */
+#define LATE_S 60
+
+/* Read the seconds between rounds from an answer to Info; 0 where the queue has
+ * no disputes. */
+static uint64_t rounds_wanted(const struct ao_out *o)
+{
+    uint64_t turn, window;
+
+    if (client_number(&turn, o, "Turn", UINT32_MAX, NULL) ||
+        client_number(&window, o, "Window", UINT32_MAX, NULL) || window == 0)
+        return 0;
+    turn /= 12;
+    window /= 48;
+    return turn < window ? turn : window;
+}
+
+static bool has_sent(const struct spool *s)
+{
+    struct batch *list;
+    size_t n;
+
+    if (spool_list(s, SPOOL_SENT, &list, &n, NULL))
+        return false;
+    spool_list_free(list, n);
+    return n > 0;
+}
+
+static void compare_rounds(struct doctor *d, const struct drained *last,
+                           uint64_t wanted_s)
+{
+    uint64_t since_s = drained_since(last->at_s);
+    uint64_t most_s = since_s > last->gap_s ? since_s : last->gap_s;
+    uint64_t every = wanted_s / 60 ? wanted_s / 60 : 1;
+    char *remedy = xasprintf("let cron run apus drain every %" PRIu64 " min",
+                             every);
+
+    if (most_s > wanted_s + LATE_S)
+        doctor_warn(d, "drain", remedy, "the last round was %" PRIu64 " min"
+                    " ago and %" PRIu64 " min after the one before: this"
+                    " queue's Turn and Window want one every %" PRIu64 " min,"
+                    " or a dispute may be lost", since_s / 60,
+                    last->gap_s / 60, every);
+    else
+        doctor_ok(d, "drain", "the last round was %" PRIu64 " min ago, one is"
+                  " wanted every %" PRIu64 " min", since_s / 60, every);
+    free(remedy);
+}
+
+/* Only a node that has sent answers has disputes. */
+static void check_drained(struct doctor *d, uint64_t wanted_s)
+{
+    struct err err = ERR_INIT;
+    struct drained last;
+    struct spool *s;
+
+    if (wanted_s == 0 ||
+        spool_open_there(&s, settings_text(d->settings, "spool"), NULL))
+        return;
+    if (has_sent(s)) {
+        switch (drained_read(&last, s, &err)) {
+        case FOUND_ONE:
+            compare_rounds(d, &last, wanted_s);
+            break;
+        case FOUND_NONE:
+            doctor_warn(d, "drain", "a cron line with apus drain", "it never"
+                        " ran in this spool: nobody answers disputes");
+            break;
+        case FOUND_FAILED:
+            doctor_warn(d, "drain", "apus drain", "%s", err.text);
+        }
+    }
+    spool_close(s);
+}
+
+/* ---- queue, as it answers ------------------------------------------------ */
+
 /* Work goes on where no dry runs are made: what must be known is asked by a
  * signed message then, which this command does not send. */
 static void queue_silent(struct doctor *d, const struct client *t,
@@ -466,6 +549,7 @@ void doctor_queue(struct doctor *d)
     struct ao_result r;
     struct id id;
     const char *paused;
+    uint64_t wanted_s;
     struct client t;
 
     if (!*settings_text(d->settings, "queue")) {
@@ -495,8 +579,10 @@ void doctor_queue(struct doctor *d)
     else
         doctor_ok(d, "queue", "it answers, %s requests are pending",
                   ao_out_tag(o, "Pending") ? ao_out_tag(o, "Pending") : "?");
+    wanted_s = rounds_wanted(o);
     ao_result_clear(&r);
     check_allowed(d, &t);
     check_served(d, &t);
+    check_drained(d, wanted_s);
     client_close(&t);
 }

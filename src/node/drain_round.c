@@ -15,7 +15,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "node/drained.h"
 #include "node/owners.h"
+#include "node/rounds.h"
 #include "spool/spool.h"
 
 #define PAUSE_S 10
@@ -61,6 +63,25 @@ static void adopt_state(struct drain *d, enum spool_state state)
 
 /* ---- rounds -------------------------------------------------------------- */
 
+/* Note how long nobody has looked, before the first round. */
+static void note_start(struct drain *d)
+{
+    struct drained last;
+
+    if (drained_read(&last, d->spool, NULL) == FOUND_ONE)
+        d->gap_s = drained_since(last.at_s);
+}
+
+/* For apus doctor; a round without it is none the worse. */
+static void note_end(const struct drain *d)
+{
+    const struct drained now = { .at_s = rounds_now(), .gap_s = d->gap_s };
+    struct err err = ERR_INIT;
+
+    if (drained_write(&now, d->spool, &err))
+        log_debug("%s", err.text);
+}
+
 static void one_round(struct drain *d)
 {
     d->n_working = 0;
@@ -75,6 +96,7 @@ static void one_round(struct drain *d)
     drain_disputes(d);
     drain_pull(d);
     drain_start(d);
+    note_end(d);
 }
 
 static size_t count(struct drain *d, enum spool_state state)
@@ -120,6 +142,7 @@ void drain_rounds(struct drain *d)
 {
     double end = clock_s() + (double)d->for_s;
 
+    note_start(d);
     do {
         d->later = false;
         one_round(d);

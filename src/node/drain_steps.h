@@ -48,6 +48,7 @@ struct drain {
     bool answered, lost;     /* in this round something for AO was; all of a
                               * pull went back */
     bool takes_disputes;     /* the queue does, as far as is known */
+    uint64_t gap_s;          /* since the last round of the drain before */
     uint64_t turn_s;         /* of the queue's disputes; 0: not asked yet */
     double disputes_s;       /* not asked for before this, by base/clock */
     struct pretended *fault;     /* that this node pretends to have, or NULL */

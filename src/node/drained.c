@@ -1,0 +1,48 @@
+/*
+ * Reads and writes the file of the last round.
+ */
+#include <config.h>
+
+#include "node/drained.h"
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "node/rounds.h"
+#include "spool/numbers.h"
+#include "spool/spool.h"
+
+#define FORMAT "apus-drained-1"
+#define NAME "drained"
+
+enum found drained_read(struct drained *d, const struct spool *s,
+                        struct err *err)
+{
+    struct number v[] = { { "at", 0 }, { "gap", 0 } };
+    enum found found;
+    struct buf text;
+
+    buf_init(&text, NUMBERS_FILE_MAX);
+    found = batch_file_read(&text, spool_dir(s), NAME, err);
+    if (found == FOUND_ONE &&
+        numbers_parse(v, 2, FORMAT, text.data ? text.data : "", text.len, err))
+        found = err_prefix(err, "\"%s/" NAME "\" is damaged (the next round of"
+                           " apus drain replaces it)", spool_dir(s));
+    buf_clear(&text);
+    *d = (struct drained){ .at_s = v[0].value, .gap_s = v[1].value };
+    return found;
+}
+
+int drained_write(const struct drained *d, const struct spool *s,
+                  struct err *err)
+{
+    const struct number v[] = { { "at", d->at_s }, { "gap", d->gap_s } };
+
+    return numbers_write(v, 2, FORMAT, spool_dir(s), NAME, err);
+}
+
+uint64_t drained_since(uint64_t at_s)
+{
+    uint64_t now = rounds_now();
+
+    return now > at_s ? now - at_s : 0;
+}
