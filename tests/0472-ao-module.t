@@ -164,4 +164,33 @@ result=$(sed -n 's/^result\t//p' shown)
 printf '%s\n' "nil another answer is under way" "1 $result" \
     "nil another answer is under way" "1 $result" >asked
 same said asked "steps that come twice, are lost, or a stranger's: the same"
+
+# ---- a twentieth of the gas -------------------------------------------------
+cat >tight.lua <<'TXT'
+local Apus = require("apus")
+Got, Calls = nil, 0
+if not Apus.figures() then assert(Apus.load("/model")) end
+assert(Apus.ask("What is 6 + 24?", { max_tokens = 460, temperature = 0,
+    apus = { ignore_eos = true } }, function(a) Got, Calls = a, Calls + 1 end))
+return "asked"
+TXT
+echo 'return Calls .. " " .. Got.positions .. " " .. Got.result' >got.lua
+module plain $metered none.jsonl 700 "$tmp/tight.lua" "$tmp/got.lua" \
+    >out 2>err || :
+tail -n 2 out >whole
+LIMIT=4.5e11
+export LIMIT
+module plain $metered none.jsonl 700 "$tmp/tight.lua" "$tmp/got.lua" \
+    >out 2>err || :
+unset LIMIT
+grep '^lost' err | cut -c1-100 | sed 's/^/# /'
+tail -n 2 out >pressed
+[ "$(sed -n 1p whole)" = "lost 0" ] &&
+    sed -n 1p pressed | grep -q '^lost [1-9]' && r=0 || r=1
+report $r "with a twentieth of the gas steps are lost"
+sed 1d whole >one
+sed 1d pressed >other
+grep -q '^1 [34]' one && r=0 || r=1
+report $r "the answer: $(cat one)"
+same one other "it comes all the same, with its record"
 finish

@@ -5,7 +5,9 @@
 // process itself is delivered; of one that is called lost the first message is
 // not.  On stderr: gas and memory.  MODEL in the environment names a model file
 // that a gateway on this machine serves instead, to be read by WeaveDrive; else
-// the gateway has an error page.
+// the gateway has an error page.  LIMIT is the gas of a message (9e12); what a
+// program called tight sends is delivered until no more comes, and a message
+// that ran out of gas is followed by another one ten minutes later.
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import AoLoader from '@permaweb/ao-loader'
@@ -56,7 +58,7 @@ const gateway = 'http://127.0.0.1:' + server.address().port
 const binary = readFileSync(wasm)
 const handle = await AoLoader(binary, {
   format,
-  computeLimit: 9e12,
+  computeLimit: Number(process.env.LIMIT ?? 9e12),
   memoryLimit: String(1 << 30),
   WeaveDrive,
   ARWEAVE: gateway,
@@ -68,6 +70,7 @@ const handle = await AoLoader(binary, {
 
 let memory = null
 let n = 0
+let late = 0
 async function send (more) {
   const msg = {
     Id: id('message-' + n),
@@ -81,7 +84,7 @@ async function send (more) {
     Cron: false,
     Nonce: n,
     Epoch: 0,
-    Timestamp: 1700000000000 + 1000 * n++,
+    Timestamp: 1700000000000 + late + 1000 * n++,
     'Block-Height': 1500000,
     ...more
   }
@@ -142,11 +145,28 @@ async function deliver (r) {
     await deliver(next)
   }
 }
+// One message after the other; how many ran out of gas.
+async function press (r) {
+  let lost = 0
+  const next = () => r.Messages?.find(({ Target }) => Target === own.id)
+  for (let m; (m = next());) {
+    const { Tags } = m
+    r = await send({ From: own.id, Owner: own.id, Tags }).catch((e) => {
+      process.stderr.write(`lost ${e.message ?? e}\n`)
+      lost++
+      late += 700000
+      return send({})
+    })
+  }
+  return lost
+}
 for (const program of programs) {
   const r = await lua(readFileSync(program, 'utf8'))
   say(r.out)
   note('program', r)
-  if (program.includes('lost')) { // out of gas: nothing is seen of the step
+  if (program.includes('tight')) {
+    say('lost ' + await press(r))
+  } else if (program.includes('lost')) { // out of gas: no trace of it
     const later = 1700000000000 + 1000 * n + 700000
     await deliver(await send({ Timestamp: later }))
   } else {
