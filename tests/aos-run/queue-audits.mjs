@@ -59,8 +59,9 @@ export async function audits () {
     [undefined, 'answered', true], 'it is recorded with the request')
   is([s[4].out.length, s[8].code], [1, '204'],
     'nobody is answered again, and each is drawn for once')
-  is([s[9].code, s[10].first.Repeated, s[11].code, s[12].first.Agreed],
-    ['200', '2', '404', '2'], 'the lease ends with its last audit')
+  is([s[9].code, s[9].first.Count, s[10].first.Repeated, s[11].code,
+    s[12].first.Agreed], ['200', '1', '2', '404', '2'],
+  'the lease counts its audits and ends with the last')
 }
 
 export async function unaudited () {

@@ -247,6 +247,12 @@ async function claims (q, fault, holds) {
       ['200', id_of(fault), 'answered']], 'a claim is an open answer')
   is(s.slice(9).map((a) => a.code), ['200', '403', '403', '200', '429'],
     'who may dispute it, one at a time')
+  const bare = await queue()
+  await bare.p.eval(
+    'for id in pairs(Queue.models) do Queue.models[id] = nil end')
+  const [, listed] = await bare.many([[owner, { Action: 'Allow', Node: node }],
+    [node, tags(fault), '']])
+  is(listed.code, '200', 'a claim of a model that the queue does not list')
   const pause = (x) => x.many([[owner, { Action: 'Pause', Mode: 'all' }, '']])
   const dump = async (x) => {
     let [next, out] = ['0', '']

@@ -63,11 +63,15 @@ local function by_answer(model)
         end }
 end
 
--- Only what any node may answer, for nothing, is audited.
+-- Only what any node may answer, for nothing, is audited; a claim's model may
+-- be one that this queue does not list.
 local function may_audit(r)
-    local price = Q.models[r.model].price
-    return Q.audit_rate > 0 and r.kind == "requests" and r.node == "" and
-        (price ~= "" and price or Q.price) == "0"
+    local model = Q.models[r.model]
+    if Q.audit_rate == 0 or r.kind ~= "requests" or r.node ~= "" or
+        not model then
+        return false
+    end
+    return (model.price ~= "" and model.price or Q.price) == "0"
 end
 
 -- A window begins; the answer, d, is to a file with so many results.

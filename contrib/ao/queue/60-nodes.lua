@@ -276,7 +276,8 @@ function action.Renew(m)
         return refuse(m, 404, "no such lease (any more)")
     end
     set_end(m.tag.batch, Q.now + ttl * 1000)
-    answer(m, 200, { "Count", lease.n, "Until", lease.ends })
+    answer(m, 200, { "Count", lease.n + #answers.leased(m.tag.batch), "Until",
+        lease.ends })
 end
 
 -- ---- Release ---------------------------------------------------------------
