@@ -178,18 +178,14 @@ static void report_beat(struct rank_side *r)
 
 /* ---- the model ----------------------------------------------------------- */
 
-/* This host has no GPU for whoever was promised one, or a wrong one: the next
- * starts go elsewhere.  That they may not is no worse than before. */
+/* This node has no GPU for whoever was promised one, or a wrong one: the next
+ * starts go elsewhere.  That they may not is no worse than before.  A host that
+ * Slurm did not name may be none of its nodes, and sbatch refuses such. */
 static void leave_out(const struct rank_side *r)
 {
     const char *node = getenv("SLURMD_NODENAME");
     struct err why = ERR_INIT;
-    char host[256] = "";
 
-    if (!node && gethostname(host, sizeof(host) - 1) == 0) {
-        host[strcspn(host, ".")] = '\0'; /* Slurm's names are short */
-        node = host;
-    }
     if (node && no_gpu_add(r->o.spool, node, &why))
         log_warning("%s", why.text);
 }

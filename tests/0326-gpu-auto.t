@@ -59,17 +59,24 @@ answer "$sim" --kernel=cuda
 ends 75 "$(uname -n), where kernel = cuda promises a GPU: cannot use" \
     "kernel = cuda"
 # the next start, as a job, goes elsewhere, unless a person chose hosts
-host=$(uname -n)
+[ ! -e spool/log/no-gpu ] && r=0 || r=1
+report $r "a host that Slurm does not name is not left out"
+SLURMD_NODENAME=n7
+export SLURMD_NODENAME
+answer "$sim" --kernel=cuda
+unset SLURMD_NODENAME
 next() { # ARGUMENT...
     "$apus" submit in.jsonl -m nano --dry-run --launcher slurm "$@" \
         >out 2>err || :
 }
 next
-has out "sbatch .*--exclude=${host%%.*} " "the next start leaves this host out"
-has err "leaving out ${host%%.*}, where no GPU could be used" "it is said"
-next --sbatch=--exclude=other
-grep -q "exclude=${host%%.*}" out && r=1 || r=0
-report $r "hosts that a person leaves out are the only ones"
+has out "sbatch .*--exclude=n7 " "the next start leaves this node out"
+has err "leaving out n7, where no GPU could be used" "it is said"
+for words in --exclude=other '-x other' '-w n7' --nodelist=n7 '-F file'; do
+    next --sbatch="$words"
+    grep -q "exclude=n7" out && r=1 || r=0
+    report $r "hosts that a person chooses are the only ones: $words"
+done
 next --kernel reference
 grep -q exclude out && r=1 || r=0
 report $r "a kernel of the CPU needs no GPU"

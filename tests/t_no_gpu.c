@@ -18,12 +18,12 @@
 
 static char dir[] = "t_no_gpu.XXXXXX";
 
-static void put(const char *text)
+static void put(const char *text, size_t n)
 {
     char *path = file_join(dir, "log/no-gpu");
     FILE *f = fopen(path, "w");
 
-    if (!f || fputs(text, f) < 0 || fclose(f))
+    if (!f || fwrite(text, 1, n, f) != n || fclose(f))
         abort();
     free(path);
 }
@@ -48,6 +48,7 @@ int main(void)
     struct err err = ERR_INIT;
     int64_t now = time(NULL);
     bool good = true;
+    int n;
 
     if (!mkdtemp(dir))
         abort();
@@ -64,8 +65,13 @@ int main(void)
              PRId64 " blank\n%" PRId64 "\n%" PRId64 " \n%" PRId64 " cut",
              now - NO_GPU_S - 5, now + 2 * NO_GPU_S, now - 60, now, now, now,
              now, now);
-    put(text);
+    put(text, strlen(text));
     ok(counts("new"), "lines that are old, late, cut or none do not count");
+    n = snprintf(text, sizeof(text), "%" PRId64 " n1\n%" PRId64 " ho*st\n%"
+                 PRId64 " n2\n", now, now, now);
+    *strchr(text, '*') = '\0';
+    put(text, (size_t)n);
+    ok(counts("n1,n2"), "a NUL is no letter of a name");
     path = file_join(dir, "log/no-gpu");
     remove(path);
     free(path);

@@ -108,12 +108,16 @@ static void report_start(const struct start *s, const struct launch *l,
 }
 
 /* Whether a person chose hosts: then we do not. */
-static bool excludes(char *const *words)
+static bool chooses_hosts(char *const *words)
 {
+    static const char *const own[] = { "--exclude=", "--nodelist", "--nodefile",
+        "-x", "-w", "-F", NULL };
+
     for (size_t i = 0; words[i]; i++)
-        if (strncmp(words[i], "--exclude", 9) == 0 ||
-            strncmp(words[i], "-x", 2) == 0)
-            return true;
+        for (size_t k = 0; own[k]; k++)
+            if (strncmp(words[i], own[k], strlen(own[k])) == 0 ||
+                strcmp(words[i], "--exclude") == 0)
+                return true;
     return false;
 }
 
@@ -132,7 +136,7 @@ static const char **words_of(const struct start *s, const char *spool,
         n++;
     all = xcalloc(n + 2, sizeof(*all));
     memcpy(all, s->words, n * sizeof(*all));
-    if (strcmp(s->launcher->name, "slurm") == 0 && !excludes(s->words) &&
+    if (strcmp(s->launcher->name, "slurm") == 0 && !chooses_hosts(s->words) &&
         (strcmp(kernel, "auto") == 0 || strcmp(kernel, "cuda") == 0))
         hosts = no_gpu_hosts(spool);
     if (!hosts)
@@ -142,6 +146,24 @@ static const char **words_of(const struct start *s, const char *spool,
     all[n] = *own = xasprintf("--exclude=%s", hosts);
     free(hosts);
     return all;
+}
+
+/* Start it; if that is refused, then without hosts left out, which may be all
+ * that there are. */
+static int submit(const struct start *s, struct launch *l, const char *own,
+                  char id[LAUNCH_ID_SIZE], struct err *err)
+{
+    struct err why = ERR_INIT;
+
+    if (!own)
+        return s->launcher->submit(l, id, err);
+    if (s->launcher->submit(l, id, &why) == 0)
+        return 0;
+    if (why.code != ERR_INPUT)
+        return err_set(err, why.code, "%s", why.text);
+    log_info("again without %s: %s", own, why.text);
+    l->options = (const char *const *)s->words;
+    return s->launcher->submit(l, id, err);
 }
 
 int start_batch(const struct start *s, const struct batch *b,
@@ -170,7 +192,7 @@ int start_batch(const struct start *s, const struct batch *b,
     if (s->dry_run) {
         rc = show(s, &l);
     } else {
-        rc = s->launcher->submit(&l, id, err);
+        rc = submit(s, &l, own, id, err);
         if (rc == 0)
             report_start(s, &l, id);
         if (rc == 0 && !s->many)

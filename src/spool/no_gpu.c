@@ -34,7 +34,8 @@ static bool is_host(const char *p, size_t n)
     if (n == 0 || n > HOST_MAX || *p == '-')
         return false;
     for (size_t i = 0; i < n; i++)
-        if (!isalnum((unsigned char)p[i]) && !strchr("._-", p[i]))
+        if (!isalnum((unsigned char)p[i]) && p[i] != '.' && p[i] != '_' &&
+            p[i] != '-')
             return false;
     return true;
 }
