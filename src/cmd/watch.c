@@ -212,6 +212,7 @@ static int watch_batch(struct watch *w, const struct lookup_item *i,
     struct look *l = &w->look;
     struct published_statement s;
     struct id id = i->it.head.id;
+    int rc;
 
     l->claims.failed = false;
     if (claims_statement(&l->claims, &i->it, &s) || l->claims.failed)
@@ -220,10 +221,13 @@ static int watch_batch(struct watch *w, const struct lookup_item *i,
     memset(w->spot.block, 0, sizeof(w->spot.block));
     memcpy(w->spot.block, w->seen.secret.b, 32);
     w->n_drawn = 0;
-    if (lookup_others(l->lookup, &l->claims, i, &s, err) ||
-        lookup_batch(l->lookup, &l->claims, i, &s, &visit, err))
-        return -1;
+    rc = lookup_others(l->lookup, &l->claims, i, &s, err) ||
+                 lookup_batch(l->lookup, &l->claims, i, &s, &visit, err)
+             ? -1 : 0;
+    /* what was found counts, also where another answer was not computed */
     w->failed |= l->claims.failed;
+    if (rc)
+        return -1;
     printf("statement\t%s\tnode %s\t%" PRIu64 " of %" PRIu32 " answer%s"
            " computed\n", id_text(id).s, id_text(s.s.node).s, w->n_drawn,
            s.s.count, plural_s(s.s.count));
