@@ -42,8 +42,9 @@ static void report_layer(void *user, size_t done, size_t of)
     struct model_fit *m = user;
     uint64_t now = clock_ms(), left = 0;
 
-    if (m->done == 0)
+    if (!m->counted)
         m->done = done - 1;
+    m->counted = true;
     left = (now - m->begun) / (done - m->done) * (of - done) / 1000;
     if (isatty(STDERR_FILENO)) {
         fprintf(stderr, "\rfitted %zu of %zu layers, about %zu:%02zu left%s",
@@ -95,6 +96,7 @@ int model_fit_begin(struct model_fit *m, const char *rounding,
     m->fit = fit_new(&m->o);
     fit_rounding(&m->rounding, m->fit);
     o->rounding = &m->rounding;
+    o->stop = cmd_interrupted;
     cmd_catch_signals();
     return 0;
 }

@@ -19,7 +19,8 @@ struct model_fit {
     char *state;
     uint64_t begun;    /* when the first layer that this run did was begun */
     uint64_t last;     /* when progress was told last */
-    size_t done;       /* layers that were done before */
+    size_t done;       /* layers that were done before .. */
+    bool counted;      /* .. if that is known */
 };
 
 /* What --rounding says: "nearest" or NULL, then nothing is done, or "fitted",

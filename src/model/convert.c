@@ -493,6 +493,9 @@ static int put_file(struct conversion *c, struct id *id, struct err *err)
                   (uint64_t)r->n_tensors * TENSOR_RECORD_SIZE, err))
         return -1;
     for (uint32_t i = 0; i < r->n_tensors; i++) {
+        if (c->o->stop && c->o->stop())
+            return err_set(err, ERR_RETRY, "interrupted after %u of %u"
+                           " tensors", i, r->n_tensors);
         if (put_tensor(c, i, err))
             return -1;
         if (c->o->progress)

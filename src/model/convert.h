@@ -51,6 +51,8 @@ struct convert_options {
     unsigned threads; /* 0: as many as there are cores; one for A8R */
     /* Called now and then with tensors done and in all; may be NULL. */
     void (*progress)(void *user, uint32_t done, uint32_t total);
+    /* Whether to stop: ERR_RETRY, and no file; may be NULL. */
+    bool (*stop)(void);
     /* Called with each line that the user should know; may be NULL. */
     void (*note)(void *user, const char *line);
     void *user;
