@@ -64,6 +64,8 @@ for file in tokenizer.json config.json tokenizer_config.json; do
     refuses "$file\" is not JSON: download it again" "it said that for $file"
     head -c 100 "$nano/$file" >"d/$file"
     refuses "$file\" ends within its JSON: the download" "$file, cut"
+    head -c 600 /dev/zero >>"d/$file"
+    refuses "$file\" ends within its JSON: the download" "$file, room for it"
     printf '\357\273\277' | cat - "$nano/$file" >"d/$file"
     refuses "$file\" begins with a byte order mark" "$file with a BOM"
     printf '\377\376{\0' >"d/$file"

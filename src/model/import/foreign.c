@@ -61,20 +61,23 @@ int foreign_check(const char *path, const void *bytes, size_t n,
     return 0;
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 /* What begins or ends as no object does, with what helps; NULL if nothing says
  * so. */
 static const char *what_instead(const char *begin, size_t n, const char *end,
                                 size_t n_end)
 {
-    const char *blank = " \t\r\n";
-
     if (begins(begin, n, "\x1f\x8b"))
         return "is compressed: gzip -d unpacks it";
     if (begins(begin, n, "\xff\xfe") || begins(begin, n, "\xfe\xff"))
         return "is UTF-16: iconv -f UTF-16 -t UTF-8 converts it";
     if (begins(begin, n, "\xef\xbb\xbf"))
         return "begins with a byte order mark: remove its first three bytes";
-    while (n > 0 && strchr(blank, *begin)) {
+    while (n > 0 && is_blank(*begin)) {
         begin++;
         n--;
     }
@@ -82,7 +85,7 @@ static const char *what_instead(const char *begin, size_t n, const char *end,
         return "is a list and no object";
     if (n > 0 && *begin != '{')
         return "is not JSON: download it again";
-    while (n_end > 0 && strchr(blank, end[n_end - 1]))
+    while (n_end > 0 && is_blank(end[n_end - 1]))
         n_end--;
     if (n_end > 0 && end[n_end - 1] != '}')
         return "ends within its JSON: the download did not finish";
