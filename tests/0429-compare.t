@@ -31,6 +31,28 @@ printf '1 2 3 4\n5 6 7\n' >lines.ids
 gives 0 "ids" model compare nano "$nano" --ids lines.ids --json
 has out '"positions":7,"windows":2' "are taken as they are"
 
+# ---- two contexts, two of one name -----------------------------------------
+cp -r "$nano" short
+chmod -R u+w short
+sed 's/\("max_position_embeddings":\) 512/\1 64/' "$nano/config.json" \
+    >short/config.json
+gives 0 "a shorter context" model add short brief
+for pair in "nano brief" "brief nano" "nano $tmp/short"; do
+    gives 0 "$pair" model compare $pair --text "$text" --json
+    has out '"windows":1[0-9],' "windows of 64, as the shorter context"
+done
+has out '"kl":{"mean":[0-9.e-]*[1-9]' "beside float values, which differ"
+gives 0 "one model, two contexts" model compare nano brief --text "$text" --json
+has out '"largest":0}' "is the same"
+seq 1 65 | tr '\n' ' ' >long.ids
+gives 1 "a window too long for it" model compare nano brief --ids long.ids
+has err 'line 1 has more ids than the context of 64' "says so"
+mkdir nano
+gives 0 "beside a directory of that name" model compare nano nano \
+    --ids lines.ids --json
+has out '"largest":0}' "the store's model is meant"
+rmdir nano
+
 # ---- what cannot be --------------------------------------------------------
 gives 2 "no text" model compare nano "$nano"
 has err 'give a text with --text' "says so"

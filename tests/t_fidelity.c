@@ -96,6 +96,35 @@ static void try_ids(void)
     bad_ids("1 2 3 4 5", "more ids than the context of 4");
 }
 
+/* A window that no engine computes must not leave old logits to compare. */
+static void try_long(const struct model *m)
+{
+    struct comparison_sides s = { .model = m, .reference = m };
+    struct err err = ERR_INIT;
+    struct divergence d;
+    struct windows w;
+    struct buf b;
+
+    windows_init(&w);
+    divergence_init(&d, m->rec.n_vocab);
+    buf_init(&b, 8192);
+    for (uint32_t i = 0; i <= m->rec.context; i++)
+        buf_puts(&b, "1 ");
+    ok(comparison_context(&s) == m->rec.context &&
+           windows_of_ids(&w, b.data, b.len, m->rec.n_vocab, b.len, &err) == 0,
+       "a window longer than the context");
+    ok(backend_open(&s.backend, "auto", 1, &err) == 0 &&
+           backend_open(&s.reference_backend, "auto", 1, &err) == 0 &&
+           comparison_run(&d, &s, &w, &err) == -1 && err.code == ERR_INPUT &&
+           strstr(err.text, "window 1 is longer than its context"),
+       "refused: %s", err.text);
+    buf_clear(&b);
+    divergence_clear(&d);
+    windows_clear(&w);
+    backend_close(s.backend);
+    backend_close(s.reference_backend);
+}
+
 static void try_text(const struct model *m)
 {
     static const char text[] = "one and two and three and four and five";
@@ -244,6 +273,7 @@ int main(void)
     if (ok(m != NULL, "nano")) {
         try_text(m);
         try_refused(m);
+        try_long(m);
     }
     try_families();
     try_stories();

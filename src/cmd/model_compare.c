@@ -17,6 +17,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/machine.h"
 #include "base/mem.h"
@@ -91,15 +93,27 @@ static int open_source(struct compared *c, const char *path, struct err *err)
     return float_source_open(&c->source, path, c->pool, err);
 }
 
+/* What the store has goes before a path of the same name, as with MODEL. */
+static int open_reference(struct compared *c, const char *what,
+                          struct err *err)
+{
+    struct id id;
+    enum found found = models_stored(&id, settings_text(c->settings, "models"),
+                                     what, err);
+
+    if (found == FOUND_FAILED)
+        return -1;
+    if (found == FOUND_NONE && formats_known(what))
+        return open_source(c, what, err);
+    return open_one(c, what, &c->reference, &c->reference_backend, err);
+}
+
 static int open_both(struct compared *c, const char *model,
                      const char *reference, struct comparison_sides *s,
                      struct err *err)
 {
     if (open_one(c, model, &c->model, &c->backend, err) ||
-        (formats_known(reference)
-             ? open_source(c, reference, err)
-             : open_one(c, reference, &c->reference, &c->reference_backend,
-                        err)))
+        open_reference(c, reference, err))
         return -1;
     s->model = c->model;
     s->backend = c->backend;
@@ -129,9 +143,10 @@ static int cut_text(struct compared *c, const struct buf *text, size_t length,
     return rc;
 }
 
+/* Windows of at most `length` ids, and no longer than the context. */
 static int read_windows(struct compared *c,
                         const struct model_compare_options *o, size_t length,
-                        struct err *err)
+                        size_t context, struct err *err)
 {
     const struct model_record *r = &c->model->rec;
     const char *path = o->text ? o->text : o->ids;
@@ -141,11 +156,11 @@ static int read_windows(struct compared *c,
     buf_init(&text, MAX_TEXT);
     rc = file_read(&text, path, err);
     buf_put(&text, "", 0);
-    length = length < r->context ? length : r->context;
+    length = length < context ? length : context;
     if (rc == 0)
         rc = o->text ? cut_text(c, &text, length, err)
                      : windows_of_ids(&c->windows, text.data, text.len,
-                                      r->n_vocab, r->context, err);
+                                      r->n_vocab, context, err);
     if (rc)
         err_prefix(err, "\"%s\"", path);
     else if (c->windows.longest < 2)
@@ -166,7 +181,7 @@ static int compare(struct compared *c, const struct model_compare_options *o,
 
     if ((o->plot && output_check(o->plot, err)) ||
         open_both(c, what[0], what[1], &sides, err) ||
-        read_windows(c, o, length, err))
+        read_windows(c, o, length, comparison_context(&sides), err))
         return -1;
     divergence_init(&c->d, c->model->rec.n_vocab);
     if (comparison_run(&c->d, &sides, &c->windows, err))

@@ -78,6 +78,23 @@ static int runner_new(struct runner *r, struct comparison *c,
     return engine_new(&r->engine, b, m, NULL, &o, &obs, err);
 }
 
+/* The one end that has logits of every position of a window. */
+static int check_finish(const struct runner *r, const struct comparison *c,
+                        struct err *err)
+{
+    if (r->finish == FINISH_LENGTH)
+        return 0;
+    if (r->finish == FINISH_RANGE)
+        return err_set(err, ERR_INPUT, "%s: activation out of range in window"
+                       " %zu at position %u", r->name, c->window + 1,
+                       r->fault.position);
+    if (r->finish == FINISH_LONG)
+        return err_set(err, ERR_INPUT, "%s: window %zu is longer than its"
+                       " context", r->name, c->window + 1);
+    return err_set(err, ERR_FATAL, "%s: window %zu ended by %d", r->name,
+                   c->window + 1, (int)r->finish);
+}
+
 static int runner_window(struct runner *r, const struct comparison *c,
                          struct err *err)
 {
@@ -87,17 +104,15 @@ static int runner_window(struct runner *r, const struct comparison *c,
     r->sequence = (struct sequence){
         .prompt = w->id + w->start[c->window],
         .n_prompt = w->start[c->window + 1] - w->start[c->window],
-        .max_tokens = 1, .sampling = { .top_p = 1000000 }, .user = r };
+        .max_tokens = 1, .sampling = { .top_p = 1000000 },
+        .ignore_eos = true, .user = r };
+    r->finish = FINISH_PROMPT; /* until it is finished */
     if (engine_add(r->engine, &r->sequence, err))
         return -1;
     while (busy)
         if (engine_step(r->engine, &busy, err))
             return -1;
-    if (r->finish != FINISH_RANGE)
-        return 0;
-    return err_set(err, ERR_INPUT, "%s: activation out of range in window %zu"
-                   " at position %u", r->name, c->window + 1,
-                   r->fault.position);
+    return check_finish(r, c, err);
 }
 
 static int one_window(struct comparison *c, struct err *err)
@@ -133,12 +148,22 @@ static int all_windows(struct comparison *c, struct err *err)
     return 0;
 }
 
+static const struct model_record *reference_of(const struct comparison_sides *s)
+{
+    return s->source ? &float_source_import(s->source)->rec
+                     : &s->reference->rec;
+}
+
+uint32_t comparison_context(const struct comparison_sides *s)
+{
+    uint32_t m = s->model->rec.context, r = reference_of(s)->context;
+
+    return m < r ? m : r;
+}
+
 int comparison_check(const struct comparison_sides *s, struct err *err)
 {
-    const struct model_record *m = &s->model->rec;
-    const struct model_record *r = s->source
-                                       ? &float_source_import(s->source)->rec
-                                       : &s->reference->rec;
+    const struct model_record *m = &s->model->rec, *r = reference_of(s);
 
     if (m->n_vocab != r->n_vocab)
         return err_set(err, ERR_INPUT, "the model has a vocabulary of %u ids,"

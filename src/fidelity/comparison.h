@@ -6,6 +6,7 @@
 #define APUS_FIDELITY_COMPARISON_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct backend;
 struct divergence;
@@ -32,9 +33,12 @@ struct comparison_sides {
  * vocabulary, and the same tokenizer if both have one. */
 int comparison_check(const struct comparison_sides *s, struct err *err);
 
-/* Put each position of the windows, whose ids are below n_vocab and which the
- * context has room for, into d.  ERR_INPUT: a number of either model left the
- * range, and the message says where. */
+/* The smaller of both contexts: no window may be longer. */
+uint32_t comparison_context(const struct comparison_sides *s);
+
+/* Put each position of the windows, whose ids are below n_vocab, into d.
+ * ERR_INPUT: a number of either model left the range, or a window is longer
+ * than the context, and the message says where. */
 int comparison_run(struct divergence *d, const struct comparison_sides *s,
                 const struct windows *w, struct err *err);
 

@@ -288,9 +288,8 @@ int models_there(const char *store, struct err *err)
                      " \"%s\"", store);
 }
 
-/* Find what a user calls a model of the store. */
-static enum found find_model(struct id *id, const char *store,
-                             const char *what, struct err *err)
+enum found models_stored(struct id *id, const char *store, const char *what,
+                         struct err *err)
 {
     struct id arweave;
     struct model_names names;
@@ -412,7 +411,7 @@ static int resolve(char **path, const char *store, const char *what,
                    struct err *err)
 {
     struct id id;
-    enum found found = find_model(&id, store, what, err);
+    enum found found = models_stored(&id, store, what, err);
 
     if (found == FOUND_FAILED)
         return -1;
@@ -670,7 +669,7 @@ enum models_rm_takes models_rm_takes(struct id *id, const char *store,
     struct model_names names;
     size_t n_same = 0;
     bool by_name;
-    enum found found = find_model(id, store, what, err);
+    enum found found = models_stored(id, store, what, err);
 
     if (found == FOUND_NONE)
         err_set(err, ERR_INPUT, "there is no model \"%s\" in \"%s\" (apus"
@@ -691,7 +690,7 @@ int models_rm(const char *store, const char *what, struct err *err)
     bool by_name, used = false;
     size_t kept = 0;
     char *path = NULL;
-    enum found found = find_model(&id, store, what, err);
+    enum found found = models_stored(&id, store, what, err);
     int rc = 0;
 
     if (found == FOUND_FAILED)

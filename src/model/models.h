@@ -64,6 +64,11 @@ int models_add(const char *store, const char *what, const char *name,
 /* The name that models_add gives if none is given; the caller frees it. */
 char *models_own_name(const char *what);
 
+/* Find a model of the store by id, prefix, name or id on Arweave, as
+ * models_resolve does before it takes `what` for a path. */
+enum found models_stored(struct id *id, const char *store, const char *what,
+                         struct err *err);
+
 /* Find what a name stands for. */
 enum found models_named(struct id *id, const char *store, const char *name,
                         struct err *err);
