@@ -53,6 +53,20 @@ gives 0 "beside a directory of that name" model compare nano nano \
 has out '"largest":0}' "the store's model is meant"
 rmdir nano
 
+# ---- the picture -----------------------------------------------------------
+for where in - /dev/stdout /dev/fd/1; do
+    gives 2 "a picture on $where" model compare nano nano --ids lines.ids \
+        --plot "$where"
+    has err 'the numbers go to standard output' "is refused"
+    [ -s out ] && r=1 || r=0
+    report $r "and nothing is printed"
+done
+if [ -w /dev/full ]; then
+    gives 1 "no room for it" model compare nano nano --ids lines.ids \
+        --plot /dev/full
+    has out '^KL, largest  *0.000e+00$' "loses no numbers"
+fi
+
 # ---- what cannot be --------------------------------------------------------
 gives 2 "no text" model compare nano "$nano"
 has err 'give a text with --text' "says so"

@@ -4,10 +4,13 @@
  */
 #include <config.h>
 
+#include <fcntl.h>
 #include <math.h>
 
 #include "backend/backends.h"
 #include "backend/cpu/pool.h"
+#include "base/utf8_read.h"
+#include "cmd/compare_out.h"
 #include "fidelity/comparison.h"
 #include "fidelity/divergence.h"
 #include "fidelity/float_source.h"
@@ -55,13 +58,53 @@ static void try_divergence(void)
     ok(near(s.perplexity_reference, exp((2 * log(2) + log(4.0 / 3)) / 3)) &&
            near(s.perplexity_model, exp((2 * log(2) + log(4)) / 3)),
        "perplexities");
+    d.n_known = 0;
+    d.nll_reference = d.nll_model = 0;
+    divergence_summary(&s, &d);
+    ok(near(s.perplexity_reference, 1) && near(s.perplexity_model, 1),
+       "are numbers where no next id is known");
     buf_init(&svg, 1 << 16);
     plot_divergence(&svg, &d, "a<b", "c&d");
     buf_putc(&svg, 0);
     ok(strstr(svg.data, "<polyline") && strstr(svg.data, "a&#60;b") &&
            !strstr(svg.data, "a<b"), "a picture, with escapes");
     buf_clear(&svg);
+    plot_divergence(&svg, &d, "a\377b\303", "\303\251\nc\357\277\277");
+    ok(utf8_valid(svg.data, svg.len), "which is UTF-8");
+    buf_putc(&svg, 0);
+    ok(strstr(svg.data, "of a?b? from \303\251?c?<") != NULL,
+       "whatever the names are");
+    buf_clear(&svg);
     divergence_clear(&d);
+}
+
+/* What is printed where numbers are not finite. */
+static void try_json(void)
+{
+    struct divergence d = { .n = 1 };
+    struct divergence_summary s = {
+        .mean = INFINITY, .second = (double)NAN, .median = 0.5,
+        .perplexity_reference = INFINITY, .perplexity_model = 2 };
+    char *path = tmp_path("json");
+    int kept = dup(STDOUT_FILENO), fd = open(path, O_CREAT | O_WRONLY, 0600);
+    struct buf b;
+
+    fflush(stdout);
+    dup2(fd, STDOUT_FILENO);
+    compare_out_json(&d, 1, &s);
+    fflush(stdout);
+    dup2(kept, STDOUT_FILENO);
+    close(kept);
+    close(fd);
+    buf_init(&b, 4096);
+    ok(file_read(&b, path, NULL) == 0, "JSON");
+    buf_putc(&b, 0);
+    ok(strstr(b.data, "{\"mean\":null,\"second_half\":null,\"median\":0.5,") &&
+           strstr(b.data, "{\"reference\":null,\"model\":2}}"),
+       "null where a number is not finite");
+    buf_clear(&b);
+    unlink(path);
+    free(path);
 }
 
 /* ---- windows ------------------------------------------------------------- */
@@ -268,6 +311,7 @@ int main(void)
 
     x1_thread_init();
     try_divergence();
+    try_json();
     try_ids();
     m = model_from_hf(nano, NULL);
     if (ok(m != NULL, "nano")) {

@@ -5,6 +5,7 @@
 
 #include "cmd/compare_out.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "base/buf.h"
@@ -46,18 +47,31 @@ void compare_out_table(const struct divergence *d, size_t windows,
            100 * (s->perplexity_model / s->perplexity_reference - 1));
 }
 
+/* JSON has no infinity, and nothing that is no number. */
+static void put_number(const char *before, double v)
+{
+    if (isfinite(v))
+        printf("%s%.9g", before, v);
+    else
+        printf("%snull", before);
+}
+
 void compare_out_json(const struct divergence *d, size_t windows,
                       const struct divergence_summary *s)
 {
-    printf("{\"positions\":%zu,\"windows\":%zu,\"kl\":{\"mean\":%.9g,"
-           "\"second_half\":%.9g,\"median\":%.9g,\"p99\":%.9g,"
-           "\"largest\":%.9g},\"next_equal\":{", d->n, windows, s->mean,
-           s->second, s->median, s->p99, s->largest);
+    printf("{\"positions\":%zu,\"windows\":%zu,\"kl\":{", d->n, windows);
+    put_number("\"mean\":", s->mean);
+    put_number(",\"second_half\":", s->second);
+    put_number(",\"median\":", s->median);
+    put_number(",\"p99\":", s->p99);
+    put_number(",\"largest\":", s->largest);
+    printf("},\"next_equal\":{");
     for (int i = 0; i < MARGINS; i++)
         printf("%s\"%s\":{\"equal\":%zu,\"of\":%zu}", i ? "," : "",
                margin_name[i], d->margin[i].equal, d->margin[i].n);
-    printf("},\"perplexity\":{\"reference\":%.9g,\"model\":%.9g}}\n",
-           s->perplexity_reference, s->perplexity_model);
+    put_number("},\"perplexity\":{\"reference\":", s->perplexity_reference);
+    put_number(",\"model\":", s->perplexity_model);
+    printf("}}\n");
 }
 
 int compare_out_plot(const char *path, const struct divergence *d,

@@ -187,12 +187,12 @@ static int compare(struct compared *c, const struct model_compare_options *o,
     if (comparison_run(&c->d, &sides, &c->windows, err))
         return -1;
     divergence_summary(&sum, &c->d);
-    if (o->plot && compare_out_plot(o->plot, &c->d, what[0], what[1], err))
-        return -1;
     if (o->json)
         compare_out_json(&c->d, c->windows.n, &sum);
     else
         compare_out_table(&c->d, c->windows.n, &sum);
+    if (o->plot) /* last: the numbers stay if there is no room for it */
+        return compare_out_plot(o->plot, &c->d, what[0], what[1], err);
     return 0;
 }
 
@@ -250,6 +250,7 @@ static int check_options(const struct model_compare_options *o, size_t *length,
 {
     uint64_t n = WINDOW_IDS;
 
+    *length = 0;
     if (!o->text == !o->ids)
         return err_set(err, ERR_INPUT, "apus model compare: give a text with"
                        " --text, or ids with --ids");
@@ -258,6 +259,9 @@ static int check_options(const struct model_compare_options *o, size_t *length,
     if (o->length && (!length_of(&n, o->length) || n < 2))
         return err_set(err, ERR_INPUT, "--length \"%s\": 2 to %d expected",
                        o->length, X1_MAX_CONTEXT);
+    if (o->plot && output_is_stdout(o->plot))
+        return err_set(err, ERR_INPUT, "--plot \"%s\": the numbers go to"
+                       " standard output; give a file", o->plot);
     *length = (size_t)n;
     return 0;
 }

@@ -41,7 +41,9 @@ struct divergence {
 /* What comes of them all. */
 struct divergence_summary {
     double mean, median, p99, largest;
-    double second; /* mean over positions in the second half of windows */
+    /* Mean over the positions in the second half of the longest window, of all
+     * windows that come so far: of their second halves, if all are as long. */
+    double second;
     double perplexity_reference, perplexity_model;
 };
 

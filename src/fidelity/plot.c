@@ -6,22 +6,34 @@
 #include "fidelity/plot.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/utf8_read.h"
 #include "fidelity/divergence.h"
 
 enum { WIDTH = 720, HEIGHT = 400, LEFT = 80, RIGHT = 20, TOP = 40,
        BOTTOM = 50, POINTS = 128, TICKS = 4 };
 
+/* As XML may have it; what it may not have becomes '?'. */
 static void put_escaped(struct buf *out, const char *text)
 {
-    for (; *text; text++) {
-        if (*text == '<' || *text == '&' || (unsigned char)*text < ' ')
-            buf_printf(out, "&#%d;", *text == '<' || *text == '&' ? *text
-                                                                  : '?');
+    size_t left = strlen(text);
+
+    while (left) {
+        uint32_t cp = 0;
+        int n = utf8_next(text, left, &cp);
+        size_t step = n > 0 ? (size_t)n : 1;
+
+        if (n <= 0 || cp < ' ' || cp == 0xfffe || cp == 0xffff)
+            buf_putc(out, '?');
+        else if (cp == '<' || cp == '&')
+            buf_printf(out, "&#%d;", (int)cp);
         else
-            buf_putc(out, (unsigned char)*text);
+            buf_put(out, text, step);
+        text += step;
+        left -= step;
     }
 }
 
