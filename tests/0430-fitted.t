@@ -53,6 +53,9 @@ gives 1 "no tokenizer" model add "$vectors/tiny-mistral" --rounding fitted \
     --no-tokenizer
 has err 'needs a tokenizer' "is refused"
 
+gives 2 "a model file" model add n.apus --rounding fitted
+has err 'is for a conversion' "is rounded already"
+
 # ---- no room, and Ctrl-C -----------------------------------------------------
 (
     ulimit -f 3000
@@ -88,6 +91,19 @@ find full -name 'fitting*' | grep -q . && r=1 || r=0
 report $r "and nothing else is left"
 gives 1 "no such directory" model convert "$nano" --rounding fitted \
     -o narrow/missing/x.apus
+
+# ---- no room where the model belongs -----------------------------------------
+mkdir temporary
+TMPDIR=$tmp/temporary
+export TMPDIR
+gives 75 "a full output" model convert "$nano" --rounding fitted -o /dev/full
+state=$(echo temporary/fitting.*)
+[ -f "$state/rows" ] && [ ! -e temporary/apus-model-* ] && r=0 || r=1
+report $r "what is done is kept"
+gives 0 "the same command" model convert "$nano" --rounding fitted -o f.apus
+same id out "goes on to the same model"
+find temporary -name 'fitting*' | grep -q . && r=1 || r=0
+report $r "and nothing else is left"
 
 # ---- a published model -----------------------------------------------------
 data=${APUS_TEST_DATA:-}/models/smollm2

@@ -174,8 +174,10 @@ static int convert(const char *dir, const char *kernel, size_t threads,
     fit_rounding(&r, f);
     test.layers = 0;
     rc = convert_model(dir, out, &c, id, err);
-    if (rc == 0 && file_exists(state))
-        rc = err_set(err, ERR_FATAL, "the state stays");
+    fit_end(f, err);
+    if (file_exists(state) != (rc && err->code == ERR_RETRY))
+        rc = err_set(err, ERR_FATAL, "the state stays or is lost: %s",
+                     err->text);
     if (rc && file_exists(out))
         rc = err_set(err, ERR_FATAL, "a file stays");
     unlink(out);
@@ -282,6 +284,16 @@ static void refused(const char *dir, const char *why)
            strstr(err.text, why), "refused: %s", err.text);
 }
 
+/* A weight that is no number ends it for good, after the first layer. */
+static void try_damaged(const char *nano)
+{
+    char *dir = changed_nano(nano, "model.layers.1.mlp.up_proj.weight", 0x7fc0,
+                             true);
+
+    refused(dir, "not below 2^40");
+    free(dir);
+}
+
 int main(void)
 {
     char *dir = tree_path("models/nano"), *text, *tiny;
@@ -295,6 +307,7 @@ int main(void)
         test.text.len = BYTES;
     try_nano(dir);
     try_changed(dir);
+    try_damaged(dir);
     tiny = tree_path("vectors/x1/models/tiny-gemma2");
     refused(tiny, "norms after its sublayers");
     free(tiny);

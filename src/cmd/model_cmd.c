@@ -256,7 +256,7 @@ static int model_convert(struct settings *s, int argc, char **argv)
     o.needs_tokenizer = !opt.without;
     o.no_chat = opt.no_chat;
     status = convert(dir, opt.out, &o, &err) ? failed(&o, &err) : CMD_DONE;
-    model_fit_end(&fit);
+    model_fit_end(&fit, &err);
     return status;
 }
 
@@ -371,13 +371,26 @@ static int add_name(struct settings *s, const char *what, const char *name,
     return rc;
 }
 
+/* A model file is rounded already. */
+static int check_rounding(const char *what, const struct convert_options *o,
+                          struct err *err)
+{
+    struct model_record rec;
+    struct id id;
+
+    if (!o->rounding || model_peek(&rec, &id, what, NULL))
+        return 0;
+    return err_set(err, ERR_INPUT, "--rounding fitted is for a conversion, and"
+                   " \"%s\" is a model file: name its source, or leave the"
+                   " option out", what);
+}
+
 /* The source is the URL unless another one is given.  What came is kept until
  * it is a model. */
 static int add_url(struct settings *s, const char *url, const char *name,
                    const struct convert_options *o, bool force,
-                   const char *source, const char *sha256)
+                   const char *source, const char *sha256, struct err *err)
 {
-    struct err err = ERR_INIT;
     char *path = NULL;
     int status = cmd_model_download(s, url, sha256, &path);
 
@@ -385,8 +398,11 @@ static int add_url(struct settings *s, const char *url, const char *name,
         return status;
     if (!source && models_source_check(url, NULL) == 0)
         source = url;
-    status = add_name(s, path, name, o, force, source, &err)
-                 ? failed(o, &err) : CMD_DONE;
+    if (check_rounding(path, o, err))
+        status = cmd_misused(err);
+    else
+        status = add_name(s, path, name, o, force, source, err)
+                     ? failed(o, err) : CMD_DONE;
     if (status == CMD_DONE)
         model_download_drop(path);
     free(path);
@@ -464,11 +480,14 @@ static int model_add(struct settings *s, int argc, char **argv)
                         settings_text(s, "models"), &o, &err))
         return cmd_misused(&err);
     if (model_download_is(what))
-        status = add_url(s, what, name, &o, opt.force, opt.source, opt.sum);
+        status = add_url(s, what, name, &o, opt.force, opt.source, opt.sum,
+                         &err);
+    else if (check_rounding(what, &o, &err))
+        status = cmd_misused(&err);
     else
         status = add_name(s, what, name, &o, opt.force, opt.source, &err)
                      ? failed(&o, &err) : CMD_DONE;
-    model_fit_end(&fit);
+    model_fit_end(&fit, &err);
     return status;
 }
 

@@ -101,8 +101,9 @@ int model_fit_begin(struct model_fit *m, const char *rounding,
     return 0;
 }
 
-void model_fit_end(struct model_fit *m)
+void model_fit_end(struct model_fit *m, const struct err *err)
 {
+    fit_end(m->fit, err);
     fit_free(m->fit);
     free(m->state);
     memset(m, 0, sizeof(*m));

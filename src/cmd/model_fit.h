@@ -32,6 +32,7 @@ int model_fit_begin(struct model_fit *m, const char *rounding,
                     const struct settings *s, const char *source,
                     const char *dir, struct convert_options *o,
                     struct err *err);
-void model_fit_end(struct model_fit *m); /* one of zeros is allowed */
+/* *err: why there is no model, or none.  One of zeros is allowed. */
+void model_fit_end(struct model_fit *m, const struct err *err);
 
 #endif

@@ -176,14 +176,12 @@ static int get(void *self, uint32_t tensor, uint64_t at, void *out, size_t n,
     return fit_state_get(&f->st, f->lay->offset[tensor] + at, out, n, err);
 }
 
-static void end(void *self, bool written)
+static void end(void *self)
 {
     struct fit *f = self;
 
-    if (written)
-        fit_state_remove(&f->st);
-    else
-        fit_state_close(&f->st);
+    f->source = NULL;
+    f->lay = NULL;
 }
 
 static unsigned text(void *self)
@@ -207,6 +205,12 @@ void fit_rounding(struct convert_rounding *r, struct fit *f)
 {
     *r = (struct convert_rounding){ .begin = begin, .has = has, .get = get,
                                     .text = text, .end = end, .self = f };
+}
+
+void fit_end(struct fit *f, const struct err *err)
+{
+    if (f && err->code != ERR_RETRY && err->code != ERR_CLOSED)
+        fit_state_remove(&f->st);
 }
 
 void fit_free(struct fit *f)

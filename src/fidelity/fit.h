@@ -22,7 +22,7 @@ struct fit;
 #define FIT_LEAST 2048 /* ids that a text must give */
 
 struct fit_options {
-    const char *state;   /* a directory for what is done, removed at the end */
+    const char *state;   /* a directory for what is done */
     const char *kernel;  /* as the setting */
     size_t threads;      /* 0: one for each core */
     const char *text;    /* NULL: the text FIT_TEXT .. */
@@ -39,6 +39,10 @@ struct fit_options {
 /* What a conversion is given; options are borrowed until fit_free. */
 struct fit *fit_new(const struct fit_options *o);
 void fit_rounding(struct convert_rounding *r, struct fit *f);
+
+/* The model is where it belongs, or *err says why not: remove the state unless
+ * another try may go on with it (ERR_RETRY, ERR_CLOSED).  f may be NULL. */
+void fit_end(struct fit *f, const struct err *err);
 void fit_free(struct fit *f); /* NULL is accepted; the state stays */
 
 #endif

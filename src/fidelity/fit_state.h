@@ -42,7 +42,7 @@ int fit_state_get(const struct fit_state *s, uint64_t at, void *data, size_t n,
 int fit_state_save(struct fit_state *s, uint32_t done, const float *x,
                    size_t n, struct err *err);
 
-/* Close and remove it: the model is there. */
+/* Close and remove it, if it is open. */
 void fit_state_remove(struct fit_state *s);
 
 #endif

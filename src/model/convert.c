@@ -660,7 +660,7 @@ int convert_model(const char *path, const char *out,
         }
     }
     if (begun)
-        c.o->rounding->end(c.o->rounding->self, rc == 0);
+        c.o->rounding->end(c.o->rounding->self);
     clear(&c);
     if (!rc)
         *id = h;

@@ -36,7 +36,7 @@ struct convert_rounding {
     /* The number of the text that the model is fitted to; 0: it is not. */
     unsigned (*text)(void *self);
     /* The file is written, or is not.  Follows each `begin`. */
-    void (*end)(void *self, bool written);
+    void (*end)(void *self);
     void *self;
 };
 
