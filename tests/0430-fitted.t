@@ -100,6 +100,13 @@ gives 75 "a full output" model convert "$nano" --rounding fitted -o /dev/full
 state=$(echo temporary/fitting.*)
 [ -f "$state/rows" ] && [ ! -e temporary/apus-model-* ] && r=0 || r=1
 report $r "what is done is kept"
+[ "$(stat -c %a "$state")" = 700 ] && r=0 || r=1
+report $r "for this account alone"
+chmod 770 "$state"
+gives 1 "a directory others can write" model convert "$nano" -o f.apus \
+    --rounding fitted
+has err "$state.* remove it, or choose" "is refused by name"
+chmod 700 "$state"
 gives 0 "the same command" model convert "$nano" --rounding fitted -o f.apus
 same id out "goes on to the same model"
 find temporary -name 'fitting*' | grep -q . && r=1 || r=0

@@ -75,7 +75,7 @@ static int read_rows(const struct fit_state *s, float *x, size_t n,
                      uint32_t *done)
 {
     char *path = file_join(s->dir, "rows");
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     unsigned char head[HEAD];
     ssize_t want = (ssize_t)(n * sizeof(*x));
     int rc = -1;
@@ -93,6 +93,30 @@ static int read_rows(const struct fit_state *s, float *x, size_t n,
     return rc;
 }
 
+/* Make the directory, 0700.  One that is there, under a name that others can
+ * know, may be theirs: what is in it would be trusted and written over. */
+static int make_own(const char *dir, struct err *err)
+{
+    const char *slash = strrchr(dir, '/');
+    char *above = xstrndup(dir, slash ? (size_t)(slash - dir) : 0);
+    struct stat st;
+    int rc = file_mkdirs(above, err);
+
+    free(above);
+    if (rc)
+        return -1;
+    if (mkdir(dir, 0700) && errno != EEXIST)
+        return room_fail(err, ERR_RETRY, "make", dir);
+    if (lstat(dir, &st))
+        return room_fail(err, ERR_RETRY, "open", dir);
+    if (S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+        !(st.st_mode & (S_IWGRP | S_IWOTH)))
+        return 0;
+    return err_set(err, ERR_INPUT, "\"%s\" is not a directory that this"
+                   " account has and it alone can write: remove it, or choose"
+                   " another place (TMPDIR; of apus model add, --models)", dir);
+}
+
 int fit_state_open(struct fit_state *s, const char *dir, struct id key,
                    float *x, size_t n, uint32_t *done, struct err *err)
 {
@@ -102,10 +126,10 @@ int fit_state_open(struct fit_state *s, const char *dir, struct id key,
     s->key = key;
     s->fd = -1;
     *done = 0;
-    if (file_mkdirs(dir, err))
+    if (make_own(dir, err))
         goto fail;
     path = file_join(dir, "tensors");
-    s->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    s->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     free(path);
     if (s->fd < 0) {
         room_fail(err, ERR_RETRY, "open", dir);

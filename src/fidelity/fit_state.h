@@ -27,7 +27,8 @@ struct fit_state {
 int fit_state_source(struct id *out, const char *path, struct err *err);
 
 /* Open or make the directory.  If it has rows under this key, x[0..n) and
- * *done are set, else *done is 0.  ERR_RETRY: another process has it open. */
+ * *done are set, else *done is 0.  ERR_RETRY: another process has it open.
+ * ERR_INPUT: it is another account's, or others can write it. */
 int fit_state_open(struct fit_state *s, const char *dir, struct id key,
                    float *x, size_t n, uint32_t *done, struct err *err);
 void fit_state_close(struct fit_state *s);
