@@ -61,6 +61,16 @@ gives 1 "an unknown entry" prove "$b" --request "$id" --at 5/0/zz -o x
 has err '"zz" of the operators' "is named"
 gives 1 "a position past the end" prove "$b" --request "$id" --at 999 -o x
 has err 'position 999: .* has [0-9]* positions' "is named"
+for at in x -1 99999999999999999999 "" 5x "finish x"; do
+    gives 2 "no position: \"$at\"" prove "$b" --request "$id" --at "$at" -o x
+done
+gives 1 "a name that is of nothing" prove unknown --request "$id" --at 5 -o x
+has err '"unknown"' "is named"
+for out in missing/x .; do
+    gives 1 "-o $out" prove "$b" --request "$id" --at 5 -m none -o "$out"
+    ! grep -q 'to compute again' err && r=0 || r=1
+    report $r "is refused before the model is looked for"
+done
 gives 1 "no such request" prove "$b" \
     --request AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA --at 5 -o x
 gives 1 "an invalid file" judge two.jsonl

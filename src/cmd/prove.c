@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/found.h"
 #include "base/id.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/opt.h"
 #include "base/output.h"
@@ -46,6 +47,7 @@ struct prove {
     bool trust;
     struct id id;
     struct place place;
+    uint64_t position; /* 0 if the place names none */
     bool found;
     struct answered answer;
 };
@@ -112,7 +114,7 @@ static int find_answer(struct prove *p, struct err *err)
 {
     const char *dir = settings_text(p->settings, "spool");
     struct spool *spool;
-    struct named found;
+    struct named found = { .n = 0 };
     int rc;
 
     if (spool_open_there(&spool, dir, err))
@@ -123,8 +125,7 @@ static int find_answer(struct prove *p, struct err *err)
         rc = named_find_all(&found, spool, &p->what, 1, err);
         for (size_t i = 0; rc == 0 && !p->found && i < found.n; i++)
             rc = find_in_batch(p, spool, &found.batch[i], err);
-        if (rc == 0 || found.n)
-            named_clear(&found);
+        named_clear(&found);
     }
     spool_close(spool);
     if (rc == 0 && !p->found)
@@ -243,11 +244,11 @@ static int prove(struct prove *p, struct err *err)
     struct model *m;
     int rc;
 
-    if (find_answer(p, err))
+    if (output_check(p->out, err) || find_answer(p, err))
         return -1;
-    if (strtoul(p->at, NULL, 10) >= a->r.n)
-        return err_set(err, ERR_INPUT, "position %lu: the answer has %" PRIu32
-                       " positions", strtoul(p->at, NULL, 10), a->r.n);
+    if (p->position >= a->r.n)
+        return err_set(err, ERR_INPUT, "position %" PRIu64 ": the answer has"
+                       " %" PRIu32 " positions", p->position, a->r.n);
     if (models_open_hashed(&m, settings_text(p->settings, "models"),
                            p->model_name ? p->model_name
                                          : id_text(a->r.model).s, NULL, err))
@@ -256,7 +257,7 @@ static int prove(struct prove *p, struct err *err)
                                    .output = a->output, .job = a->job,
                                    .result = a->result,
                                    .deep = a->r.level == 1,
-                                   .first = (uint32_t)strtoul(p->at, NULL, 10),
+                                   .first = (uint32_t)p->position,
                                    .n = 1 };
     rc = x1_kernels_find(&k, "reference");
     x1_thread_init();
@@ -269,6 +270,20 @@ static int prove(struct prove *p, struct err *err)
     return rc;
 }
 
+/* A number, "job" or "finish" and a number. */
+static int read_position(struct prove *p, struct err *err)
+{
+    const char *word = p->place.word[0];
+    uint64_t id;
+
+    if (strcmp(word, "job") == 0 || json_u64_text(word, &p->position) == 0 ||
+        (strncmp(word, "finish ", 7) == 0 &&
+         json_u64_text(word + 7, &id) == 0))
+        return 0;
+    return err_set(err, ERR_INPUT, "apus prove: --at \"%s\": a position from"
+                   " 0, \"job\" or \"finish I\" expected first", p->at);
+}
+
 static int check_use(struct prove *p, struct err *err)
 {
     if (!p->request || answer_id_parse(&p->id, p->request))
@@ -277,7 +292,9 @@ static int check_use(struct prove *p, struct err *err)
     if (!p->at || !p->out)
         return err_set(err, ERR_INPUT, "apus prove: --at PLACE and -o FILE"
                        " expected");
-    return place_init(&p->place, p->at, err);
+    if (place_init(&p->place, p->at, err))
+        return -1;
+    return read_position(p, err);
 }
 
 static const struct opt prove_opts[] = {
