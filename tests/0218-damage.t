@@ -100,4 +100,57 @@ gives 2 "an id that is none" show "$id" --request "x$request"
 gives 2 "of no request" prove "$id" --request batch_req_ --at 0/1/q -o p
 gives 0 "verify takes the id of a line" verify "$id" \
     --trace "batch_req_$request"
+
+# ---- what this user may not read is not damaged -----------------------------
+# root may read everything: another user has all this from here on
+denied() { # FILE: no permission to read it; no command says damage
+    as chmod 000 "$1"
+    : >wrong
+    while read -r words; do
+        got=0
+        # shellcheck disable=SC2086
+        as "$apus" $words >out 2>err </dev/null || got=$?
+        cat out err >both
+        if [ $got -ne 1 ] || grep -q 'seal --again\|WRONG' both ||
+            ! grep -q 'ermission denied' both; then
+            echo "apus $words: $got: $(tail -n 1 err)" >>wrong
+        fi
+    done
+    cp wrong out
+    as chmod 600 "$1"
+    [ ! -s wrong ] && r=0 || r=1
+    report $r "${1##*/} is denied: an error, no damage"
+}
+if [ "$(id -u)" != 0 ]; then
+    as() { "$@"; }
+elif setpriv --reuid=65534 --regid=65534 --clear-groups \
+    test -x "$apus" 2>/dev/null; then
+    as() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+    chmod 755 "$tmp"
+    chown -R 65534:65534 "$tmp"
+else
+    as() { false; }
+fi
+if as "$apus" show "$part" >out 2>err; then
+    for file in "$part" "$dir/checkpoint.json"; do
+        denied "$file" <<TXT
+verify $id
+verify $part
+show $id --request batch_req_$request
+export $id -o -
+run --from $id -o -
+prove $id --request $request --at 0/1/q -o -
+seal --again $id
+TXT
+    done
+    for file in requests.jsonl refused.jsonl part-0000.idx; do
+        denied "$dir/$file" <<TXT
+verify $id
+seal --again $id
+TXT
+    done
+else
+    n=$((n + 1))
+    echo "ok $n - permissions # SKIP root reads everything, no other user here"
+fi
 finish

@@ -162,6 +162,11 @@ bool file_is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+bool file_is_denied(const char *path)
+{
+    return access(path, R_OK) && (errno == EACCES || errno == EPERM);
+}
+
 int file_write(const char *path, const void *data, size_t n, struct err *err)
 {
     struct file_out *f;

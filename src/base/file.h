@@ -29,6 +29,10 @@ int file_size(const char *path, uint64_t *size, struct err *err);
 bool file_exists(const char *path);
 bool file_is_dir(const char *path);
 
+/* Whether this user has no permission to read it, which says nothing of what is
+ * in it. */
+bool file_is_denied(const char *path);
+
 /* Replace `path` by these bytes. */
 int file_write(const char *path, const void *data, size_t n, struct err *err);
 

@@ -26,14 +26,17 @@ struct part_file {
     struct stat st;
 };
 
-/* A name that leads nowhere is the caller's mistake; the rest may pass. */
+/* A name that leads nowhere is the caller's mistake, and damage where a part
+ * was sealed.  A permission that is missing is neither; the rest may pass. */
 static int cannot_open(const char *path, struct err *err)
 {
     bool busy = errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
                 errno == EIO || errno == ESTALE || errno == EINTR;
 
-    return err_errno(err, busy ? ERR_RETRY : ERR_INPUT, "cannot open \"%s\"",
-                     path);
+    bool denied = errno == EACCES || errno == EPERM;
+
+    return err_errno(err, busy ? ERR_RETRY : denied ? ERR_FATAL : ERR_INPUT,
+                     "cannot open \"%s\"", path);
 }
 
 int part_file_open(struct part_file **out, const char *path, struct err *err)

@@ -108,7 +108,8 @@ struct seal_info {
     size_t n_parts;
 };
 /* ERR_INPUT, which is damage with its remedy (err_damage) if the file is not
- * what it should be, or is not there in a place where it is due. */
+ * what it should be, or is not there in a place where it is due; ERR_FATAL if
+ * this user has no permission to read it. */
 int seal_info_read(struct seal_info *i, const char *batch_path,
                    struct err *err);
 void seal_info_clear(struct seal_info *i);

@@ -465,14 +465,37 @@ static int take_apart(struct again *a, bool refused_good, struct err *err)
     return rc ? -1 : remove_files(a, err);
 }
 
+/* ERR_FATAL if this user may not read the file: it is not known to be
+ * damaged, and what is in it must not be lost.  Frees its path. */
+static int check_allowed(char *path, struct err *err)
+{
+    int rc = file_is_denied(path)
+                 ? err_errno(err, ERR_FATAL, "cannot open \"%s\"", path) : 0;
+
+    free(path);
+    return rc;
+}
+
+static int check_parts_allowed(const struct again *a, struct err *err)
+{
+    for (size_t i = 0; i < a->n_parts; i++)
+        if (check_allowed(seal_part_path(a->batch_path, i, "h5"), err) ||
+            check_allowed(seal_part_path(a->batch_path, i, "idx"), err))
+            return -1;
+    return 0;
+}
+
 static enum seal_taken look_and_take(struct again *a, struct err *err)
 {
     bool refused_good;
 
-    if (read_requests(a, err))
+    if (read_requests(a, err) ||
+        check_allowed(file_join(a->batch_path, "checkpoint.json"), err))
         return SEAL_TAKE_FAILED;
     read_info(a);
     a->n_parts = count_parts(a);
+    if (check_parts_allowed(a, err))
+        return SEAL_TAKE_FAILED;
     a->report->n_parts = a->n_parts;
     a->whole = xcalloc(a->n_parts + 1, sizeof(*a->whole));
     for (size_t i = 0; i < a->n_parts; i++)

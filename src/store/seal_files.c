@@ -108,6 +108,8 @@ int refused_open(struct refused **out, const char *batch_path,
 
     f->path = file_join(batch_path, "refused.jsonl");
     if (request_file_open(&f->lines, f->path, err)) {
+        if (file_is_denied(f->path))
+            err_turn(err, ERR_FATAL);
         refused_close(f);
         return -1;
     }
@@ -442,9 +444,16 @@ bool seal_is_due(const char *batch_path)
 /* What is known of the batch by its path alone. */
 static int info_damaged(const char *batch_path, struct err *err)
 {
+    char *path = file_join(batch_path, "checkpoint.json");
     const char *name = strrchr(batch_path, '/');
+    bool denied = file_is_denied(path);
     struct id batch;
 
+    free(path);
+    if (denied) {
+        err_turn(err, ERR_FATAL);
+        return -1;
+    }
     if (name && name[1] == 'b' && id_parse(&batch, name + 2) == 0)
         return seal_name_remedy(batch, err);
     return err_damage(err);

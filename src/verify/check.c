@@ -543,7 +543,10 @@ static int check_index(struct check *c, const char *path, struct err *err)
     buf_init(&got, INDEX_MAX);
     if (checkpoint_put_index(c->part, &want, err))
         rc = -1;
-    else if (file_read(&got, name, &why))
+    else if (file_read(&got, name, &why) &&
+             (why.code != ERR_INPUT || file_is_denied(name)))
+        rc = err_copy(err, &why);
+    else if (why.code)
         snprintf(c->wrong, sizeof(c->wrong), "%.390s", why.text);
     else if (got.len != want.len ||
              memcmp(got.data, want.data, got.len) != 0)

@@ -395,11 +395,14 @@ static int check_refused(struct check *c, const char *batch_path,
     int rc = 0;
 
     c->file = "refused.jsonl";
-    if (refused_open(&f.file, batch_path, &why))
+    if (refused_open(&f.file, batch_path, &why)) {
+        if (why.code != ERR_INPUT)
+            return err_copy(err, &why);
         snprintf(c->wrong, sizeof(c->wrong), "%.390s", why.text);
-    else if (open_again(&f.along.f, c, err) ||
-             read_reasons(c, &f, err))
+    } else if (open_again(&f.along.f, c, err) ||
+               read_reasons(c, &f, err)) {
         rc = -1;
+    }
     refused_close(f.file);
     request_file_close(f.along.f);
     if (rc)
