@@ -213,4 +213,30 @@ check(#got == 1 and decode(got[1].Data).result == "9 + 25 = 34",
 got = follow(infer(b, "b5", '{"prompt":[1,2,3]}',
     { ["Content-Type"] = "application/json" }))
 check(#got == 1 and #decode(got[1].Data).ids > 4, "token ids get token ids")
+
+-- a clock that is slow, and one that is no clock
+local function late(list, ms)
+    while #list == 1 and tag(list[1], "Action") == "Apus-Step" do
+        now = now + ms
+        list = send(own, list[1].Tags, "")
+    end
+    return list
+end
+local function ask()
+    local _, r = send(owner, { Action = "Eval" }, 'Said = nil Apus.ask(' ..
+        '"What is 6 + 24?", { each = 4, temperature = 0, max_tokens = 12 },' ..
+        ' function(x, why) Said = x and x.text or why end)')
+    return r.Messages
+end
+late(ask(), 600001)
+check(eval("return tostring(Said)") == "6 + 24 = 30",
+    "steps that come after ten minutes were not lost")
+local steps = ask()
+for _ = 1, 12 do
+    now = now + 600001
+    send(b, { Action = "Nothing", Timestamp = tostring(now + 9e15) }, "")
+end
+late(steps, 1)
+check(eval("return tostring(Said)") == "6 + 24 = 30",
+    "a tag Timestamp is not the time")
 print("1.." .. n)

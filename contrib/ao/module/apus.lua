@@ -228,29 +228,36 @@ end
 
 function inside.is_busy() return waiting ~= nil end
 
+-- Whether a message is the step that is waited for.
+local function is_awaited(m)
+    local w = waiting
+    return w and m.Action == "Apus-Step" and
+        m.Request == tostring(w.request) and m.Position == tostring(w.at)
+end
+
 -- From anybody: it goes on with what waits, or it does nothing.
 local function on_step(m)
     local w = waiting
-    if not w or m.Request ~= tostring(w.request) or
-        m.Position ~= tostring(w.at) then
-        return
-    end
+    if not is_awaited(m) then return end
     local count = math.tointeger(tonumber(m.Count))
     if not count or count < 1 or count > w.count then count = w.count end
     local done, computed = engine.step(count)
     if done == nil then return finish(nil, computed) end
     if done then return finish(Apus.answer()) end
-    w.at = w.at + computed
+    w.at, w.halved = w.at + computed, 0
     send_step(Apus.now)
 end
 
--- Before every message: a step that was lost is sent again, half as long.
+-- Before every message: a step that was lost is sent again, half as long.  One
+-- that comes late was not lost.  A tag Timestamp stands where the scheduler's
+-- time would: such a message is no clock.
 local function on_any(m)
     local w = waiting
+    if m.Tags and m.Tags.Timestamp then return end
     Apus.now = math.tointeger(tonumber(m.Timestamp)) or Apus.now or 0
-    if not w or Apus.now - w.sent < WAIT_MS then return end
-    w.halved, w.count = w.halved + 1, w.count // 2
-    if w.halved > HALVINGS or w.count < 1 then
+    if not w or is_awaited(m) or Apus.now - w.sent < WAIT_MS then return end
+    w.halved, w.count = w.halved + 1, math.max(1, w.count // 2)
+    if w.halved > HALVINGS then
         return finish(nil, "a position takes more gas than a message has")
     end
     send_step(Apus.now)
