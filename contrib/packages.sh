@@ -85,7 +85,8 @@ missing_of() { # LIST: the packages that are not installed
         *)
             # another package may provide it, as pkgconf and nodejs do
             case $package in
-            pkg-config | nodejs | npm) command -v "$package" >/dev/null && continue ;;
+            pkg-config | nodejs | npm)
+                command -v "$package" >/dev/null && continue ;;
             esac
             echo "$package" ;;
         esac

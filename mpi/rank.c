@@ -178,9 +178,9 @@ static void report_beat(struct rank_side *r)
 
 /* ---- the model ----------------------------------------------------------- */
 
-/* This node has no GPU for whoever was promised one, or a wrong one: the next
- * starts go elsewhere.  That they may not is no worse than before.  A host that
- * Slurm did not name may be none of its nodes, and sbatch refuses such. */
+/* Let the next starts avoid this node, where a promised GPU is missing or
+ * computes wrongly.  If the note cannot be written, they may come here again.
+ * A host without Slurm's name may not be a node, which sbatch would refuse. */
 static void leave_out(const struct rank_side *r)
 {
     const char *node = getenv("SLURMD_NODENAME");

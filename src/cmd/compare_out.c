@@ -47,7 +47,7 @@ void compare_out_table(const struct divergence *d, size_t windows,
            100 * (s->perplexity_model / s->perplexity_reference - 1));
 }
 
-/* JSON has no infinity, and nothing that is no number. */
+/* JSON has neither infinity nor NaN: null stands for both. */
 static void put_number(const char *before, double v)
 {
     if (isfinite(v))

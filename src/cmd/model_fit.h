@@ -18,7 +18,7 @@ struct model_fit {
     struct convert_rounding rounding;
     char *state;
     uint64_t begun;    /* when the first layer that this run did was begun */
-    uint64_t last;     /* when progress was told last */
+    uint64_t last;     /* when progress was reported last */
     size_t done;       /* layers that were done before .. */
     bool counted;      /* .. if that is known */
 };
@@ -32,7 +32,8 @@ int model_fit_begin(struct model_fit *m, const char *rounding,
                     const struct settings *s, const char *source,
                     const char *dir, struct convert_options *o,
                     struct err *err);
-/* *err: why there is no model, or none.  One of zeros is allowed. */
+/* *err: why the conversion failed, empty if it did not.  One of zeros is
+ * allowed. */
 void model_fit_end(struct model_fit *m, const struct err *err);
 
 #endif

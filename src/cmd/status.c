@@ -303,8 +303,8 @@ static void warn_turns(const struct turns *t)
                         turns_left(left, t->list[i].until_ms));
 }
 
-/* Only a node that has sent answers has disputes.  A queue that cannot be asked
- * is no error of the batches, which are printed by now. */
+/* Only a node that has sent answers has disputes.  A queue that does not answer
+ * does not change the exit status: the batches are printed by now. */
 static void look_for_turns(const struct status *s)
 {
     struct err err = ERR_INIT;

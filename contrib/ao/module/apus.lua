@@ -250,7 +250,7 @@ end
 
 -- Before every message: a step that was lost is sent again, half as long.  One
 -- that comes late was not lost.  A tag Timestamp stands where the scheduler's
--- time would: such a message is no clock.
+-- time would: such a message does not count as time.
 local function on_any(m)
     local w = waiting
     if m.Tags and m.Tags.Timestamp then return end

@@ -29,7 +29,7 @@ struct cuda_options {
     uint32_t hash_every; /* .. hashes of one position in so many; 0: 1,000 */
     const char *libs; /* directories of NVIDIA's libraries, with colons; "none":
                          they are not used; NULL: the loader's */
-    const struct caller *caller; /* copied; told what slows it; or NULL */
+    const struct caller *caller; /* copied; hears what slows it; or NULL */
 };
 
 /* Open a device for this rank of the machine: the one that is

@@ -24,7 +24,7 @@ struct nvml_device {
 };
 
 /* Ask for the device with this UUID, "GPU-..." or "MIG-..."; "" or NULL: for
- * the driver alone.  False, and *out is empty: there is no such library. */
+ * the driver alone.  False, with *out empty: the library is missing. */
 bool nvml_ask(struct nvml_device *out, const char *uuid);
 
 /* The oldest driver for a runtime of this CUDA major (13, 12), as the number
