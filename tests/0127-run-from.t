@@ -8,7 +8,8 @@ APUS_CONFIG=$tmp/apus.conf
 APUS_MODELS=$tmp/models
 APUS_SPOOL=$tmp/spool
 APUS_RANKS=1
-export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_RANKS
+TMPDIR=$tmp
+export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_RANKS TMPDIR
 "$apus" model add "$top/models/nano" nano >out 2>err
 
 # what an answer is made of: ids, text, and how it ended
@@ -37,7 +38,7 @@ has "$made/requests.jsonl" '"prompt":\[' "prompts are token ids"
 has "$made/requests.jsonl" '"ignore_eos":true' "ignore_eos is kept"
 has "$made/requests.jsonl" '"stop":\["\\n","7","xy"\]' "stop strings are"
 has "$made/requests.jsonl" '"n":2' "and how many choices"
-ls /tmp/apus-from-* >out 2>&1 && r=1 || r=0
+ls "$TMPDIR"/apus-from-* >out 2>&1 && r=1 || r=0
 report $r "nothing is left beside it"
 
 # jobs are the same records, bit for bit
