@@ -53,8 +53,13 @@ gives 1 "no tokenizer" model add "$vectors/tiny-mistral" --rounding fitted \
     --no-tokenizer
 has err 'needs a tokenizer' "is refused"
 
-gives 2 "a model file" model add n.apus --rounding fitted
-has err 'is for a conversion' "is rounded already"
+for option in "--rounding fitted" "--rounding nearest" "--activations A8" \
+    "--smooth auto" "--smooth off" --no-chat-template; do
+    gives 2 "a model file with $option" model add n.apus $option
+    has err "error: ${option% *} is for a conversion, .* is a model file" \
+        "which is one already"
+done
+gives 0 "it is added as it is" model add n.apus file
 
 # ---- no room, and Ctrl-C -----------------------------------------------------
 (
@@ -111,6 +116,25 @@ gives 0 "the same command" model convert "$nano" --rounding fitted -o f.apus
 same id out "goes on to the same model"
 find temporary -name 'fitting*' | grep -q . && r=1 || r=0
 report $r "and nothing else is left"
+
+# ---- two accounts, one place -----------------------------------------------
+other() { setpriv --reuid=12345 --regid=12345 --clear-groups -- "$@"; }
+if other test -x "$apus" 2>/dev/null; then
+    chmod 755 "$tmp"
+    chmod 1777 temporary
+    other "$apus" model convert "$nano" --rounding fitted -o /dev/full \
+        >out 2>err && got=0 || got=$?
+    [ "$got" -eq 75 ] && [ -d temporary/fitting.* ] && r=0 || r=1
+    report $r "another account leaves its own"
+    gives 0 "which is in nobody's way" model convert "$nano" -o f.apus \
+        --rounding fitted
+    same id out "the same model"
+    [ "$(stat -c %u temporary/fitting.*)" = 12345 ] && r=0 || r=1
+    report $r "and it is left alone"
+    rm -r temporary/fitting.*
+else
+    echo "# another account is not to be had here"
+fi
 
 # ---- a published model -----------------------------------------------------
 data=${APUS_TEST_DATA:-}/models/smollm2

@@ -69,19 +69,19 @@ static void print_id(struct id id)
     printf("%s\n", id_text(id).s);
 }
 
-/* --activations and --smooth. */
+/* --activations and --smooth, or NULL. */
 static int conversion_options(struct convert_options *o, const char *act,
                               const char *smooth, struct err *err)
 {
     if (act && strcmp(act, "A14") != 0 && strcmp(act, "A8") != 0)
         return err_set(err, ERR_INPUT, "--activations \"%s\": A14 or A8 "
                        "expected", act);
-    if (strcmp(smooth, "auto") != 0 && strcmp(smooth, "off") != 0)
+    if (smooth && strcmp(smooth, "auto") != 0 && strcmp(smooth, "off") != 0)
         return err_set(err, ERR_INPUT, "--smooth \"%s\": auto or off "
                        "expected", smooth);
     o->a8 = act && strcmp(act, "A8") == 0;
     o->a14 = act && strcmp(act, "A14") == 0;
-    o->smooth_auto = strcmp(smooth, "auto") == 0;
+    o->smooth_auto = smooth && strcmp(smooth, "auto") == 0;
     return 0;
 }
 
@@ -232,7 +232,7 @@ static const struct opt_command model_convert_command = {
 
 static int model_convert(struct settings *s, int argc, char **argv)
 {
-    struct model_convert_options opt = { .smooth = "off" };
+    struct model_convert_options opt = { .act = NULL };
     const char *args[1] = { NULL };
     struct convert_options o = { .progress = progress,
                                  .note = log_tensors,
@@ -371,48 +371,59 @@ static int add_name(struct settings *s, const char *what, const char *name,
     return rc;
 }
 
-/* A model file is rounded already. */
-static int check_rounding(const char *what, const struct convert_options *o,
-                          struct err *err)
+struct model_add_options {
+    const char *act, *smooth, *source, *sum, *rounding;
+    bool force, without, no_chat;
+};
+
+/* Options that a model file, which is converted already, cannot obey. */
+static int check_conversion(const char *what,
+                            const struct model_add_options *opt,
+                            struct err *err)
 {
+    const struct {
+        const char *name;
+        bool given;
+    } of[] = { { "activations", opt->act }, { "smooth", opt->smooth },
+               { "rounding", opt->rounding },
+               { "no-chat-template", opt->no_chat } };
     struct model_record rec;
     struct id id;
 
-    if (!o->rounding || model_peek(&rec, &id, what, NULL))
+    if (model_peek(&rec, &id, what, NULL))
         return 0;
-    return err_set(err, ERR_INPUT, "--rounding fitted is for a conversion, and"
-                   " \"%s\" is a model file: name its source, or leave the"
-                   " option out", what);
+    for (size_t i = 0; i < sizeof(of) / sizeof(*of); i++)
+        if (of[i].given)
+            return err_set(err, ERR_INPUT, "--%s is for a conversion, and"
+                           " \"%s\" is a model file: name its source, or"
+                           " leave the option out", of[i].name, what);
+    return 0;
 }
 
 /* The source is the URL unless another one is given.  What came is kept until
  * it is a model. */
 static int add_url(struct settings *s, const char *url, const char *name,
-                   const struct convert_options *o, bool force,
-                   const char *source, const char *sha256, struct err *err)
+                   const struct convert_options *o,
+                   const struct model_add_options *opt, struct err *err)
 {
+    const char *source = opt->source;
     char *path = NULL;
-    int status = cmd_model_download(s, url, sha256, &path);
+    int status = cmd_model_download(s, url, opt->sum, &path);
 
     if (status != CMD_GO)
         return status;
     if (!source && models_source_check(url, NULL) == 0)
         source = url;
-    if (check_rounding(path, o, err))
+    if (check_conversion(path, opt, err))
         status = cmd_misused(err);
     else
-        status = add_name(s, path, name, o, force, source, err)
+        status = add_name(s, path, name, o, opt->force, source, err)
                      ? failed(o, err) : CMD_DONE;
     if (status == CMD_DONE)
         model_download_drop(path);
     free(path);
     return status;
 }
-
-struct model_add_options {
-    const char *act, *smooth, *source, *sum, *rounding;
-    bool force, without, no_chat;
-};
 
 static const struct opt model_add_opts[] = {
     { 0, "activations", "A14|A8", "of a conversion: inputs of linears",
@@ -449,7 +460,7 @@ static const struct opt_command model_add_command = {
 
 static int model_add(struct settings *s, int argc, char **argv)
 {
-    struct model_add_options opt = { .smooth = "off" };
+    struct model_add_options opt = { .act = NULL };
     const char *args[2] = { NULL };
     struct convert_options o = { .progress = progress,
                                  .note = log_tensors,
@@ -480,9 +491,8 @@ static int model_add(struct settings *s, int argc, char **argv)
                         settings_text(s, "models"), &o, &err))
         return cmd_misused(&err);
     if (model_download_is(what))
-        status = add_url(s, what, name, &o, opt.force, opt.source, opt.sum,
-                         &err);
-    else if (check_rounding(what, &o, &err))
+        status = add_url(s, what, name, &o, &opt, &err);
+    else if (check_conversion(what, &opt, &err))
         status = cmd_misused(&err);
     else
         status = add_name(s, what, name, &o, opt.force, opt.source, &err)

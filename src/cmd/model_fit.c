@@ -5,6 +5,7 @@
 
 #include "cmd/model_fit.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,16 +23,19 @@
 #define STEP_MS 10000 /* between two lines of progress */
 #define IN_NAME 16 /* characters of a digest in a name */
 
-/* The directory for what is done of this source. */
+/* The directory for what this account has done of this source: those who share
+ * a store each have their own. */
 static char *state_of(const char *dir, const char *source)
 {
     char *real = realpath(source, NULL);
-    const char *path = real ? real : source;
+    char *name = xasprintf("%" PRIu64 " %s", (uint64_t)geteuid(),
+                           real ? real : source);
     struct id h;
     char *state;
 
-    digest(&h, path, strlen(path));
+    digest(&h, name, strlen(name));
     state = xasprintf("%s/fitting.%.*s", dir, IN_NAME, id_text(h).s);
+    free(name);
     free(real);
     return state;
 }

@@ -26,8 +26,8 @@ struct model_fit {
 /* What --rounding says: "nearest" or NULL, then nothing is done, or "fitted",
  * then *o, whose note and user are taken over, is to convert by it.  What is
  * done is kept in `dir`, or, NULL, where temporary files are, under a name made
- * of the source's.  ERR_INPUT: another word, or options that do
- * not go with it. */
+ * of the source's and this account.  ERR_INPUT: another word, or options that
+ * do not go with it. */
 int model_fit_begin(struct model_fit *m, const char *rounding,
                     const struct settings *s, const char *source,
                     const char *dir, struct convert_options *o,
