@@ -3,7 +3,8 @@
 # each once, writes a case of a wrong one, and with --challenge plays its
 # dispute against the node's drain, though it is ended again and again; so it
 # does with results of a file (Infer-Batch).  What a stranger says of the queue
-# is not looked at, and a case that the queue refuses is left.
+# is not looked at, and a case that the queue refuses is left.  Statements whose
+# model is not here wait for it.
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"
@@ -154,11 +155,36 @@ watches 0 "another round" --challenge
 [ ! -s err ] && r=0 || r=1
 report $r "leaves it"
 
-APUS_MODELS=$tmp/none watches 75 "without the model" --rate 1 \
+# ---- models that are not here ------------------------------------------------
+APUS_MODELS=$tmp/none watches 75 "without a store" --rate 1 \
     --spool "$tmp/other"
-[ "$(grep -c 'compute again' err)" = 1 ] && r=0 || r=1
+[ "$(grep -c 'is it mounted' err)" = 1 ] && r=0 || r=1
 cp err out
 report $r "it is reported once, not for each statement"
+"$apus" model add "$top/vectors/x1/models/tiny-qwen3" tiny --no-tokenizer \
+    --models "$tmp/few" >out 2>err
+watches 0 "with another model alone" --rate 1 --models "$tmp/few" \
+    --spool "$tmp/other"
+[ "$(grep -c '^statement.*0 of . answers computed, model .* is missing' out)" \
+    = 4 ] && r=0 || r=1
+report $r "no answer is computed"
+grep -q "in the store \"$tmp/few\".*apus model fetch $source gets it" err &&
+    [ "$(grep -c 'is not in the store' err)" = 1 ] && r=0 || r=1
+cp err out
+report $r "the model is named once, and how to get it"
+watches 0 "another round" --rate 1 --models "$tmp/few" --spool "$tmp/other"
+[ ! -s out ] && [ ! -s err ] && r=0 || r=1
+report $r "does not look at these statements"
+watches 3 "once the model is here" --rate 1 --spool "$tmp/other"
+[ "$(grep -c '^statement' out)" = 4 ] && r=0 || r=1
+report $r "they are checked"
+watches 3 "a model that is named" --rate 1 --models "$tmp/few" -m \
+    "$(echo "$APUS_MODELS"/*.apus)" --spool "$tmp/named"
+[ "$(grep -c '^statement.*[1-9] of . answers computed$' out)" = 4 ] &&
+    r=0 || r=1
+report $r "is used where the store lacks it"
+gives 1 "one that is not there" watch --once --spool "$tmp/named" \
+    -m "$tmp/none.apus" --wallet "$net/dapp.json"
 gives 2 "without a queue" watch --once --queue ''
 printf x >watcher/watch/secret
 watches 1 "a damaged secret" --rate 1

@@ -1,5 +1,5 @@
 /*
- * Who needs a model.
+ * Who needs a model, and where it is to be had.
  */
 #include <config.h>
 
@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
+#include "base/mem.h"
 #include "base/plural.h"
 #include "base/settings.h"
 #include "spool/spool.h"
@@ -75,4 +76,18 @@ int model_check_unused(const struct settings *s, struct id id, struct err *err)
                    " (%s%s): cancel them (apus cancel), or use --force",
                    id_text(id).s, u.n, plural(u.n, "", "es"), u.names,
                    u.n > NAMED ? ", .." : "");
+}
+
+char *model_use_how(const char *source)
+{
+    static const char arweave[] = "arweave:";
+    const size_t n = sizeof(arweave) - 1;
+
+    if (!source || !*source)
+        return xstrdup("apus model fetch gets it by its id on Arweave, apus"
+                       " model add makes it of its Hugging Face directory");
+    if (strncmp(source, arweave, n) == 0)
+        return xasprintf("apus model fetch %s gets it", source + n);
+    return xasprintf("it is said to be had at %s, apus model add puts it into"
+                     " the store", source);
 }

@@ -19,6 +19,7 @@
 #include "base/plural.h"
 #include "base/room.h"
 #include "base/settings.h"
+#include "cmd/model_use.h"
 #include "cmd/named.h"
 #include "cmd/part.h"
 #include "spool/spool.h"
@@ -212,21 +213,11 @@ void run_from_clear(struct run_from *f)
 int run_from_no_model(const struct run_from *f, const char *what,
                       struct err *err)
 {
-    static const char arweave[] = "arweave:";
+    char *how = model_use_how(f->hint);
     struct err why = ERR_INIT;
-    char *how;
 
     if (err)
         why = *err;
-    if (f->hint && strncmp(f->hint, arweave, sizeof(arweave) - 1) == 0)
-        how = xasprintf("apus model fetch %s gets it",
-                        f->hint + sizeof(arweave) - 1);
-    else if (f->hint)
-        how = xasprintf("it is said to be had at %s, apus model add puts it"
-                        " into the store", f->hint);
-    else
-        how = xstrdup("apus model fetch gets it by its id on Arweave, apus"
-                      " model add makes it of its Hugging Face directory");
     err_set(err, why.code, "\"%.120s\" was answered by the model %s, which is"
             " needed: %s; %.120s", what, f->model_id, how, why.text);
     free(how);

@@ -28,9 +28,12 @@
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/dispute.h"
+#include "cmd/model_use.h"
 #include "model/model.h"
+#include "model/models.h"
 #include "node/asked.h"
 #include "node/challenge.h"
+#include "node/drain_models.h"
 #include "node/listed.h"
 #include "node/watched.h"
 #include "proof/digest.h"
@@ -69,7 +72,11 @@ struct watch {
     struct watched seen;
     struct spot spot;
     struct watch_group group;
-    uint64_t n_drawn, n_found;  /* of a statement; of all */
+    struct id named;            /* model of -m, if it was given */
+    struct drain_models models; /* of the store, as it was in this round */
+    uint64_t n_computed, n_found; /* of a statement; of all */
+    bool lacks;                 /* drawn answers of the statement are of .. */
+    struct id lacked;           /* .. a model that is not here */
     bool later, plays, failed;
     bool quiet;                 /* what is missing was told */
 };
@@ -122,18 +129,51 @@ static void drop_model(struct watch *w, struct id model)
     w->v.o.model = NULL;
 }
 
-/* One that is not here is looked for and told of now and then. */
-static int open_model(struct watch *w, struct id model, struct err *err)
+static bool is_named(const struct watch *w, struct id model)
 {
+    return w->v.model_name && id_equal(w->named, model);
+}
+
+/* FOUND_FAILED: nobody knows, since the store cannot be read or is empty. */
+static enum found find_model(struct watch *w, struct id model,
+                             struct err *err)
+{
+    const char *store = settings_text(w->v.settings, "models");
+
+    if (is_named(w, model))
+        return FOUND_ONE;
+    return drain_models_has(&w->models, store, model, err);
+}
+
+static int open_here(struct watch *w, struct id model, struct err *err)
+{
+    const char *name = w->v.model_name;
+    int rc;
+
+    if (!is_named(w, model))
+        w->v.model_name = NULL;
+    rc = verify_open_model(&w->v, &model, err);
+    w->v.model_name = name;
+    return rc;
+}
+
+/* One that cannot be opened is looked for and told of now and then. */
+static enum found open_model(struct watch *w, struct id model,
+                             struct err *err)
+{
+    enum found found;
+
     if (w->v.o.model)
-        return 0;
+        return FOUND_ONE;
     w->quiet = watched_waits(&w->seen, model);
     if (w->quiet)
         return err_set(err, ERR_RETRY, "its model is not here");
-    if (verify_open_model(&w->v, &model, err) == 0)
-        return 0;
-    watched_put_off(&w->seen, model);
-    return -1;
+    found = find_model(w, model, err);
+    if (found == FOUND_ONE && open_here(w, model, err))
+        found = FOUND_FAILED;
+    if (found == FOUND_FAILED)
+        watched_put_off(&w->seen, model);
+    return found;
 }
 
 static int write_cases(struct watch *w, const bool *wrong, struct err *err)
@@ -188,12 +228,19 @@ static int compute_watched(void *self, struct id item,
 {
     struct watch *w = self;
     struct watch_group *g = &w->group;
+    enum found found;
 
-    w->n_drawn++;
     drop_model(w, p->result.model);
-    if (open_model(w, p->result.model, err) ||
+    found = open_model(w, p->result.model, err);
+    if (found == FOUND_NONE) {
+        w->lacks = true;
+        w->lacked = p->result.model;
+        return 0;
+    }
+    if (found == FOUND_FAILED ||
         look_recompute(&w->look, p->result.model, err))
         return -1;
+    w->n_computed++;
     add_answer(g, item, p);
     return g->n < GROUP_MAX && g->positions < GROUP_POSITIONS &&
                    g->bytes < GROUP_BYTES
@@ -220,7 +267,7 @@ static int watch_batch(struct watch *w, const struct lookup_item *i,
     w->spot.statement = id;
     memset(w->spot.block, 0, sizeof(w->spot.block));
     memcpy(w->spot.block, w->seen.secret.b, 32);
-    w->n_drawn = 0;
+    w->n_computed = 0;
     rc = lookup_others(l->lookup, &l->claims, i, &s, err) ||
                  lookup_batch(l->lookup, &l->claims, i, &s, &visit, err)
              ? -1 : 0;
@@ -229,10 +276,40 @@ static int watch_batch(struct watch *w, const struct lookup_item *i,
     if (rc)
         return -1;
     printf("statement\t%s\tnode %s\t%" PRIu64 " of %" PRIu32 " answer%s"
-           " computed\n", id_text(id).s, id_text(s.s.node).s, w->n_drawn,
+           " computed", id_text(id).s, id_text(s.s.node).s, w->n_computed,
            s.s.count, plural_s(s.s.count));
+    if (w->lacks)
+        printf(", model %s is missing", id_text(w->lacked).s);
+    putchar('\n');
     fflush(stdout);
     return 0;
+}
+
+/* Keep a statement for when its model is here.  Each model is named once, with
+ * what its node says of where it is to be had. */
+static int leave(struct watch *w, struct id id, struct id node,
+                 const struct lookup_item *i, struct err *err)
+{
+    char hint[MODELS_SOURCE], *how;
+
+    if (!watched_misses(&w->seen, w->lacked)) {
+        if (item_tag_text(&i->it.head, "Model-Source", hint, sizeof(hint)))
+            *hint = '\0';
+        how = model_use_how(hint);
+        log_warning("model %s is not in the store \"%s\", so its answers are"
+                    " not computed until it is: %s", id_text(w->lacked).s,
+                    settings_text(w->v.settings, "models"), how);
+        free(how);
+    }
+    return watched_add_lacking(&w->seen, id, node, w->lacked, err);
+}
+
+/* Whether a statement waits for a model that is not here yet. */
+static bool is_left(struct watch *w, struct id statement)
+{
+    const struct id *model = watched_lacks(&w->seen, statement);
+
+    return model && find_model(w, *model, NULL) != FOUND_ONE;
 }
 
 static void watch_statement(struct watch *w, struct id id, struct id node)
@@ -245,13 +322,14 @@ static void watch_statement(struct watch *w, struct id id, struct id node)
         w->later = true;
         return;
     }
-    w->quiet = false;
+    w->quiet = w->lacks = false;
     lookup_item_init(&i, PUBLISHED_MAX + ITEM_HEAD_MAX);
     rc = lookup_get(w->look.lookup, id, &i, &err) || watch_batch(w, &i, &err)
              ? -1 : 0;
-    lookup_item_clear(&i);
     if (rc == 0)
-        rc = watched_add(&w->seen, id, node, &err);
+        rc = w->lacks ? leave(w, id, node, &i, &err)
+                      : watched_add(&w->seen, id, node, &err);
+    lookup_item_clear(&i);
     if (rc == 0)
         return;
     err_prefix(&err, "statement %s", id_text(id).s);
@@ -320,7 +398,7 @@ static int watch_node(struct watch *w, struct id node, size_t max,
          at -= 32) {
         struct id id = id_at(ids.data + at - 32);
 
-        if (!watched_has(&w->seen, id))
+        if (!watched_has(&w->seen, id) && !is_left(w, id))
             watch_statement(w, id, node);
     }
     buf_clear(&ids);
@@ -340,6 +418,7 @@ static int one_round(struct watch *w, struct err *err)
     int rc;
 
     w->later = w->plays = false;
+    drain_models_forget(&w->models);
     rc = listed_ids(&w->client, &nodes, &node, &n, err);
     /* what is listed again in each round has to be among those that are seen */
     max = n > WATCHED_MAX / ROUND_MAX ? WATCHED_MAX / n : ROUND_MAX;
@@ -421,6 +500,23 @@ static const struct opt_command watch_command = {
     .opts = watch_opts,
 };
 
+/* The id of the model that -m names. */
+static int find_named(struct watch *w, struct err *err)
+{
+    struct model_record rec;
+    char *path;
+    int rc;
+
+    if (!w->v.model_name)
+        return 0;
+    if (models_resolve(&path, settings_text(w->v.settings, "models"),
+                       w->v.model_name, log_line, err))
+        return -1;
+    rc = model_peek(&rec, &w->named, path, err);
+    free(path);
+    return rc;
+}
+
 static int watch(struct watch *w)
 {
     struct err err = ERR_INIT;
@@ -437,12 +533,14 @@ static int watch(struct watch *w)
         look_clear(&w->look);
         return cmd_fail(&err);
     }
-    if (watched_open(&w->seen, settings_text(w->v.settings, "spool"), &err) ||
+    if (find_named(w, &err) ||
+        watched_open(&w->seen, settings_text(w->v.settings, "spool"), &err) ||
         look_network(&w->look, &err))
         status = cmd_fail_retry(&err);
     else
         status = rounds(w);
     watched_close(&w->seen);
+    drain_models_forget(&w->models);
     client_close(&w->client);
     look_clear(&w->look);
     return status;

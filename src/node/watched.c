@@ -1,7 +1,8 @@
 /*
  * SPOOL/watch/secret has 32 bytes, SPOOL/watch/statements 72 a statement: its
  * id, its node, a number u64.  Before these had nodes, SPOOL/watch/seen had 32
- * bytes a statement; it is read where there is no other.
+ * bytes a statement; it is read where there is no other.  SPOOL/watch/lacking
+ * has "apuslck1" and 104 bytes a statement: the same 72, and its model.
  */
 #include <config.h>
 
@@ -17,14 +18,19 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/found.h"
 #include "base/mem.h"
 #include "base/vec.h"
 
 #define FIRST_WAIT_S 60
 #define LAST_WAIT_S 3600
-#define ENTRY 72
+#define SEEN 32     /* bytes of a statement in these lists */
+#define CHECKED 72
+#define LACKING 104
 
-/* ---- the list ------------------------------------------------------------ */
+static const char lacking_magic[8] = "apuslck1";
+
+/* ---- a list -------------------------------------------------------------- */
 
 static int by_statement(const void *a, const void *b)
 {
@@ -41,43 +47,73 @@ static int by_node(const void *a, const void *b)
     return order ? order : x->number < y->number ? -1 : x->number > y->number;
 }
 
-bool watched_has(const struct watched *w, struct id statement)
+static struct watched_seen *find(const struct watched_list *l,
+                                 struct id statement)
 {
     struct watched_seen key = { .statement = statement };
 
-    return w->n &&
-           bsearch(&key, w->seen, w->n, sizeof(*w->seen), by_statement);
+    return l->n ? bsearch(&key, l->seen, l->n, sizeof(*l->seen), by_statement)
+                : NULL;
 }
 
-static void insert(struct watched *w, const struct watched_seen *one)
+static void insert(struct watched_list *l, const struct watched_seen *one)
 {
-    VEC_RESERVE(w->seen, w->cap, w->n + 1);
-    w->seen[w->n++] = *one;
-    w->last = one->number > w->last ? one->number : w->last;
+    VEC_RESERVE(l->seen, l->cap, l->n + 1);
+    l->seen[l->n++] = *one;
+    l->last = one->number > l->last ? one->number : l->last;
 }
 
-static void sort(struct watched *w)
+static void sort(struct watched_list *l)
 {
-    if (w->n)
-        qsort(w->seen, w->n, sizeof(*w->seen), by_statement);
+    if (l->n)
+        qsort(l->seen, l->n, sizeof(*l->seen), by_statement);
 }
 
 /* Take out the oldest of the node that has the most; the list is not sorted
  * after it. */
-static void drop_one(struct watched *w)
+static void drop_one(struct watched_list *l)
 {
     size_t first = 0, most = 0, at = 0;
 
-    qsort(w->seen, w->n, sizeof(*w->seen), by_node);
-    for (size_t i = 0; i < w->n; i++) {
-        if (!id_equal(w->seen[i].node, w->seen[first].node))
+    qsort(l->seen, l->n, sizeof(*l->seen), by_node);
+    for (size_t i = 0; i < l->n; i++) {
+        if (!id_equal(l->seen[i].node, l->seen[first].node))
             first = i;
         if (i - first + 1 > most) {
             most = i - first + 1;
             at = first;
         }
     }
-    w->seen[at] = w->seen[--w->n];
+    l->seen[at] = l->seen[--l->n];
+}
+
+static void add(struct watched_list *l, struct watched_seen one)
+{
+    one.number = l->last + 1;
+    while (l->n >= l->max)
+        drop_one(l);
+    insert(l, &one);
+    sort(l);
+}
+
+bool watched_has(const struct watched *w, struct id statement)
+{
+    return find(&w->checked, statement) != NULL;
+}
+
+const struct id *watched_lacks(const struct watched *w, struct id statement)
+{
+    const struct watched_seen *one = find(&w->lacking, statement);
+
+    return one ? &one->model : NULL;
+}
+
+bool watched_misses(const struct watched *w, struct id model)
+{
+    for (size_t i = 0; i < w->lacking.n; i++)
+        if (id_equal(w->lacking.seen[i].model, model))
+            return true;
+    return false;
 }
 
 /* ---- files --------------------------------------------------------------- */
@@ -107,79 +143,112 @@ static int read_secret(struct watched *w, struct err *err)
     return rc;
 }
 
-/* Of `size` bytes an entry; 1 if the file is there. */
-static int read_list(struct watched *w, const char *name, size_t size,
-                     struct err *err)
+static struct watched_seen parse(const unsigned char *at, size_t size,
+                                 uint64_t number)
+{
+    struct watched_seen one = { .statement = id_at(at), .number = number };
+
+    if (size >= CHECKED) {
+        one.node = id_at(at + 32);
+        one.number = get_u64(at + 64);
+    }
+    if (size >= LACKING)
+        one.model = id_at(at + 72);
+    return one;
+}
+
+/* Read a list of so many bytes a statement, after n_magic bytes. */
+static enum found read_list(const struct watched *w, struct watched_list *l,
+                            const char *name, size_t size, size_t n_magic,
+                            struct err *err)
 {
     char *path = file_join(w->dir, name);
     bool there = file_exists(path);
     struct buf b;
     int rc = 0;
 
-    buf_init(&b, size * WATCHED_MAX);
+    buf_init(&b, n_magic + size * WATCHED_MAX);
     if (there)
         rc = file_read(&b, path, err);
-    if (rc == 0 && b.len % size)
+    if (rc == 0 && there &&
+        (b.len < n_magic || (b.len - n_magic) % size ||
+         memcmp(b.len ? b.data : "", lacking_magic, n_magic) != 0))
         rc = err_set(err, ERR_INPUT, "\"%s\" is truncated: remove it, and"
                      " statements are checked again", path);
-    for (size_t at = 0; rc == 0 && at < b.len; at += size) {
-        struct watched_seen one = { .statement = id_at(b.data + at),
-                                    .number = at / size };
+    for (size_t at = n_magic; rc == 0 && at < b.len; at += size) {
+        struct watched_seen one = parse((unsigned char *)b.data + at, size,
+                                        at / size);
 
-        if (size == ENTRY) {
-            one.node = id_at(b.data + at + 32);
-            one.number = get_u64((unsigned char *)b.data + at + 64);
-        }
-        insert(w, &one);
+        insert(l, &one);
     }
-    sort(w);
+    sort(l);
     buf_clear(&b);
     free(path);
-    return rc ? -1 : there;
+    return rc ? FOUND_FAILED : there ? FOUND_ONE : FOUND_NONE;
 }
 
-static int read_seen(struct watched *w, struct err *err)
+static int read_lists(struct watched *w, struct err *err)
 {
-    int rc = read_list(w, "statements", ENTRY, err);
+    enum found found = read_list(w, &w->checked, "statements", CHECKED, 0,
+                                 err);
 
-    return rc ? (rc < 0 ? -1 : 0) : read_list(w, "seen", 32, err) < 0 ? -1 : 0;
+    if (found == FOUND_NONE)
+        found = read_list(w, &w->checked, "seen", SEEN, 0, err);
+    if (found != FOUND_FAILED)
+        found = read_list(w, &w->lacking, "lacking", LACKING,
+                          sizeof(lacking_magic), err);
+    return found == FOUND_FAILED ? -1 : 0;
 }
 
-static int write_seen(const struct watched *w, struct err *err)
+static int write_list(const struct watched *w, const struct watched_list *l,
+                      const char *name, struct err *err)
 {
-    char *path = file_join(w->dir, "statements");
-    char *before = file_join(w->dir, "seen");
+    bool lacking = l == &w->lacking;
+    char *path = file_join(w->dir, name);
     struct buf b;
     int rc;
 
-    buf_init(&b, ENTRY * (WATCHED_MAX + 1));
-    for (size_t i = 0; i < w->n; i++) {
-        buf_put(&b, w->seen[i].statement.b, 32);
-        buf_put(&b, w->seen[i].node.b, 32);
-        buf_put_u64(&b, w->seen[i].number);
+    buf_init(&b, sizeof(lacking_magic) + LACKING * (WATCHED_MAX + 1));
+    if (lacking)
+        buf_put(&b, lacking_magic, sizeof(lacking_magic));
+    for (size_t i = 0; i < l->n; i++) {
+        buf_put(&b, l->seen[i].statement.b, 32);
+        buf_put(&b, l->seen[i].node.b, 32);
+        buf_put_u64(&b, l->seen[i].number);
+        if (lacking)
+            buf_put(&b, l->seen[i].model.b, 32);
     }
-    rc = file_write(path, b.data, b.len, err);
+    rc = file_write(path, b.data ? b.data : "", b.len, err);
+    buf_clear(&b);
+    free(path);
+    return rc;
+}
+
+static int write_checked(const struct watched *w, struct err *err)
+{
+    char *before = file_join(w->dir, "seen");
+    int rc = write_list(w, &w->checked, "statements", err);
+
     if (rc == 0)
         unlink(before);
-    buf_clear(&b);
     free(before);
-    free(path);
     return rc;
 }
 
 int watched_open(struct watched *w, const char *spool, struct err *err)
 {
     memset(w, 0, sizeof(*w));
-    w->max = WATCHED_MAX;
+    w->checked.max = w->lacking.max = WATCHED_MAX;
     w->dir = file_join(spool, "watch");
     return file_mkdirs(w->dir, err) || read_secret(w, err) ||
-                   read_seen(w, err) ? -1 : 0;
+                   read_lists(w, err) ? -1 : 0;
 }
 
 void watched_close(struct watched *w)
 {
     free(w->dir);
-    free(w->seen);
+    free(w->checked.seen);
+    free(w->lacking.seen);
     free(w->late);
     memset(w, 0, sizeof(*w));
 }
@@ -187,13 +256,28 @@ void watched_close(struct watched *w)
 int watched_add(struct watched *w, struct id statement, struct id node,
                 struct err *err)
 {
-    struct watched_seen one = { statement, node, w->last + 1 };
+    struct watched_list *l = &w->lacking;
+    struct watched_seen *lacked = find(l, statement);
 
-    while (w->n >= w->max)
-        drop_one(w);
-    insert(w, &one);
-    sort(w);
-    return write_seen(w, err);
+    add(&w->checked, (struct watched_seen){ .statement = statement,
+                                            .node = node });
+    if (write_checked(w, err))
+        return -1;
+    if (!lacked)
+        return 0;
+    *lacked = l->seen[--l->n];
+    sort(l);
+    return write_list(w, l, "lacking", err);
+}
+
+int watched_add_lacking(struct watched *w, struct id statement, struct id node,
+                        struct id model, struct err *err)
+{
+    if (find(&w->lacking, statement))
+        return 0;
+    add(&w->lacking, (struct watched_seen){ .statement = statement,
+                                            .node = node, .model = model });
+    return write_list(w, &w->lacking, "lacking", err);
 }
 
 /* ---- later --------------------------------------------------------------- */
