@@ -248,7 +248,7 @@ int main(int argc, char **argv)
         return 2;
     }
     if (evaluators_new(&evaluators, &err) ||
-        evaluator_new(&r.evaluator, evaluators, &err)) {
+        evaluator_new(&r.evaluator, evaluators, NULL, NULL, &err)) {
         fprintf(stderr, "aosrun: %s\n", err.text);
         return 1;
     }

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -272,13 +273,51 @@ static bool says(const char *lua, const char *what)
            strstr(reply.data + 4, what);
 }
 
+/* A file of so many bytes as its name says. */
+static int find_file(void *self, const char *name, uint64_t now_ms,
+                     struct vm_file *file, struct err *err)
+{
+    (void)self;
+    (void)now_ms;
+    if (strcmp(name, "none") == 0)
+        return err_set(err, ERR_INPUT, "there is none");
+    *file = (struct vm_file){ xstrdup("/dev/zero"), 0,
+                              strtoull(name, NULL, 10) };
+    return 0;
+}
+
+static void test_files(struct evaluators *c)
+{
+    struct err err = ERR_INIT;
+
+    buf_init(&reply, EVALUATOR_REPLY_MAX);
+    ok(evaluator_new(&evaluator, c, find_file, NULL, &err) == 0 &&
+       eval_lua("E = require('apus.engine')"
+                " function O(n) return select(2, E.open(n)) end", true) ==
+           EVALUATOR_DONE, "an evaluator with files");
+    ok(says("return O('none')", "there is none"), "none of this name");
+    ok(says("return O('1000000000')", "a model of 1000000000 bytes: one"),
+       "one that is too large");
+    ok(says("return O('100')", "100\\\" is too short for a model"),
+       "one that is too short, by its name");
+    ok(says("return O('100000')", "it does not begin with apusmdl1"),
+       "one that is no model");
+    ok(says("return O(string.rep('0', 1 << 20))", "too short"),
+       "a name without end");
+    ok(eval_lua("local s = string.rep('[', 1 << 24) E.start(s)"
+                " E.start(s) return O('1')", false) == EVALUATOR_FAILED &&
+       strstr(reply.data + 4, "out of gas!"), "requests take gas, too");
+    evaluator_free(evaluator);
+    buf_clear(&reply);
+}
+
 static void test_evaluator(struct evaluators *c)
 {
     struct err err = ERR_INIT;
     bool good = true;
 
     buf_init(&reply, EVALUATOR_REPLY_MAX);
-    ok(evaluator_new(&evaluator, c, &err) == 0, "an evaluator");
+    ok(evaluator_new(&evaluator, c, NULL, NULL, &err) == 0, "an evaluator");
     ok(eval_lua("N = 0", true) == EVALUATOR_DONE &&
        eval_lua("return 1", true) == EVALUATOR_DONE,
        "it evaluates");
@@ -360,6 +399,7 @@ int main(void)
     test_ranges();
     test_faults();
     test_idmap();
+    test_files(evaluators);
     test_evaluator(evaluators);
     test_gas();
     evaluators_free(evaluators);

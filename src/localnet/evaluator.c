@@ -4,7 +4,9 @@
  * a sleeper, which has a state and waits for its child, and that child, the
  * worker, which evaluates.  On the socket: one byte what ('E' evaluate, 'D'
  * dry run, 'S' snapshot), u32 n, n bytes; back one byte ('k' good, 'e'
- * failed), u32 n, n bytes.
+ * failed), u32 n, n bytes.  Before that the worker may ask for a file ('F': the
+ * time u64, the name); it is told where it is ('f': at u64, n u64, the path) or
+ * why there is none ('n': a text).
  */
 #include <config.h>
 
@@ -31,7 +33,9 @@
 
 #define SNAP_EVERY 32
 #define EVAL_CPU_S 120 /* of processor time, where instructions do not tell */
-#define REDO 3         /* exit status: the sleeper is to fork again */
+#define LEFT 0         /* exit status: nobody is there any more */
+#define REDO 3         /* .. the sleeper is to fork again */
+#define FILE_MAX ((size_t)64 << 10)
 #define REQUEST_MAX ((size_t)8 << 20)
 
 struct evaluators {
@@ -40,6 +44,8 @@ struct evaluators {
 
 struct evaluator {
     int fd;
+    vm_find_fn *find;
+    void *self;
     struct buf *since; /* requests since the last snapshot */
     size_t n_since;
 };
@@ -107,6 +113,29 @@ static int get_frame(int fd, char *what, struct buf *b)
 
 /* ---- the evaluator ------------------------------------------------------- */
 
+/* The file that the process calls so; self is the socket. */
+static int ask_file(void *self, const char *name, uint64_t now_ms,
+                    struct vm_file *file, struct err *err)
+{
+    int fd = *(int *)self;
+    struct buf b;
+    char said;
+    int rc = 0;
+
+    buf_init(&b, FILE_MAX);
+    buf_put_u64(&b, now_ms);
+    buf_put(&b, name, strnlen(name, FILE_MAX / 2));
+    if (put_frame(fd, 'F', b.data, b.len) || get_frame(fd, &said, &b))
+        _exit(LEFT);
+    if (said == 'f' && b.len > 16)
+        *file = (struct vm_file){ xstrndup(b.data + 16, b.len - 16),
+                                  get_u64(b.data), get_u64(b.data + 8) };
+    else
+        rc = err_set(err, ERR_INPUT, "%.*s", (int)b.len, b.data);
+    buf_clear(&b);
+    return rc;
+}
+
 static void limit_time(void)
 {
     const struct itimerval limit = { .it_value = { EVAL_CPU_S, 0 } };
@@ -135,7 +164,7 @@ static bool answer_request(struct vm *vm, int fd, const struct buf *request)
     limit_time();
     failed = vm_eval(vm, request->data, request->len, &reply) != 0;
     if (put_frame(fd, failed ? 'e' : 'k', reply.data, reply.len))
-        _exit(0); /* nobody is there any more */
+        _exit(LEFT);
     buf_clear(&reply);
     return failed;
 }
@@ -147,12 +176,12 @@ static void dry_run(struct vm *vm, int fd, const struct buf *request)
 
     if (child == 0) {
         answer_request(vm, fd, request);
-        _exit(0);
+        _exit(LEFT);
     }
     if (child > 0)
         while (waitpid(child, &status, 0) < 0 && errno == EINTR)
             continue;
-    if (child < 0 || !WIFEXITED(status))
+    if (child < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != LEFT)
         say_crashed(fd);
 }
 
@@ -165,8 +194,10 @@ static void work(struct vm *vm, int fd)
     buf_init(&request, REQUEST_MAX);
     for (;;) {
         if (get_frame(fd, &what, &request))
-            _exit(0);
-        if (what == 'D') {
+            _exit(LEFT);
+        if (what == 'f' || what == 'n') {
+            continue; /* to one that died when it had asked */
+        } else if (what == 'D') {
             dry_run(vm, fd, &request);
         } else if (what == 'S') {
             put_frame(fd, 'k', "", 0);
@@ -188,6 +219,7 @@ static void compute_messages(int fd)
     signal(SIGCHLD, SIG_DFL);
     if (vm_new(&vm, VM_INSTRUCTIONS, VM_MEMORY, &err))
         _exit(1);
+    vm_files(vm, ask_file, &fd);
     for (;;) {
         pid_t child = fork();
         int status = 0;
@@ -201,9 +233,10 @@ static void compute_messages(int fd)
             _exit(1);
         while (waitpid(child, &status, 0) < 0 && errno == EINTR)
             continue;
-        if (WIFEXITED(status) && WEXITSTATUS(status) != REDO)
+        if (WIFEXITED(status) && WEXITSTATUS(status) == LEFT)
             _exit(0);
-        if (!WIFEXITED(status))
+        /* also one that had no memory: base/mem.h ends it */
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != REDO)
             say_crashed(fd);
     }
 }
@@ -301,7 +334,8 @@ void evaluators_free(struct evaluators *c)
 
 /* ---- from our side ------------------------------------------------------- */
 
-int evaluator_new(struct evaluator **out, struct evaluators *c, struct err *err)
+int evaluator_new(struct evaluator **out, struct evaluators *c,
+                  vm_find_fn *find, void *self, struct err *err)
 {
     int fds[2], rc;
 
@@ -315,6 +349,8 @@ int evaluator_new(struct evaluator **out, struct evaluators *c, struct err *err)
     }
     *out = xcalloc(1, sizeof(**out));
     (*out)->fd = fds[0];
+    (*out)->find = find;
+    (*out)->self = self;
     (*out)->since = xcalloc(SNAP_EVERY, sizeof(struct buf));
     return 0;
 }
@@ -341,13 +377,46 @@ void evaluator_stop(struct evaluator *c)
     shutdown(c->fd, SHUT_RDWR);
 }
 
+/* Tell where the file is that was asked for. */
+static int answer_file(struct evaluator *c, const struct buf *asked)
+{
+    struct vm_file f = { NULL, 0, 0 };
+    struct err why = ERR_INIT;
+    struct buf b;
+    char *name;
+    int rc;
+
+    if (asked->len < 8)
+        return -1;
+    name = xstrndup(asked->data + 8, asked->len - 8);
+    rc = c->find ? c->find(c->self, name, get_u64(asked->data), &f, &why)
+                 : err_set(&why, ERR_INPUT, "there are no files here");
+    buf_init(&b, FILE_MAX);
+    if (rc == 0) {
+        buf_put_u64(&b, f.at);
+        buf_put_u64(&b, f.n);
+    }
+    buf_puts(&b, rc == 0 ? f.path : why.text);
+    rc = put_frame(c->fd, rc == 0 ? 'f' : 'n', b.data, b.len);
+    buf_clear(&b);
+    free(f.path);
+    free(name);
+    return rc;
+}
+
 static int call(struct evaluator *c, char what, const void *request, size_t n,
                 char *said, struct buf *reply, struct err *err)
 {
-    if (put_frame(c->fd, what, request, n) ||
-        get_frame(c->fd, said, reply))
-        return err_set(err, ERR_FATAL, "an evaluator of localnet is gone");
-    return 0;
+    bool there = put_frame(c->fd, what, request, n) == 0;
+
+    while (there) {
+        if (get_frame(c->fd, said, reply))
+            break;
+        if (*said != 'F')
+            return 0;
+        there = answer_file(c, reply) == 0;
+    }
+    return err_set(err, ERR_FATAL, "an evaluator of localnet is gone");
 }
 
 /* The old state plus what was evaluated since. */

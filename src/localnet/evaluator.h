@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "localnet/vm.h"
+
 struct buf;
 struct evaluator;
 struct evaluators;
@@ -26,8 +28,10 @@ int evaluators_new(struct evaluators **out, struct err *err);
 /* Ends all of them. */
 void evaluators_free(struct evaluators *c);
 
+/* find (NULL: there are none) finds the models that it opens; it is called in
+ * evaluator_eval. */
 int evaluator_new(struct evaluator **out, struct evaluators *c,
-                  struct err *err);
+                  vm_find_fn *find, void *self, struct err *err);
 void evaluator_free(struct evaluator *c);
 
 /* Evaluate a request (vm.h); reply is as after vm_eval.  keep: the state is

@@ -59,12 +59,17 @@ static char *name_of(const char *file)
     return name;
 }
 
-static int send(struct ao *ao, const struct settings *s, const char *file,
-                const struct buf *lua, struct id *id, struct err *err)
+static int send(struct ao *ao, const struct settings *s, const char *owner,
+                const char *file, const struct buf *lua, struct id *id,
+                struct err *err)
 {
     char *name = name_of(file);
-    const struct item_text_tag tag[] = { { "Name", name } };
-    const struct ao_message m = { .tag = tag, .n_tags = 1, .data = lua->data,
+    /* it may read what this wallet attests */
+    const struct item_text_tag tag[] = {
+        { "Name", name }, { "Attestor", owner },
+        { "Availability-Type", "Individual" }
+    };
+    const struct ao_message m = { .tag = tag, .n_tags = 3, .data = lua->data,
                                   .n = lua->len };
     struct err why = ERR_INIT;
     struct buf item;
@@ -138,7 +143,8 @@ int spawn_file(struct spawned *out, struct settings *s, const char *file,
         wallet_path(&wallet, s, err) || key_load(&key, wallet, err) ||
         ao_new(&ao, s, key, err))
         goto out;
-    if (send(ao, s, file, &lua, &id, err))
+    key_address(key, &id);
+    if (send(ao, s, id_text(id).s, file, &lua, &id, err))
         goto out;
     base64url(out->id, id.b, 32);
     rc = wait_for(ao, out, file, id, err);

@@ -49,11 +49,12 @@ void units_owner(char owner[ID_TEXT], const struct item *it)
 
 /* ---- scheduling ---------------------------------------------------------- */
 
-static struct process *process_new(const void *raw, size_t n,
+static struct process *process_new(struct net *net, const void *raw, size_t n,
                                    const struct item *it)
 {
     struct process *p = xcalloc(1, sizeof(*p));
 
+    p->net = net;
     p->id = it->id;
     base64url(p->id_text, it->id.b, 32);
     units_owner(p->owner, it);
@@ -109,7 +110,7 @@ static struct process *destination(struct net *net, const void *raw,
 
     item_tag_text(it, "Type", type, sizeof(type));
     if (strcmp(type, "Process") == 0) {
-        p = process_new(raw, n, it);
+        p = process_new(net, raw, n, it);
         add_process(net->ao, p);
         return p;
     }

@@ -43,6 +43,7 @@ struct message {
 };
 
 struct process {
+    struct net *net;
     struct id id;
     char id_text[ID_TEXT], owner[ID_TEXT], module[ID_TEXT];
     struct buf raw;                 /* its item, and that parsed */

@@ -17,6 +17,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "localnet/drive.h"
 #include "localnet/evaluation.h"
 #include "localnet/evaluator.h"
 #include "localnet/stored.h"
@@ -70,12 +71,26 @@ static void put_request(struct buf *request, const struct message *m,
     buf_clear(&clean);
 }
 
+/* Under the lock of the process, during an evaluation. */
+static int find_data(void *self, const char *name, uint64_t now_ms,
+                     struct vm_file *file, struct err *err)
+{
+    const struct process *p = self;
+    int rc;
+
+    pthread_mutex_lock(&p->net->lock);
+    rc = drive_find(p->net, p, name, now_ms, file, err);
+    pthread_mutex_unlock(&p->net->lock);
+    return rc;
+}
+
 /* The evaluator of a process, begun if need be.  Under its lock. */
 static int begin_evaluator(struct net *net, struct process *p,
                            struct err *err)
 {
-    return p->evaluator ? 0 : evaluator_new(&p->evaluator, net->ao->evaluators,
-                                          err);
+    return p->evaluator ? 0
+                        : evaluator_new(&p->evaluator, net->ao->evaluators,
+                                        find_data, p, err);
 }
 
 static enum evaluator_end evaluate(struct net *net, struct message *m,

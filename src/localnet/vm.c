@@ -5,8 +5,12 @@
 
 #include "localnet/vm.h"
 
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -15,22 +19,32 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "localnet/lua_text.h"
+#include "lua/engine_lua.h"
 #include "proof/digest.h"
 
 #define HOOK_EVERY 1000000
 #define HOOK_AFTER 1
 #define HASH_COST 500 /* instructions a byte of SHA-256, about AOS's cost */
+#define LOAD_COST 4   /* and of a model that is loaded and checked .. */
+#define OPEN_COST 40000000 /* .. whatever its size */
+#define LOAD_MAX ((uint64_t)200 << 20)
+#define PIECE ((size_t)256 << 10)
 #define MAX_DEPTH 8
 
 struct vm {
     lua_State *lua;
     uint64_t used, max_instructions;
     size_t memory, max_memory;
+    vm_find_fn *find;  /* a model; NULL: there are none */
+    void *find_self;
+    uint64_t now_ms;   /* of the message at hand */
+    int model;         /* a copy of one while it is opened, or -1 */
 };
 
 /* ---- ceilings ------------------------------------------------------------ */
@@ -93,6 +107,21 @@ static int native_sha256(lua_State *lua)
     return 1;
 }
 
+/* charge(n): what is not computed by Lua counts, too; less than 0 gives back */
+static int native_charge(lua_State *lua)
+{
+    struct vm *vm = vm_of(lua);
+    double used = (double)vm->used + luaL_checknumber(lua, 1);
+
+    if (used <= (double)vm->max_instructions) {
+        vm->used = used > 0 ? (uint64_t)used : 0;
+        return 0;
+    }
+    vm->used = vm->max_instructions + 1;
+    lua_sethook(lua, hook, LUA_MASKCOUNT, HOOK_AFTER);
+    return luaL_error(lua, "out of gas!");
+}
+
 /* module(name, value): what require(name) gives */
 static int native_module(lua_State *lua)
 {
@@ -105,9 +134,86 @@ static int native_module(lua_State *lua)
 
 static const luaL_Reg natives[] = {
     { "sha256", native_sha256 },
+    { "charge", native_charge },
     { "module", native_module },
     { NULL, NULL }
 };
+
+/* ---- models -------------------------------------------------------------- */
+
+static void close_model(struct vm *vm)
+{
+    if (vm->model >= 0)
+        close(vm->model);
+    vm->model = -1;
+}
+
+static int copy_bytes(int to, int from, const struct vm_file *f,
+                      struct err *err)
+{
+    char *piece = xmalloc(PIECE);
+    uint64_t done = 0;
+    int rc = 0;
+
+    while (rc == 0 && done < f->n) {
+        size_t n = f->n - done < PIECE ? (size_t)(f->n - done) : PIECE;
+
+        if (file_read_at(from, piece, n, f->at + done) != (ssize_t)n ||
+            write(to, piece, n) != (ssize_t)n)
+            rc = err_set(err, ERR_FATAL, "cannot read a model of %" PRIu64
+                         " bytes", f->n);
+        done += n;
+    }
+    free(piece);
+    return rc;
+}
+
+/* The engine opens whole files: a copy in memory is one. */
+static int copy_model(struct vm *vm, const struct vm_file *f, struct err *err)
+{
+    int from = open(f->path, O_RDONLY | O_CLOEXEC), rc = -1;
+
+    vm->model = memfd_create("model", MFD_CLOEXEC);
+    if (from < 0 || vm->model < 0)
+        err_errno(err, ERR_FATAL, "cannot read a model");
+    else
+        rc = copy_bytes(vm->model, from, f, err);
+    if (from >= 0)
+        close(from);
+    return rc;
+}
+
+static char *find_model(void *self, const char *name, struct err *err)
+{
+    struct vm_file f = { NULL, 0, 0 };
+    struct vm *vm = self;
+    int rc;
+
+    close_model(vm);
+    if (!vm->find) {
+        err_set(err, ERR_INPUT, "cannot open \"%.80s\": there are no files"
+                " here", name);
+        return NULL;
+    }
+    rc = vm->find(vm->find_self, name, vm->now_ms, &f, err);
+    if (rc == 0 && f.n > LOAD_MAX)
+        rc = err_set(err, ERR_INPUT, "a model of %" PRIu64 " bytes: one message"
+                     " loads %" PRIu64 " at most", f.n, LOAD_MAX);
+    if (rc == 0) {
+        vm->used += f.n * LOAD_COST + OPEN_COST;
+        rc = vm->used > vm->max_instructions
+                 ? err_set(err, ERR_INPUT, "out of gas!")
+                 : copy_model(vm, &f, err);
+    }
+    free(f.path);
+    return rc ? NULL : xasprintf("/proc/self/fd/%d", vm->model);
+}
+
+void vm_files(struct vm *vm, vm_find_fn *find, void *self)
+{
+    vm->find = find;
+    vm->find_self = self;
+}
 
 /* ---- making one ---------------------------------------------------------- */
 
@@ -144,6 +250,26 @@ static int load_text(lua_State *lua, const char *name, const char *text)
     return luaL_loadbuffer(lua, text, strlen(text), name);
 }
 
+/* engine.lua, with the texts that a module has, too. */
+static void open_engine(lua_State *lua)
+{
+    static const struct {
+        const char *name, *text;
+    } texts[] = { { "apus", lua_apus }, { "serve", lua_serve },
+                  { "queue", lua_queue } };
+
+    if (load_text(lua, "=.engine", lua_engine))
+        lua_error(lua);
+    luaL_newlib(lua, natives);
+    engine_lua_push(lua, find_model, vm_of(lua));
+    lua_newtable(lua);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        lua_pushstring(lua, texts[i].text);
+        lua_setfield(lua, -2, texts[i].name);
+    }
+    lua_call(lua, 3, 0);
+}
+
 /* Runs under lua_pcall: any failure is a Lua error. */
 static int open_all(lua_State *lua)
 {
@@ -172,6 +298,7 @@ static int open_all(lua_State *lua)
     luaL_newlib(lua, natives);
     lua_call(lua, 1, 1);
     lua_setfield(lua, LUA_REGISTRYINDEX, "handle");
+    open_engine(lua);
     return 0;
 }
 
@@ -182,6 +309,7 @@ int vm_new(struct vm **out, uint64_t max_instructions, size_t max_memory,
 
     vm->max_instructions = max_instructions;
     vm->max_memory = max_memory;
+    vm->model = -1;
     vm->lua = lua_newstate(allocate, vm);
     if (!vm->lua) {
         free(vm);
@@ -202,6 +330,7 @@ void vm_free(struct vm *vm)
     if (!vm)
         return;
     lua_close(vm->lua);
+    close_model(vm);
     free(vm);
 }
 
@@ -325,6 +454,11 @@ static int call_handle(lua_State *lua)
 
     lua_getfield(lua, LUA_REGISTRYINDEX, "handle");
     push_value(lua, r, 0);
+    if (lua_istable(lua, -1)) {
+        lua_getfield(lua, -1, "Timestamp");
+        vm_of(lua)->now_ms = (uint64_t)lua_tointeger(lua, -1);
+        lua_pop(lua, 1);
+    }
     push_value(lua, r, 0);
     lua_call(lua, 2, 3);
     return 3;
@@ -385,10 +519,16 @@ int vm_eval(struct vm *vm, const void *request, size_t n, struct buf *reply)
     lua_sethook(lua, hook, LUA_MASKCOUNT, HOOK_EVERY);
     lua_pushcfunction(lua, call_handle);
     lua_pushlightuserdata(lua, &r);
-    if (lua_pcall(lua, 1, 3, 0)) {
+    failed = lua_pcall(lua, 1, 3, 0) != 0;
+    close_model(vm);
+    if (failed) {
         const char *why = lua_tostring(lua, -1);
 
         vm_put_failure(reply, why ? why : "an error that is not text");
+        return -1;
+    }
+    if (vm->used > vm->max_instructions) {
+        vm_put_failure(reply, "out of gas!");
         return -1;
     }
     failed = lua_toboolean(lua, 1);

@@ -1,8 +1,9 @@
 /*
  * A process of AO as an evaluator has it: a Lua 5.3 state with what AOS gives a
- * process (aos.lua, handlers.lua, json.lua, bint.lua), without files, system
- * calls or the clock, with a ceiling on memory and on instructions.  It is not
- * undone here when an evaluation fails: see evaluator.h.
+ * process (aos.lua, handlers.lua, json.lua, bint.lua) and with the engine
+ * (engine.lua), without files, system calls or the clock, with a ceiling on
+ * memory and on instructions.  It is not undone here when an evaluation fails:
+ * see evaluator.h.
  */
 #ifndef APUS_LOCALNET_VM_H
 #define APUS_LOCALNET_VM_H
@@ -19,9 +20,24 @@ struct vm;
 #define VM_INSTRUCTIONS UINT64_C(1000000000)
 #define VM_MEMORY ((size_t)512 << 20)
 
+/* n bytes of the file path from `at` on; whoever gets one frees the path. */
+struct vm_file {
+    char *path;
+    uint64_t at, n;
+};
+
+/* Find the file that a process calls `name`, as things stood at the time of a
+ * message, so that an evaluation can be repeated.  ERR_INPUT with the reason if
+ * it has none. */
+typedef int vm_find_fn(void *self, const char *name, uint64_t now_ms,
+                       struct vm_file *file, struct err *err);
+
 int vm_new(struct vm **out, uint64_t max_instructions, size_t max_memory,
            struct err *err);
 void vm_free(struct vm *vm);
+
+/* Let it open models, which `find` finds. */
+void vm_files(struct vm *vm, vm_find_fn *find, void *self);
 
 /* Values on their way into it, appended to a request: a request is the message
  * and then the environment, both tables. */
