@@ -72,7 +72,13 @@ has out 'nobody whom this process trusts has attested it' \
 attest "$net/dapp.json" "$source"
 eval_lua "return Load('$source')"
 has out 'nobody whom' "nor one that a stranger attested"
-attest "$net/wallet.json" "$source"
+gives 0 "attested by its owner" model publish nano --yes --attest
+[ "$(cat out)" = "$source" ] && r=0 || r=1
+report $r "it is the same item"
+posts=$(netcall get "$url/bundler/posts" | sed 1d)
+gives 0 "again" model publish nano --yes --attest
+[ "$(netcall get "$url/bundler/posts" | sed 1d)" = "$posts" ] && r=0 || r=1
+report $r "nothing is sent twice"
 eval_lua "return Apus.load('/data/$source')"
 has out "\"data\":\"$model\"" "one that its owner attested is loaded"
 eval_lua "return Load('$model')"
@@ -97,6 +103,41 @@ eval_lua "return Load('$changed')"
 has out 'do not have its root' "one changed byte"
 eval_lua 'return tostring(select(2, Apus.run("x")))'
 has out 'no model is loaded' "and then there is none"
+
+# ---- what WeaveDrive asks of a gateway ------------------------------------
+netcall post "$url/mine/1" </dev/null >answer
+size=$(wc -c <"$file")
+netcall head "$url/$source" >out
+has out '^200$' "the head of a model"
+grep -qi "^content-length: $size" out && r=0 || r=1
+report $r "has its length"
+netcall get "$url/$source" "Range: bytes=0-7" >out
+has out '^206$' "a range"
+has out '^apusmdl1' "has its bytes"
+netcall get "$url/$source" "Range: bytes=$((size - 8))-$size" >answer
+sed 1d answer >got
+tail -c 8 "$file" | cmp -s - got && r=0 || r=1
+report $r "one that ends a byte past the end is cut"
+netcall get "$url/$page" >out
+has out 'not found' "a page is data like any other"
+owner=$("$apus" wallet show)
+height=$(netcall get "$url/height" | sed 1d)
+attested() { # TAGS OWNERS MAX: what admits is in out
+    printf '{"query":"query { transactions(tags: %s, owners: %s, block: ' \
+        "$1" "$2" >query
+    printf '{min: 0, max: %s}) { edges { node { id tags ' "$3" >>query
+    printf '{ name value } block { height } } } } }"}' >>query
+    netcall post "$url/graphql" <query >out
+}
+tags='[{name: \"Data-Protocol\", values: [\"WeaveDrive\"]}'
+tags="$tags"', {name: \"Type\", values: [\"Available\"]}'
+tags="$tags, {name: \\\"ID\\\", values: [\\\"$source\\\"]}]"
+attested "$tags" "[\\\"$owner\\\", \\\"$(conf ao-scheduler)\\\"]" "$height"
+has out "\"value\":\"$source\"" "its attestation is found"
+attested "$tags" "[\\\"$(conf ao-scheduler)\\\"]" "$height"
+has out '"edges":\[\]' "not as that of another"
+attested "$tags" "[\\\"$owner\\\"]" 1700000
+has out '"edges":\[\]' "nor before its block"
 
 # ---- records ---------------------------------------------------------------
 eval_lua "assert(Apus.load('/data/$source')) return Apus.figures().positions"

@@ -12,6 +12,8 @@
  *     netcall tx <json              its id, if it is a signed transaction
  *     netcall post URL [HEADER]... <body
  *     netcall get URL [HEADER]...   prints the status, then the body
+ *     netcall head URL [HEADER]...  prints the status, then the head
+ *     netcall head URL [HEADER]...  prints the status, then the head
  */
 #include <config.h>
 
@@ -212,8 +214,11 @@ static int call(const char *method, char **argv)
     http_answer_init(&a);
     rc = http_new(&h, &limits, &err) || http_do(h, &r, &a, &err);
     if (rc == 0) {
+        const struct buf *said = strcmp(method, "HEAD") == 0 ? &a.head
+                                                             : &a.body;
+
         printf("%d\n", a.status);
-        fwrite(a.body.data, 1, a.body.len, stdout);
+        fwrite(said->data, 1, said->len, stdout);
     }
     http_answer_clear(&a);
     http_free(h);
@@ -239,9 +244,11 @@ int main(int argc, char **argv)
         return call("POST", argv + 2);
     if (strcmp(what, "get") == 0 && argc > 2)
         return call("GET", argv + 2);
+    if (strcmp(what, "head") == 0 && argc > 2)
+        return call("HEAD", argv + 2);
     if (strcmp(what, "answer") == 0 && argc > 5)
         return answer(argv[2], argv[3], argv[4], argv[5]);
-    fputs("usage: netcall sign|bundle|id|address|answer|tx|post|get ...\n",
+    fputs("usage: netcall sign|bundle|id|address|answer|tx|post|get|head ...\n",
           stderr);
     return 2;
 }

@@ -200,10 +200,10 @@ static int send_model(struct settings *s, struct model_publish *p,
     uint64_t winc;
     int rc;
 
-    if (p->done) {
+    if (p->done)
         log_line("it was published before");
+    if (p->done && (!p->attest.len || p->attested))
         return 0;
-    }
     key_address(k, &node);
     if (push_send_new(&to, s, settings_text(s, "spool"), node, &caller,
                       err))
@@ -216,7 +216,12 @@ static int send_model(struct settings *s, struct model_publish *p,
     return rc;
 }
 
-static int publish_model(struct settings *s, const char *what, bool yes,
+struct model_publish_options {
+    bool yes, attest;
+};
+
+static int publish_model(struct settings *s, const char *what,
+                         const struct model_publish_options *o,
                          struct err *err)
 {
     const char *store = settings_text(s, "models");
@@ -229,11 +234,15 @@ static int publish_model(struct settings *s, const char *what, bool yes,
     p.progress = show_publish;
     if (models_resolve(&path, store, what, log_line, err) ||
         wallet_path(&wallet, s, err) || key_load(&k, wallet, err) ||
-        model_publish_sign(&p, store, path, k, err))
+        model_publish_sign(&p, store, path, k, err) ||
+        (o->attest && model_publish_attest(&p, k, err)))
         goto out;
     cmd_catch_signals();
-    rc = send_model(s, &p, k, yes, err);
+    rc = send_model(s, &p, k, o->yes, err);
     rc = rc ? rc : models_point(store, p.id, p.model, err);
+    if (!rc && p.attested)
+        log_info("attested by %s: processes that trust it may read the model",
+                 id_text(p.address).s);
     if (!rc)
         print_id(p.id);
 out:
@@ -244,19 +253,17 @@ out:
     return rc;
 }
 
-struct model_publish_options {
-    bool yes;
-};
-
 static const struct opt model_publish_opts[] = {
     { 'y', "yes", NULL, "pay what it costs, up to max-winc",
       offsetof(struct model_publish_options, yes) },
+    { 0, "attest", NULL, "attest it, so that processes of AO which trust this"
+      " wallet may read it", offsetof(struct model_publish_options, attest) },
     { .name = NULL },
 };
 
 static const struct opt_command model_publish_command = {
     .name = "apus model publish",
-    .synopsis = "WHAT [--yes]",
+    .synopsis = "WHAT [--yes] [--attest]",
     .about = "Publish a model on Arweave, signed with the node's wallet,"
              " and print the id under\nwhich apus model fetch gets it on"
              " other machines.  What is published is public and\nstays."
@@ -277,5 +284,5 @@ int cmd_model_publish(struct settings *s, int argc, char **argv)
     what = args[0];
     if (status != CMD_GO)
         return status;
-    return publish_model(s, what, opt.yes, &err) ? failed(&err) : CMD_DONE;
+    return publish_model(s, what, &opt, &err) ? failed(&err) : CMD_DONE;
 }

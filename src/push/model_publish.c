@@ -31,11 +31,13 @@ void model_publish_init(struct model_publish *p)
 {
     memset(p, 0, sizeof(*p));
     buf_init(&p->head, ITEM_HEAD_MAX);
+    buf_init(&p->attest, ITEM_HEAD_MAX);
 }
 
 void model_publish_clear(struct model_publish *p)
 {
     buf_clear(&p->head);
+    buf_clear(&p->attest);
     free(p->path);
     free(p->dir);
     model_publish_init(p);
@@ -125,6 +127,37 @@ static void make_upload(struct push_upload *u, struct model_publish *p)
     u->self = p;
 }
 
+static void make_attest_upload(struct push_upload *u, struct model_publish *p)
+{
+    memset(u, 0, sizeof(*u));
+    u->name = (char *)"attestation";
+    u->id = p->attestation;
+    u->head = p->attest.data;
+    u->n_head = p->attest.len;
+}
+
+int model_publish_attest(struct model_publish *p, const struct key *k,
+                         struct err *err)
+{
+    const struct id_text id = id_text(p->id);
+    const struct item_text_tag tags[] = {
+        { "Data-Protocol", "WeaveDrive" },
+        { "Type", "Available" },
+        { "ID", id.s },
+    };
+    const struct item_spec spec = { NULL, NULL, tags, 3 };
+    struct push_upload u;
+
+    /* there are bundlers that refuse an item without data */
+    if (item_sign(&p->attest, &spec, id.s, ID_TEXT - 1, k, &p->attestation,
+                  err) ||
+        buf_check(&p->attest, "an attestation", err))
+        return -1;
+    make_attest_upload(&u, p);
+    p->attested = push_send_is_done(p->dir, &u);
+    return 0;
+}
+
 int model_publish_sign(struct model_publish *p, const char *store,
                        const char *path, const struct key *k,
                        struct err *err)
@@ -171,13 +204,17 @@ int model_publish_price(struct model_publish *p, struct push_send *to,
                         uint64_t *winc, struct err *err)
 {
     struct bundler *b = push_send_bundler(to);
-    uint64_t have;
+    bool attest = p->attest.len && !p->attested;
+    uint64_t have, more = 0;
 
     *winc = 0;
-    if (p->done)
+    if (p->done && !attest)
         return 0;
-    if (push_send_price(to, p->size, winc, err) ||
-        push_send_allows(to, p->dir, *winc, err))
+    if ((!p->done && push_send_price(to, p->size, winc, err)) ||
+        (attest && push_send_price(to, p->attest.len, &more, err)))
+        return -1;
+    *winc = *winc > UINT64_MAX - more ? UINT64_MAX : *winc + more;
+    if (push_send_allows(to, p->dir, *winc, err))
         return -1;
     if (!*winc)
         return 0;
@@ -193,11 +230,15 @@ int model_publish_send(struct model_publish *p, struct push_send *to,
 {
     struct push_upload u;
 
-    if (p->done)
-        return 0;
     make_upload(&u, p);
-    if (push_send_item(to, p->dir, &u, false, err))
+    if (!p->done && push_send_item(to, p->dir, &u, false, err))
         return -1;
     p->done = true;
+    if (!p->attest.len || p->attested)
+        return 0;
+    make_attest_upload(&u, p);
+    if (push_send_item(to, p->dir, &u, false, err))
+        return -1;
+    p->attested = true;
     return 0;
 }

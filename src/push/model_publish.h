@@ -28,8 +28,10 @@ struct model_publish {
     void (*progress)(void *self, const char *what, uint64_t done,
                      uint64_t size);
     void *self;
+    struct id attestation;     /* id of its item, if it is attested */
+    bool attested;             /* that was handed over */
     /* ours */
-    struct buf head;
+    struct buf head, attest;
     uint64_t n_data;
     char *path; /* of the file */
     char *dir;  /* STORE/publish/ID */
@@ -44,12 +46,19 @@ int model_publish_sign(struct model_publish *p, const char *store,
                        const char *path, const struct key *k,
                        struct err *err);
 
+/* Sign an attestation of it, too, as WeaveDrive asks for it: {Type=Available,
+ * ID=id, Data-Protocol=WeaveDrive}.  A process of Availability-Type=Individual
+ * that has this wallet's address as Attestor may then read it as /data/ID.
+ * Price and send are of both from then on. */
+int model_publish_attest(struct model_publish *p, const struct key *k,
+                         struct err *err);
+
 /* What it costs, 0 if it is done: ERR_INPUT or ERR_RETRY if that is more than
  * the settings allow or, ERR_INPUT with "payment required", than there is. */
 int model_publish_price(struct model_publish *p, struct push_send *to,
                         uint64_t *winc, struct err *err);
 
-/* Hand it over, or what is missing of it. */
+/* Hand it over, or what is missing of it; the attestation comes last. */
 int model_publish_send(struct model_publish *p, struct push_send *to,
                        struct err *err);
 
