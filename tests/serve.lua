@@ -239,4 +239,56 @@ end
 late(steps, 1)
 check(eval("return tostring(Said)") == "6 + 24 = 30",
     "a tag Timestamp is not the time")
+
+-- Status, and an answer that is stopped
+local function status(of)
+    local out = send(c, { Action = "Status", Request = of }, "")
+    return out[1] and tag(out[1], "State"), out[1]
+end
+local state, said = status(first)
+check(state == "done" and decode(said.Data).result == "6 + 24 = 30" and
+    not tag(said, "Answer-Code"), "Status has an answer")
+check(status(id("none")) == "gone", "and knows what it does not know")
+got = send(a, { Action = "Status", ["X-Reference"] = "a2" }, "")
+check(decode(got[1].Data).result == "7 + 24 = 31", "by its reference, too")
+got = send(b, { Action = "Status", ["X-Reference"] = "a2" }, "")
+check(tag(got[1], "State") == "gone", "which is its sender's own")
+steps = infer(a, "s1", "What is 6 + 26?")
+local stopped = id("n" .. count)
+state, said = status(stopped)
+check(state == "pending" and tag(said, "Before") == "0" and
+    tag(said, "Position") == "0", "Status of one that is computed")
+infer(a, "s2", "What is 6 + 27?")
+state, said = status(id("n" .. count))
+check(state == "pending" and tag(said, "Before") == "1", "of one that waits")
+local _, after = send(owner, { Action = "Eval" }, "return Apus.stop()")
+check(#after.Messages == 2 and tag(after.Messages[1], "Code") == "499" and
+    after.Messages[1].Target == a, "stop ends the one at hand with 499")
+check(#send(own, steps[1].Tags, "") == 0, "whose step does nothing any more")
+state, said = status(stopped)
+check(state == "done" and tag(said, "Answer-Code") == "499", "so says Status")
+got = follow({ after.Messages[2] })
+check(#got == 1 and decode(got[1].Data).result == "6 + 27 = 33",
+    "and the next is answered")
+check(eval('local g, w = Apus.stop() return tostring(g) .. w') ==
+    "nilno answer is under way", "nothing to stop")
+check(eval('return tostring(Apus.serve({ keep = 1 }))') == "true" and
+    #follow(infer(a, "k1", "What is 1 + 2?")) == 1 and
+    #follow(infer(a, "k2", "What is 1 + 3?")) == 1 and
+    status(id("n" .. count)) == "gone" and status(first) == "gone",
+    "it keeps as many answers as it is told")
+
+-- a step that is lost again and again
+eval('Said = nil Apus.ask("x", { each = 4 }, function(x, why)' ..
+    ' Said = why end)')
+local counts = {}
+for _ = 1, 5 do
+    now = now + 600001
+    local again = send(b, { Action = "Nothing" }, "")
+    counts[#counts + 1] = again[1] and tag(again[1], "Count") or "-"
+end
+check(table.concat(counts, " ") == "2 1 - - -" and
+    eval("return Said") == "a position takes more gas than a message has",
+    "is sent again with half the positions, down to one: " ..
+    table.concat(counts, " "))
 print("1.." .. n)

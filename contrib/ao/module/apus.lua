@@ -12,6 +12,7 @@
 --   Apus.ask(prompt, options, done)  begin one that goes on by messages which
 --                               the process sends itself; done(answer) or
 --                               done(nil, text) ends it
+--   Apus.stop()                 give up the answer of ask that is under way
 --
 -- A prompt is a text, which is a chat of one message of the user, or a list of
 -- messages { role, content }; with options.raw, or by a model without a chat
@@ -189,11 +190,19 @@ end
 
 local inside = {} -- for serve.lua
 
-local function finish(answer, why)
+local function finish(answer, why, code)
     local done = waiting.done
     waiting = nil
-    if done then done(answer, why) end
+    if done then done(answer, why, code) end
     if inside.idle then inside.idle() end
+end
+
+-- What is under way ends without an answer.  A step that was sent for it does
+-- nothing when it comes.
+function Apus.stop()
+    if not waiting then return nil, "no answer is under way" end
+    finish(nil, "the answer was stopped", 499)
+    return true
 end
 
 local asked = 0
@@ -228,6 +237,9 @@ end
 
 function inside.is_busy() return waiting ~= nil end
 
+-- How many positions of what is under way are computed.
+function inside.position() return waiting and waiting.at or 0 end
+
 -- Whether a message is the step that is waited for.
 local function is_awaited(m)
     local w = waiting
@@ -256,8 +268,8 @@ local function on_any(m)
     if m.Tags and m.Tags.Timestamp then return end
     Apus.now = math.tointeger(tonumber(m.Timestamp)) or Apus.now or 0
     if not w or is_awaited(m) or Apus.now - w.sent < WAIT_MS then return end
-    w.halved, w.count = w.halved + 1, math.max(1, w.count // 2)
-    if w.halved > HALVINGS then
+    w.halved, w.count = w.halved + 1, w.count // 2
+    if w.halved > HALVINGS or w.count < 1 then
         return finish(nil, "a position takes more gas than a message has")
     end
     send_step(Apus.now)

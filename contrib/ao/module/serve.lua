@@ -5,6 +5,7 @@
 --   per_sender   and of one sender (10)
 --   from         a list of the senders who may ask (nil: anybody)
 --   name         what X-Model may say beside the id of the model (nil: nothing)
+--   keep         how many answers Status still tells (100)
 --
 -- True, or nil and a text.  Again: other bounds for those that come.  Called
 -- with apus.lua's table, what it shows to this file alone, and the text of the
@@ -17,6 +18,7 @@ local lib -- what the queue's files have
 local waiting, first, last = {}, 1, 0 -- requests in their order
 local open, n_open = {}, 0 -- by sender and reference
 local of_sender = {}
+local answered, oldest, newest = {}, 1, 0 -- that Status tells, in their order
 local bounds
 
 local function read_queue()
@@ -28,7 +30,18 @@ end
 
 -- ---- answers ----------------------------------------------------------------
 
+-- Remember what was said, and forget the oldest.
+local function keep(r, tags, data)
+    newest = newest + 1
+    answered[newest] = { id = r.id, key = r.key, tags = tags, data = data }
+    while newest - oldest >= bounds.keep do
+        answered[oldest] = nil
+        oldest = oldest + 1
+    end
+end
+
 local function respond(r, tags, data)
+    if r.taken then keep(r, tags, data or "") end
     local out = { { name = "Action", value = "Infer-Response" },
         { name = "X-Reference", value = r.reference } }
     if r.session ~= "" then
@@ -88,9 +101,9 @@ end
 local function go_on()
     while first <= last and not inside.is_busy() do
         local r = waiting[first]
-        local n, why = inside.ask(r.line, r.id, function(a, wrong)
+        local n, why = inside.ask(r.line, r.id, function(a, wrong, code)
             close(r)
-            if a then respond_done(r, a) else reject(r, 422, wrong) end
+            if a then respond_done(r, a) else reject(r, code or 422, wrong) end
         end)
         if not n then
             close(r)
@@ -210,6 +223,7 @@ local function infer(m)
     elseif (of_sender[r.from] or 0) >= bounds.per_sender then
         return reject(r, 429, "too many open requests of this requester")
     end
+    r.taken = true
     last, n_open = last + 1, n_open + 1
     waiting[last], open[r.key] = r, r
     of_sender[r.from] = (of_sender[r.from] or 0) + 1
@@ -227,6 +241,49 @@ local function on_infer(msg)
     end
     m.wrong = lib.wrong_sender(m) or m.wrong
     if lib.is_id(m.id) then infer(m) end
+end
+
+-- ---- Status -----------------------------------------------------------------
+
+local function is_meant(m, e)
+    local id, reference = m.tag.request, m.tag["x-reference"]
+    if id then return e.id == id end
+    return reference ~= nil and e.key == m.from .. "/" .. reference
+end
+
+-- Where a request is, and what was answered, tags and data.
+local function where_is(m)
+    for i = first, last do
+        if is_meant(m, waiting[i]) then
+            return waiting[i].id, "pending", { "Before", i - first, "Position",
+                i == first and inside.position() or 0 }, ""
+        end
+    end
+    for i = newest, oldest, -1 do
+        local e = answered[i]
+        if is_meant(m, e) then return e.id, "done", e.tags, e.data end
+    end
+    return m.tag.request or "", "gone", {}, ""
+end
+
+local function on_status(msg)
+    inside.tick(msg)
+    local m = lib.read(msg)
+    local wrong = m.wrong or lib.wrong_sender(m)
+    local id, state, tags, data = where_is(m)
+    local out = { { name = "Action", value = "Status-Response" } }
+    if wrong then
+        id, state, data = "", nil, ""
+        tags = { "Code", 400, "Message", wrong }
+    else
+        out[2] = { name = "Request", value = id }
+        out[3] = { name = "State", value = state }
+    end
+    for i = 1, #tags, 2 do
+        local name = state == "done" and "Answer-" .. tags[i] or tags[i]
+        out[#out + 1] = { name = name, value = tostring(tags[i + 1]) }
+    end
+    ao.send({ Target = m.from, Data = data, Tags = out })
 end
 
 -- ---- the bounds -------------------------------------------------------------
@@ -250,7 +307,8 @@ local function senders(list)
     return set
 end
 
-local KNOWN = { max_open = true, per_sender = true, from = true, name = true }
+local KNOWN = { max_open = true, per_sender = true, from = true, name = true,
+    keep = true }
 
 return function(options)
     options = options == nil and {} or options
@@ -266,13 +324,17 @@ return function(options)
     if why then return nil, why end
     local max_open = count(options, "max_open", 100)
     local per_sender = count(options, "per_sender", 10)
-    if not max_open or not per_sender then
-        return nil, "max_open and per_sender are from 1 to 10000"
+    local kept = count(options, "keep", 100)
+    if not max_open or not per_sender or not kept then
+        return nil, "max_open, per_sender and keep are from 1 to 10000"
     elseif options.name ~= nil and not lib.is_plain(options.name, 43) then
         return nil, "name is the name of a model"
     end
     bounds = { max_open = max_open, per_sender = per_sender, from = set,
-        name = options.name }
+        name = options.name, keep = kept }
+    Handlers.prepend("apus-status", function(msg)
+        return lib.read(msg).action == "Status"
+    end, on_status)
     Handlers.prepend("apus-infer", function(msg)
         return lib.read(msg).action == "Infer"
     end, on_infer)
