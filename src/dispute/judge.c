@@ -17,9 +17,9 @@
 #include "proof/merkle.h"
 
 static const char *const show_name[] = {
-    "records", "line", "after", "chunks", "blocks", "leaves", "leaf", "layers",
-    "row-blocks", "rows", "operators", "piece-blocks", "pieces", "piece",
-    "sum-blocks", "sums",
+    "records", "line", "after", "stops", "offsets", "between", "chunks",
+    "blocks", "leaves", "leaf", "layers", "row-blocks", "rows", "operators",
+    "piece-blocks", "pieces", "piece", "sum-blocks", "sums",
 };
 
 const char *judge_show_name(enum show s)
@@ -37,6 +37,7 @@ void judge_init(struct judge *g, struct id result)
     buf_init(&g->pieces.bytes, JUDGE_SHOW_MAX);
     buf_init(&g->piece.bytes, JUDGE_SHOW_MAX);
     buf_init(&g->sums.bytes, JUDGE_SHOW_MAX);
+    buf_init(&g->stops.shown, JUDGE_SHOW_MAX);
 }
 
 void judge_init_file(struct judge *g, const struct judge_file *file)
@@ -54,6 +55,7 @@ void judge_clear(struct judge *g)
     buf_clear(&g->pieces.bytes);
     buf_clear(&g->piece.bytes);
     buf_clear(&g->sums.bytes);
+    buf_clear(&g->stops.shown);
 }
 
 bool judge_draws(const struct judge *g)
@@ -405,8 +407,9 @@ int judge_show(struct judge *g, const unsigned char *bytes, size_t n,
 {
     static int (*const show[])(struct judge *, const unsigned char *, size_t,
                                struct err *) = {
-        show_records, judge_show_line, judge_show_after, show_trace,
-        show_trace, show_trace, show_leaf,
+        show_records, judge_show_line, judge_show_after, judge_show_stops,
+        judge_show_offsets, judge_show_between, show_trace, show_trace,
+        show_trace, show_leaf,
         show_layers, show_rows, show_rows, show_operators, show_pieces,
         show_pieces, show_piece, show_sums, show_sums,
     };

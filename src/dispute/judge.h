@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/id.h"
 #include "dispute/operators.h"
+#include "dispute/stops.h"
 #include "proof/job_record.h"
 #include "proof/model_record.h"
 #include "proof/result_record.h"
@@ -37,6 +38,9 @@ enum show {
     SHOW_RECORDS,      /* result, job and model record */
     SHOW_LINE,         /* of a file of requests: the same, line and path */
     SHOW_AFTER,        /* the result record after it, and its path */
+    SHOW_STOPS,        /* stop strings, texts of output tokens */
+    SHOW_OFFSETS,      /* id of one, and offsets in the tokenizer up to it */
+    SHOW_BETWEEN,      /* offsets between two of those */
     SHOW_CHUNKS,       /* roots of blocks of 4096 leaves */
     SHOW_BLOCKS,       /* .. and of 64 leaves in one of them */
     SHOW_LEAVES,       /* leaf hashes of one of those */
@@ -76,6 +80,19 @@ struct shown {
     struct buf bytes;
 };
 
+/* What was shown and picked about stop strings. */
+struct judge_stops {
+    uint32_t index;      /* output token that one may end in */
+    struct buf shown;    /* stop strings and texts, stops_read */
+    uint32_t first, n;   /* output tokens whose texts these are */
+    uint32_t at;         /* the picked one of them, and its id */
+    uint32_t id;
+    struct stops_tokenizer tokenizer;
+    size_t n_points;     /* 0: the id has no token */
+    uint32_t point[STOPS_POINTS], offset[STOPS_POINTS];
+    size_t gap;          /* number of the point before the picked gap */
+};
+
 struct judge {
     struct id result;        /* or that of a file: */
     struct judge_file file;  /* count 0 where it is none */
@@ -97,6 +114,7 @@ struct judge {
     uint32_t element;
     struct shown sums;
     bool sums_blocked;       /* sums are of JUDGE_SUMS terms each */
+    struct judge_stops stops;
     struct statement_place place;
     enum judge_verdict verdict;
     char text[160];          /* the verdict in a sentence */

@@ -22,6 +22,16 @@ int judge_show_line(struct judge *g, const unsigned char *bytes, size_t n,
 int judge_show_after(struct judge *g, const unsigned char *bytes, size_t n,
                      struct err *err);
 
+/* Take shows about stop strings, and decide whether one ends in the picked
+ * output token. */
+int judge_show_stops(struct judge *g, const unsigned char *bytes, size_t n,
+                     struct err *err);
+int judge_show_offsets(struct judge *g, const unsigned char *bytes, size_t n,
+                       struct err *err);
+int judge_show_between(struct judge *g, const unsigned char *bytes, size_t n,
+                       struct err *err);
+int judge_decide_stops(struct judge *g);
+
 /* Return whether the judge supports this model's architecture, numerics and
  * flags. */
 bool judge_can_judge(const struct model_record *m);

@@ -75,6 +75,20 @@ static int proves(struct judge *g, uint32_t code, uint32_t head,
 
 /* ---- records, trace, leaf ------------------------------------------------ */
 
+/* Dispute whether a stop string ends in an output token. */
+static int pick_stop(struct judge *g, const struct pick_words *w,
+                     struct err *err)
+{
+    struct judge_stops *s = &g->stops;
+
+    if (w->n != 2 || strcmp(w->word[0], "stop") != 0 || g->j.n_stops == 0 ||
+        g->j.n_stops > JOB_MAX_STOPS ||
+        number_in(w->word[1], 0, g->r.n_out, &s->index))
+        return wrong(err);
+    g->leaf.position = g->r.n - g->r.n_out + s->index;
+    return wants(g, SHOW_STOPS);
+}
+
 static int pick_record(struct judge *g, const struct pick_words *w,
                        struct err *err)
 {
@@ -101,7 +115,7 @@ static int pick_record(struct judge *g, const struct pick_words *w,
         g->leaf.position = g->r.n - g->r.n_out + i;
         return proves(g, 1, JUDGE_NONE, i, JUDGE_NONE);
     }
-    return wrong(err);
+    return pick_stop(g, w, err);
 }
 
 /* Pick one of a list of hashes: the root of what the node shows next. */
@@ -143,6 +157,46 @@ static int pick_field(struct judge *g, const struct pick_words *w,
         (strcmp(field, "deep") == 0 && g->leaf.flags & TRACE_DEEP))
         return wants(g, SHOW_LAYERS);
     return wrong(err);
+}
+
+/* ---- stop strings -------------------------------------------------------- */
+
+/* Pick a text that is not that of its token, or the conclusion. */
+static int pick_text(struct judge *g, const struct pick_words *w,
+                     struct err *err)
+{
+    struct judge_stops *s = &g->stops;
+
+    if (w->n == 1 && strcmp(w->word[0], "total") == 0)
+        return judge_decide_stops(g);
+    if (w->n != 1 || g->m.tokenizer_size == 0 ||
+        number_in(w->word[0], s->first, s->n, &s->at))
+        return wrong(err);
+    return wants(g, SHOW_OFFSETS);
+}
+
+/* Pick the text of the token, or a shown offset that the next one does not
+ * follow from. */
+static int pick_offset(struct judge *g, const struct pick_words *w,
+                       struct err *err)
+{
+    struct judge_stops *s = &g->stops;
+    uint32_t token;
+    size_t i = 0;
+
+    if (w->n == 1 && g->show == SHOW_OFFSETS &&
+        strcmp(w->word[0], "text") == 0)
+        return proves(g, 17, JUDGE_NONE, s->index, s->at);
+    if (w->n != 1 || number_in(w->word[0], 0, g->m.n_vocab, &token))
+        return wrong(err);
+    while (i < s->n_points && s->point[i] != token)
+        i++;
+    if (i + 1 >= s->n_points)
+        return wrong(err);
+    s->gap = i;
+    return s->point[i + 1] - token == 1
+               ? proves(g, 17, token, s->index, s->at)
+               : wants(g, SHOW_BETWEEN);
 }
 
 /* ---- layers and operators ------------------------------------------------ */
@@ -344,9 +398,10 @@ int judge_pick(struct judge *g, const char *choice, struct err *err)
 {
     static int (*const pick[])(struct judge *, const struct pick_words *,
                                struct err *) = {
-        pick_record, NULL, NULL, pick_trace, pick_trace, pick_trace,
-        pick_field, pick_layer, pick_row, pick_row, pick_operator, pick_piece,
-        pick_piece, pick_element, pick_sum, pick_sum,
+        pick_record, NULL, NULL, pick_text, pick_offset, pick_offset,
+        pick_trace, pick_trace, pick_trace, pick_field, pick_layer, pick_row,
+        pick_row, pick_operator, pick_piece, pick_piece, pick_element,
+        pick_sum, pick_sum,
     };
     struct pick_words w;
 

@@ -31,6 +31,7 @@ enum role {
     ROLE_SCALE = 7,   /* leaf of a row of a matrix: scale and root */
     ROLE_WEIGHTS = 8, /* piece of that row */
     ROLE_VALUES = 9,  /* piece of a vector of the model */
+    ROLE_TOKENIZER = 10, /* piece of the tokenizer bytes */
     ROLE_PIECE = 16
 };
 

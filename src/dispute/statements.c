@@ -233,7 +233,7 @@ static bool (*const statement[])(struct proof *) = {
     NULL, proof_token, proof_embed, proof_maximum, proof_squares,
     proof_quantised, proof_dot_total, proof_dot_part, proof_head, proof_row,
     proof_score_maximum, proof_value_maximum, proof_z, proof_mix, proof_mixed,
-    proof_greedy, proof_sample, NULL, proof_range,
+    proof_greedy, proof_sample, proof_stops, proof_range,
 };
 
 int judge_prove(struct judge *g, const unsigned char *bytes, size_t n,

@@ -31,6 +31,13 @@ float proof_element(struct proof *p, uint32_t role, struct id root, size_t n,
 void proof_bytes(struct proof *p, uint32_t role, struct id root, size_t n,
                  size_t from, size_t to, unsigned char *out);
 
+/* Return id i of a blob of n ids. */
+uint32_t proof_id(struct proof *p, uint32_t role, struct id root, size_t n,
+                  size_t i);
+
+/* Return whether an id ends the text of this answer. */
+bool proof_ends_text(const struct judge *g, uint32_t id);
+
 /* Read floats [from, from + n) of a vector of the model: its tensor record,
  * then its pieces. */
 void proof_values(struct proof *p, uint32_t tensor, size_t from, size_t n,
@@ -81,6 +88,7 @@ bool proof_mix(struct proof *p);
 bool proof_mixed(struct proof *p);
 bool proof_greedy(struct proof *p);
 bool proof_sample(struct proof *p);
+bool proof_stops(struct proof *p);
 
 /* The shown sum of the picked term, and the sum of all that are shown. */
 int64_t proof_term(const struct proof *p);

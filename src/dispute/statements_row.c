@@ -27,9 +27,8 @@ static struct trace_leaf leaf_at(struct proof *p, uint32_t position)
     return l;
 }
 
-/* Id i of n in a blob of ids. */
-static uint32_t id_of(struct proof *p, uint32_t role, struct id root,
-                      size_t n, size_t i)
+uint32_t proof_id(struct proof *p, uint32_t role, struct id root, size_t n,
+                  size_t i)
 {
     unsigned char bytes[4] = { 0 };
 
@@ -37,11 +36,11 @@ static uint32_t id_of(struct proof *p, uint32_t role, struct id root,
     return get_u32(bytes);
 }
 
-static bool ends_text(const struct model_record *m, uint32_t id)
+bool proof_ends_text(const struct judge *g, uint32_t id)
 {
-    for (uint32_t i = 0; i < m->n_eos; i++)
-        if (m->eos[i] == id)
-            return true;
+    for (uint32_t i = 0; i < g->m.n_eos; i++)
+        if (g->m.eos[i] == id)
+            return !(g->j.flags & JOB_IGNORE_EOS);
     return false;
 }
 
@@ -50,9 +49,9 @@ static bool ends_text(const struct model_record *m, uint32_t id)
 static bool output_good(struct proof *p, uint32_t i)
 {
     const struct judge *g = p->g;
-    uint32_t id = id_of(p, ROLE_OUTPUT, g->r.output, g->r.n_out, i);
+    uint32_t id = proof_id(p, ROLE_OUTPUT, g->r.output, g->r.n_out, i);
     struct trace_leaf l = leaf_at(p, g->place.position);
-    bool ends = !(g->j.flags & JOB_IGNORE_EOS) && ends_text(&g->m, id);
+    bool ends = proof_ends_text(g, id);
 
     if (l.next != id)
         return false;
@@ -77,8 +76,8 @@ bool proof_token(struct proof *p)
     if (g->place.index != JUDGE_NONE)
         return output_good(p, g->place.index);
     if (t < g->j.n_prompt)
-        return g->leaf.token == id_of(p, ROLE_PROMPT, g->j.prompt,
-                                      g->j.n_prompt, t);
+        return g->leaf.token == proof_id(p, ROLE_PROMPT, g->j.prompt,
+                                         g->j.n_prompt, t);
     return g->leaf.token == leaf_at(p, t - 1).next;
 }
 
