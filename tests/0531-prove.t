@@ -35,6 +35,34 @@ for place in 5/0/q/17/total 5/0/q/17/0 6/1/heads/1\ Z/0 7/1/o/40/total \
     report $rc "$place: $(sed -n 's/^verdict.//p' judged)"
 done
 
+# ---- stop strings ----------------------------------------------------------
+printf '{"custom_id":"s","method":"POST","url":"%s","body":%s}\n' \
+    /v1/chat/completions '{"messages":[{"role":"user","content":"What is '\
+'6 + 24?"}],"max_tokens":20,"temperature":0,"stop":["= 3","zz"]}' \
+    >stops.jsonl
+"$apus" run stops.jsonl -m nano -o stopped.jsonl >out 2>err
+cp stopped.jsonl out
+has out '"tokens":.24,298,223,20,22,297,223,21.' "an answer that stops"
+for stopped in spool/done/b*; do
+    [ "$stopped" = "$dir" ] || break
+done
+"$apus" show "$stopped/part-0000.h5" >rows 2>err
+stopped_id=$(awk -F '\t' '$1 == 1 { print $3 }' rows)
+for place in total 7/text 6/text 5/text 7/0 7/20 5/0/20 5/296; do
+    rc=0
+    "$apus" prove "${stopped#spool/done/b}" --request "$stopped_id" \
+        --at "stop 7/$place" -o stop >out 2>err || rc=$?
+    "$apus" judge stop >judged 2>>err || rc=$?
+    [ $rc = 0 ] && grep -q '^verdict.statement 17 (stop) holds' judged || rc=1
+    [ $rc = 0 ] || sed 's/^/# /' err judged
+    report $rc "stop 7/$place"
+done
+gives 1 "a text that is not shown" prove "${stopped#spool/done/b}" \
+    --request "$stopped_id" --at "stop 7/4" -o stop
+has err 'invalid pick' "is refused"
+gives 1 "an answer without stop strings" prove "$b" --request "$id" \
+    --at "stop 0" -o stop
+
 gives 0 "a place in the middle" prove "$b" --request "$id" --at 5/1 -o open
 gives 1 "is open" judge open
 has out '^open.the challenger has to pick from: operators' "and says at what"
@@ -61,7 +89,7 @@ gives 1 "an unknown entry" prove "$b" --request "$id" --at 5/0/zz -o x
 has err '"zz" of the operators' "is named"
 gives 1 "a position past the end" prove "$b" --request "$id" --at 999 -o x
 has err 'position 999: .* has [0-9]* positions' "is named"
-for at in x -1 99999999999999999999 "" 5x "finish x"; do
+for at in x -1 99999999999999999999 "" 5x "finish x" "stop x"; do
     gives 2 "no position: \"$at\"" prove "$b" --request "$id" --at "$at" -o x
 done
 gives 1 "a name that is of nothing" prove unknown --request "$id" --at 5 -o x

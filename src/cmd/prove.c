@@ -255,7 +255,8 @@ static int prove(struct prove *p, struct err *err)
         return err_prefix(err, "to compute again");
     in = (struct execution_input){ .model = m, .prompt = a->prompt,
                                    .output = a->output, .job = a->job,
-                                   .result = a->result,
+                                   .result = a->result, .stops = a->stops,
+                                   .stops_size = a->stops_size,
                                    .deep = a->r.level == 1,
                                    .first = (uint32_t)p->position,
                                    .n = 1 };
@@ -270,7 +271,7 @@ static int prove(struct prove *p, struct err *err)
     return rc;
 }
 
-/* A number, "job" or "finish" and a number. */
+/* A number, "job", or "finish" or "stop" and a number. */
 static int read_position(struct prove *p, struct err *err)
 {
     const char *word = p->place.word[0];
@@ -278,10 +279,12 @@ static int read_position(struct prove *p, struct err *err)
 
     if (strcmp(word, "job") == 0 || json_u64_text(word, &p->position) == 0 ||
         (strncmp(word, "finish ", 7) == 0 &&
-         json_u64_text(word + 7, &id) == 0))
+         json_u64_text(word + 7, &id) == 0) ||
+        (strncmp(word, "stop ", 5) == 0 && json_u64_text(word + 5, &id) == 0))
         return 0;
     return err_set(err, ERR_INPUT, "apus prove: --at \"%s\": a position from"
-                   " 0, \"job\" or \"finish I\" expected first", p->at);
+                   " 0, \"job\", \"finish I\" or \"stop I\" expected first",
+                   p->at);
 }
 
 static int check_use(struct prove *p, struct err *err)

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "model/model.h"
 #include "proof/trace.h"
+#include "text/tokenizer.h"
 
 size_t execution_row_bytes(const struct execution *x)
 {
@@ -235,6 +236,7 @@ void execution_free(struct execution *x)
     if (!x)
         return;
     explain_free(x->e);
+    tokenizer_free(x->tokenizer);
     free(x->leaves);
     free(x->rows);
     free(x->x);

@@ -19,6 +19,7 @@
 struct err;
 struct execution;
 struct buf;
+struct tokenizer;
 
 /* The line of a request file that the answer belongs to, and its openings. */
 struct execution_file {
@@ -34,6 +35,9 @@ struct execution_input {
     const uint32_t *prompt, *output;
     const unsigned char *job;    /* records, as they are packed */
     const unsigned char *result; /* NULL: of what comes out, execution_seal */
+    const unsigned char *stops;  /* each u32 length and bytes, sorted; NULL:
+                                    they are not at hand */
+    size_t stops_size;
     const struct execution_file *file; /* NULL: a request alone */
     bool deep;
     uint32_t first, n; /* positions whose residual rows are kept; n 0: all */
@@ -48,6 +52,7 @@ struct execution {
     unsigned char *rows;       /* kv rows: position, layer, KV head */
     float *x;                  /* residual rows that are kept */
     unsigned char result[RESULT_RECORD_SIZE];
+    struct tokenizer *tokenizer; /* NULL until it is needed */
     /* the table that was explained last */
     const struct explained *now;
     uint32_t position, layer;

@@ -91,8 +91,14 @@ enum found place_pick(char *choice, const struct place *p,
     switch (g->show) {
     case SHOW_RECORDS:
         return word(choice, strcmp(position, "job") == 0 ||
-                            strncmp(position, "finish ", 7) == 0
+                            strncmp(position, "finish ", 7) == 0 ||
+                            strncmp(position, "stop ", 5) == 0
                                 ? position : "trace");
+    case SHOW_STOPS: return word(choice, layer);
+    case SHOW_OFFSETS: return word(choice, p->word[2]);
+    case SHOW_BETWEEN:
+        /* the second of them is move 8 */
+        return word(choice, p->word[g->number > 8 ? 4 : 3]);
     case SHOW_CHUNKS:
         return divide_number(choice, position, 1, 4096, err);
     case SHOW_BLOCKS:

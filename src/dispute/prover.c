@@ -270,6 +270,10 @@ int prover_show(struct buf *out, struct execution *x, const struct judge *g,
         if (g->show == SHOW_LINE && x->in.file)
             buf_put(out, x->in.file->line, x->in.file->n_line);
         break;
+    case SHOW_STOPS: case SHOW_OFFSETS: case SHOW_BETWEEN:
+        if (prover_show_stops(out, x, g, err))
+            return -1;
+        break;
     case SHOW_AFTER:
         if (x->in.file)
             buf_put(out, x->in.file->after, x->in.file->n_after);
@@ -487,6 +491,10 @@ static const unsigned char *source(void *self, uint32_t role, uint64_t index,
         return piece_of(s, (const unsigned char *)m->w +
                                (size_t)s->row * m->cols, m->cols, index,
                         n_data, path, n_path);
+    case ROLE_TOKENIZER:
+        return piece_of(s, x->in.model->tokenizer,
+                        x->in.model->rec.tokenizer_size, index, n_data, path,
+                        n_path);
     case ROLE_VALUES: {
         struct tensor_record t;
 
@@ -508,7 +516,8 @@ int prover_prove(struct buf *out, struct execution *x, const struct judge *g,
 
     if (g->turn != JUDGE_PROVES)
         return err_set(err, ERR_INPUT, "nothing is to be proven now");
-    if (g->place.code > 1 && prepare(x, g, table, err))
+    if (g->place.code > 1 && g->place.code != 17 &&
+        prepare(x, g, table, err))
         return -1;
     if (judge_openings(g, source, &s, out, err))
         return -1;

@@ -36,6 +36,15 @@ const unsigned char *prover_vector(struct execution *x, const struct judge *g,
 void prover_sums(struct execution *x, const struct judge *g,
                  unsigned char *out);
 
+/* Append a show about stop strings; pick from one; and pick the first output
+ * token of which a stop string's end is not what the answer says. */
+int prover_show_stops(struct buf *out, struct execution *x,
+                      const struct judge *g, struct err *err);
+enum found prover_pick_shown(char *choice, struct execution *x,
+                             const struct judge *g, struct err *err);
+enum found prover_pick_stop(char *choice, struct execution *x,
+                            const struct judge *g, struct err *err);
+
 /* Return the entry of `heads` for this head. */
 const unsigned char *prover_head(struct execution *x, uint32_t head);
 

@@ -17,6 +17,7 @@
 #include "base/found.h"
 #include "base/mem.h"
 #include "dispute/judge_internal.h"
+#include "dispute/statements_internal.h"
 #include "dispute/terms.h"
 #include "proof/merkle.h"
 
@@ -56,8 +57,8 @@ static size_t first_difference(const unsigned char *a, const unsigned char *b,
 
 /* ---- records, trace, leaf ------------------------------------------------ */
 
-static enum found pick_record(char *choice, const struct execution *x,
-                              const struct judge *g)
+static enum found pick_record(char *choice, struct execution *x,
+                              const struct judge *g, struct err *err)
 {
     struct result_record own = g->r;
     struct merkle trace;
@@ -73,16 +74,14 @@ static enum found pick_record(char *choice, const struct execution *x,
     for (uint32_t i = 0; i < x->n_out; i++) {
         const unsigned char *leaf =
             x->leaves + (x->j.n_prompt - 1 + i) * TRACE_LEAF_SIZE;
-        bool last = i + 1 == x->n_out, ends = false;
+        bool last = i + 1 == x->n_out;
+        bool ends = proof_ends_text(g, x->in.output[i]);
 
-        for (uint32_t k = 0; k < g->m.n_eos; k++)
-            ends |= g->m.eos[k] == x->in.output[i] &&
-                    !(g->j.flags & JOB_IGNORE_EOS);
         if (get_u32(leaf + 8) != x->in.output[i] || (ends && !last) ||
             (last && ends != (g->r.finish == RESULT_EOS)))
             return format_choice(choice, "finish %u", i);
     }
-    return FOUND_NONE;
+    return prover_pick_stop(choice, x, g, err);
 }
 
 static enum found pick_field(char *choice, const struct execution *x,
@@ -366,7 +365,9 @@ enum found prover_pick(char *choice, struct execution *x, const struct judge *g,
     if (g->turn != JUDGE_PICKS)
         return err_set(err, ERR_INPUT, "nothing is to be picked now");
     switch (g->show) {
-    case SHOW_RECORDS: return pick_record(choice, x, g);
+    case SHOW_RECORDS: return pick_record(choice, x, g, err);
+    case SHOW_STOPS: case SHOW_OFFSETS: case SHOW_BETWEEN:
+        return prover_pick_shown(choice, x, g, err);
     case SHOW_LEAF: return pick_field(choice, x, g);
     case SHOW_LAYERS: return pick_layer(choice, x, g, err);
     case SHOW_OPERATORS: return pick_operator(choice, x, g, err);

@@ -53,6 +53,10 @@ int answered_take(struct answered *a, const struct record *r, struct err *err)
     a->output = copy_ids(r->output, r->n_output);
     a->n_prompt = r->n_prompt;
     a->n_out = r->n_output;
+    a->stops = xmalloc(r->stops_size + 1);
+    a->stops_size = r->stops_size;
+    if (r->stops_size > 0)
+        memcpy(a->stops, r->stops, r->stops_size);
     return 0;
 }
 
@@ -60,6 +64,7 @@ void answered_clear(struct answered *a)
 {
     free(a->prompt);
     free(a->output);
+    free(a->stops);
     free(a->file);
     free(a->batch);
     memset(a, 0, sizeof(*a));
@@ -278,6 +283,7 @@ int answered_compute(struct execution **x, const struct answered *a,
     struct execution_input in = {
         .model = m, .prompt = a->prompt, .output = a->output, .job = a->job,
         .result = a->result, .deep = a->r.level == 1, .n = 1,
+        .stops = a->stops, .stops_size = a->stops_size,
         .file = a->file ? &a->file->x : NULL,
         .first = g->show >= SHOW_LEAF ? g->leaf.position : 0
     };

@@ -1,7 +1,7 @@
 /*
- * An answer as a party of its dispute needs it: the two records, and the ids of
- * prompt and output.  It comes from the batches of a spool or from published
- * items.
+ * An answer as a party of its dispute needs it: the two records, the ids of
+ * prompt and output, and the stop strings.  It comes from the batches of a
+ * spool or from published items.
  */
 #ifndef APUS_NODE_ANSWERED_H
 #define APUS_NODE_ANSWERED_H
@@ -36,6 +36,8 @@ struct answered {
     struct result_record r;
     uint32_t *prompt, *output;
     size_t n_prompt, n_out;
+    unsigned char *stops;       /* as a record has them */
+    size_t stops_size;
     struct answered_file *file; /* NULL: to a request alone */
     char *batch;                /* directory it was found in, or NULL */
 };
