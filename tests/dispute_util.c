@@ -222,6 +222,21 @@ static void random_element(uint64_t *s, const struct judge *g, char *choice)
                  below(s, g->leaf.position + 1));
 }
 
+static void random_stop(uint64_t *seed, const struct judge *g, char *choice)
+{
+    const struct judge_stops *s = &g->stops;
+
+    if (below(seed, 3) == 0)
+        snprintf(choice, JUDGE_PICK_MAX, g->show == SHOW_STOPS ? "total"
+                                                              : "text");
+    else if (g->show == SHOW_STOPS)
+        snprintf(choice, JUDGE_PICK_MAX, "%u", s->first + below(seed, s->n));
+    else
+        snprintf(choice, JUDGE_PICK_MAX, "%u",
+                 s->n_points ? s->point[below(seed, (uint32_t)s->n_points)]
+                             : 0);
+}
+
 int game_random(void *self, const struct judge *g, char *choice)
 {
     static const char *const field[] = { "token", "kv", "fin", "next",
@@ -236,7 +251,10 @@ int game_random(void *self, const struct judge *g, char *choice)
     switch (g->show) {
     case SHOW_RECORDS:
         snprintf(choice, JUDGE_PICK_MAX, r == 0 ? "job" : r == 1 ? "finish %u"
-                 : "trace", below(seed, g->r.n_out));
+                 : r == 2 ? "stop %u" : "trace", below(seed, g->r.n_out));
+        break;
+    case SHOW_STOPS: case SHOW_OFFSETS: case SHOW_BETWEEN:
+        random_stop(seed, g, choice);
         break;
     case SHOW_LEAF:
         snprintf(choice, JUDGE_PICK_MAX, "%s", field[below(seed, 5)]);

@@ -1,0 +1,61 @@
+/*
+ * Answers that tests of stop strings dispute: a tokenizer of made-up tokens,
+ * and executions whose leaves are made up too, so that nothing is computed.
+ */
+#ifndef APUS_TESTS_STOPS_UTIL_H
+#define APUS_TESTS_STOPS_UTIL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "dispute/execution.h"
+#include "model/model.h"
+#include "proof/job_record.h"
+
+#define STOPPED_VOCAB 200000
+#define STOPPED_OUT 40  /* output ids */
+#define STOPPED_EOS 2
+#define STOPPED_BYTES 3 /* token of byte 0 */
+#define STOPPED_BYTE(c) ((uint32_t)(unsigned char)(c) + STOPPED_BYTES)
+
+extern struct model stopped_model;   /* of the answers */
+extern struct buf stopped_tokenizer; /* its tokenizer, being made */
+extern uint32_t n_stopped_tokens;
+
+/* Make the model's tokenizer, apustok1 or apustok2 (version 1, 2): control
+ * tokens and bytes, tokens of all lengths up to 1024, and short ones up to
+ * `many` tokens. */
+void tokens_make(unsigned version, uint32_t kind, uint32_t many);
+
+/* Its parts: the head; a token; control tokens 0 to 2, of which the second has
+ * no text; a token for each byte; and the end. */
+void tokens_begin(unsigned version, uint32_t kind);
+void stopped_token(uint32_t flags, const char *text, size_t n);
+void tokens_controls(void);
+void tokens_bytes(uint32_t kind);
+void tokens_end(void);
+
+struct stopped {
+    struct execution x;
+    uint32_t prompt[2], output[STOPPED_OUT];
+    unsigned char job[JOB_RECORD_SIZE];
+    struct job_stop stop[JOB_MAX_STOPS];
+    size_t n_stops;
+    struct buf stops; /* as records have them */
+    uint32_t flags;   /* of the job */
+};
+
+void stopped_init(struct stopped *m);
+void stopped_clear(struct stopped *m);
+
+/* Add a stop string, unless it is there. */
+void stopped_stop(struct stopped *m, const char *text, size_t n);
+
+/* Answer with the first n_out of the output ids and this end. */
+void stopped_answer(struct stopped *m, size_t n_out, uint32_t finish);
+
+/* Make the leaves of an execution. */
+void stopped_leaves(struct execution *x);
+
+#endif
