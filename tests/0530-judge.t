@@ -1,7 +1,7 @@
 #!/bin/sh
 # Judges in C, in PUC Lua and in Luerl give the same verdicts on disputes that
-# t_dispute, t_hostile and large-game play, and the first two on these with a
-# bit changed; a changed proof is refused or gets the same verdict.
+# t_dispute, t_hostile, t_stops and large-game play, and the first two on these
+# with a bit changed; a changed proof is refused or gets the same verdict.
 # JUDGE_CHANGES: bits a file.
 # part: judge
 set -eu
@@ -27,8 +27,10 @@ skip() { # NAME REASON
 mkdir "$tmp/games"
 "$build/tests/t_dispute" "${JUDGE_GAMES:-12}" "$tmp/games" >"$tmp/played" ||
     sed 's/^/# /' "$tmp/played"
-"$build/tests/t_hostile" "$tmp/games" >>"$tmp/played" ||
-    sed 's/^/# /' "$tmp/played"
+for program in t_hostile t_stops; do
+    "$build/tests/$program" "$tmp/games" >>"$tmp/played" ||
+        sed 's/^/# /' "$tmp/played"
+done
 if command -v node >/dev/null; then
     node "$top/tests/aos-run/large-game.mjs" "$tmp/large" "$tmp/games" |
         sed 's/^/# /'

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Whole disputes in the queue with its own judge, in the Lua of apus localnet:
-# games that t_dispute plays, of each statement, end with its verdicts; every
-# other message at every moment of one is refused; the largest dispute takes
-# less than 40 kB.  GAMES_EACH: games of a statement and verdict.
+# games that t_dispute and t_stops play, of each statement, end with its
+# verdicts; every other message at every moment of one is refused; the largest
+# dispute takes less than 40 kB.  GAMES_EACH: games of a statement and verdict.
 # part: judge
 set -eu
 top=$(cd "${top_srcdir:-.}" && pwd)
@@ -24,6 +24,7 @@ export AOSRUN QUEUE_LUA GAMES LARGE_GAME
 mkdir "$GAMES"
 "$build/tests/t_dispute" 1 "$GAMES" >"$tmp/played" ||
     sed 's/^/# /' "$tmp/played"
+"$build/tests/t_stops" "$GAMES" >>"$tmp/played" || sed 's/^/# /' "$tmp/played"
 node "$top/tests/aos-run/large-game.mjs" "$LARGE_GAME" >"$tmp/out"
 sed 's/^/# /' "$tmp/out"
 node --no-warnings "$top/tests/aos-run/queue-games.mjs"

@@ -13,6 +13,7 @@ export QUEUE_LUA GAMES LARGE_GAME
 mkdir "$GAMES"
 "$build/tests/t_dispute" 1 "$GAMES" >"$tmp/played" ||
     sed 's/^/# /' "$tmp/played"
+"$build/tests/t_stops" "$GAMES" >>"$tmp/played" || sed 's/^/# /' "$tmp/played"
 node "$top/tests/aos-run/large-game.mjs" "$LARGE_GAME" >"$tmp/out"
 if [ -z "${APUS_LONG:-}" ]; then
     aos_node queue-games.mjs && exit 0 || exit 1

@@ -12,8 +12,10 @@ export QUEUE_LUA JUDGED
 mkdir "$tmp/games"
 "$build/tests/t_dispute" 1 "$tmp/games" >"$tmp/played" ||
     sed 's/^/# /' "$tmp/played"
-"$build/tests/t_hostile" "$tmp/games" >>"$tmp/played" ||
-    sed 's/^/# /' "$tmp/played"
+for program in t_hostile t_stops; do
+    "$build/tests/$program" "$tmp/games" >>"$tmp/played" ||
+        sed 's/^/# /' "$tmp/played"
+done
 node "$top/tests/aos-run/large-game.mjs" "$tmp/large" "$tmp/games" |
     sed 's/^/# /'
 games=$(ls "$tmp/games" | wc -l)

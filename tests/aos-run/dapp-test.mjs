@@ -68,7 +68,7 @@ is([r.tags.Action, r.tags.Code, r.tags.Missing], ['Info-Response', '503',
   '2,3,4'], 'a queue that is not whole says so')
 for (const part of others) r = await say(queue, 'Eval', {}, part)
 r = await say(queue, 'Info', {})
-is([r.tags.Action, r.tags.Version], ['Info-Response', '2.1'],
+is([r.tags.Action, r.tags.Version], ['Info-Response', '2.2'],
   'the queue boots from its item')
 await say(queue, 'Allow', { Node: net.address })
 r = await say(queue, 'Register-Model',

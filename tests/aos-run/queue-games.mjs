@@ -1,7 +1,8 @@
 // Whole disputes in the queue with its own judge: dispute files
 // (doc/dispute.md) become an answer, a Challenge and the messages of their
-// moves.  GAMES is a folder of files that tests/t_dispute played, each named by
-// its verdict; of each statement and verdict GAMES_EACH are taken.
+// moves.  GAMES is a folder of files that tests/t_dispute and tests/t_stops
+// played, each named by its verdict; of each statement and verdict GAMES_EACH
+// are taken.
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -21,6 +22,24 @@ const carol = id('carol')
 const node = id('node-1')
 const kinds = [undefined, 'Show', 'Pick', 'Prove']
 
+// The statement that a game ends with: of a proof, or of a conclusion about
+// stop strings, which is decided at once.
+function code_of (moves) {
+  const last = moves.at(-1)
+  if (last.kind === 'Prove') return last.bytes.readUInt32LE(8)
+  return moves[1].bytes.toString().startsWith('stop ') ? 17 : 0
+}
+
+// The stop strings that a game shows.
+function stops_of (moves, n) {
+  const show = moves[2]?.bytes
+  const list = []
+  for (let at = 0; list.length < n; at += 4 + show.readUInt32LE(at)) {
+    list.push(show.subarray(at + 4, at + 4 + show.readUInt32LE(at)).toString())
+  }
+  return list
+}
+
 // The records of a file, and its moves as { kind, bytes }.
 export function read (path) {
   const file = readFileSync(path)
@@ -36,10 +55,9 @@ export function read (path) {
     at += 8 + n
   }
   const records = moves[0].bytes
-  const last = moves.at(-1)
   return { moves, of_file, result: records.subarray(0, 240),
     job: records.subarray(240, 392), model: records.subarray(392, 616),
-    code: last.kind === 'Prove' ? last.bytes.readUInt32LE(8) : 0 }
+    code: code_of(moves) }
 }
 
 // The same game about the answer to a request of this name.
@@ -99,7 +117,8 @@ export function opening (g) {
   const u32 = (at) => g.job.readUInt32LE(at)
   const options = { max_tokens: u32(84), temperature: u32(88) / 1e6,
     top_p: u32(92) / 1e6, top_k: u32(96), ignore_eos: u32(100) === 1,
-    seed: g.job.readBigUInt64LE(104).toString() }
+    seed: g.job.readBigUInt64LE(104).toString(),
+    stop: stops_of(g.moves, u32(116)) }
   const line = { request: id(g.name), choice: '0', record: b64(g.result),
     jobrecord: b64(g.job), item: id('item') }
   return [
@@ -137,13 +156,16 @@ async function play (q, g, verdict) {
   return good
 }
 
-// Of each statement and verdict some games.
+// Of each statement and verdict some games; of stop strings, of each length.
 export function choose (dir, each) {
   const count = {}
-  const judged = (f) => !f.endsWith('.refused')
+  const judged = (f) => /\.(fault|holds)$/.test(f)
   return readdirSync(dir).filter(judged).sort().map((f) =>
     ({ ...read(join(dir, f)), verdict: f.split('.')[1] })).filter((g) => {
-    const kind = g.code + g.verdict + !!g.of_file
+    const stops = stops_of(g.moves, g.job.readUInt32LE(116))
+    if (stops.some((text) => text.includes('\ufffd'))) return false // no JSON
+    const kind = g.code + g.verdict +
+      (g.code === 17 ? g.moves.length : !!g.of_file)
     count[kind] = (count[kind] ?? 0) + 1
     return count[kind] <= each
   })
@@ -340,11 +362,14 @@ async function main () {
   }
   is(good, games.length, `${games.length} games end as they have to`)
   const codes = new Set(games.map((one) => one.code))
-  is([...Array(19).keys()].filter((c) => !codes.has(c)), [17],
-    'in each of the statements 0 to 16, and 18')
+  is([...Array(19).keys()].filter((c) => !codes.has(c)), [],
+    'in each of the statements 0 to 18')
   const [last, other] = [13, 12].map((c) => games.find((one) =>
     one.code === c))
   await wrong(q, { ...about(last, 'wrong'), other })
+  const stops = games.filter((one) => one.code === 17).sort((a, b) =>
+    b.moves.length - a.moves.length)[0]
+  await wrong(q, { ...about(stops, 'stops'), other })
   await large(q, g)
   const [fault, holds] = ['fault', 'holds'].map((v, i) => about(games.find((
     one) => one.verdict === v && one.code && !one.of_file), 'claim' + i))

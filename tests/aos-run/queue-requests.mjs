@@ -242,7 +242,7 @@ export async function open () {
     ['done', known(id('b'))[0], id('item'), '409'], 'status: done')
   is([s[15].first.Balance, s[15].first.Account], ['0', alice], 'balance')
   const i = s[16].first
-  is([i.Version, i.Open, i.Done], ['2.1', '0', '1'], 'info')
+  is([i.Version, i.Open, i.Done], ['2.2', '0', '1'], 'info')
 }
 
 export async function batches () {

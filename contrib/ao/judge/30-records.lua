@@ -29,13 +29,14 @@ local function job_record(s)
     fields(j, s, 40, { "numerics", "choice", "n_prompt" })
     fields(j, s, 84, { "max_tokens", "temperature", "top_p", "top_k", "flags" })
     j.seed_low, j.seed_high = u32(s, 104), u32(s, 108)
-    j.n_stops = u32(s, 116)
+    j.n_stops, j.stops = u32(s, 116), part(s, 120, 32)
     j.good = part(s, 0, 8) == "apusjob1" and u32(s, 112) == 0
     return j
 end
 
 local function model_record(s)
-    local m = { tensors = part(s, 192, 32), eos = {} }
+    local m = { tensors = part(s, 192, 32), eos = {},
+        tokenizer_root = part(s, 112, 32) }
     fields(m, s, 8, { "numerics", "architecture", "n_layers", "dim", "n_heads",
         "n_kv_heads", "head_dim", "ffn_dim", "n_vocab", "context", "window",
         "flags", "eps", "scale", "bos", "n_eos" })

@@ -65,8 +65,12 @@ function picks.records(c, w, state)
         return wants(state, r.n > 4096 and "chunks" or
             r.n > LIST and "blocks" or "leaves")
     end
-    local i = #w == 2 and w[1] == "finish" and number(w[2], 0, r.n_out)
-    if i then
+    local i = #w == 2 and number(w[2], 0, r.n_out)
+    if i and w[1] == "stop" and c.j.n_stops >= 1 and
+        c.j.n_stops <= 16 then
+        state.stops = { index = i }
+        return wants(state, "stops")
+    elseif i and w[1] == "finish" then
         c.position = r.n - r.n_out + i
         return proves(c, state, 1, NONE, i, NONE)
     end
@@ -302,4 +306,5 @@ function picks.sums(c, w, state)
     return pick_sum(c, w, state, false)
 end
 
-judge.split = split
+judge.split, judge.number = split, number
+judge.wants, judge.proves = wants, proves

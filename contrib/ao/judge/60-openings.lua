@@ -9,7 +9,7 @@ local ROW, VALUE = 2.0 ^ 41, 2.0 ^ 105 -- bounds of committed floats
 -- that no correct node commits to sets p.fault; both read as zeros.
 
 judge.ROLES = { leaf = 1, block = 2, row = 3, prompt = 4, output = 5,
-    tensor = 6, scale = 7, weights = 8, values = 9 }
+    tensor = 6, scale = 7, weights = 8, values = 9, tokenizer = 10 }
 local ROLES = judge.ROLES
 
 function judge.read_proof(c, s)

@@ -20,6 +20,7 @@ judge.below_2_40 = below_2_40
 local function id_of(p, role, root, n, i)
     return u32(judge.open_bytes(p, role, root, 4 * n, 4 * i, 4 * i + 4), 0)
 end
+judge.open_id = id_of
 
 -- Return `next` of a leaf of the trace.
 local function drawn_at(p, position)
@@ -40,6 +41,7 @@ local function ends_text(m, id)
     end
     return false
 end
+judge.ends_text = ends_text
 
 local function output_good(p, i)
     local c = p.c

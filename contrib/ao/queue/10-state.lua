@@ -9,7 +9,7 @@
 
 local lib = ApusQueue
 
-local VERSION = "2.1"
+local VERSION = "2.2"
 local FORMAT = "apus-queue-4"
 local OLD = { ["apus-queue-1"] = 1, ["apus-queue-2"] = 2,
     ["apus-queue-3"] = 3 }
