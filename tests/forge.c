@@ -346,6 +346,20 @@ static void output_less(struct row *w)
     memset(w->last, 0, sizeof(w->last));
 }
 
+/* As if a stop string had ended one token before. */
+static void output_stopped(struct row *w)
+{
+    static const unsigned char stop[] = "\3\0\0\0xyz";
+
+    output_less(w);
+    w->j.max_tokens++;
+    w->r.finish = RESULT_STOP;
+    if (w->n_stops > 0)
+        return;
+    memcpy(w->stops, stop, 7);
+    w->n_stops = 7;
+}
+
 static void trace_kv(struct row *w)
 {
     w->leaf[1].kv.b[5] ^= 1;
@@ -660,6 +674,7 @@ static const struct change {
     { "output-drawn", output_drawn, NULL },
     { "output-last", output_last, NULL },
     { "output-less", output_less, NULL },
+    { "output-stopped", output_stopped, NULL },
     { "trace-kv", trace_kv, NULL },
     { "trace-last-kv", trace_last_kv, NULL },
     { "trace-fin", trace_fin, NULL },
@@ -720,7 +735,7 @@ int main(int argc, char **argv)
     if (argc == 5)
         read_batch(&other, argv[4]);
     row = strtoul(argv[2], NULL, 10);
-    must(row + 1 < f.n, "no such row");
+    must(row + (changes[i].batch != NULL) < f.n, "no such row");
     if (changes[i].row)
         changes[i].row(&f.row[row]);
     if (changes[i].batch)

@@ -245,6 +245,24 @@ static int refused(struct challenge *g, const char *request, struct err *err)
     return -1;
 }
 
+/* A judge that knows nothing of stop strings takes no pick of one, and the
+ * challenger would lose. */
+static int check_judged(struct challenge *g, const char *choice,
+                        struct err *err)
+{
+    bool judges = true;
+
+    if (strncmp(choice, "stop ", 5) == 0 &&
+        client_judges_stops(&judges, g->client, err))
+        return -1;
+    if (judges)
+        return 0;
+    leave(g);
+    return err_set(err, ERR_INPUT, "the answer ends where it should not, and"
+                   " this queue does not judge stop strings (queues since"
+                   " version 2.2 do)");
+}
+
 static int open_dispute(struct challenge *g, struct err *err)
 {
     char request[ID_TEXT], choice[JUDGE_PICK_MAX + 1], index[16];
@@ -260,7 +278,7 @@ static int open_dispute(struct challenge *g, struct err *err)
         return err_set(err, ERR_INPUT, "the answer is what the model gives:"
                        " there is nothing to dispute");
     }
-    if (found == FOUND_FAILED)
+    if (found == FOUND_FAILED || check_judged(g, choice, err))
         return -1;
     /* write the case first, so that every open dispute has one */
     if (keep_case(g, "found", err))

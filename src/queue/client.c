@@ -276,8 +276,10 @@ bool client_takes_later(struct ao *ao, struct id process, unsigned wait_s)
     return takes;
 }
 
-int client_takes_records(bool *takes, struct ao *ao, struct id process,
-                         unsigned wait_s, struct err *err)
+/* Whether the queue has this version, or a later one. */
+static int has_version(bool *has, struct ao *ao, struct id process,
+                       unsigned wait_s, unsigned long major,
+                       unsigned long minor, struct err *err)
 {
     const char *version = NULL;
     struct ao_result r;
@@ -290,9 +292,20 @@ int client_takes_records(bool *takes, struct ao *ao, struct id process,
     if (!r.error && r.n_out > 0)
         version = ao_out_tag(r.out, "Version");
     if (version)
-        *takes = is_since(version, 2, 0);
+        *has = is_since(version, major, minor);
     else
         rc = err_set(err, ERR_RETRY, "the queue does not say its version");
     ao_result_clear(&r);
     return rc;
+}
+
+int client_takes_records(bool *takes, struct ao *ao, struct id process,
+                         unsigned wait_s, struct err *err)
+{
+    return has_version(takes, ao, process, wait_s, 2, 0, err);
+}
+
+int client_judges_stops(bool *judges, struct client *t, struct err *err)
+{
+    return has_version(judges, t->ao, t->process, t->wait_s, 2, 2, err);
 }

@@ -72,6 +72,10 @@ bool client_takes_later(struct ao *ao, struct id process, unsigned wait_s);
 int client_takes_records(bool *takes, struct ao *ao, struct id process,
                          unsigned wait_s, struct err *err);
 
+/* Whether the judge of our queue decides about stop strings, by the same
+ * version (2.2).  Errors likewise. */
+int client_judges_stops(bool *judges, struct client *t, struct err *err);
+
 /* A tag that is a text of digits, at most `max`. */
 int client_number(uint64_t *v, const struct ao_out *o, const char *name,
                   uint64_t max, struct err *err);
