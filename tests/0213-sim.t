@@ -1,7 +1,7 @@
 #!/bin/sh
 # Vectors of X1, operators and one family of whole runs, bit for bit, through
 # the kernels for GPUs on the emulated device (needs tests/x1vectors-sim); all
-# families with APUS_LONG.
+# families with APUS_LONG.  Then operators with the linears of many rows.
 set -eu
 program=${top_builddir:-.}/tests/x1vectors-sim
 vectors=$(cd "${top_srcdir:-.}/vectors/x1" && pwd)
@@ -19,14 +19,24 @@ else
     done
 fi
 ln -s "$vectors/models" "$tmp/models"
-out=$("$program" "$tmp") && status=0 || status=$?
-echo "$out" | sed 's/^/# /' | tail -n 20
-last=$(echo "$out" | tail -n 1)
-case $status,$last in
-0,[1-9]*' passed, 0 failed, '*)
-    echo "ok 1 - vectors on the emulated device: $last" ;;
-*)
-    echo "not ok 1 - vectors on the emulated device: exit $status, \"$last\"" ;;
-esac
-echo 1..1
-exit "$status"
+bad=0
+vectors() { # NUMBER NAME FOLDER
+    out=$("$program" "$3") && status=0 || status=$?
+    echo "$out" | sed 's/^/# /' | tail -n 20
+    last=$(echo "$out" | tail -n 1)
+    case $status,$last in
+    0,[1-9]*' passed, 0 failed, '*) echo "ok $1 - $2: $last" ;;
+    *)
+        echo "not ok $1 - $2: exit $status, \"$last\""
+        bad=1
+        ;;
+    esac
+}
+vectors 1 "vectors on the emulated device" "$tmp"
+mkdir "$tmp/large"
+cp "$vectors/ops.json" "$vectors/edges.json" "$tmp/large/"
+APUS_LARGE=1
+export APUS_LARGE
+vectors 2 "operators with the linears of many rows" "$tmp/large"
+echo 1..2
+exit $bad

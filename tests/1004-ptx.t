@@ -66,6 +66,7 @@ registers='attention.cu 248
 gemm.cu 64
 hashes.cu 128
 heads.cu 64
+large.cu 216
 linear.cu 240
 prefill.cu 255
 rowwise.cu 48

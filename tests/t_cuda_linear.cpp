@@ -1,11 +1,13 @@
 /*
  * kernels/cuda/linear.cu on the emulated device against the reference, bit for
  * bit, over random shapes and at the bounds of its sums; and its tap.  Then
- * kernels/cuda/gemm.cu, over sums of the library's twin.
+ * kernels/cuda/large.cu, and kernels/cuda/gemm.cu over sums of the library's
+ * twin.
  */
 #include <string.h>
 
 #include "kernels/cuda/gemm.cu"
+#include "kernels/cuda/large.cu"
 #include "kernels/cuda/linear.cu"
 #include "tests/cusim/array.h"
 #include "tests/cusim/blas_host.cpp"
@@ -26,7 +28,22 @@ struct shape {
     bool a8, bias, add, gate;
     enum values values;
     uint32_t slab; /* outputs that the library makes at a time; 0: not it */
+    bool large;    /* by large.cu, in this form */
+    enum large_form form;
 };
+
+static shape sized(uint32_t m, uint32_t n, uint32_t k, uint32_t splits,
+                   enum values values)
+{
+    shape s = {};
+
+    s.m = m;
+    s.n = n;
+    s.k = k;
+    s.splits = splits;
+    s.values = values;
+    return s;
+}
 
 /* A product's operands as the host has them. */
 struct operands {
@@ -180,8 +197,23 @@ static void launch(const struct linear_args &a, const shape &s)
 {
     if (s.slab)
         by_library(a, s);
+    else if (s.large)
+        must(large_launch(&a, s.a8, { s.form, s.splits }, nullptr));
     else
         must(linear_launch(&a, s.a8, s.splits, nullptr));
+}
+
+/* int32s of `sum` and words of `count`. */
+static struct large_needs needs_of(const shape &s)
+{
+    struct linear_args a = {};
+    int8_t none = 0;
+
+    a.n = s.n;
+    a.m = s.m;
+    a.w2 = s.gate ? &none : nullptr;
+    return s.large ? large_needs_of(s.form, &a, s.a8)
+                   : large_needs{ linear_scratch(s.n, s.gate), s.n };
 }
 
 static bool equal(const shape &s)
@@ -199,8 +231,8 @@ static bool equal(const shape &s)
     array<int8_t> q(slices_of(o.q.data(), s.m, s.k, ldk, s.a8));
     array<float> s_w(o.s_w[0]), s_w2(o.s_w[second]), bias(o.bias);
     array<float> step(o.step), y(o.add);
-    array<uint32_t> amax(s.m), count(s.n);
-    array<int32_t> sum(linear_scratch(s.n, s.gate)), tapped(2 * S * s.n);
+    array<uint32_t> amax(s.m), count(needs_of(s).counts);
+    array<int32_t> sum(needs_of(s).sums), tapped(2 * S * s.n);
     array<struct linear_tap> tap(&at, 1);
 
     amax.zero();
@@ -236,8 +268,9 @@ static bool equal(const shape &s)
                 tap_right(tapped.get(), o, s, at.row);
 
     if (!good)
-        printf("# m %u n %u k %u splits %u a8 %d bias %d add %d gate %d\n",
-               s.m, s.n, s.k, s.splits, s.a8, s.bias, s.add, s.gate);
+        printf("# m %u n %u k %u splits %u a8 %d bias %d add %d gate %d"
+               " form %d\n", s.m, s.n, s.k, s.splits, s.a8, s.bias, s.add,
+               s.gate, s.large ? (int)s.form : -1);
     return good;
 }
 
@@ -264,14 +297,87 @@ static void test_shapes(void)
 
 static void test_bounds(void)
 {
-    shape s = { 1, 3, 131072, 2, false, false, false, false, EXTREME,
-                0 };
+    shape s = sized(1, 3, 131072, 2, EXTREME);
 
     ok(equal(s), "the longest row of the largest A14 values");
     s.a8 = true;
     ok(equal(s), "the longest row of the largest A8 values");
-    s = { 3, 130, 6000, 2, false, true, false, false, LARGE, 0 };
+    s = sized(3, 130, 6000, 2, LARGE);
+    s.bias = true;
     ok(equal(s), "sums of slices past 2^24 with all their bits");
+}
+
+/* Rows and outputs of less than a tile, of some, and a ring of chunks that
+ * goes round; every combination of slices, gate, bias and residual. */
+static void test_large(void)
+{
+    static const uint32_t ks[] = { 1, 64, 65, 172, 300, 640 };
+    static const uint32_t most_n[] = { 200, 260, 300 };
+    static const uint32_t most_m[] = { 140, 140, 300 };
+    int bad = 0, n = 30;
+
+    for (int i = 0; i < n; i++) {
+        int f = i % 6 == 5 ? LARGE_WIDE : i % 2;
+        shape s = {};
+
+        s.large = true;
+        s.form = (enum large_form)f;
+        s.m = i % 5 ? 1 + rnd.below(most_m[f]) : 33;
+        s.a8 = i / 2 % 3 == 0;
+        s.gate = i / 2 % 4 == 1;
+        s.n = 1 + rnd.below(s.gate ? most_n[f] / 2 : most_n[f]);
+        s.k = ks[rnd.below(f == LARGE_WIDE ? 4 : 6)];
+        s.splits = 1 + rnd.below(3);
+        s.bias = !s.gate && rnd.below(2);
+        s.add = !s.gate && rnd.below(2);
+        bad += !equal(s);
+    }
+    ok(bad == 0, "%d shapes of many rows equal the reference", n);
+    shape s = sized(40, 70, 2400, 2, LARGE);
+
+    s.large = s.bias = s.add = true;
+    ok(equal(s), "many rows, sums of slices past 2^24 with all their bits");
+    if (!getenv("APUS_LONG"))
+        return;
+    s = sized(33, 3, 131072, 2, EXTREME);
+    s.large = true;
+    for (int f = 0; f < LARGE_FORMS; f++) {
+        s.form = (enum large_form)f;
+        ok(equal(s), "many of the longest rows of the largest values");
+    }
+}
+
+/* A form for every number of multiprocessors, and no more splits than there
+ * are chunks and words for. */
+static void test_large_choice(void)
+{
+    const struct large_needs enough = { (size_t)1 << 30, 1 << 20 };
+    const struct large_needs little = { 1 << 19, 63 };
+    struct linear_args a = {};
+    int8_t none = 0;
+
+    a.n = 4096;
+    a.ldk = 4096;
+    a.m = 2048;
+    struct large_way w = large_choose(&a, false, 132, enough);
+    bool good = w.form == LARGE_WIDE && w.splits == 1;
+
+    a.m = 300;
+    w = large_choose(&a, false, 132, enough);
+    good = good && w.form == LARGE_MIDDLE && w.splits == 1;
+    a.m = 64;
+    w = large_choose(&a, false, 132, enough);
+    good = good && w.form == LARGE_SMALL && w.splits == 4;
+    w = large_choose(&a, false, 132, little);
+    good = good && w.splits == 1;
+    a.ldk = 1024;
+    w = large_choose(&a, false, 132, enough);
+    good = good && w.splits == 2;
+    a.n = 4096 * 3;
+    a.w2 = &none;
+    w = large_choose(&a, false, 132, enough);
+    good = good && w.form == LARGE_MIDDLE && w.splits == 1;
+    ok(good, "forms and splits for a device of 132 multiprocessors");
 }
 
 static void test_library(void)
@@ -292,8 +398,9 @@ static void test_library(void)
         bad += !equal(s);
     }
     ok(bad == 0, "%d shapes by the library equal the reference", n);
-    shape s = { 1, 3, 131072, 1, false, false, false, false, EXTREME, 16 };
+    shape s = sized(1, 3, 131072, 1, EXTREME);
 
+    s.slab = 16;
     ok(equal(s), "the longest row of the largest A14 values, by the library");
 }
 
@@ -330,8 +437,12 @@ static void test_refused(void)
     ok(linear_launch(&a, false, 1, nullptr) == cudaErrorInvalidValue,
        "refuses more rows than it has sums for");
     a.m = 0;
-    ok(linear_launch(&a, false, 1, nullptr) == cudaErrorInvalidValue,
-       "refuses no rows");
+    ok(linear_launch(&a, false, 1, nullptr) == cudaErrorInvalidValue &&
+           large_launch(&a, false, { LARGE_WIDE, 1 }, nullptr) ==
+               cudaErrorInvalidValue, "refuses no rows");
+    a.m = 1;
+    ok(large_launch(&a, false, { LARGE_WIDE, 0 }, nullptr) ==
+           cudaErrorInvalidValue, "refuses no splits");
 }
 
 int main(void)
@@ -339,6 +450,8 @@ int main(void)
     ref = reference_kernels();
     test_shapes();
     test_bounds();
+    test_large();
+    test_large_choice();
     test_refused();
     test_library();
     test_library_refused();

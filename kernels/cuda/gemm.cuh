@@ -29,7 +29,9 @@ k_scale(const struct scale_args a)
         if (GATE)
             u[s] = a.d2[at];
     }
-    linear_output<S, GATE>(a.of, p, u, r, a.first + i);
+    linear_output<S, GATE>(a.of, p, u, r, a.first + i,
+                           linear_scales_of<GATE>(a.of, a.first + i),
+                           a.of.step[r], linear_tapped(a.of));
 }
 
 template <int S>

@@ -128,6 +128,25 @@ static inline size_t linear_scratch(size_t n, bool gate)
     return (n + 63) / 64 * 64 * 64 * (gate ? 2 : 1);
 }
 
+/* The same for any number of rows, in tiles of which each has all of K, or a
+ * split of it (kernels/cuda/large.cuh): forms and splits change no bit. */
+enum large_form { LARGE_SMALL, LARGE_MIDDLE, LARGE_WIDE, LARGE_FORMS };
+struct large_way {
+    enum large_form form;
+    uint32_t splits; /* at least 1 */
+};
+/* What splits need: int32s of `sum`, words of `count`, both zero. */
+struct large_needs {
+    size_t sums, counts;
+};
+struct large_needs large_needs_of(enum large_form form,
+                                  const struct linear_args *a, bool a8);
+/* The way that suits so many multiprocessors and has no greater needs. */
+struct large_way large_choose(const struct linear_args *a, bool a8,
+                              uint32_t processors, struct large_needs most);
+cudaError_t large_launch(const struct linear_args *a, bool a8,
+                         struct large_way way, cudaStream_t stream);
+
 /* The same from sums that a library has made (src/backend/cuda/blas.cuh), for
  * any number of rows: outputs [first, first + some) of `of`, whose w, q, amax,
  * sum and count are not used.  d has those outputs' sums, a slice of a row

@@ -146,13 +146,17 @@ DEV bool linear_join(const struct linear_args &a, int32_t *part,
     return true;
 }
 
-/* The sums p of output n and row r, if they are tapped. */
-template <int S>
-DEV void linear_tap(const struct linear_args &a, const int32_t *p, uint32_t r,
-                    uint32_t n, int second)
+/* The row whose sums are tapped, or TAP_NONE. */
+DEV uint32_t linear_tapped(const struct linear_args &a)
 {
-    if (!a.tap || a.tap->number != a.number || a.tap->row != r)
-        return;
+    return a.tap && a.tap->number == a.number ? a.tap->row : TAP_NONE;
+}
+
+/* Keep the sums p of output n. */
+template <int S>
+DEV void linear_tap(const struct linear_args &a, const int32_t *p, uint32_t n,
+                    int second)
+{
     for (int s = 0; s < S; s++)
         a.tapped[(size_t)(second * S + s) * a.n + n] = p[s];
 }
@@ -163,21 +167,37 @@ DEV float linear_value(const int32_t *p, float s_w, float step)
     return x1_scale_acc(S == 2 ? (int64_t)p[0] * 256 + p[1] : p[0], s_w, step);
 }
 
+/* What the sums of an output are multiplied with, and its bias. */
+struct linear_scales {
+    float w, w2, bias;
+};
+
+template <bool GATE>
+DEV struct linear_scales linear_scales_of(const struct linear_args &a,
+                                          uint32_t n)
+{
+    return { a.s_w[n], GATE ? a.s_w2[n] : 0, a.bias ? a.bias[n] : 0 };
+}
+
 /* y of output n and row r from its exact sums: p, and with GATE those of w2,
  * u. */
 template <int S, bool GATE>
 DEV float linear_output(const struct linear_args &a, const int32_t *p,
-                        const int32_t *u, uint32_t r, uint32_t n)
+                        const int32_t *u, uint32_t r, uint32_t n,
+                        const struct linear_scales &c, float step,
+                        uint32_t tapped)
 {
-    float v = linear_value<S>(p, a.s_w[n], a.step[r]);
+    float v = linear_value<S>(p, c.w, step);
 
-    linear_tap<S>(a, p, r, n, 0);
-    if (GATE) {
-        linear_tap<S>(a, u, r, n, 1);
-        v = X1_MUL(x1_silu(v), linear_value<S>(u, a.s_w2[n], a.step[r]));
+    if (tapped == r) {
+        linear_tap<S>(a, p, n, 0);
+        if (GATE)
+            linear_tap<S>(a, u, n, 1);
     }
+    if (GATE)
+        v = X1_MUL(x1_silu(v), linear_value<S>(u, c.w2, step));
     if (a.bias)
-        v = X1_ADD(v, a.bias[n]);
+        v = X1_ADD(v, c.bias);
     if (a.add)
         v = X1_ADD(a.add[(size_t)r * a.ldy + n], v);
     a.y[(size_t)r * a.ldy + n] = v;
@@ -190,6 +210,7 @@ DEV void linear_epilogue(const struct linear_args &a, const int32_t *part,
                          uint32_t *amax)
 {
     const uint32_t outs = GATE ? 8 * MT : 16 * MT; /* outputs of the tile */
+    const uint32_t tapped = linear_tapped(a);
 
     for (uint32_t i = threadIdx.x; i < outs * a.m; i += 32 * W) {
         uint32_t r = i / outs, j = i % outs, n = blockIdx.x * outs + j;
@@ -201,7 +222,8 @@ DEV void linear_epilogue(const struct linear_args &a, const int32_t *part,
 
         if (n >= a.n)
             continue;
-        v = linear_output<S, GATE>(a, p, u, r, n);
+        v = linear_output<S, GATE>(a, p, u, r, n, linear_scales_of<GATE>(a, n),
+                                   a.step[r], tapped);
         if (a.amax)
             atomicMax(&amax[r], x1_bits(v) & 0x7fffffffu);
     }

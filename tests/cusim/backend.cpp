@@ -6,6 +6,7 @@
 #include "kernels/cuda/gemm.cu"
 #include "kernels/cuda/hashes.cu"
 #include "kernels/cuda/heads.cu"
+#include "kernels/cuda/large.cu"
 #include "kernels/cuda/linear.cu"
 #include "kernels/cuda/prefill.cu"
 #include "kernels/cuda/rowwise.cu"

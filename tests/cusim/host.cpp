@@ -265,13 +265,15 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int d)
     p->major = 9;
     return cudaSuccess;
 }
-/* A small device of compute capability 9.0, whose L2 has room for few sums. */
+/* A small device, whose L2 has room for few sums; one with less shared memory
+ * than 9.0 has is an older one. */
 cudaError_t cudaDeviceGetAttribute(int *v, enum cudaDeviceAttr a, int)
 {
     *v = a == cudaDevAttrMultiProcessorCount      ? 4
          : a == cudaDevAttrL2CacheSize            ? 96 << 10
-         : a == cudaDevAttrComputeCapabilityMajor ? 9
-                                                  : 0;
+         : a == cudaDevAttrComputeCapabilityMajor
+               ? (settings.shared < 232448 ? 8 : 9)
+               : 0;
     return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int d)

@@ -55,7 +55,8 @@ tests_t_cuda_device_checked_LDADD = $(cusim_checked_libs)
 
 EXTRA_DIST += tests/cusim/blas_host.cpp \
 	kernels/cuda/attention.cu kernels/cuda/gemm.cu kernels/cuda/hashes.cu \
-	kernels/cuda/heads.cu kernels/cuda/linear.cu kernels/cuda/prefill.cu \
+	kernels/cuda/heads.cu kernels/cuda/large.cu kernels/cuda/linear.cu \
+	kernels/cuda/prefill.cu \
 	kernels/cuda/rowwise.cu kernels/cuda/sample.cu \
 	src/backend/cuda/blas_lt.cu src/backend/cuda/health.cu \
 	src/backend/cuda/layers.cu src/backend/cuda/load.cu \
@@ -73,7 +74,8 @@ tests_t_cuda_rowwise_checked_CXXFLAGS = $(cusim_checked_flags)
 tests_t_cuda_rowwise_checked_LDADD = $(cusim_checked_libs)
 
 linear_sources = tests/t_cuda_linear.cpp kernels/cuda/gemm.cuh \
-	kernels/cuda/linear.cuh src/backend/cuda/blas.cuh
+	kernels/cuda/large.cuh kernels/cuda/linear.cuh \
+	src/backend/cuda/blas.cuh
 tests_t_cuda_linear_SOURCES = $(linear_sources)
 tests_t_cuda_linear_CXXFLAGS = $(cusim_flags)
 tests_t_cuda_linear_LDADD = $(cusim_libs)

@@ -4,10 +4,14 @@
  * takes the place of kernels/levels.c in a program that links it, so that such
  * a program knows no other level.  Forms are the reference's: weights where
  * they lie, rows of int16, blocks that put and fetch fill and read.
+ *
+ * APUS_LARGE=1: linears are those of kernels/cuda/large.cu, whatever the rows.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/cuda/attention.cu"
+#include "kernels/cuda/large.cu"
 #include "kernels/cuda/linear.cu"
 #include "kernels/cuda/rowwise.cu"
 #include "tests/cusim/array.h"
@@ -72,6 +76,29 @@ static std::vector<int8_t> rows_of(const struct x1_weights *w, size_t from,
     return p;
 }
 
+/* By the kernel for few rows, or, in turn, each form of that for many. */
+static void launch_linear(struct linear_args a, bool a8)
+{
+    static const bool large = getenv("APUS_LARGE") != nullptr;
+    static uint32_t turn;
+    struct large_way way = { (enum large_form)(turn++ % LARGE_FORMS),
+                             1 + a.n % 2 };
+
+    if (!large) {
+        must(linear_launch(&a, a8, way.splits, nullptr));
+        return;
+    }
+    struct large_needs needs = large_needs_of(way.form, &a, a8);
+    array<int32_t> sum(needs.sums);
+    array<uint32_t> count(needs.counts);
+
+    sum.zero();
+    count.zero();
+    a.sum = sum.p;
+    a.count = count.p;
+    must(large_launch(&a, a8, way, nullptr));
+}
+
 /* Outputs [from, to) of all rows, LINEAR_ROWS at a time; w2 or NULL. */
 static void linears(float *y, size_t stride, const struct x1_weights *w,
                     const struct x1_weights *w2, const float *b, bool add,
@@ -114,7 +141,7 @@ static void linears(float *y, size_t stride, const struct x1_weights *w,
         a.y = dy.p;
         a.add = add ? dy.p : nullptr;
         a.m = (uint32_t)m;
-        must(linear_launch(&a, in->a8, 1 + n % 2, nullptr));
+        launch_linear(a, in->a8);
         for (size_t r = 0; r < m; r++)
             memcpy(y + (i + r) * stride + from, &dy.get()[r * n],
                    n * sizeof(float));
