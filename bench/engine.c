@@ -36,6 +36,7 @@ struct bench {
     uint32_t temperature; /* millionths, of all requests without the mix */
     uint32_t activations; /* flag of the model: 0, MODEL_A8, MODEL_A8R */
     enum mix mix;
+    const char *gemm; /* of a GPU; NULL: not asked for */
     bool varied, commit;
 
     struct backend *backend;
@@ -206,6 +207,8 @@ static void print_head(const struct bench *b)
     printf("shape %s\nactivations %s\nbatch %zu\nprompt_tokens %zu\n"
            "generate_tokens %zu\n", b->shape, a, b->batch, b->prompt,
            b->generate);
+    if (b->gemm)
+        printf("gemm %s\n", b->gemm);
     printf("mix %s\n", b->mix == MIX_YES ? "yes" : "no");
     if (b->mix == MIX_NO)
         printf("temperature %.6g\n", (double)b->temperature * 1e-6);
@@ -285,14 +288,24 @@ static int check_bench(struct bench *b, struct model_record *rec,
     return 0;
 }
 
+static enum cuda_gemm gemm_of(const char *name)
+{
+    if (!name)
+        return CUDA_GEMM_AUTO;
+    return strcmp(name, "own") == 0 ? CUDA_GEMM_OWN : CUDA_GEMM_LT;
+}
+
 /* A level of the CPU, or a GPU. */
 static int open_backend(struct bench *b, struct err *err)
 {
     const struct cuda_options with = { .checks = true,
+                                       .gemm = gemm_of(b->gemm),
                                        .libs = getenv("APUS_CUDA_LIBS") };
 
     if (strcmp(b->kernel, "cuda") == 0)
         return cuda_open(&b->backend, &with, err);
+    if (b->gemm)
+        return err_set(err, ERR_INPUT, "--gemm is of --kernel cuda alone");
     return backend_open(&b->backend, b->kernel, b->threads, err);
 }
 
@@ -350,6 +363,9 @@ static const char help[] =
 "  --threads N        1\n"
 "  --kernel NAME      auto, or a level: reference, avx2, avxvnni, vnni, ..;\n"
 "                     or cuda, without a guard (bench/gpu device has one)\n"
+"  --gemm own|lt      with cuda: products of more than 32 rows come from\n"
+"                     kernels of apus, or from cublasLt alone; not given:\n"
+"                     from what looks faster\n"
 "  --rounds N         3: each rate is the median of so many rounds\n"
 "  --mix yes|no       yes: half of the requests are greedy, half draw with\n"
 "                     temperature 0.8 and top_p 0.95; no: all are greedy\n"
@@ -456,6 +472,15 @@ static int activations_option(uint32_t *out, const char *text)
     return 0;
 }
 
+static int gemm_option(const char **out, const char *text)
+{
+    *out = text;
+    if (strcmp(text, "own") == 0 || strcmp(text, "lt") == 0)
+        return 0;
+    fprintf(stderr, "bench/engine: --gemm %s: own or lt expected\n", text);
+    return -1;
+}
+
 static int mix_option(enum mix *out, const char *name, const char *text)
 {
     bool yes;
@@ -487,6 +512,8 @@ static int option(struct bench *b, const char *name, const char *value)
         b->shape = value;
     else if (strcmp(name, "--kernel") == 0)
         b->kernel = value;
+    else if (strcmp(name, "--gemm") == 0)
+        return gemm_option(&b->gemm, value);
     else if (strcmp(name, "--temperature") == 0)
         return temperature_option(&b->temperature, value);
     else if (strcmp(name, "--mix") == 0)

@@ -183,9 +183,10 @@ static void take_arrays(struct gpu_bench *b, uint32_t rows)
     d->at[PLAN_SLICES] = (unsigned char *)
         take_random((size_t)rows * 2 * cuda_plan_ldk(z.ffn), 63);
     d->at[PLAN_SCALE] = (unsigned char *)take_floats(rows, 0x1p-10f);
-    d->at[PLAN_SUM] = (unsigned char *)take_bytes(
-        ((size_t)2 * z.ffn + 64) * 64 * 4);
-    d->at[PLAN_COUNT] = (unsigned char *)take_bytes((2 * z.ffn + 64) * 4);
+    n[PLAN_SUM] = ((uint64_t)2 * z.ffn + 64) * 64 * 4;
+    n[PLAN_COUNT] = (2 * z.ffn + 64) * 4;
+    d->at[PLAN_SUM] = (unsigned char *)take_bytes(n[PLAN_SUM]);
+    d->at[PLAN_COUNT] = (unsigned char *)take_bytes(n[PLAN_COUNT]);
     d->at[PLAN_SLAB] = (unsigned char *)take_bytes(n[PLAN_SLAB]);
     d->at[PLAN_WORKSPACE] = (unsigned char *)take_bytes(
         d->products.blas ? blas_workspace(d->products.blas) : 4);
@@ -292,8 +293,7 @@ static void bench_large(struct gpu_bench *b)
         if (blas)
             bench_rows(b, "library", some[i], false);
         b->d.products.blas = NULL;
-        if (some[i] <= 512)
-            bench_rows(b, "kernel", some[i], false);
+        bench_rows(b, "kernel", some[i], false);
         b->d.products.blas = blas;
     }
     drop_arrays(b);
@@ -481,6 +481,7 @@ int main(int argc, char **argv)
     }
     if (device_find(&b.d, 0, true, &err) || products_open(&b.d, &err))
         end_with(&err);
+    b.d.products.mixed = false; /* the library serves wherever it can */
     for (int i = 1; i < argc; i++)
         if (run_part(&b, argv[i])) {
             fprintf(stderr, "bench/gpu: no part \"%s\"\n", argv[i]);

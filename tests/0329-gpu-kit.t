@@ -49,6 +49,25 @@ kit/run 1 backend >out 2>err || got=$?
 [ $got -eq 1 ] && grep -q "^backend: cut" out && [ "$(wc -l <out)" -eq 1 ] &&
     r=0 || r=1
 report $r "a part that does not end is cut: exit status $got"
+tiny="--shape tiny --generate 2 --rounds 1"
+for gemm in own lt; do
+    got=0
+    # shellcheck disable=SC2086
+    kit/bin/engine $tiny --batch 2 --prompt 40 --rows 80 --kernel cuda \
+        --gemm $gemm >out 2>err || got=$?
+    [ $got -eq 0 ] && grep -q "^gemm $gemm$" out && r=0 || r=1
+    report $r "bench/engine --gemm $gemm: exit status $got"
+done
+got=0
+# shellcheck disable=SC2086
+CUSIM_BLAS=0 kit/bin/engine $tiny --kernel cuda --gemm lt >out 2>err || got=$?
+[ $got -eq 1 ] && r=0 || r=1
+report $r "--gemm lt without the library: $(cat err)"
+got=0
+# shellcheck disable=SC2086
+kit/bin/engine $tiny --gemm own >out 2>err || got=$?
+[ $got -eq 1 ] && r=0 || r=1
+report $r "--gemm without a GPU: $(cat err)"
 for wrong in nought 0 "10 nosuch"; do
     got=0
     # shellcheck disable=SC2086

@@ -382,6 +382,69 @@ void cusim_fail(long n) __attribute__((weak));
 /* Kernels of this name do nothing. */
 void cusim_skip(const char *name) __attribute__((weak));
 
+/* The digest of the last of 40 rows, where kernels of this name do nothing. */
+static struct id digest_by(enum cuda_gemm gemm, const char *skipped)
+{
+    const struct cuda_options with = { .gemm = gemm };
+    struct backend_row row[40];
+    struct err err = ERR_INIT;
+    struct model_record rec;
+    struct side b = { .b = NULL };
+    struct model *m;
+    struct id kv;
+
+    if (shape_find(&rec, "tiny") || shape_build(&m, &rec, &err) ||
+        cuda_open(&b.b, &with, &err))
+        abort();
+    side_load(&b, m, 0);
+    for (uint32_t i = 0; i < 40; i++)
+        row[i] = (struct backend_row){ .position = i, .token = i + 1,
+                                       .commit = i == 39 };
+    cusim_skip(skipped);
+    side_step(&b, (struct backend_step){ .row = row, .n_rows = 40 });
+    cusim_skip(NULL);
+    kv = b.r.digest[0].kv;
+    backend_close(b.b);
+    free(b.entry);
+    model_close(m);
+    return kv;
+}
+
+/* What makes the products of many rows: what is asked for. */
+static void test_gemm(void)
+{
+    const struct cuda_options lt = { .gemm = CUDA_GEMM_LT, .libs = "none" };
+    struct backend_load want = { .slots = 2, .rows = 8, .draws = 2 };
+    struct backend_plan plan;
+    struct err err = ERR_INIT;
+    struct model_record rec;
+    struct backend *b;
+    struct model *m;
+    struct id kv;
+
+    if (!cusim_skip) {
+        skip("what makes large products", "a real device");
+        return;
+    }
+    kv = digest_by(CUDA_GEMM_AUTO, NULL);
+    ok(id_equal(digest_by(CUDA_GEMM_OWN, NULL), kv) &&
+           !id_equal(digest_by(CUDA_GEMM_OWN, "k_large"), kv),
+       "kernels of our own make large products");
+    ok(id_equal(digest_by(CUDA_GEMM_LT, "k_large"), kv) &&
+           !id_equal(digest_by(CUDA_GEMM_LT, "k_product"), kv),
+       "the library makes them");
+    setenv("CUSIM_BLAS", "0", 1);
+    if (shape_find(&rec, "tiny") || shape_build(&m, &rec, &err) ||
+        cuda_open(&b, &lt, &err))
+        abort();
+    ok(b->ops->load(b, m, &want, &plan, &err) == -1 && err.code == ERR_INPUT &&
+           strstr(err.text, "is not there"),
+       "the library alone, which is not there: %s", err.text);
+    unsetenv("CUSIM_BLAS");
+    backend_close(b);
+    model_close(m);
+}
+
 /* Every position is hashed on the host, too: a device that leaves old hashes
  * where new ones belong is found. */
 static void test_hashes(void)
@@ -485,6 +548,7 @@ int main(void)
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
         test_kind(&kinds[i]);
     test_copy();
+    test_gemm();
     test_refused();
     test_memory();
     test_hashes();

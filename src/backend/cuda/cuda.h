@@ -22,6 +22,13 @@ struct buf;
 struct caller;
 struct err;
 
+/* What makes products of more than 32 rows. */
+enum cuda_gemm {
+    CUDA_GEMM_AUTO, /* what looks fastest of what is there */
+    CUDA_GEMM_OWN,  /* kernels of this program */
+    CUDA_GEMM_LT,   /* cublasLt: ERR_INPUT of load where it cannot serve */
+};
+
 struct cuda_options {
     unsigned local; /* number of this rank on the machine, from 0 */
     bool share;     /* with other processes */
@@ -29,6 +36,7 @@ struct cuda_options {
     uint32_t hash_every; /* .. hashes of one position in so many; 0: 1,000 */
     const char *libs; /* directories of NVIDIA's libraries, with colons; "none":
                          they are not used; NULL: the loader's */
+    enum cuda_gemm gemm;
     const struct caller *caller; /* copied; hears what slows it; or NULL */
 };
 

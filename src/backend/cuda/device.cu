@@ -627,6 +627,7 @@ int cuda_open(struct backend **out, const struct cuda_options *o,
         return -1;
     }
     d->libs = xstrdup(o->libs ? o->libs : "");
+    d->gemm = o->gemm;
     d->caller = caller_or_none(o->caller);
     if (device_find(d, o->local, o->share, err)) {
         drop_claim(d);

@@ -99,6 +99,7 @@ struct cuda_shape;
 struct cuda_products {
     bool tried;        /* to open it */
     struct blas *blas; /* NULL: there is none to use */
+    bool mixed;        /* it serves steps that decode alone */
     struct cuda_shape *shape;
     size_t n_shapes;
 };
@@ -142,6 +143,7 @@ struct device {
     char uuid[DEVICE_UUID];
     int number;                /* of the device in this process */
     char *libs;                /* where libraries are, or "none" */
+    enum cuda_gemm gemm;
     struct caller caller;
     struct cuda_products products;
     int claim;                 /* a socket that no other rank has, or -1 */

@@ -1,8 +1,12 @@
 /*
- * Which way a linear is computed.  Up to LINEAR_ROWS rows by our own kernel,
- * which reads each weight once; above them by the library, where there is one
- * that adds exactly and has an algorithm for the shape, else by our kernel,
- * LINEAR_ROWS rows at a time.  The bytes are the same.
+ * Which way a linear is computed.  Up to LINEAR_ROWS rows by k_linear, which
+ * reads each weight once; above them by the library, where there is one that
+ * adds exactly and has an algorithm for the shape, else by k_large.  The bytes
+ * are the same.
+ *
+ * Above MIXED_ROWS rows k_large goes before the library on devices whose int8
+ * units mma.sync can keep busy (8.x and 12.x): its outputs need no sums in
+ * memory.  That is reckoned; no device has been asked yet.
  *
  * The library leaves sums of 32 bits in memory, which scale_launch makes
  * outputs of.  It gets some outputs at a time, so that their sums stay in the
@@ -17,6 +21,7 @@
 #define OUTS_WIDE 128u   /* .. and likes those of this */
 #define LONGEST 131072u  /* elements of a row, at most */
 #define CHECK_COLS 8u
+#define MIXED_ROWS 512u
 
 /* A shape that was asked for; product NULL: the library has none. */
 struct cuda_shape {
@@ -117,6 +122,29 @@ static int check_exact(struct device *d, struct err *err)
     return rc;
 }
 
+/* The library does not serve, and why; an error if nothing else may. */
+static int go_without(struct device *d, struct err *why, struct err *err)
+{
+    if (d->gemm == CUDA_GEMM_LT) {
+        d->products.tried = false;
+        return err_set(err, ERR_INPUT, "%s", why->text);
+    }
+    err_prefix(why, "kernels of our own compute large products");
+    caller_note(&d->caller, false, why->text);
+    return 0;
+}
+
+/* Whether mma.sync is the full rate of int8, as on 8.x and 12.x: the rest has
+ * other instructions for it. */
+static bool has_full_rate(const struct device *d)
+{
+    int major = 0;
+
+    return cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor,
+                                  d->number) == cudaSuccess &&
+           (major == 8 || major == 12);
+}
+
 int products_open(struct device *d, struct err *err)
 {
     struct cuda_products *p = &d->products;
@@ -126,7 +154,8 @@ int products_open(struct device *d, struct err *err)
     if (p->tried)
         return 0;
     p->tried = true;
-    if (strcmp(d->libs, "none") == 0)
+    if (d->gemm != CUDA_GEMM_LT &&
+        (d->gemm == CUDA_GEMM_OWN || strcmp(d->libs, "none") == 0))
         return 0;
     if (blas_open(&p->blas, d->libs, &why) == 0) {
         rc = check_exact(d, err);
@@ -141,11 +170,8 @@ int products_open(struct device *d, struct err *err)
             err_set(&why, ERR_INPUT, "cublasLt does not add exactly here");
         }
     }
-    if (why.code) {
-        err_prefix(&why, "kernels of our own compute large products");
-        caller_note(&d->caller, false, why.text);
-    }
-    return 0;
+    p->mixed = d->gemm == CUDA_GEMM_AUTO && has_full_rate(d);
+    return why.code ? go_without(d, &why, err) : 0;
 }
 
 uint64_t products_slab(const struct device *d)
@@ -232,38 +258,48 @@ static struct linear_args arguments(const struct device *d,
 }
 
 static int set_tap(struct device *d, const struct cuda_product *p,
-                   struct linear_args *a, uint32_t from, struct err *err)
+                   struct linear_args *a, struct err *err)
 {
     a->tap = NULL;
-    if (!tap_wants(d, p->w, p->up, from, a->m, p->m))
+    if (!tap_wants(d, p->w, p->up, 0, p->m, p->m))
         return 0;
     a->tap = cuda_array<struct linear_tap>(d, PLAN_TAP);
     return tap_keep(d, a->q, p->a8 ? 1 : 2, err);
 }
 
-/* By our kernel. */
-static int by_kernel(struct device *d, const struct cuda_product *p,
+/* Few rows. */
+static int by_linear(struct device *d, const struct cuda_product *p,
                      struct err *err)
 {
     uint32_t outs = p->up ? 8 : 16, tiles = (p->w->rows + outs - 1) / outs;
     uint32_t most = p->w->ldk / 512, splits = 2 * d->processors / tiles;
     struct linear_args a = arguments(d, p);
-    size_t S = p->a8 ? 1 : 2;
 
     if (splits > most)
         splits = most;
     a.sum = cuda_array<int32_t>(d, PLAN_SUM);
     a.count = cuda_array<uint32_t>(d, PLAN_COUNT);
-    for (uint32_t i = 0; i < p->m; i += LINEAR_ROWS) {
-        a.m = p->m - i < LINEAR_ROWS ? p->m - i : LINEAR_ROWS;
-        a.q = cuda_array<int8_t>(d, PLAN_SLICES) + i * S * p->w->ldk;
-        a.step = cuda_array<float>(d, PLAN_SCALE) + i;
-        a.y = p->y + (size_t)i * p->w->rows;
-        a.add = p->add ? a.y : NULL;
-        if (set_tap(d, p, &a, i, err))
-            return -1;
-        CUDA_TRY(linear_launch(&a, p->a8, splits, d->stream), err);
-    }
+    if (set_tap(d, p, &a, err))
+        return -1;
+    CUDA_TRY(linear_launch(&a, p->a8, splits, d->stream), err);
+    return 0;
+}
+
+/* Many. */
+static int by_large(struct device *d, const struct cuda_product *p,
+                    struct err *err)
+{
+    const struct large_needs most = { d->plan.bytes[PLAN_SUM] / 4,
+                                      d->plan.bytes[PLAN_COUNT] / 4 };
+    struct linear_args a = arguments(d, p);
+
+    a.sum = cuda_array<int32_t>(d, PLAN_SUM);
+    a.count = cuda_array<uint32_t>(d, PLAN_COUNT);
+    if (set_tap(d, p, &a, err))
+        return -1;
+    CUDA_TRY(large_launch(&a, p->a8,
+                          large_choose(&a, p->a8, d->processors, most),
+                          d->stream), err);
     return 0;
 }
 
@@ -307,7 +343,7 @@ static int by_library(struct device *d, const struct cuda_product *p,
     s.of = arguments(d, p);
     s.d = cuda_array<int32_t>(d, PLAN_SLAB);
     s.d2 = s.d + bytes / 4 / 4 * 4; /* aligned to 16 bytes */
-    if (set_tap(d, p, &s.of, 0, err))
+    if (set_tap(d, p, &s.of, err))
         return -1;
     for (uint32_t i = 0; i < n; i += each) {
         bool full = n - i >= each;
@@ -326,7 +362,9 @@ int product_launch(struct device *d, const struct cuda_product *p,
 {
     int rc = 0;
 
-    if (p->m > LINEAR_ROWS && d->products.blas)
+    if (p->m <= LINEAR_ROWS)
+        return by_linear(d, p, err);
+    if (d->products.blas && (p->m <= MIXED_ROWS || !d->products.mixed))
         rc = by_library(d, p, err);
-    return rc ? rc < 0 ? -1 : 0 : by_kernel(d, p, err);
+    return rc ? rc < 0 ? -1 : 0 : by_large(d, p, err);
 }
