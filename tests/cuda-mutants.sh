@@ -129,18 +129,67 @@ try $L linear "linear: hi and lo change places" \
 try $L linear "linear: sums meet in 32 bits" \
     's/(int64_t)p\[0\] \* 256/(int64_t)(int32_t)((uint32_t)p[0] * 256u)/'
 try $L linear "linear: the bias comes after the residual" \
-    '/if (a.bias)/,/v = X1_ADD(v, a.bias/d
+    '/if (a.bias)/,/v = X1_ADD(v, c.bias/d
      s/^\( *\)a.y\[(size_t)r \* a.ldy + n\] = v;/\1if (a.bias)\
-        v = X1_ADD(v, a.bias[n]);\n&/'
+        v = X1_ADD(v, c.bias);\n&/'
 try $L linear "linear: up has the scale of gate" 's/a.s_w2\[n\]/a.s_w[n]/'
 try $L linear "linear: amax of signed values" 's/x1_bits(v) & 0x7fffffffu/\
 x1_bits(v)/'
 try $L linear "linear: the tap has the wrong row" \
-    's/a.tap->row != r/a.tap->row != r + 1/'
+    's/? a.tap->row :/? a.tap->row + 1 :/'
 try $L linear "linear: the tap has gate's sums twice" \
-    's/linear_tap<S>(a, u, r, n, 1)/linear_tap<S>(a, p, r, n, 1)/'
+    's/linear_tap<S>(a, u, n, 1)/linear_tap<S>(a, p, n, 1)/'
 try $L linear "linear: the chunk of the last split is left out" \
     's/(a.ldk - k0 + stride - 1) \/ stride/(a.ldk - k0) \/ stride/'
+
+M=kernels/cuda/large.cuh
+try $M linear "large: a copy is not waited for" \
+    's/copy_wait<F::ST - 2>/copy_wait<F::ST - 1>/'
+try $M linear "large: no barrier between chunks" \
+    '/all have what was copied/,/__syncthreads/{/__syncthreads/d}'
+try $M linear "large: the ring is a chunk too short" \
+    's/chunks + at % F::ST \* F::WORDS/chunks + at % (F::ST - 1) * F::WORDS/
+     s/(at + 1) % F::ST \* F::WORDS/(at - F::ST + 1) % (F::ST - 1) * F::WORDS/'
+try $M linear "large: the last row of weights is not repeated" \
+    's/row = row < a.n ? row : a.n - 1;/;/'
+try $M linear "large: rows past the last are read" \
+    's/row = row < a.m \* S ? row : 0;/;/'
+try $M linear "large: gate and up take turns of 32" \
+    's/row \/ 16 % 2 ? a.w2/row \/ 32 % 2 ? a.w2/'
+try $M linear "large: all warps have the first columns" \
+    's/ + warp \/ F::WM \* (32 \* F::NT);/;/'
+try $M linear "large: each split begins at the first chunk" \
+    's/(first + at) \* LARGE_CHUNK/at * LARGE_CHUNK/'
+try $M linear "large: the last chunk of a split is left out" \
+    's/(blockIdx.z + 1) \/ gridDim.z) - first;/\
+(blockIdx.z + 1) \/ gridDim.z) - first - (gridDim.z > 1);/'
+try $M linear "large: no fence before the counter" \
+    '/atomicAdd(&sum/,/last\[0\] =/{/__threadfence/d}'
+try $M linear "large: the counter is not reset" '/a.count\[tile\] = 0;/d'
+try $M linear "large: sums of splits are not reset" \
+    '/sum\[e \* F::THREADS\] = 0;/d'
+try $M linear "large: sums of all tiles meet in one" \
+    's/(size_t)tile \* (F::ROWS \* F::COLS)/(size_t)0/'
+try $M linear "large: rows of A8 are those of A14" \
+    's/(col + 8 \* j) \/ S + e/(col + 8 * j) \/ 2 + e/'
+try $M linear "large: rows past the last are written" \
+    's/if (!valid || n >= a.n)/if (n >= a.n)/'
+try $M linear "large: outputs past the last are written" \
+    's/if (!valid || n >= a.n)/if (!valid)/'
+try $M linear "large: hi is of another output" \
+    's/p\[2\] = { d\[i\]\[j\]\[2 \* h + e\]/p[2] = { d[i][j][e]/'
+try $M linear "large: up is gate" \
+    's/const int up = GATE ? i + 1 : i;/const int up = i;/'
+try $M linear "large: scales of another output" \
+    's/linear_scales_of<GATE>(a, n < a.n ? n : a.n - 1)/\
+linear_scales_of<GATE>(a, first < a.n ? first : 0)/'
+try $M linear "large: amax of half the lanes" \
+    's/for (int x = 4; x < 32; x \*= 2)/for (int x = 8; x < 32; x *= 2)/'
+try kernels/cuda/large.cu linear "large: splits without room for their sums" \
+    's/if (needs.sums > most.sums || needs.counts > most.counts)/if (false)/'
+try kernels/cuda/large.cu linear "large: a scratch for fewer tiles" \
+    's/return { tiles \* each, tiles };/\
+return { (tiles + 1) \/ 2 * each, tiles };/'
 
 G=kernels/cuda/gemm.cuh
 try $G linear "gemm: hi is read twice" 's/r \* S + s) \*/r * S) */'
@@ -295,8 +344,6 @@ try $B/order.cu backend "order: rows without logits leave the last layer" \
 make_tiles(d, \&d->tiles[1], d->n_single, d->n_logits)/'
 try $B/layers.cu backend "layers: down is A8 under A8R" \
     's/ &&$/ \&\&/; s/op != OP_DOWN/true/'
-try $B/layers.cu backend "layers: rows after the first 32 read the first" \
-    's/+ i \* S \* w->ldk;/;/'
 try $B/layers.cu backend "layers: keys of the first layer for all" \
     's/return (size_t)p->layer \* n->n_blocks/return (size_t)0 * n->n_blocks/'
 try $B/layers.cu backend "layers: no window" \
@@ -352,6 +399,11 @@ try $B/products.cu backend "products: the last piece has rows of the others" \
     's/s.ld = full ? each : rest;/s.ld = each;/'
 try $B/products.cu backend "products: the library serves A8 as A14" \
     's/scale_launch(s, a8, d->stream)/scale_launch(s, false, d->stream)/'
+try $B/products.cu backend "products: many rows are those of the library" \
+    's/large_launch(&a, p->a8,/large_launch(\&a, false,/'
+try $B/products.cu backend "products: the row of a tap is of few rows" \
+    's/tap_wants(d, p->w, p->up, 0, p->m, p->m)/\
+tap_wants(d, p->w, p->up, 0, p->m - 1, p->m)/'
 try $B/products.cu backend "products: columns of half the rows" \
     's/p->m \* (p->a8 ? 1 : 2)/p->m/'
 try $B/cuda_plan.c backend "plan: a block of 32 above 256 channels" \
