@@ -142,6 +142,19 @@ try $L linear "linear: the tap has gate's sums twice" \
 try $L linear "linear: the chunk of the last split is left out" \
     's/(a.ldk - k0 + stride - 1) \/ stride/(a.ldk - k0) \/ stride/'
 
+try $L linear "linear: the highest of equal logits" \
+    's/(0xffffffffu - n)/n/'
+try $L linear "linear: the limit of a logit is a fault late" \
+    's/>= ROW_LIMIT) {/> ROW_LIMIT) {/'
+try $L linear "linear: the fault of a logit is the first row's" \
+    's/fault_note(a.fault, r, a.op/fault_note(a.fault, 0, a.op/'
+try $L linear "linear: the best of half the outputs" \
+    's/linear_best(key, 1, 16)/linear_best(key, 2, 16)/'
+try $L linear "linear: no barrier before the best are read" \
+    '/if (key \&\& i % 16 == 0)/,/if (a.amax \&\& threadIdx/{
+     /__syncthreads/d
+     }'
+
 M=kernels/cuda/large.cuh
 try $M linear "large: a copy is not waited for" \
     's/copy_wait<F::ST - 2>/copy_wait<F::ST - 1>/'
@@ -184,7 +197,9 @@ try $M linear "large: scales of another output" \
     's/linear_scales_of<GATE>(a, n < a.n ? n : a.n - 1)/\
 linear_scales_of<GATE>(a, first < a.n ? first : 0)/'
 try $M linear "large: amax of half the lanes" \
-    's/for (int x = 4; x < 32; x \*= 2)/for (int x = 8; x < 32; x *= 2)/'
+    's/linear_best(amax, 4, 32)/linear_best(amax, 8, 32)/'
+try $M linear "large: the best of half the lanes" \
+    's/linear_best(key, 4, 32)/linear_best(key, 8, 32)/'
 try kernels/cuda/large.cu linear "large: splits without room for their sums" \
     's/if (needs.sums > most.sums || needs.counts > most.counts)/if (false)/'
 try kernels/cuda/large.cu linear "large: a scratch for fewer tiles" \
@@ -196,7 +211,10 @@ try $G linear "gemm: hi is read twice" 's/r \* S + s) \*/r * S) */'
 try $G linear "gemm: up has the sums of gate" 's/a.d2\[at\]/a.d[at]/'
 try $G linear "gemm: outputs begin at the first" \
     's/a.first + i)/i)/'
-try $G linear "gemm: one row too many a piece" 's/i >= a.some/i > a.some/'
+try $G linear "gemm: the best of half a warp" \
+    's/linear_best(key, 1, 32)/linear_best(key, 1, 16)/'
+try $G linear "gemm: one row too many a piece" \
+    's/if (i < a.some)/if (i <= a.some)/'
 
 A=kernels/cuda/attention.cuh
 try $A attention "scores: no barrier after the queries are copied" \
@@ -300,8 +318,10 @@ try kernels/cuda/quantise.cuh rowwise "quantise: eps is left out" \
     's/__dadd_rn(ms, (double)eps)/ms/'
 
 S=kernels/cuda/sample.cuh
+try $S sample "sample: a fault is drawn from" \
+    's/t == 0 || best == BEST_FAULT/t == 0/'
 try $S sample "sample: the highest of equal ids" \
-    's/(0xffffffffu - i)/i/; s/0xffffffffu - (uint32_t)best/(uint32_t)best/'
+    's/0xffffffffu - (uint32_t)best/(uint32_t)best/'
 try $S sample "sample: equals of the cut all stay" \
     's/return (\*e)++ < c.equals;/return true;/'
 try $S sample "sample: top_p before top_k" \
@@ -355,8 +375,7 @@ try $B/layers.cu backend "layers: the norm after is left out" \
 try $B/layers.cu backend "layers: one ring for all layers" \
     's/(size_t)p->layer \* (d->plan.ring_row/(size_t)0 * (d->plan.ring_row/'
 try $B/layers.cu backend "layers: logits that are faults are drawn from" \
-    '/check_launch(logits/,/err);/{s/CUDA_TRY(check_launch/if (0) CUDA_TRY(\
-check_launch/}'
+    's/HEAD_NORM), &sink }/HEAD_NORM), NULL }/'
 try $B/layers.cu backend "layers: greatest s_v of the step before" \
     '/cudaMemsetAsync(a.vm/,/err);/d'
 try $B/device.cu backend "device: the position of the draw" \

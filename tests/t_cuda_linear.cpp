@@ -4,6 +4,7 @@
  * kernels/cuda/large.cu, and kernels/cuda/gemm.cu over sums of the library's
  * twin.
  */
+#include <algorithm>
 #include <string.h>
 
 #include "kernels/cuda/gemm.cu"
@@ -30,6 +31,7 @@ struct shape {
     uint32_t slab; /* outputs that the library makes at a time; 0: not it */
     bool large;    /* by large.cu, in this form */
     enum large_form form;
+    bool head;     /* y are logits, some of which are faults */
 };
 
 static shape sized(uint32_t m, uint32_t n, uint32_t k, uint32_t splits,
@@ -70,6 +72,17 @@ static int16_t activation(enum values v, bool a8)
     return (int16_t)((int)rnd.below(2 * (uint32_t)most + 1) - most);
 }
 
+/* Every logit is the largest that is no fault, but for one, perhaps. */
+static void at_limit(operands *o, const shape &s)
+{
+    std::fill(o->w[0].begin(), o->w[0].end(), 1);
+    std::fill(o->q.begin(), o->q.end(), 1);
+    std::fill(o->step.begin(), o->step.end(), 1.0f);
+    std::fill(o->s_w[0].begin(), o->s_w[0].end(), 0x1.fffffep+39f);
+    if (rnd.below(2))
+        o->s_w[0][rnd.below(s.n)] = 0x1p40f;
+}
+
 static void make(operands *o, const shape &s)
 {
     for (int i = 0; i < (s.gate ? 2 : 1); i++) {
@@ -80,6 +93,10 @@ static void make(operands *o, const shape &s)
         for (auto &v : o->s_w[i])
             v = (float)(rnd.below(1000) + 1) * 0x1p-14f;
     }
+    if (s.head && s.k < 4)
+        std::fill(o->s_w[0].begin(), o->s_w[0].end(), 0x1p-9f);
+    else if (s.head && rnd.below(2))
+        o->s_w[0][rnd.below(s.n)] = 0x1p50f;
     o->bias.resize(s.n);
     for (auto &v : o->bias)
         v = rnd.real(1);
@@ -92,6 +109,8 @@ static void make(operands *o, const shape &s)
     o->q.resize((size_t)s.m * s.k);
     for (auto &v : o->q)
         v = activation(s.values, s.a8);
+    if (s.head && s.k == 1)
+        at_limit(o, s);
 }
 
 /* The reference's rows hold int16 (reference.c), so they can be set. */
@@ -160,6 +179,59 @@ static bool amax_right(const std::vector<uint32_t> &amax,
             return false;
     }
     return true;
+}
+
+/* The rows of a step as the head has them: two slots, positions from 3 on. */
+struct logit_rows {
+    std::vector<uint32_t> slot, to;
+    std::vector<unsigned long long> least;
+    std::vector<struct sample_row> draw;
+};
+
+static logit_rows logits_of(const shape &s)
+{
+    logit_rows h;
+
+    h.least.assign(2, ~0ull);
+    h.draw.assign(s.m, {});
+    for (uint32_t r = 0; r < s.m; r++) {
+        h.slot.push_back(r % 2);
+        h.to.push_back(4 + r / 2);
+    }
+    return h;
+}
+
+/* What those logits make of it: of equal ones the lowest id. */
+static void rank(logit_rows *h, const std::vector<float> &y, const shape &s)
+{
+    for (size_t i = 0; i < y.size(); i++) {
+        uint32_t r = (uint32_t)(i / s.n), n = (uint32_t)(i % s.n);
+        uint32_t u = x1_bits(y[i] + 0.0f);
+        unsigned long long key, fault;
+
+        u ^= u >> 31 ? 0xffffffffu : 0x80000000u;
+        key = (unsigned long long)u << 32 | (0xffffffffu - n);
+        fault = fault_key(h->to[r] - 1, FAULT_HEAD, 2, 0, n);
+        if (!(__builtin_fabsf(y[i]) < 0x1p40f)) {
+            key = BEST_FAULT;
+            if (fault < h->least[h->slot[r]])
+                h->least[h->slot[r]] = fault;
+        }
+        if (key > h->draw[r].best)
+            h->draw[r].best = key;
+    }
+}
+
+static bool head_right(const logit_rows &want,
+                       const array<struct sample_row> &draw,
+                       const array<unsigned long long> &least)
+{
+    std::vector<struct sample_row> got = draw.get();
+
+    for (size_t r = 0; r < got.size(); r++)
+        if (got[r].best != want.draw[r].best)
+            return false;
+    return least.get() == want.least;
 }
 
 /* The same by the library and gemm.cu, s.slab outputs at a time. */
@@ -234,6 +306,10 @@ static bool equal(const shape &s)
     array<uint32_t> amax(s.m), count(needs_of(s).counts);
     array<int32_t> sum(needs_of(s).sums), tapped(2 * S * s.n);
     array<struct linear_tap> tap(&at, 1);
+    logit_rows h = logits_of(s);
+    array<uint32_t> slot(h.slot), to(h.to);
+    array<unsigned long long> least(h.least);
+    array<struct sample_row> draw(h.draw);
 
     amax.zero();
     count.zero();
@@ -257,6 +333,9 @@ static bool equal(const shape &s)
     a.m = s.m;
     a.ldk = ldk;
     a.ldy = s.n;
+    a.draw = s.head ? draw.p : nullptr;
+    a.fault = { least.p, slot.p, to.p, FAULT_HEAD };
+    a.op = 2;
     /* twice where nothing is added: zeros are left behind */
     for (int i = 0; i < (s.add ? 1 : 2); i++)
         launch(a, s);
@@ -267,6 +346,9 @@ static bool equal(const shape &s)
                 (s.slab || amax_right(amax.get(), expected, s)) &&
                 tap_right(tapped.get(), o, s, at.row);
 
+    if (s.head)
+        rank(&h, expected, s);
+    good = good && head_right(h, draw, least);
     if (!good)
         printf("# m %u n %u k %u splits %u a8 %d bias %d add %d gate %d"
                " form %d\n", s.m, s.n, s.k, s.splits, s.a8, s.bias, s.add,
@@ -345,6 +427,29 @@ static void test_large(void)
         s.form = (enum large_form)f;
         ok(equal(s), "many of the longest rows of the largest values");
     }
+}
+
+/* The greatest logit and the faults of rows, whatever makes the product; short
+ * rows of A8 for equal ones. */
+static void test_head(void)
+{
+    int bad = 0, n = 24;
+
+    for (int i = 0; i < n; i++) {
+        shape s = {};
+
+        s.head = true;
+        s.a8 = i % 2;
+        s.large = i % 3 == 0;
+        s.form = (enum large_form)(i / 3 % LARGE_FORMS);
+        s.slab = i % 3 == 1 ? 48 : 0;
+        s.m = 1 + rnd.below(s.large ? 70 : 32);
+        s.n = 1 + rnd.below(200);
+        s.k = 1 + rnd.below(i % 4 == 1 ? 2 : 100);
+        s.splits = 1 + rnd.below(2);
+        bad += !equal(s);
+    }
+    ok(bad == 0, "%d shapes of logits: the greatest, and faults", n);
 }
 
 /* A form for every number of multiprocessors, and no more splits than there
@@ -452,6 +557,7 @@ int main(void)
     test_bounds();
     test_large();
     test_large_choice();
+    test_head();
     test_refused();
     test_library();
     test_library_refused();

@@ -58,6 +58,18 @@ static struct sample_row row_of(const struct sampling &s, uint32_t position)
     return r;
 }
 
+/* What the head finds of a row (launch.cuh). */
+static unsigned long long best_of(const float *l, uint32_t n)
+{
+    uint32_t at = 0, u;
+
+    for (uint32_t i = 1; i < n; i++)
+        at = l[i] > l[at] ? i : at;
+    u = x1_bits(l[at] + 0.0f);
+    u ^= u >> 31 ? 0xffffffffu : 0x80000000u;
+    return (unsigned long long)u << 32 | (0xffffffffu - at);
+}
+
 static bool equal(uint32_t n, uint32_t rows, int kind, uint32_t position)
 {
     std::vector<float> l((size_t)n * rows);
@@ -71,6 +83,7 @@ static bool equal(uint32_t n, uint32_t rows, int kind, uint32_t position)
     for (uint32_t i = 0; i < rows; i++) {
         s.push_back(settings(n));
         row.push_back(row_of(s[i], position));
+        row[i].best = best_of(&l[(size_t)i * n], n);
     }
     array<float> dl(l);
     array<uint32_t> dw(l.size());
@@ -96,6 +109,25 @@ static bool equal(uint32_t n, uint32_t rows, int kind, uint32_t position)
     return good;
 }
 
+/* A row with a fault has no draw, whatever its logits are. */
+static void test_fault(void)
+{
+    std::vector<float> l(500, __builtin_nanf(""));
+    std::vector<struct sample_row> row(1);
+
+    row[0].t = 1.0f;
+    row[0].token = 7;
+    row[0].best = BEST_FAULT;
+    array<float> dl(l);
+    array<uint32_t> dw(l.size());
+    array<struct sample_row> dr(row);
+    struct sample_args a = { dl.p, dw.p, dr.p, 500 };
+
+    must(sample_launch(&a, 1, nullptr));
+    row = dr.get();
+    ok(row[0].token == 0 && row[0].kept == 0, "no draw from a fault");
+}
+
 int main(void)
 {
     static const uint32_t ns[] = { 1, 7, 256, 257, 1000, 4096, 5001 };
@@ -105,5 +137,6 @@ int main(void)
     for (int i = 0; i < cases; i++)
         bad += !equal(ns[rnd.below(7)], 1 + rnd.below(3), i % 4, (uint32_t)i);
     ok(bad == 0, "%d batches of rows draw as the sampler", cases);
+    test_fault();
     return done();
 }

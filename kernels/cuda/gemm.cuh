@@ -3,7 +3,7 @@
  * outputs: scales, bias, silu, residual and tap of linear.cuh.
  *
  * Grid: x pieces of SCALE_THREADS outputs, y rows.  A thread has one output of
- * one row; nothing is reduced.
+ * one row; of logits a warp finds the greatest.
  */
 #ifndef APUS_KERNELS_CUDA_GEMM_CUH
 #define APUS_KERNELS_CUDA_GEMM_CUH
@@ -12,15 +12,15 @@
 
 #define SCALE_THREADS 128
 
+/* Output i of the piece, row r; its key where it is a logit. */
 template <int S, bool GATE>
-__global__ void __launch_bounds__(SCALE_THREADS)
-k_scale(const struct scale_args a)
+DEV unsigned long long scale_output(const struct scale_args &a, uint32_t r,
+                                    uint32_t i)
 {
-    uint32_t i = blockIdx.x * SCALE_THREADS + threadIdx.x, r = blockIdx.y;
     int32_t p[2], u[2] = { 0, 0 };
+    uint32_t n = a.first + i;
+    float v;
 
-    if (i >= a.some)
-        return;
 #pragma unroll
     for (int s = 0; s < S; s++) {
         size_t at = ((size_t)r * S + s) * a.ld + i;
@@ -29,11 +29,27 @@ k_scale(const struct scale_args a)
         if (GATE)
             u[s] = a.d2[at];
     }
-    linear_output<S, GATE>(a.of, p, u, r, a.first + i,
-                           linear_scales_of<GATE>(a.of, a.first + i),
-                           a.of.step[r], linear_tapped(a.of));
+    v = linear_output<S, GATE>(a.of, p, u, r, n,
+                               linear_scales_of<GATE>(a.of, n), a.of.step[r],
+                               linear_tapped(a.of));
+    return a.of.draw ? linear_key(a.of, v, r, n) : 0;
 }
 
+template <int S, bool GATE>
+__global__ void __launch_bounds__(SCALE_THREADS)
+k_scale(const struct scale_args a)
+{
+    uint32_t i = blockIdx.x * SCALE_THREADS + threadIdx.x, r = blockIdx.y;
+    unsigned long long key = 0;
+
+    if (i < a.some)
+        key = scale_output<S, GATE>(a, r, i);
+    if (!a.of.draw)
+        return;
+    key = linear_best(key, 1, 32);
+    if (key && threadIdx.x % 32 == 0)
+        atomicMax(&a.of.draw[r].best, key);
+}
 template <int S>
 static cudaError_t scale_pick(const struct scale_args &a, cudaStream_t stream)
 {

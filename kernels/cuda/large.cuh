@@ -193,6 +193,7 @@ DEV void large_row(const struct linear_args &a,
 {
     const bool valid = r < a.m;
     const float step = valid ? a.step[r] : 0;
+    unsigned long long key = 0;
     uint32_t amax = 0;
 
 #pragma unroll
@@ -204,22 +205,26 @@ DEV void large_row(const struct linear_args &a,
             const int32_t p[2] = { d[i][j][2 * h + e], d[i][j][2 * h + 1] };
             const int32_t u[2] = { d[up][j][2 * h + e], d[up][j][2 * h + 1] };
             uint32_t b;
+            float v;
 
             if (!valid || n >= a.n)
                 continue;
-            b = x1_bits(linear_output<S, GATE>(a, p, u, r, n, c[i][h], step,
-                                               tapped)) & 0x7fffffffu;
+            v = linear_output<S, GATE>(a, p, u, r, n, c[i][h], step, tapped);
+            b = x1_bits(v) & 0x7fffffffu;
             amax = b > amax ? b : amax;
+            if (!GATE && a.draw)
+                key = linear_greater(key, linear_key(a, v, r, n));
         }
-    if (!a.amax)
+    if (a.amax)
+        amax = (uint32_t)linear_best(amax, 4, 32);
+    if (!GATE && a.draw)
+        key = linear_best(key, 4, 32);
+    if (!valid || threadIdx.x % 32 >= 4)
         return;
-    for (int x = 4; x < 32; x *= 2) {
-        uint32_t o = __shfl_xor_sync(0xffffffffu, amax, x);
-
-        amax = o > amax ? o : amax;
-    }
-    if (valid && threadIdx.x % 32 < 4)
+    if (a.amax)
         atomicMax(&a.amax[r], amax);
+    if (!GATE && a.draw)
+        atomicMax(&a.draw[r].best, key);
 }
 
 template <class F, int S, bool GATE>

@@ -74,11 +74,6 @@ enum each { EACH_EXP32, EACH_SILU, EACH_GATE, EACH_GELU, EACH_ADD };
 cudaError_t each_launch(float *y, const float *a, const float *b, uint32_t n,
                         enum each f, cudaStream_t stream);
 
-/* Rows of k logits: a fault is noted, and its row becomes zeros. */
-cudaError_t check_launch(float *x, uint32_t m, uint32_t k,
-                         const struct fault_sink *fault, uint32_t op,
-                         cudaStream_t stream);
-
 /* table[slot * stride + index] = block for n entries of three words. */
 cudaError_t table_launch(int32_t *table, const uint32_t *entry, uint32_t n,
                          uint32_t stride, cudaStream_t stream);
@@ -100,6 +95,7 @@ struct linear_tap {
 /* y = W x for 1 to LINEAR_ROWS rows: ((f32(acc) * s_w[n]) * step[r]) + bias,
  * added to `add`.  With w2: silu of W x times W2 x, no bias, nothing added. */
 #define LINEAR_ROWS 32
+struct sample_row;
 struct linear_args {
     const int8_t *w, *w2;      /* n rows of ldk bytes */
     const float *s_w, *s_w2;   /* n */
@@ -115,6 +111,11 @@ struct linear_args {
     int32_t *tapped; /* S x n sums of the row, then those of w2 */
     uint32_t number; /* of this linear */
     uint32_t n, m, ldk, ldy;
+    /* where y are logits: of each row the greatest goes into `best`, and a
+     * fault of this operator is noted; draw NULL: they are not */
+    struct sample_row *draw; /* m */
+    struct fault_sink fault;
+    uint32_t op;
 };
 
 /* K is split over `splits` blocks an output, at least 1: sums are exact, so
@@ -245,17 +246,23 @@ cudaError_t prefill_launch(const struct prefill_args *a, uint32_t tiles,
 /* A draw and its result, one a row of logits; t is f32(f64(temperature) /
  * 1e6), 0 for greedy, when only token is written.  top_p in millionths, top_k
  * 0 for all; seed is low word first.  sum_k, sum_p and r as in
- * src/engine/sampler.h. */
+ * src/engine/sampler.h.
+ *
+ * best has the greatest logit, in an unsigned order of floats (zeros are
+ * equal), above 2^32 - 1 less its id, so that it is the lowest of equal ones;
+ * BEST_FAULT where a logit is a fault, when token is 0 and nothing is drawn. */
+#define BEST_FAULT 0xffffffffffffffffull
 struct sample_row {
     float t;
     uint32_t top_p, top_k, choice, position;
     uint32_t seed[2];
     uint32_t token, kept;
     unsigned long long sum_k, sum_p, r;
+    unsigned long long best; /* zero before linear_args.draw sets it */
 };
 
 struct sample_args {
-    const float *logits; /* rows x n, all below 2^40 in size */
+    const float *logits; /* rows x n */
     uint32_t *w;         /* rows x n: scratch */
     struct sample_row *row;
     uint32_t n;

@@ -20,8 +20,8 @@
 #ifndef APUS_KERNELS_CUDA_LINEAR_CUH
 #define APUS_KERNELS_CUDA_LINEAR_CUH
 
-#include "kernels/cuda/launch.cuh"
-#include "kernels/x1.h"
+#include "kernels/cuda/keys.cuh"
+#include "kernels/cuda/quantise.cuh"
 
 /* 16-byte words of a chunk of 64 k, one a lane: 2 MT of weights, NT of rows. */
 template <int MT, int NT>
@@ -204,34 +204,69 @@ DEV float linear_output(const struct linear_args &a, const int32_t *p,
     return v;
 }
 
+/* `best` of row r, of which logit n is v. */
+DEV unsigned long long linear_key(const struct linear_args &a, float v,
+                                  uint32_t r, uint32_t n)
+{
+    if ((x1_bits(v) & 0x7fffffffu) >= ROW_LIMIT) {
+        fault_note(a.fault, r, a.op, 0, (int32_t)n);
+        return BEST_FAULT;
+    }
+    return (unsigned long long)order_of(X1_ADD(v, 0.0f)) << 32 |
+           (0xffffffffu - n);
+}
+
+DEV unsigned long long linear_greater(unsigned long long a,
+                                      unsigned long long b)
+{
+    return a > b ? a : b;
+}
+
+/* The greatest key of lanes that differ in these bits. */
+DEV unsigned long long linear_best(unsigned long long key, int from, int to)
+{
+    for (int x = from; x < to; x *= 2)
+        key = linear_greater(key, __shfl_xor_sync(0xffffffffu, key, x));
+    return key;
+}
+
 /* One tile of y from its exact sums. */
 template <int MT, int NT, int S, int W, bool GATE>
 DEV void linear_epilogue(const struct linear_args &a, const int32_t *part,
-                         uint32_t *amax)
+                         uint32_t *amax, unsigned long long *best)
 {
     const uint32_t outs = GATE ? 8 * MT : 16 * MT; /* outputs of the tile */
     const uint32_t tapped = linear_tapped(a);
+    const uint32_t all = (outs * a.m + 31) / 32 * 32; /* warps stay whole */
 
-    for (uint32_t i = threadIdx.x; i < outs * a.m; i += 32 * W) {
+    for (uint32_t i = threadIdx.x; i < all; i += 32 * W) {
         uint32_t r = i / outs, j = i % outs, n = blockIdx.x * outs + j;
         /* gate in even tiles of 16, up in the odd ones */
         uint32_t row = GATE ? j / 16 * 32 + j % 16 : j;
         const int32_t *p = part + row * (8 * NT) + r * S;
         const int32_t *u = p + 16 * (8 * NT);
-        float v;
+        unsigned long long key = 0;
 
-        if (n >= a.n)
-            continue;
-        v = linear_output<S, GATE>(a, p, u, r, n, linear_scales_of<GATE>(a, n),
-                                   a.step[r], tapped);
-        if (a.amax)
-            atomicMax(&amax[r], x1_bits(v) & 0x7fffffffu);
+        if (r < a.m && n < a.n) {
+            float v = linear_output<S, GATE>(a, p, u, r, n,
+                                             linear_scales_of<GATE>(a, n),
+                                             a.step[r], tapped);
+
+            if (a.amax)
+                atomicMax(&amax[r], x1_bits(v) & 0x7fffffffu);
+            if (a.draw)
+                key = linear_key(a, v, r, n);
+        }
+        if (a.draw)
+            key = linear_best(key, 1, 16);
+        if (key && i % 16 == 0)
+            atomicMax(&best[r], key);
     }
-    if (!a.amax)
-        return;
     __syncthreads();
-    if (threadIdx.x < a.m)
+    if (a.amax && threadIdx.x < a.m)
         atomicMax(&a.amax[threadIdx.x], amax[threadIdx.x]);
+    if (a.draw && threadIdx.x < a.m)
+        atomicMax(&a.draw[threadIdx.x].best, best[threadIdx.x]);
 }
 
 /* This warp's part of the sums: chunks of 64 k, W times gridDim.y apart. */
@@ -265,6 +300,7 @@ k_linear(const struct linear_args a)
 {
     SHARED(int32_t, part, 16 * MT * 8 * NT);
     SHARED(uint32_t, amax, 32);
+    SHARED(unsigned long long, best, 32);
     SHARED(uint32_t, last, 1);
     SHARED_DYNAMIC(uint4, rings);
     const uint32_t tile = 16 * MT * 8 * NT;
@@ -273,7 +309,7 @@ k_linear(const struct linear_args a)
     for (uint32_t i = threadIdx.x; i < tile; i += 32 * W)
         part[i] = 0;
     if (threadIdx.x < 32)
-        amax[threadIdx.x] = 0;
+        best[threadIdx.x] = amax[threadIdx.x] = 0;
 #pragma unroll
     for (int i = 0; i < MT; i++)
 #pragma unroll
@@ -286,7 +322,7 @@ k_linear(const struct linear_args a)
     linear_meet<MT, NT>(part, d);
     __syncthreads();
     if (!a.sum || linear_join<W>(a, part, last, tile))
-        linear_epilogue<MT, NT, S, W, GATE>(a, part, amax);
+        linear_epilogue<MT, NT, S, W, GATE>(a, part, amax, best);
 }
 
 /* One form of the kernel; its rings fit the 99 KB of sm_86, 89 and 120. */

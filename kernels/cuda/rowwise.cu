@@ -36,14 +36,6 @@ cudaError_t embed_launch(float *x, const int8_t *w, const float *scale,
     return cudaGetLastError();
 }
 
-cudaError_t check_launch(float *x, uint32_t m, uint32_t k,
-                         const struct fault_sink *fault, uint32_t op,
-                         cudaStream_t stream)
-{
-    LAUNCH(k_check, m, ROW_THREADS, 0, stream, x, k, *fault, op);
-    return cudaGetLastError();
-}
-
 cudaError_t table_launch(int32_t *table, const uint32_t *entry, uint32_t n,
                          uint32_t stride, cudaStream_t stream)
 {

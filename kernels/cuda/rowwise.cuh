@@ -206,24 +206,6 @@ __global__ void k_embed(float *x, const int8_t *w, const float *scale,
             X1_MUL((float)w[(size_t)row * ldk + i], scale[row]);
 }
 
-/* A block a row of k floats: its fault, with which it becomes zeros. */
-__global__ void __launch_bounds__(ROW_THREADS)
-k_check(float *x, uint32_t k, const struct fault_sink sink, uint32_t op)
-{
-    SHARED(uint32_t, word, ROW_WARPS);
-    float *row = x + (size_t)blockIdx.x * k;
-    auto plain = [row](uint32_t i) { return row[i]; };
-    uint32_t amax = row_amax(plain, k, word);
-    int32_t fault = row_fault(plain, k, amax, word);
-
-    if (fault < 0)
-        return;
-    if (threadIdx.x == 0)
-        fault_note(sink, blockIdx.x, op, 0, fault);
-    for (uint32_t i = threadIdx.x; i < k; i += ROW_THREADS)
-        row[i] = 0;
-}
-
 /* Entries of a step are of different places. */
 __global__ void k_table(int32_t *table, const uint32_t *entry, uint32_t n,
                         uint32_t stride)

@@ -7,9 +7,8 @@
 #ifndef APUS_KERNELS_CUDA_SAMPLE_CUH
 #define APUS_KERNELS_CUDA_SAMPLE_CUH
 
-#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/keys.cuh"
 #include "kernels/philox.h"
-#include "kernels/x1.h"
 
 #define SAMPLE_THREADS 256
 #define SAMPLE_WARPS (SAMPLE_THREADS / 32)
@@ -17,24 +16,6 @@
 #define SAMPLE_LANE 33   /* bins that a lane of the walking warp has */
 #define SAMPLE_MILLION 1000000u
 #define SAMPLE_WORD 0x73616d70u /* the last word of Philox's counter */
-
-/* The greatest v of the block. */
-DEV unsigned long long sample_max(unsigned long long v,
-                                  unsigned long long *shared)
-{
-    for (int d = 16; d > 0; d /= 2) {
-        unsigned long long o = __shfl_xor_sync(0xffffffffu, v, d);
-
-        v = o > v ? o : v;
-    }
-    if (threadIdx.x % 32 == 0)
-        shared[threadIdx.x / 32] = v;
-    __syncthreads();
-    for (int i = 0; i < SAMPLE_WARPS; i++)
-        v = shared[i] > v ? shared[i] : v;
-    __syncthreads();
-    return v;
-}
 
 /* The sum of v over the threads before this one; *all over the block. */
 DEV unsigned long long sample_scan(unsigned long long v,
@@ -268,25 +249,15 @@ __global__ void __launch_bounds__(SAMPLE_THREADS, 1)
     struct sample_row *p = &a.row[blockIdx.x];
     const float *l = a.logits + (size_t)blockIdx.x * a.n;
     uint32_t *w = a.w + (size_t)blockIdx.x * a.n;
-    unsigned long long best = 0, all = 0, sum_k;
-    float max, t = p->t;
+    unsigned long long best = p->best, all = 0, sum_k;
+    float max = from_order((uint32_t)(best >> 32)), t = p->t;
     struct sample_cut c;
 
-    for (uint32_t i = threadIdx.x; i < a.n; i += SAMPLE_THREADS) {
-        uint32_t u = x1_bits(X1_ADD(l[i], 0.0f));
-        unsigned long long key;
-
-        u ^= u >> 31 ? 0xffffffffu : 0x80000000u;
-        key = (unsigned long long)u << 32 | (0xffffffffu - i);
-        best = key > best ? key : best;
-    }
-    best = sample_max(best, word);
-    if (t == 0) {
+    if (t == 0 || best == BEST_FAULT) {
         if (threadIdx.x == 0)
             p->token = 0xffffffffu - (uint32_t)best;
         return;
     }
-    max = X1_ADD(l[0xffffffffu - (uint32_t)best], 0.0f);
     for (uint32_t i = threadIdx.x; i < a.n; i += SAMPLE_THREADS) {
         uint32_t v = x1_draw_weight(l[i], max, t);
 

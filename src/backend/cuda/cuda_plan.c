@@ -24,7 +24,7 @@
 #define SCORE_BYTES ((uint64_t)256 << 20)
 #define ATTENDED 32
 #define SUM_TILE 64         /* outputs and columns of linear's widest tile */
-#define SAMPLE_ROW_BYTES 64 /* at least sizeof(struct sample_row) */
+#define SAMPLE_ROW_BYTES 72 /* at least sizeof(struct sample_row) */
 #define LIBRARY_OUTS 16     /* outputs of a product come so many at a time */
 #define TILE_BYTES 20       /* sizeof(struct prefill_tile) */
 

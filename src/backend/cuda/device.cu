@@ -13,7 +13,7 @@
 #define RESERVED 3       /* of 100 bytes, and .. */
 #define CONTEXT_BYTES ((uint64_t)300 << 20) /* .. what libraries need */
 
-static_assert(sizeof(struct sample_row) <= 64, "SAMPLE_ROW_BYTES");
+static_assert(sizeof(struct sample_row) <= 72, "SAMPLE_ROW_BYTES");
 static_assert(sizeof(struct prefill_tile) == 20, "TILE_BYTES");
 
 /* ---- a step: what goes to the device ------------------------------------- */

@@ -112,6 +112,8 @@ struct cuda_product {
     float *y;
     uint32_t m;
     bool add, a8;
+    const struct fault_sink *logits; /* y are logits, whose faults these are;
+                                        NULL: they are not */
 };
 
 /* The row of a step that is hashed twice, if there is one. */

@@ -82,7 +82,7 @@ static int linear(const struct layer_pass *p, const struct cuda_matrix *w,
                   const struct cuda_matrix *up, const float *bias, float *y,
                   bool add, bool a8, struct err *err)
 {
-    const struct cuda_product of = { w, up, bias, y, p->m, add, a8 };
+    const struct cuda_product of = { w, up, bias, y, p->m, add, a8, NULL };
 
     return product_launch(p->d, &of, err);
 }
@@ -338,16 +338,15 @@ static int head(struct device *d, const struct model_record *rec,
 {
     struct layer_pass p = { d, rec, FAULT_HEAD, (uint32_t)d->n_logits };
     float *logits = cuda_array<float>(d, PLAN_LOGITS);
-    struct fault_sink sink = sink_of(&p);
+    const struct fault_sink sink = sink_of(&p);
+    const struct cuda_product of = { &d->weights.head, NULL, NULL, logits, p.m,
+                                     false, is_a8(&p, HEAD_NORM), &sink };
     struct sample_args a = {};
 
     CUDA_TRY(enter(&p, cuda_array<float>(d, PLAN_X), rec->dim,
                    d->weights.final_norm, HEAD_NORM), err);
-    if (linear(&p, &d->weights.head, NULL, NULL, logits, false,
-               is_a8(&p, HEAD_NORM), err))
+    if (product_launch(d, &of, err))
         return -1;
-    CUDA_TRY(check_launch(logits, p.m, rec->n_vocab, &sink, HEAD_LOGITS,
-                          d->stream), err);
     a.logits = logits;
     a.w = cuda_array<uint32_t>(d, PLAN_WEIGHT);
     a.row = cuda_array<struct sample_row>(d, PLAN_DRAW);

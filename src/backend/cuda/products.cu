@@ -14,6 +14,8 @@
  */
 #include "backend/cuda/device.cuh"
 
+#include "backend/op_numbers.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -254,6 +256,11 @@ static struct linear_args arguments(const struct device *d,
     a.m = p->m;
     a.ldk = p->w->ldk;
     a.tapped = cuda_array<int32_t>(d, PLAN_TAPPED);
+    if (!p->logits)
+        return a;
+    a.draw = cuda_array<struct sample_row>(d, PLAN_DRAW);
+    a.fault = *p->logits;
+    a.op = HEAD_LOGITS;
     return a;
 }
 
