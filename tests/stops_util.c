@@ -52,7 +52,7 @@ void tokens_controls(void)
 {
     stopped_token(1, "<s>", 3);
     stopped_token(0, "", 0);
-    stopped_token(1, "</s>", 4);
+    stopped_token(0, "</s>", 4);
 }
 
 void tokens_bytes(uint32_t kind)

@@ -28,8 +28,8 @@ extern uint32_t n_stopped_tokens;
  * `many` tokens. */
 void tokens_make(unsigned version, uint32_t kind, uint32_t many);
 
-/* Its parts: the head; a token; control tokens 0 to 2, of which the second has
- * no text; a token for each byte; and the end. */
+/* Its parts: the head; a token; a control token, one without a text, and an end
+ * of text that has one; a token for each byte; and the end. */
 void tokens_begin(unsigned version, uint32_t kind);
 void stopped_token(uint32_t flags, const char *text, size_t n);
 void tokens_controls(void);

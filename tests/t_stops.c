@@ -125,6 +125,17 @@ static int pick_any(void *self, const struct judge *g, char *choice)
     return 1;
 }
 
+/* The way to the record of a token. */
+static int pick_way(void *self, const struct judge *g, char *choice)
+{
+    const char *const *way = self;
+
+    snprintf(choice, JUDGE_PICK_MAX, "%s",
+             way[g->show == SHOW_RECORDS ? 0 : g->show == SHOW_STOPS ? 1
+                 : g->show == SHOW_OFFSETS ? 2 : g->number < 8 ? 3 : 4]);
+    return 1;
+}
+
 /* ---- the engine's answer ------------------------------------------------- */
 
 /* Let the engine end the output: its ids, and why it ends. */
@@ -159,6 +170,27 @@ static bool ends_text(const struct stopped *m, size_t n)
         if (!(m->flags & JOB_IGNORE_EOS) && m->output[i] == STOPPED_EOS)
             return true;
     return false;
+}
+
+/* The texts of all sorts of tokens are proven. */
+static bool texts_good(void)
+{
+    const char *way[] = { "stop 5", "5", "text", "", "" };
+    bool good = true;
+
+    for (uint32_t id = 0; id < n_stopped_tokens; id += id < 2 ? 1 : 37)
+        for (uint32_t k = 0; k < 2; k++) {
+            struct stopped m;
+
+            stopped_init(&m);
+            stopped_stop(&m, "zz", 2);
+            m.output[5] = k ? n_stopped_tokens - 1 - id % 9 : id;
+            m.flags = below(2) ? JOB_IGNORE_EOS : 0;
+            stopped_answer(&m, 6, RESULT_LENGTH);
+            good &= ends(&m, pick_way, way, NULL, NULL, JUDGE_HOLDS);
+            stopped_clear(&m);
+        }
+    return good;
 }
 
 /* Every end that a node can claim of these ids, by what the engine does. */
@@ -228,6 +260,7 @@ static void try_random(unsigned rounds)
         bool good = true;
 
         tokens_make(all[i].version, all[i].kind, 0);
+        good = texts_good();
         for (unsigned k = 0; k < rounds; k++) {
             struct stopped m;
 
@@ -376,6 +409,19 @@ static void try_lie(const char *name, struct stopped *m, struct lies l)
     tokenizer_free(challenger.x.tokenizer);
 }
 
+/* A shorter record than the token's; its text is picked, not its offset. */
+static void try_short(struct stopped *m)
+{
+    const char *way[] = { "stop 5", "5", "text", "", "" };
+    struct lies l = { .m = m, .at = 5, .text = "t499", .from = 4999,
+                      .by = -1 };
+
+    m->output[5] = 4999;
+    stopped_answer(m, 6, RESULT_LENGTH);
+    ok(ends(m, pick_way, way, show_lies, &l, JUDGE_FAULT),
+       "a record that is cut");
+}
+
 static void try_shown(void)
 {
     static const uint32_t ids[] = { 300, 4000, 4095, 4096, 4159, 8999 };
@@ -413,6 +459,7 @@ static void try_shown(void)
             try_lie(name, &m, (struct lies){ .at = 5, .text = "ab",
                                              .from = from, .by = 3 });
         }
+    try_short(&m);
     stopped_clear(&m);
 }
 
@@ -443,15 +490,15 @@ static void show_edit(void *self, const struct judge *g, struct buf *show)
     memmove(show->data + 16, show->data + 16 + e->cut, show->len - 16);
 }
 
-/* The way to the record of a token. */
-static int pick_way(void *self, const struct judge *g, char *choice)
+static void try_edit(struct stopped *m, const char **way, const struct edit *e)
 {
-    const char *const *way = self;
+    struct edit copy = *e;
+    struct game g;
 
-    snprintf(choice, JUDGE_PICK_MAX, "%s",
-             way[g->show == SHOW_RECORDS ? 0 : g->show == SHOW_STOPS ? 1
-                 : g->show == SHOW_OFFSETS ? 2 : g->number < 8 ? 3 : 4]);
-    return 1;
+    game_play(&g, &m->x, pick_way, way, show_edit, &copy);
+    ok(g.stuck, "%s: %s", e->name, g.why);
+    note(&g);
+    game_clear(&g);
 }
 
 static void try_edits(void)
@@ -469,7 +516,8 @@ static void try_edits(void)
         { "an offset more", SHOW_OFFSETS, 0, 0, 4, 0 },
         { "an offset fewer", SHOW_OFFSETS, 0, 0, -4, 0 },
         { "offsets that descend", SHOW_OFFSETS, -1, -1, 0, 0 },
-        { "a token of 4 MiB", SHOW_OFFSETS, -2, 64, 0, 0 },
+        { "a token of 1280 bytes more", SHOW_OFFSETS, -3, 5, 0, 0 },
+        { "a token of 7 bytes", SHOW_OFFSETS, -4, -10, 0, 0 },
         { "an id with other offsets", SHOW_OFFSETS, 0, 1, 0, 0 },
         { "an offset between more", SHOW_BETWEEN, 0, 0, 4, 0 },
         { "offsets between that descend", SHOW_BETWEEN, -1, 1, 0, 0 },
@@ -482,15 +530,12 @@ static void try_edits(void)
     ab_answer(&m);
     m.output[5] = 4999;
     stopped_answer(&m, 6, RESULT_LENGTH);
-    for (size_t i = 0; i < sizeof(edit) / sizeof(*edit); i++) {
-        struct edit e = edit[i];
-        struct game g;
-
-        game_play(&g, &m.x, pick_way, way, show_edit, &e);
-        ok(g.stuck, "%s: %s", e.name, g.why);
-        note(&g);
-        game_clear(&g);
-    }
+    for (size_t i = 0; i < sizeof(edit) / sizeof(*edit); i++)
+        try_edit(&m, way, &edit[i]);
+    m.output[5] = n_stopped_tokens - 1;
+    stopped_answer(&m, 6, RESULT_LENGTH);
+    try_edit(&m, way, &(struct edit){ "a token past the end", SHOW_OFFSETS, -4,
+                                      5, 0, 0 });
     stopped_clear(&m);
 }
 
@@ -577,6 +622,8 @@ static void try_unjudged(void)
     stopped_answer(&m, 6, RESULT_STOP);
     ok(ends(&m, game_honest, &m.x, NULL, NULL, JUDGE_FAULT),
        "and a stop is a fault");
+    try_edit(&m, way, &(struct edit){ "nor is a token", SHOW_BETWEEN, 0, 0, 0,
+                                      0 });
     stopped_clear(&m);
 }
 
