@@ -282,6 +282,38 @@ static void run_swiglu(struct check_run *r)
     emit(r, h, m * n * sizeof(*h));
 }
 
+static void sums_of(struct check_run *r, size_t m, size_t n, size_t k)
+{
+    struct x1_weights w = matrix(r, n, k);
+    struct x1_rows in = quantised(r, m, k);
+    int64_t *acc = room(r, m * n * sizeof(*acc));
+    size_t from, to;
+
+    range(r, n, &from, &to);
+    begin_run(r, 4.0 * (double)(m * n * k), "MOP/s");
+    do
+        r->k->sums(acc, n, &w, &in, from, to);
+    while (again(r));
+    emit(r, acc, m * n * sizeof(*acc));
+}
+
+static void run_sums(struct check_run *r)
+{
+    size_t m = size_of(r, 80, 16), n = size_of(r, 100, 2048);
+
+    sums_of(r, m, n, size_of(r, 400, 2048));
+}
+
+/* Beyond 32 bits, as run_linear_long. */
+static void run_sums_long(struct check_run *r)
+{
+    size_t n = size_of(r, 4, 64);
+
+    r->extreme = rnd(r) % 2 && !r->bench;
+    sums_of(r, size_of(r, 3, 16), n, X1_MAX_K - rnd(r) % 3);
+    r->extreme = false;
+}
+
 static void run_embed(struct check_run *r)
 {
     size_t n = size_of(r, 100, 1000), k = size_of(r, 400, 2048);
@@ -516,6 +548,8 @@ static const struct {
     { "linear_long", run_linear_long, 4 },
     { "linear_edge", run_linear_edge, 24 },
     { "swiglu", run_swiglu, 40 },
+    { "sums", run_sums, 60 },
+    { "sums_long", run_sums_long, 4 },
     { "embed", run_embed, 40 },
     { "rmsnorm", run_rmsnorm, 100 },
     { "rope", run_rope, 100 },

@@ -73,9 +73,9 @@ static void plain_quantise(struct x1_rows *out, const float *x, size_t stride,
     }
 }
 
-/* f32(acc) * s_w * step of output n and row i. */
-static float element(const struct x1_weights *w, const struct x1_rows *in,
-                     size_t i, size_t n)
+/* The sum of output n and row i. */
+static int64_t sum_of(const struct x1_weights *w, const struct x1_rows *in,
+                      size_t i, size_t n)
 {
     const int8_t *row = (const int8_t *)w->data + n * w->cols;
     const int16_t *q = (const int16_t *)in->q + i * in->k;
@@ -83,7 +83,22 @@ static float element(const struct x1_weights *w, const struct x1_rows *in,
 
     for (size_t k = 0; k < in->k; k++)
         acc += (int64_t)row[k] * q[k];
-    return ((float)acc * w->scale[n]) * in->scale[i];
+    return acc;
+}
+
+/* f32(acc) * s_w * step of output n and row i. */
+static float element(const struct x1_weights *w, const struct x1_rows *in,
+                     size_t i, size_t n)
+{
+    return ((float)sum_of(w, in, i, n) * w->scale[n]) * in->scale[i];
+}
+
+static void plain_sums(int64_t *acc, size_t stride, const struct x1_weights *w,
+                       const struct x1_rows *in, size_t from, size_t to)
+{
+    for (size_t i = 0; i < in->m; i++)
+        for (size_t n = from; n < to; n++)
+            acc[i * stride + n] = sum_of(w, in, i, n);
 }
 
 static void plain_linear(float *y, size_t stride, const struct x1_weights *w,
@@ -297,6 +312,7 @@ void x1_plain_init(struct x1_kernels *k)
     k->quantise = plain_quantise;
     k->linear = plain_linear;
     k->swiglu = plain_swiglu;
+    k->sums = plain_sums;
     k->embed = plain_embed;
     k->rmsnorm = plain_rmsnorm;
     k->rope = plain_rope;

@@ -14,10 +14,10 @@
  * table fill them, and read nothing there themselves.  A table that overrides
  * an operation which reads a form therefore overrides all that touch it.
  *
- *   form      made by     read by                 bytes
- *   weights   pack        linear, gate, embed     pack_bytes
- *   rows      quantise    linear, gate, integers  rows_bytes
- *   block     quantise_kv, put  attention, fetch        block_bytes
+ *   form      made by     read by                       bytes
+ *   weights   pack        linear, gate, sums, embed     pack_bytes
+ *   rows      quantise    linear, gate, sums, integers  rows_bytes
+ *   block     quantise_kv, put  attention, fetch              block_bytes
  *
  * Order of sums.  Sums over a set are sums of integers, exact in the width
  * that each operation names, so their order is free.  Floating-point
@@ -60,9 +60,10 @@ struct x1_matrix {
     const int8_t *w;    /* rows x cols, each in [-127, 127] */
 };
 
-/* A matrix in the form of a level (x1_pack).  `scale` and `data` are the
- * level's affair; they lie in the caller's room, or, if pack_bytes asks for
- * none, in the matrix that was packed, which then has to stay. */
+/* A matrix in the form of a level (x1_pack).  `data` is the level's affair,
+ * scale[n] that of row n in each; they lie in the caller's room, or, if
+ * pack_bytes asks for none, in the matrix that was packed, which then has to
+ * stay. */
 struct x1_weights {
     uint32_t rows, cols;
     const float *scale;
@@ -142,6 +143,12 @@ struct x1_kernels {
     void (*swiglu)(float *h, size_t stride, const struct x1_weights *g,
                    const struct x1_weights *u, const struct x1_rows *in,
                    size_t from, size_t to);
+
+    /* The sums of linear before they are rounded, acc[i * stride + n] = sum
+     * over k of w[n][k] * q[i][k], exact: a part of a matrix whose columns lie
+     * elsewhere, too, is added up so (x1_scale_acc rounds it then). */
+    void (*sums)(int64_t *acc, size_t stride, const struct x1_weights *w,
+                 const struct x1_rows *in, size_t from, size_t to);
 
     /* x[0 .. cols) = f32(w[id]) * scale[id]: row `id` of the embedding. */
     void (*embed)(float *x, const struct x1_weights *w, uint32_t id);

@@ -229,6 +229,26 @@ static void put_gated(float *h, size_t stride, float a[TILE][LANES],
             h[r * stride + j] = x1_silu(a[r][j]) * b[r][j];
 }
 
+static void reference_sums(int64_t *acc, size_t stride,
+                           const struct x1_weights *w,
+                           const struct x1_rows *in, size_t from, size_t to)
+{
+    const int8_t *data = w->data;
+    int64_t s[TILE][LANES];
+    size_t m, rows;
+
+    for (size_t i = 0; i < in->m; i += m) {
+        m = in->m - i < TILE ? in->m - i : TILE;
+        for (size_t n = from; n < to; n += rows) {
+            rows = to - n < LANES ? to - n : LANES;
+            dot_rows(s, data + n * in->k, rows,
+                     (const int16_t *)in->q + i * in->k, m, in->k);
+            for (size_t r = 0; r < m; r++)
+                memcpy(acc + (i + r) * stride + n, s[r], rows * sizeof(*acc));
+        }
+    }
+}
+
 static void reference_swiglu(float *h, size_t stride,
                              const struct x1_weights *g,
                              const struct x1_weights *u,
@@ -605,6 +625,7 @@ void x1_reference_init(struct x1_kernels *k)
         .integers = reference_integers,
         .linear = reference_linear,
         .swiglu = reference_swiglu,
+        .sums = reference_sums,
         .embed = reference_embed,
         .rmsnorm = reference_rmsnorm,
         .rope = reference_rope,

@@ -196,6 +196,7 @@ struct mul_target {
     size_t stride;
     bool add;       /* y = y + these */
     bool gated;     /* y = silu(y) * these */
+    int64_t *sums;  /* not NULL: the sums themselves go here */
 };
 
 /* The outputs of block nb, of one row whose sums are c[0] and, for A14,
@@ -204,12 +205,17 @@ static void finish_block(const struct mul_target *t, int32_t (*c)[16],
                          size_t row, size_t nb)
 {
     size_t n = nb * PACK_OUTS, left = t->w->rows - n;
-    float *y = t->y + row * t->stride + n, step = t->in->scale[row];
+    float *y = t->sums ? NULL : t->y + row * t->stride + n;
+    float step = t->in->scale[row];
 
     for (size_t i = 0; i < PACK_OUTS && i < left; i++) {
         int64_t acc = t->in->a8 ? c[0][i] : (int64_t)c[0][i] * 256 + c[1][i];
         float v = x1_scale_acc(acc, t->w->scale[n + i], step);
 
+        if (t->sums) {
+            t->sums[row * t->stride + n + i] = acc;
+            continue;
+        }
         if (t->b)
             v = v + t->b[n + i];
         if (t->add)
@@ -242,17 +248,25 @@ static void sdot_linear(float *y, size_t stride, const struct x1_weights *w,
                         const float *b, bool add, const struct x1_rows *in,
                         size_t from, size_t to)
 {
-    multiply(&(struct mul_target){ in, w, b, y, stride, add, false }, from, to);
+    multiply(&(struct mul_target){ .in = in, .w = w, .b = b, .y = y,
+                                   .stride = stride, .add = add }, from, to);
 }
 
 static void sdot_swiglu(float *h, size_t stride, const struct x1_weights *g,
                         const struct x1_weights *u, const struct x1_rows *in,
                         size_t from, size_t to)
 {
-    multiply(&(struct mul_target){ in, g, NULL, h, stride, false, false }, from,
-             to);
-    multiply(&(struct mul_target){ in, u, NULL, h, stride, false, true }, from,
-             to);
+    multiply(&(struct mul_target){ .in = in, .w = g, .y = h,
+                                   .stride = stride }, from, to);
+    multiply(&(struct mul_target){ .in = in, .w = u, .y = h, .stride = stride,
+                                   .gated = true }, from, to);
+}
+
+static void sdot_sums(int64_t *acc, size_t stride, const struct x1_weights *w,
+                      const struct x1_rows *in, size_t from, size_t to)
+{
+    multiply(&(struct mul_target){ .in = in, .w = w, .stride = stride,
+                                   .sums = acc }, from, to);
 }
 
 void x1_sdot_init(struct x1_kernels *k)
@@ -263,6 +277,7 @@ void x1_sdot_init(struct x1_kernels *k)
     k->integers = sdot_integers;
     k->linear = sdot_linear;
     k->swiglu = sdot_swiglu;
+    k->sums = sdot_sums;
 }
 
 #if defined(__clang__)

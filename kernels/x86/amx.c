@@ -210,6 +210,18 @@ INLINE __m512 small_sums(const struct x1_rows *in, int32_t (*c)[TILE_ROWS][16],
                   : whole16(sum_of(c, i), sum_of(c, in->m + i));
 }
 
+/* The sums of row i as they are, of a block of outputs from `at` on. */
+static void keep_small(const struct vnni_target *t,
+                       int32_t (*c)[TILE_ROWS][16], size_t i, size_t at)
+{
+    int32_t high[16], low[16];
+
+    _mm512_storeu_si512(high, sum_of(c, i));
+    if (!t->in->a8)
+        _mm512_storeu_si512(low, sum_of(c, t->in->m + i));
+    put_sums16(t, i, at, high, t->in->a8 ? NULL : low);
+}
+
 /* Outputs [from, to) of rows that are one tile. */
 static void multiply_small(const struct vnni_target *t, size_t from,
                            size_t to)
@@ -231,6 +243,8 @@ static void multiply_small(const struct vnni_target *t, size_t from,
             if (t->u)
                 put_gated16(t, i, at, small_sums(in, c[0], i),
                             small_sums(in, c[1], i));
+            else if (t->sums)
+                keep_small(t, c[0], i, at);
             else
                 put16(t, i, at, small_sums(in, c[0], i));
         }
@@ -312,6 +326,21 @@ INLINE __m512 block_sums(bool a8, int32_t (*c)[TILE_ROWS][16], size_t row)
                    _mm512_load_si512(c[1][row]));
 }
 
+/* The sums as they are, of row `first` + i of a block. */
+static void keep_row(const struct vnni_target *t, struct sums *s, size_t first,
+                     size_t i, size_t n, bool two)
+{
+    for (size_t b = 0; b < (two ? 2 : 1); b++) {
+        int32_t (*c)[TILE_ROWS][16] = s->c[b];
+
+        if (t->in->a8)
+            put_sums16(t, first + i, n + b * PACK_OUTS,
+                       c[i / TILE_ROWS][i % TILE_ROWS], NULL);
+        else
+            put_sums16(t, first + i, n + b * PACK_OUTS, c[0][i], c[1][i]);
+    }
+}
+
 /* Outputs n .. of the rows of a block, from row `first` on. */
 static void finish_sums(const struct vnni_target *t, struct sums *s,
                         size_t first, size_t n, bool two)
@@ -319,7 +348,9 @@ static void finish_sums(const struct vnni_target *t, struct sums *s,
     const struct x1_rows *in = t->in;
     size_t left = in->m - first, each = block_rows(in);
 
-    for (size_t i = 0; i < each && i < left; i++) {
+    for (size_t i = 0; t->sums && i < each && i < left; i++)
+        keep_row(t, s, first, i, n, two);
+    for (size_t i = 0; !t->sums && i < each && i < left; i++) {
         __m512 v = block_sums(in->a8, s->c[0], i);
 
         if (t->u) {
@@ -440,6 +471,17 @@ static void amx_swiglu(float *h, size_t stride, const struct x1_weights *g,
         multiply(&t, from, to);
 }
 
+static void amx_sums(int64_t *acc, size_t stride, const struct x1_weights *w,
+                     const struct x1_rows *in, size_t from, size_t to)
+{
+    struct vnni_target t = { .stride = stride, .w = w, .in = in, .sums = acc };
+
+    if (in->m <= VNNI_ROWS)
+        vnni_sums(acc, stride, w, in, from, to);
+    else
+        multiply(&t, from, to);
+}
+
 void x1_amx_init(struct x1_kernels *k)
 {
     k->rows_bytes = amx_rows_bytes;
@@ -447,6 +489,7 @@ void x1_amx_init(struct x1_kernels *k)
     k->integers = amx_integers;
     k->linear = amx_linear;
     k->swiglu = amx_swiglu;
+    k->sums = amx_sums;
     k->attention = amx_attention;
 }
 

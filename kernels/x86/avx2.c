@@ -267,7 +267,9 @@ static stream_fn *const streams[2][PAIR + 1] = {
 static void finish_sums(const struct avx2_target *t, int32_t (*c)[16],
                         size_t row, size_t rows, size_t n)
 {
-    for (size_t r = 0; r < rows; r++)
+    for (size_t r = 0; t->sums && r < rows; r++)
+        put_sums8(t, row + r, n, c[r], c[r] + 8, 65536);
+    for (size_t r = 0; !t->sums && r < rows; r++)
         put_outputs(t, row + r, n,
                     whole(_mm256_load_si256((const void *)c[r]),
                           _mm256_load_si256((const void *)(c[r] + 8)),
@@ -402,6 +404,14 @@ static void avx2_swiglu(float *h, size_t stride, const struct x1_weights *g,
     multiply(&t, in, from, to);
     t.w = u;
     t.gated = true;
+    multiply(&t, in, from, to);
+}
+
+static void avx2_sums(int64_t *acc, size_t stride, const struct x1_weights *w,
+                      const struct x1_rows *in, size_t from, size_t to)
+{
+    struct avx2_target t = { .stride = stride, .w = w, .sums = acc };
+
     multiply(&t, in, from, to);
 }
 
@@ -548,6 +558,7 @@ void x1_avx2_init(struct x1_kernels *k)
     k->integers = avx2_integers;
     k->linear = avx2_linear;
     k->swiglu = avx2_swiglu;
+    k->sums = avx2_sums;
     page_init(k);
     k->quantise_kv = avx2_quantise_kv;
     k->attention_bytes = avx2_attention_bytes;

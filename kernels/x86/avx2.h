@@ -117,7 +117,20 @@ struct avx2_target {
     bool add;          /* to what y has */
     bool gated;        /* y has the gate's outputs: h = silu(y) * these */
     const float *step; /* of the rows */
+    int64_t *sums;     /* not NULL: the sums themselves go here, rows `stride`
+                          apart, and nothing to y */
 };
+
+/* Outputs n .. n + 7 of a row as sums: k * high + low. */
+static inline void put_sums8(const struct avx2_target *t, size_t row, size_t n,
+                             const int32_t *high, const int32_t *low, int64_t k)
+{
+    size_t left = t->w->rows - n;
+    int64_t *to = t->sums + row * t->stride + n;
+
+    for (size_t i = 0; i < 8 && i < left; i++)
+        to[i] = k * high[i] + (low ? low[i] : 0);
+}
 
 /* f32(k * high + low) of eight sums: exact in binary64, rounded once.  The sums
  * are below 2^31 and k is at most 2^16, so what is added is below 2^48, and a

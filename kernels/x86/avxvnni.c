@@ -203,10 +203,14 @@ static void finish_sums(const struct avx2_target *t, bool a8,
 {
     for (size_t i = row; i < row + rows; i++, c += a8 ? 1 : 2)
         for (size_t half = 0; half < 2 && n + 8 * half < t->w->rows; half++)
-            put_outputs(t, i, n + 8 * half,
-                        a8 ? _mm256_cvtepi32_ps(eight(c[0][half]))
-                           : whole(eight(c[0][half]), eight(c[1][half]),
-                                   256));
+            if (t->sums)
+                put_sums8(t, i, n + 8 * half, c[0][half],
+                          a8 ? NULL : c[1][half], a8 ? 1 : 256);
+            else
+                put_outputs(t, i, n + 8 * half,
+                            a8 ? _mm256_cvtepi32_ps(eight(c[0][half]))
+                               : whole(eight(c[0][half]), eight(c[1][half]),
+                                       256));
 }
 
 /* Groups [g0, g1) of n times block nb.  While the first ones are computed the
@@ -279,6 +283,15 @@ static void avxvnni_swiglu(float *h, size_t stride, const struct x1_weights *g,
     multiply(&t, in, from, to);
 }
 
+static void avxvnni_sums(int64_t *acc, size_t stride,
+                         const struct x1_weights *w, const struct x1_rows *in,
+                         size_t from, size_t to)
+{
+    struct avx2_target t = { .stride = stride, .w = w, .sums = acc };
+
+    multiply(&t, in, from, to);
+}
+
 void x1_avxvnni_init(struct x1_kernels *k)
 {
     k->rows_bytes = slice_rows_bytes;
@@ -286,6 +299,7 @@ void x1_avxvnni_init(struct x1_kernels *k)
     k->integers = avxvnni_integers;
     k->linear = avxvnni_linear;
     k->swiglu = avxvnni_swiglu;
+    k->sums = avxvnni_sums;
 }
 
 #if defined(__clang__)

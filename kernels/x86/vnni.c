@@ -265,10 +265,24 @@ INLINE void finish_sums(const enum form form, const struct vnni_target *t,
     }
 }
 
+/* The sums as they are. */
+static void keep_sums(const struct vnni_target *t, int32_t (*c)[2][16],
+                      size_t row, size_t rows, size_t nb, size_t blocks)
+{
+    size_t slices = slices_of(t->in);
+
+    for (size_t i = 0; i < rows; i++, c += slices)
+        for (size_t half = 0; half < blocks; half++)
+            put_sums16(t, row + i, (nb + half) * PACK_OUTS, c[0][half],
+                       slices == 2 ? c[1][half] : NULL);
+}
+
 static void finish_rows(const struct vnni_target *t, int32_t (*c)[2][16],
                         size_t row, size_t rows, size_t nb, size_t blocks)
 {
-    if (t->in->a8)
+    if (t->sums)
+        keep_sums(t, c, row, rows, nb, blocks);
+    else if (t->in->a8)
         finish_sums(FORM_A8, t, c, row, rows, nb, blocks);
     else if (t->in->k <= FITS_K)
         finish_sums(FORM_FITS, t, c, row, rows, nb, blocks);
@@ -381,6 +395,14 @@ void vnni_swiglu(float *h, size_t stride, const struct x1_weights *g,
     struct vnni_target t = {
         .y = h, .stride = stride, .w = g, .u = u, .in = in
     };
+
+    multiply(&t, from, to);
+}
+
+void vnni_sums(int64_t *acc, size_t stride, const struct x1_weights *w,
+               const struct x1_rows *in, size_t from, size_t to)
+{
+    struct vnni_target t = { .stride = stride, .w = w, .in = in, .sums = acc };
 
     multiply(&t, from, to);
 }
@@ -517,6 +539,7 @@ void x1_vnni_init(struct x1_kernels *k)
     k->integers = vnni_integers;
     k->linear = vnni_linear;
     k->swiglu = vnni_swiglu;
+    k->sums = vnni_sums;
     page_init(k);
     k->quantise_kv = vnni_quantise_kv;
     k->attention_bytes = vnni_attention_bytes;

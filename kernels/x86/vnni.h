@@ -43,6 +43,8 @@ void vnni_linear(float *y, size_t stride, const struct x1_weights *w,
 void vnni_swiglu(float *h, size_t stride, const struct x1_weights *g,
                  const struct x1_weights *u, const struct x1_rows *in,
                  size_t from, size_t to);
+void vnni_sums(int64_t *acc, size_t stride, const struct x1_weights *w,
+               const struct x1_rows *in, size_t from, size_t to);
 void vnni_quantise_kv(unsigned char *block, size_t at, const float *k,
                       const float *v, size_t hd, int32_t fault[2]);
 size_t vnni_attention_bytes(size_t n, size_t hd);
@@ -148,7 +150,21 @@ struct vnni_target {
     const float *b;                 /* a bias, or NULL */
     bool add;                       /* to what y has */
     const struct x1_rows *in;
+    int64_t *sums; /* not NULL: the sums themselves go here, rows `stride`
+                      apart, and nothing to y */
 };
+
+/* Outputs n .. n + 15 of a row as sums: of A8 those of its one slice, else
+ * 256 high + low. */
+static inline void put_sums16(const struct vnni_target *t, size_t row, size_t n,
+                              const int32_t *high, const int32_t *low)
+{
+    size_t left = t->w->rows - n;
+    int64_t *to = t->sums + row * t->stride + n;
+
+    for (size_t i = 0; i < 16 && i < left; i++)
+        to[i] = low ? (int64_t)256 * high[i] + low[i] : high[i];
+}
 
 /* f32(256 high + low) of sixteen sums: exact in binary64, rounded once, as the
  * reference rounds its int64.  Both fit an int32 for every k up to X1_MAX_K. */
