@@ -8,10 +8,19 @@
 #include "backend/cpu/cpu.h"
 #include "base/err.h"
 #include "base/machine.h"
+#include "engine/group.h"
 #include "kernels/kernels.h"
 
 int backend_open(struct backend **out, const char *name, size_t threads,
                  struct err *err)
+{
+    const struct group alone = { .size = 1 };
+
+    return backend_open_member(out, name, threads, &alone, err);
+}
+
+int backend_open_member(struct backend **out, const char *name, size_t threads,
+                        const struct group *g, struct err *err)
 {
     struct x1_kernels k;
     char why[256];
@@ -26,8 +35,14 @@ int backend_open(struct backend **out, const char *name, size_t threads,
     if (x1_selftest(&k, why, sizeof(why)))
         return err_set(err, ERR_FATAL, "kernel \"%s\" fails its test: %s",
                        k.name, why);
-    *out = cpu_new(&k, threads ? threads : machine_whole_cores());
+    *out = cpu_new_member(&k, threads ? threads : machine_whole_cores(), g);
     return 0;
+}
+
+int backend_follow(struct backend *b, backend_find_fn *find, void *self,
+                   struct err *err)
+{
+    return cpu_follow(b, find, self, err);
 }
 
 void backend_share(struct backend *b, unsigned wait_s,

@@ -16,6 +16,8 @@
 
 struct caller;
 struct err;
+struct group;
+struct model;
 
 /* Open a backend that has passed its self-test; the caller closes it with
  * backend_close, after the engine that uses it.  A CPU computes on `threads`
@@ -25,6 +27,21 @@ struct err;
  * build or on this machine.  ERR_FATAL: it computes wrongly here. */
 int backend_open(struct backend **out, const char *name, size_t threads,
                  struct err *err);
+
+/* The same of a member of a group (engine/group.h), which is copied; what it
+ * points to is borrowed until the backend is closed. */
+int backend_open_member(struct backend **out, const char *name, size_t threads,
+                        const struct group *g, struct err *err);
+
+/* Of a member that is not the first: make each call that the first member's
+ * backend gets, until that one is closed.  `find` gives the model of an id,
+ * whose matrices may have come to this backend's sink, or NULL; it stays until
+ * find is called again.  -1 for the errors of its own calls and of the group,
+ * after which it can only be closed. */
+typedef const struct model *backend_find_fn(void *self, struct id id,
+                                            struct err *err);
+int backend_follow(struct backend *b, backend_find_fn *find, void *self,
+                   struct err *err);
 
 /* Share the weights of models that come to its sink from now on with other
  * processes of this machine that say so, too: one of them packs, the others map

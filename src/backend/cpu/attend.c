@@ -46,7 +46,7 @@ static void attend_span(struct forward *f, uint32_t l, const struct span *s,
 
     for (size_t j = 0; j < s->n * group; j++) {
         size_t i = s->first + j / group;
-        size_t at = (i * rec->n_heads + g * group + j % group) * f->hd;
+        size_t at = i * f->q_dim + (g * group + j % group) * f->hd;
         size_t to = (size_t)f->row[i]->position + 1;
         size_t from = w->window && to > w->window ? to - w->window : 0;
 
@@ -56,13 +56,14 @@ static void attend_span(struct forward *f, uint32_t l, const struct span *s,
     f->k->attention(query, s->n * group, c, &kv, f->hd, f->scratch[thread]);
     for (size_t j = 0; j < s->n * group; j++)
         forward_fault_at(f, f->row[s->first + j / group], l, OP_Q_ROPE,
-                         g * group + j % group, query[j].fault);
+                         f->mine.q_first + g * group + j % group,
+                         query[j].fault);
 }
 
 static void attend_spans(void *self, size_t from, size_t to, size_t thread)
 {
     const struct attend_job *j = self;
-    size_t heads = j->f->model->rec.n_kv_heads;
+    size_t heads = j->f->mine.kv_heads;
 
     for (size_t i = from; i < to; i++)
         attend_span(j->f, j->layer, &j->f->span[i / heads], i % heads,
@@ -77,7 +78,7 @@ void forward_attend(struct forward *f, uint32_t l)
     find_spans(f);
     for (size_t i = 0; i < f->n; i++)
         keys += f->row[i]->position + 1;
-    n = f->n_spans * f->model->rec.n_kv_heads;
+    n = f->n_spans * f->mine.kv_heads;
     pool_run(f->threads, attend_spans, &j, n,
              forward_least(1, 4 * keys * f->q_dim / n));
 }
@@ -91,6 +92,6 @@ void forward_fetch_row(const struct forward *f, uint32_t l, size_t i)
     r = f->row[i];
     if (i + 1 < f->n && f->row[i + 1]->slot == r->slot)
         return;
-    for (size_t g = 0; g < f->model->rec.n_kv_heads; g++)
+    for (size_t g = 0; g < f->mine.kv_heads; g++)
         kv_fetch_ahead(f->pool, r->slot, l, g, r->position);
 }

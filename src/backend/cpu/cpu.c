@@ -10,13 +10,18 @@
 #include <string.h>
 
 #include "backend/cpu/forward.h"
+#include "backend/cpu/joined.h"
 #include "backend/cpu/kv.h"
+#include "backend/cpu/orders.h"
+#include "backend/cpu/model_part.h"
 #include "backend/cpu/pool.h"
 #include "backend/cpu/shared.h"
 #include "backend/cpu/weights.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "engine/group.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
 #include "proof/blob.h"
@@ -67,7 +72,19 @@ struct cpu {
     struct backend_last *last;
     float *last_x;             /* dim each, as many as slots */
     struct backend_result result;
+    /* of a member of a group: */
+    struct group group;
+    bool in_group;
+    struct model_part part; /* alone: all of the model */
+    struct buf order;       /* of the first member */
+    struct joined joined;   /* its hashes, and those of the others */
 };
+
+/* Whether the others do what this one does. */
+static bool leads(const struct cpu *c)
+{
+    return c->in_group && c->group.rank == 0;
+}
 
 /* ---- a step -------------------------------------------------------------- */
 
@@ -106,6 +123,21 @@ static void on_stored(void *self, const struct backend_row *const *r, size_t n,
     else
         trace_step_row(step[0], row[0].s_k, row[0].s_v, k[0], v[0],
                        c->pool.head_dim);
+}
+
+/* Of a member: a tree of its heads of a layer, not of all layers. */
+static void on_part_stored(void *self, const struct backend_row *const *r,
+                           size_t n, uint32_t layer, size_t head)
+{
+    struct cpu *c = self;
+    size_t each = c->joined.heads;
+
+    for (size_t i = 0; i < n && head % each == 0; i++)
+        merkle_init(&c->trace[r[i] - c->row].kv);
+    on_stored(self, r, n, layer, head);
+    for (size_t i = 0; i < n && (head + 1) % each == 0; i++)
+        joined_put(&c->joined, (size_t)(r[i] - c->row), layer, head,
+                   &c->trace[r[i] - c->row].kv);
 }
 
 static void take_rows(struct cpu *c, const struct backend_row *row, size_t n)
@@ -178,7 +210,10 @@ static void digest_row(struct cpu *c, const struct to_digest *row,
     d->position = r->position;
     d->has_fin = row->last != NULL;
     d->has_deep = r->deep;
-    merkle_root(&step->kv, &d->kv);
+    if (c->in_group)
+        d->kv = *joined_root(&c->joined, row->row);
+    else
+        merkle_root(&step->kv, &d->kv);
     if (row->last)
         blob_f32(&d->fin, row->last, c->model->rec.dim);
     if (r->deep)
@@ -217,7 +252,8 @@ static void draw_all(struct cpu *c, size_t n)
         keep_drawn(c, i);
 }
 
-static void digest_all(struct cpu *c, size_t n)
+/* The rows whose digests are wanted; how many. */
+static size_t find_digests(struct cpu *c, size_t n)
 {
     size_t at = 0, digests = 0;
 
@@ -235,8 +271,23 @@ static void digest_all(struct cpu *c, size_t n)
         if (r->commit && in_range(c, r))
             c->to_digest[digests++] = d;
     }
+    return digests;
+}
+
+/* Digests are the first member's; to that end the others show it theirs. */
+static int digest_all(struct cpu *c, size_t n, struct err *err)
+{
+    size_t digests = find_digests(c, n);
+
+    for (size_t i = 0; c->in_group && i < digests; i++)
+        joined_want(&c->joined, c->to_digest[i].row);
+    if (c->in_group && joined_exchange(&c->joined, &c->group, err))
+        return -1;
+    if (c->in_group && !leads(c))
+        return 0;
     c->result.n_digests = digests;
     pool_run(c->threads, digest_rows, c, digests, 1);
+    return 0;
 }
 
 /* x_L of the latest row at this place that drew in the steps that are kept:
@@ -275,11 +326,9 @@ static int take_last(struct cpu *c, const struct backend_step *s,
     return 0;
 }
 
-static int cpu_step(struct backend *b, const struct backend_step *s,
-                    struct err *err)
+static int compute_step(struct cpu *c, const struct backend_step *s,
+                        struct err *err)
 {
-    struct cpu *c = (struct cpu *)b;
-
     c->result = (struct backend_result){ .draw = c->draw, .fault = c->fault,
                                          .digest = c->digest,
                                          .last = c->last };
@@ -297,8 +346,18 @@ static int cpu_step(struct backend *b, const struct backend_step *s,
     if (forward_step(c->forward, c->row, s->n_rows, err))
         return -1;
     draw_all(c, s->n_rows);
-    digest_all(c, s->n_rows);
-    return 0;
+    return digest_all(c, s->n_rows, err);
+}
+
+static int cpu_step(struct backend *b, const struct backend_step *s,
+                    struct err *err)
+{
+    struct cpu *c = (struct cpu *)b;
+
+    if (leads(c) && (s->n_rows > 0 || s->n_entries > 0) &&
+        order_step(&c->group, &c->order, s, err))
+        return -1;
+    return compute_step(c, s, err);
 }
 
 static int cpu_collect(struct backend *b, struct backend_result *r,
@@ -312,6 +371,10 @@ static int cpu_collect(struct backend *b, struct backend_result *r,
 static int cpu_copy(struct backend *b, uint32_t from, uint32_t to,
                     struct err *err)
 {
+    struct cpu *c = (struct cpu *)b;
+
+    if (leads(c) && order_copy(&c->group, from, to, err))
+        return -1;
     return kv_copy(&((struct cpu *)b)->pool, from, to, err);
 }
 
@@ -325,6 +388,7 @@ static void unload(struct cpu *c)
     if (!c->has_came)
         weights_clear(&c->weights);
     kv_clear(&c->pool);
+    joined_clear(&c->joined);
     for (size_t i = 0; i < KEPT; i++) {
         free(c->kept[i].place);
         free(c->kept[i].x);
@@ -426,34 +490,75 @@ static int find_weights(struct cpu *c, const struct model *m, struct err *err)
                        id_text(m->id).s);
     weights_clear(&c->weights);
     c->has_came = false;
-    return weights_init(&c->weights, &c->k, c->threads, m, err);
+    return weights_init(&c->weights, &c->k, c->threads, m, &c->part, err);
 }
 
-static int cpu_load(struct backend *b, const struct model *m,
-                    const struct backend_load *want,
-                    struct backend_plan *plan, struct err *err)
+static int load_part(struct cpu *c, const struct model *m,
+                     const struct backend_load *want, struct err *err)
 {
     const struct model_record *rec = &m->rec;
-    struct cpu *c = (struct cpu *)b;
-    struct forward_options o = { want->rows, want->draws, want->slots, NULL,
-                                 on_stored, c };
+    struct forward_options o = { .rows = want->rows, .draws = want->draws,
+                                 .slots = want->slots, .self = c,
+                                 .stored = c->in_group ? on_part_stored
+                                                       : on_stored,
+                                 .part = &c->part,
+                                 .group = c->in_group ? &c->group : NULL };
 
     unload(c);
+    if (part_init(&c->part, &c->group, rec, err))
+        return -1;
     c->model = m;
     c->want = *want;
     if (want->taps & (BACKEND_TAP_RESIDUAL | BACKEND_TAP_DEEP))
         o.residual = on_residual;
     if (!(want->taps & BACKEND_TAP_RESIDUAL))
         c->want.residual = NULL;
-    kv_init(&c->pool, &c->k, rec->n_layers, rec->n_kv_heads, rec->head_dim,
+    kv_init(&c->pool, &c->k, rec->n_layers, c->part.kv_heads, rec->head_dim,
             want->slots);
     if (find_weights(c, m, err) || alloc(c, want, err) ||
         alloc_weights(c, err) ||
+        (c->in_group && joined_init(&c->joined, &c->part, rec->n_layers,
+                                    want->rows, err)) ||
         forward_new(&c->forward, m, &c->weights, &c->k, &c->pool, c->threads,
                     &o, err)) {
         unload(c);
         return -1;
     }
+    return 0;
+}
+
+/* Whether all members have loaded: what this one made of it, or what the others
+ * did.  m NULL: this one has no model. */
+static int load_together(struct cpu *c, const struct model *m,
+                         const struct backend_load *want, struct err *err)
+{
+    int rc = m ? load_part(c, m, want, err) : -1;
+    uint32_t failed = rc != 0;
+
+    if (!c->in_group)
+        return rc;
+    if (c->group.ops->max_u32(c->group.self, &failed, 1, rc ? NULL : err)) {
+        unload(c);
+        return -1;
+    }
+    if (rc == 0 && failed) {
+        unload(c);
+        rc = err_set(err, ERR_FATAL, "another member of its group cannot load"
+                     " the model");
+    }
+    return rc;
+}
+
+static int cpu_load(struct backend *b, const struct model *m,
+                    const struct backend_load *want,
+                    struct backend_plan *plan, struct err *err)
+{
+    struct cpu *c = (struct cpu *)b;
+
+    if (leads(c) && order_load(&c->group, m->id, want, err))
+        return -1;
+    if (load_together(c, m, want, err))
+        return -1;
     *plan = (struct backend_plan){
         .block_positions = KV_PAGE,
         .block_bytes = c->pool.block_bytes,
@@ -471,9 +576,12 @@ static void cpu_close(struct backend *b)
 {
     struct cpu *c = (struct cpu *)b;
 
+    if (leads(c))
+        order_close(&c->group, NULL);
     unload(c);
     weights_clear(&c->weights);
     pool_free(c->threads);
+    buf_clear(&c->order);
     free(c);
 }
 
@@ -484,11 +592,14 @@ static int sink_begin(void *self, const struct model_record *rec,
 {
     struct cpu *c = self;
 
+    if (part_init(&c->part, &c->group, rec, err) ||
+        (leads(c) && order_open(&c->group, rec, err)))
+        return -1;
     /* what there was goes first: two models seldom fit */
     unload(c);
     weights_clear(&c->weights);
     c->has_came = false;
-    return weights_begin(&c->weights, &c->k, c->threads, rec,
+    return weights_begin(&c->weights, &c->k, c->threads, rec, &c->part,
                          c->shares ? &c->share : NULL, err);
 }
 
@@ -523,14 +634,91 @@ static const struct backend_ops ops = {
 
 struct backend *cpu_new(const struct x1_kernels *k, size_t threads)
 {
+    return cpu_new_member(k, threads, &(struct group){ .size = 1 });
+}
+
+struct backend *cpu_new_member(const struct x1_kernels *k, size_t threads,
+                               const struct group *g)
+{
     struct cpu *c = xcalloc(1, sizeof(*c));
 
+    c->group = *g;
+    c->in_group = g->size > 1;
+    buf_init(&c->order, ORDER_MAX);
     c->threads = pool_new(threads);
     c->k = *k;
     c->sink = (struct model_sink){ sink_begin, sink_rows, sink_end, c };
     c->base = (struct backend){ .ops = &ops, .name = c->k.name,
                                 .sink = &c->sink };
     return &c->base;
+}
+
+/* ---- a member that follows ----------------------------------------------- */
+
+/* Whether every number of a step is one that was loaded for. */
+static bool is_sound(const struct cpu *c, const struct backend_step *s)
+{
+    size_t draws = 0;
+
+    for (size_t i = 0; i < s->n_rows; i++) {
+        const struct backend_row *r = &s->row[i];
+
+        draws += r->logits;
+        if (r->slot >= c->want.slots || r->position >= c->model->rec.context ||
+            (r->token >= c->model->rec.n_vocab && r->token != BACKEND_DRAWN))
+            return false;
+    }
+    for (size_t i = 0; i < s->n_entries; i++)
+        if (s->entry[i].slot >= c->want.slots ||
+            s->entry[i].index > c->model->rec.context / KV_PAGE)
+            return false;
+    return s->n_rows <= c->want.rows && draws <= c->want.draws;
+}
+
+/* One call of the first member. */
+static int do_order(struct cpu *c, const struct order *o,
+                    const struct model **m, cpu_find_fn *find, void *self,
+                    struct err *err)
+{
+    struct id id = o->model;
+
+    if (o->kind == ORDER_OPEN)
+        model_record_id(&id, &o->rec);
+    if ((o->kind == ORDER_OPEN || o->kind == ORDER_LOAD) &&
+        (!*m || !id_equal((*m)->id, id))) {
+        unload(c);
+        *m = find(self, id, err);
+    }
+    switch (o->kind) {
+    case ORDER_LOAD:
+        return load_together(c, *m, &o->load, err);
+    case ORDER_STEP:
+        if (!c->model || !is_sound(c, &o->step))
+            return err_set(err, ERR_FATAL, "the first member of the group has"
+                           " a step that does not fit its model");
+        return compute_step(c, &o->step, err);
+    case ORDER_COPY:
+        return c->model ? kv_copy(&c->pool, o->from, o->to, err) : 0;
+    default:
+        return 0;
+    }
+}
+
+int cpu_follow(struct backend *b, cpu_find_fn *find, void *self,
+               struct err *err)
+{
+    struct cpu *c = (struct cpu *)b;
+    const struct model *m = NULL;
+    struct order o;
+    int rc;
+
+    order_init(&o);
+    do
+        rc = order_hear(&c->group, &o, err) ||
+             do_order(c, &o, &m, find, self, err);
+    while (rc == 0 && o.kind != ORDER_CLOSE);
+    order_clear(&o);
+    return rc ? -1 : 0;
 }
 
 void cpu_share(struct backend *b, unsigned wait_s, const struct caller *caller)

@@ -21,8 +21,6 @@
 #include "model/model.h"
 #include "model/model_layout.h"
 
-#define HEAD_LAYER 0xffffffffu
-
 #define OUTPUTS 32 /* of a linear, that threads do not share: two groups */
 
 /* Costs in products of a linear, of an element of what else there is. */
@@ -100,8 +98,7 @@ static void quantise_rows(void *self, size_t from, size_t to, size_t thread)
         forward_fault_at(f, f->row[i], j->layer, j->op, 0, f->in_fault[i]);
 }
 
-/* Rows of k into the next linear: that of `op` in a layer, or the head. */
-static void prepare(struct forward *f, size_t k, uint32_t layer, uint32_t op)
+void forward_prepare(struct forward *f, size_t k, uint32_t layer, uint32_t op)
 {
     uint32_t flags = f->model->rec.flags;
 
@@ -116,7 +113,7 @@ static void quantise(struct forward *f, const float *x, size_t k,
 {
     struct rows_job j = { .layer = layer, .op = op, .x = x };
 
-    prepare(f, k, layer, op);
+    forward_prepare(f, k, layer, op);
     run_rows(f, quantise_rows, &j, k * QUANTISE_COST);
 }
 
@@ -140,8 +137,14 @@ static void norm(struct forward *f, const float *g, uint32_t layer,
 {
     struct rows_job j = { .layer = layer, .op = op, .g = g };
 
-    prepare(f, f->dim, layer, op + 1);
+    forward_prepare(f, f->dim, layer, op + 1);
     run_rows(f, norm_rows, &j, f->dim * 2 * QUANTISE_COST);
+}
+
+/* Whether the norm of q and k is over heads that other members have. */
+static bool has_part_norm(const struct forward *f)
+{
+    return f->group && f->model->rec.flags & MODEL_WIDE_NORM;
 }
 
 /* Vectors that a norm of q or k is over, and their length. */
@@ -153,20 +156,22 @@ static size_t norm_vectors(const struct forward *f, size_t heads, size_t *k)
     return wide ? 1 : heads;
 }
 
-/* The heads of row i: their norm, if the model has one, and rope. */
-static void turn_heads(struct forward *f, size_t i, float *x, size_t heads,
-                       const float *g, uint32_t layer, uint32_t op)
+/* The heads of row i, from number `first` on: their norm, if the model has one
+ * that was not computed before, and rope. */
+static void turn_heads(struct forward *f, size_t i, float *x, size_t first,
+                       size_t heads, const float *g, uint32_t layer,
+                       uint32_t op)
 {
     int32_t *fault = f->fault + i * f->model->rec.n_heads;
     const float *table = f->model->layers[layer].inv_freq;
     size_t at = i * f->angles + (size_t)(table - f->model->inv_freq);
 
-    if (g) {
+    if (g && !has_part_norm(f)) {
         size_t k, n = norm_vectors(f, heads, &k);
 
         f->k->rmsnorm(x, x, k, g, f->model->rec.eps, n, k, fault);
         for (size_t h = 0; h < n; h++)
-            forward_fault_at(f, f->row[i], layer, op, h, fault[h]);
+            forward_fault_at(f, f->row[i], layer, op, first + h, fault[h]);
     }
     f->k->rope(x, heads, f->hd, f->cos + at, f->sin + at);
 }
@@ -175,7 +180,7 @@ static void turn_heads(struct forward *f, size_t i, float *x, size_t heads,
 static void append_kv(struct forward *f, size_t i, uint32_t layer)
 {
     const struct backend_row *r = f->row[i];
-    size_t kvh = f->model->rec.n_kv_heads;
+    size_t kvh = f->mine.kv_heads, first = f->mine.kv_first;
 
     for (size_t g = 0; g < kvh; g++) {
         size_t at = (i * kvh + g) * f->hd;
@@ -184,8 +189,8 @@ static void append_kv(struct forward *f, size_t i, uint32_t layer)
         f->k->quantise_kv(kv_at(f->pool, r->slot, layer, g, r->position),
                           r->position % KV_PAGE, f->kx + at, f->vx + at, f->hd,
                           bad);
-        forward_fault_at(f, r, layer, OP_K, g, bad[0]);
-        forward_fault_at(f, r, layer, OP_V, g, bad[1]);
+        forward_fault_at(f, r, layer, OP_K, first + g, bad[0]);
+        forward_fault_at(f, r, layer, OP_V, first + g, bad[1]);
     }
 }
 
@@ -199,7 +204,7 @@ static void say_stored(struct forward *f, size_t i, size_t n, uint32_t layer)
     for (size_t j = i; j < i + n; j++)
         if (f->row[j]->commit)
             r[some++] = f->row[j];
-    for (size_t g = 0; some > 0 && g < f->model->rec.n_kv_heads; g++)
+    for (size_t g = 0; some > 0 && g < f->mine.kv_heads; g++)
         f->o.stored(f->o.self, r, some, layer, g);
 }
 
@@ -207,13 +212,13 @@ static void heads_rows(void *self, size_t from, size_t to, size_t thread)
 {
     const struct rows_job *j = self;
     struct forward *f = j->f;
-    const struct model_record *rec = &f->model->rec;
+    const struct model_part *p = &f->mine;
 
     (void)thread;
     for (size_t i = from; i < to; i++) {
         if (j->k) {
             forward_fetch_row(f, j->layer, i);
-            turn_heads(f, i, f->kx + i * f->kv_dim, rec->n_kv_heads,
+            turn_heads(f, i, f->kx + i * f->kv_dim, p->kv_first, p->kv_heads,
                        j->w->k_norm, j->layer, OP_K_HEAD);
             append_kv(f, i, j->layer);
             if ((i - from) % 2 == 1)
@@ -222,8 +227,8 @@ static void heads_rows(void *self, size_t from, size_t to, size_t thread)
                 say_stored(f, i, 1, j->layer);
         }
         if (j->q)
-            turn_heads(f, i, f->q + i * f->q_dim, rec->n_heads, j->w->q_norm,
-                       j->layer, OP_Q_HEAD);
+            turn_heads(f, i, f->q + i * f->q_dim, p->q_first, p->q_heads,
+                       j->w->q_norm, j->layer, OP_Q_HEAD);
     }
 }
 
@@ -328,19 +333,29 @@ static void add_rows(void *self, size_t from, size_t to, size_t thread)
         f->x[i] += f->h[i];
 }
 
-/* x = x + linear, or x + norm(linear) with gains g, or NULL. */
+/* x = x + linear, or x + norm(linear) with gains g, or NULL, of rows of k that
+ * `op` quantises; of a member its columns, from number `first` on. */
 static void add_linear(struct forward *f, const struct x1_weights *w,
+                       const float *from, size_t k, size_t first,
                        const float *g, uint32_t layer, uint32_t op)
 {
     struct outputs_job j = { .part = { { f->h, w, NULL } }, .n = 1 };
-    struct rows_job rows = { .layer = layer, .op = op, .g = g };
+    struct rows_job rows = { .layer = layer, .g = g,
+                             .op = op == OP_O ? OP_O_OUT : OP_DOWN_OUT };
+    struct part_linear part = { .y = g ? f->h : f->x, .add = !g, .w = w,
+                                .x = from, .k = k, .m = f->n, .first = first,
+                                .layer = layer, .op = op };
 
-    if (!g) {
+    if (f->group)
+        forward_part_linear(f, &part);
+    else
+        quantise(f, from, k, layer, op);
+    if (!f->group && !g)
         residual_linear(f, w);
-        return;
-    }
-    run_outputs(f, &j);
-    run_rows(f, add_rows, &rows, f->dim * QUANTISE_COST);
+    else if (!f->group)
+        run_outputs(f, &j);
+    if (g)
+        run_rows(f, add_rows, &rows, f->dim * QUANTISE_COST);
 }
 
 /* ---- layers -------------------------------------------------------------- */
@@ -415,20 +430,52 @@ static void residual(struct forward *f, uint32_t layer)
         f->o.residual(f->o.self, f->row[i], layer, f->x + i * f->dim);
 }
 
+/* A norm of q or k over all members' heads, if the model has one. */
+static void norm_keys(struct forward *f, uint32_t l)
+{
+    const struct model_layer *w = &f->model->layers[l];
+
+    if (w->k_norm && has_part_norm(f))
+        forward_part_norm(f, f->kx, f->mine.kv_first, f->mine.kv_heads,
+                          f->model->rec.n_kv_heads, w->k_norm, l, OP_K_HEAD);
+}
+
+static void norm_queries(struct forward *f, uint32_t l)
+{
+    const struct model_layer *w = &f->model->layers[l];
+
+    if (w->q_norm && has_part_norm(f))
+        forward_part_norm(f, f->q, f->mine.q_first, f->mine.q_heads,
+                          f->model->rec.n_heads, w->q_norm, l, OP_Q_HEAD);
+}
+
+/* This member's part of a bias, or NULL. */
+static const float *part_bias(const struct forward *f, const float *b,
+                              size_t head)
+{
+    return b ? b + head * f->hd : NULL;
+}
+
 /* Keys and values of all rows, and the queries of those that go on. */
 static void keys_and_queries(struct forward *f, uint32_t l)
 {
     const struct model_layer *w = &f->model->layers[l];
     const struct layer_weights *p = &f->weights->layers[l];
     bool last = l + 1 == f->model->rec.n_layers;
-    struct outputs_job k = { .part = { { f->kx, &p->wk, w->bk },
-                                       { f->vx, &p->wv, w->bv },
-                                       { f->q, &p->wq, w->bq } },
+    const float *bq = part_bias(f, w->bq, f->mine.q_first);
+    const float *bk = part_bias(f, w->bk, f->mine.kv_first);
+    const float *bv = part_bias(f, w->bv, f->mine.kv_first);
+    struct outputs_job k = { .part = { { f->kx, &p->wk, bk },
+                                       { f->vx, &p->wv, bv },
+                                       { f->q, &p->wq, bq } },
                              .n = last ? 2 : 3 };
-    struct outputs_job q = { .part = { { f->q, &p->wq, w->bq } }, .n = 1 };
+    struct outputs_job q = { .part = { { f->q, &p->wq, bq } }, .n = 1 };
     struct rows_job heads = { .layer = l, .w = w, .k = true, .q = !last };
 
     run_outputs(f, &k);
+    norm_keys(f, l);
+    if (!last)
+        norm_queries(f, l);
     run_rows(f, heads_rows, &heads, (f->q_dim + f->kv_dim) * HEADS_COST);
     if (!last)
         return;
@@ -438,6 +485,7 @@ static void keys_and_queries(struct forward *f, uint32_t l)
     heads.k = false;
     heads.q = true;
     run_outputs(f, &q);
+    norm_queries(f, l);
     run_rows(f, heads_rows, &heads, f->q_dim * HEADS_COST);
 }
 
@@ -519,7 +567,7 @@ static void quantise_expert(struct expert_job *j, const float *x, size_t k,
 {
     struct forward *f = j->f;
 
-    prepare(f, k, j->layer, op);
+    forward_prepare(f, k, j->layer, op);
     f->in.m = m;
     j->x = x;
     j->op = op;
@@ -553,6 +601,10 @@ static void expert(struct forward *f, uint32_t l, uint32_t e)
                                  .up = &p[1] };
     struct outputs_job down = { .part = { { f->part, &p[2], NULL } }, .n = 1 };
     struct expert_job j = { .f = f, .layer = l, .expert = e };
+    struct part_linear part = { .y = f->part, .w = &p[2], .x = f->g,
+                                .k = f->ffn, .first = f->mine.ffn_first,
+                                .layer = l, .op = OP_DOWN, .head = e,
+                                .of = f->member, .used = used };
 
     for (size_t i = 0; i < f->n * used; i++)
         if (f->chosen[i] == e) {
@@ -562,10 +614,15 @@ static void expert(struct forward *f, uint32_t l, uint32_t e)
         }
     if (m == 0)
         return;
+    part.m = m;
     quantise_expert(&j, f->part, f->dim, m, OP_FFN_NORM);
     run_outputs(f, &gated);
-    quantise_expert(&j, f->g, f->ffn, m, OP_DOWN);
-    run_outputs(f, &down);
+    if (f->group) {
+        forward_part_linear(f, &part);
+    } else {
+        quantise_expert(&j, f->g, f->ffn, m, OP_DOWN);
+        run_outputs(f, &down);
+    }
     pool_run(f->threads, add_shares, &j, m,
              forward_least(1, f->dim * SHARE_COST));
 }
@@ -606,8 +663,8 @@ static void layer(struct forward *f, uint32_t l)
     if (f->n == 0)
         return;
     forward_attend(f, l);
-    quantise(f, f->o_rows, f->q_dim, l, OP_O);
-    add_linear(f, &p->wo, w->attn_after, l, OP_O_OUT);
+    add_linear(f, &p->wo, f->o_rows, f->q_dim, f->mine.q_first * f->hd,
+               w->attn_after, l, OP_O);
 
     /* x = x + down(silu(gate(h)) * up(h)), h = norm(x) */
     enter(f, w->ffn_norm, l, OP_FFN_IN);
@@ -616,8 +673,8 @@ static void layer(struct forward *f, uint32_t l)
         return;
     }
     gate_and_up(f, p);
-    quantise(f, f->g, f->ffn, l, OP_DOWN);
-    add_linear(f, &p->down, w->ffn_after, l, OP_DOWN_OUT);
+    add_linear(f, &p->down, f->g, f->ffn, f->mine.ffn_first, w->ffn_after, l,
+               OP_DOWN);
 }
 
 /* Outputs of the head, some at a time, for all rows. */
@@ -652,8 +709,11 @@ static void head(struct forward *f)
     norm(f, f->model->final_norm, HEAD_LAYER, HEAD_IN);
     for (size_t i = 0; i < pool_threads(f->threads) * f->n; i++)
         f->greatest[i] = (struct greatest){ SIZE_MAX, 0 };
-    pool_run(f->threads, head_outputs, &j, items,
-             forward_least(1, OUTPUTS * f->in.k * f->in.m));
+    if (f->group)
+        forward_part_head(f);
+    else
+        pool_run(f->threads, head_outputs, &j, items,
+                 forward_least(1, OUTPUTS * f->in.k * f->in.m));
     for (size_t i = 0; i < f->n; i++)
         f->good[i] = !f->slot[f->row[i]->slot].faulty;
 }
@@ -691,16 +751,17 @@ int forward_step(struct forward *f, const struct backend_row *rows, size_t n,
     }
     run_rows(f, embed_rows, &embed, f->dim * EMBED_COST);
     residual(f, 0);
-    for (uint32_t l = 0; l < f->model->rec.n_layers && f->n; l++) {
+    for (uint32_t l = 0; l < f->model->rec.n_layers && f->n && !f->broken;
+         l++) {
         layer(f, l);
         residual(f, l + 1);
     }
     for (size_t i = 0; i < f->n; i++)
         f->x_at[f->row[i] - rows] = i;
     f->n = f->n_heads;
-    if (f->n)
+    if (f->n && !f->broken)
         head(f);
-    return 0;
+    return f->group ? forward_part_end(f, rows, n, err) : 0;
 }
 
 const float *forward_logits(const struct forward *f, size_t i)
@@ -720,6 +781,8 @@ const float *forward_x(const struct forward *f, size_t i)
 
 size_t forward_best(const struct forward *f, size_t i)
 {
+    if (f->group)
+        return f->best[i];
     return logits_best(f->greatest + i, pool_threads(f->threads), f->n_heads);
 }
 

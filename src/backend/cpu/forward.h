@@ -5,6 +5,10 @@
  *
  * Sizes, in floats: a residual row is dim; q of a row n_heads * head_dim; k
  * and v n_kv_heads * head_dim; the feed-forward part ffn_dim; logits n_vocab.
+ *
+ * A member of a group computes its part of the heads, of the feed-forward rows
+ * and of the logits (model_part.h).  Residual rows, faults, the greatest logit
+ * and those logits that are given or weighed are whole on all members.
  */
 #ifndef APUS_BACKEND_CPU_FORWARD_H
 #define APUS_BACKEND_CPU_FORWARD_H
@@ -17,8 +21,10 @@
 
 struct err;
 struct forward;
+struct group;
 struct kv_pool;
 struct model;
+struct model_part;
 struct pool;
 struct weights;
 struct x1_kernels;
@@ -36,8 +42,10 @@ typedef void forward_stored_fn(void *self, const struct backend_row *const *r,
 struct forward_options {
     size_t rows, draws, slots; /* at most in a step: rows, with logits */
     forward_residual_fn *residual; /* NULL: nobody wants them */
-    forward_stored_fn *stored;
+    forward_stored_fn *stored; /* heads counted from the first of the part */
     void *self;
+    const struct model_part *part;
+    const struct group *group; /* borrowed; NULL: alone */
 };
 
 /* Work space.  The model, its weights in the form of the kernels, kernels,
@@ -49,7 +57,8 @@ int forward_new(struct forward **out, const struct model *m,
 void forward_free(struct forward *f);
 
 /* Compute rows[0 .. n), whose blocks are entered.  Rows of a slot are
- * consecutive.  ERR_FATAL when there is no memory for scores. */
+ * consecutive.  ERR_FATAL when there is no memory for scores; of a member also
+ * the errors of its group, after which there is no further step. */
 int forward_step(struct forward *f, const struct backend_row *rows, size_t n,
                  struct err *err);
 

@@ -1,13 +1,17 @@
 /*
  * What the forward pass computes in, for the files that make it (forward_new.c)
- * and compute (forward.c, attend.c).
+ * and compute (forward.c, attend.c; of members of a group also forward_part.c).
  */
 #ifndef APUS_BACKEND_CPU_FORWARD_INTERNAL_H
 #define APUS_BACKEND_CPU_FORWARD_INTERNAL_H
 
 #include "backend/cpu/forward.h"
 #include "backend/cpu/logits.h"
+#include "backend/cpu/model_part.h"
+#include "base/err.h"
 #include "kernels/kernels.h"
+
+#define HEAD_LAYER 0xffffffffu /* the layer of a fault in the head */
 
 /* What left the range in this step, a slot each. */
 struct slot_fault {
@@ -27,7 +31,8 @@ struct forward {
     struct pool *threads;
     struct forward_options o;
     const struct weights *weights;
-    size_t dim, q_dim, kv_dim, ffn, hd; /* row lengths */
+    struct model_part mine; /* what is computed: alone all of it */
+    size_t dim, q_dim, kv_dim, ffn, hd; /* row lengths, of the part */
     size_t angles;         /* of a position: hd / 2 of each table */
     /* the rows that are still computed, n of them */
     const struct backend_row **row;
@@ -54,6 +59,17 @@ struct forward {
     struct span *span;     /* of these rows */
     size_t n_spans;
     float *logits;         /* max_draws x n_vocab */
+    /* of a member, else NULL: */
+    const struct group *group;
+    bool broken;           /* an exchange failed, .. */
+    struct err why;        /* .. so */
+    float *part_row;       /* rows of its columns, with one column more */
+    uint32_t *word, *place; /* what is exchanged, and what was given to it */
+    int64_t *acc;          /* max_rows x dim: sums over columns .. */
+    int32_t *acc32;        /* .. of A8 */
+    size_t *best;          /* the greatest logit of all, a row each */
+    bool *least;           /* whether a fault is the least so far, a row .. */
+    struct fault *agreed;  /* .. each, and which one it is */
     /* of each thread */
     size_t positions;      /* that scratch is for */
     void **scratch;        /* of attention */
@@ -79,6 +95,40 @@ static inline size_t forward_least(size_t unit, size_t cost)
 void forward_fault_at(struct forward *f, const struct backend_row *r,
                       uint32_t layer, uint32_t op, size_t head,
                       int32_t index);
+
+/* The input of the linear `op` of a layer, or of the head: rows of k. */
+void forward_prepare(struct forward *f, size_t k, uint32_t layer, uint32_t op);
+
+/* y = linear(x), or y + linear(x), of m rows of which this member has k
+ * columns, those from number `first` on: wo and down.  Faults are of (layer,
+ * op, head), and of row i, or of[i] / used for rows that have an expert. */
+struct part_linear {
+    float *y; /* m x dim */
+    bool add;
+    const struct x1_weights *w;
+    const float *x; /* m x k */
+    size_t k, m, first;
+    uint32_t layer, op;
+    size_t head;
+    const uint32_t *of; /* NULL: row i is row i */
+    size_t used;
+    struct forward *f;  /* set by the call */
+};
+void forward_part_linear(struct forward *f, struct part_linear *j);
+
+/* x: rows of `heads` heads, those from `first` of `all` on.  They become their
+ * part of the norm over all heads, with gains g. */
+void forward_part_norm(struct forward *f, float *x, size_t first, size_t heads,
+                       size_t all, const float *g, uint32_t layer,
+                       uint32_t op);
+
+/* The logits of this member, and what the rows' greatest are among them. */
+void forward_part_head(struct forward *f);
+
+/* After the head, of rows[0 .. n) of the step: faults, whether rows are good,
+ * the greatest logits, and logits that are wanted.  The errors of the step. */
+int forward_part_end(struct forward *f, const struct backend_row *rows,
+                     size_t n, struct err *err);
 
 /* o_rows = attention of every row and head over what its sequence
  * remembers. */

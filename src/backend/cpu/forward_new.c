@@ -23,11 +23,45 @@ size_t forward_queries(const struct forward *f)
     return group > QUERIES ? group : QUERIES / group * group;
 }
 
+/* What a member of a group exchanges. */
+static int alloc_part(struct forward *f, size_t rows, size_t draws,
+                      struct err *err)
+{
+    const struct model_record *rec = &f->model->rec;
+    size_t heads = (size_t)rec->n_heads * rec->head_dim;
+    size_t cols = (f->ffn > f->q_dim ? f->ffn : f->q_dim) + 1;
+    size_t words = rows > rec->n_vocab ? rows : rec->n_vocab;
+    struct {
+        void *out;
+        size_t count, size;
+    } want[] = {
+        { &f->part_row, rows * cols > heads ? rows * cols : heads, 4 },
+        { &f->word, words > heads ? words : heads, 4 },
+        { &f->place, rows > draws ? rows : draws, 4 },
+        { &f->acc, rows * f->dim, 8 },
+        { &f->acc32, rows * f->dim, 4 },
+        { &f->best, draws, sizeof(*f->best) },
+        { &f->least, rows, sizeof(*f->least) },
+        { &f->agreed, rows, sizeof(*f->agreed) },
+    };
+
+    for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++) {
+        void *p;
+
+        if (mem_big(&p, want[i].count, want[i].size, "sums", err))
+            return -1;
+        memcpy(want[i].out, &p, sizeof(p));
+    }
+    return 0;
+}
+
 /* n arrays of floats of max_rows rows; sizes fit: limits of kernels.h. */
 static int alloc_rows(struct forward *f, size_t rows, size_t draws,
                       struct err *err)
 {
-    size_t wide = f->dim > f->q_dim ? f->dim : f->q_dim;
+    size_t more = f->group ? 1 : 0; /* columns, of wo and down */
+    size_t wide = f->dim > f->q_dim + more ? f->dim : f->q_dim + more;
+    size_t wider = f->ffn + more > wide ? f->ffn + more : wide;
     size_t n_heads = f->model->rec.n_heads;
     size_t experts = model_experts(&f->model->rec);
     size_t used = model_experts_used(&f->model->rec);
@@ -54,7 +88,7 @@ static int alloc_rows(struct forward *f, size_t rows, size_t draws,
         { &f->member, experts ? rows : 1, sizeof(*f->member) },
         { &f->cos, rows * f->angles, 4 },
         { &f->sin, rows * f->angles, 4 },
-        { &f->in.q, f->k->rows_bytes(rows, f->ffn > wide ? f->ffn : wide), 1 },
+        { &f->in.q, f->k->rows_bytes(rows, wider), 1 },
         { &f->in.scale, rows, 4 },
         { &f->query, queries, sizeof(*f->query) },
         { &f->span, rows, sizeof(*f->span) },
@@ -94,11 +128,14 @@ int forward_new(struct forward **out, const struct model *m,
     f->dim = rec->dim;
     f->hd = rec->head_dim;
     f->angles = (size_t)rec->head_dim / 2 * model_tables(rec);
-    f->q_dim = (size_t)rec->n_heads * rec->head_dim;
-    f->kv_dim = (size_t)rec->n_kv_heads * rec->head_dim;
-    f->ffn = rec->ffn_dim;
+    f->group = o->group;
+    f->mine = *o->part;
+    f->q_dim = f->mine.q_heads * rec->head_dim;
+    f->kv_dim = f->mine.kv_heads * rec->head_dim;
+    f->ffn = f->mine.ffn;
     f->slot = xcalloc(o->slots, sizeof(*f->slot));
-    if (alloc_rows(f, o->rows, o->draws, err)) {
+    if (alloc_rows(f, o->rows, o->draws, err) ||
+        (f->group && alloc_part(f, o->rows, o->draws, err))) {
         forward_free(f);
         return -1;
     }
@@ -141,5 +178,13 @@ void forward_free(struct forward *f)
     free(f->scratch);
     free(f->span);
     free(f->in_fault);
+    free(f->part_row);
+    free(f->word);
+    free(f->place);
+    free(f->acc);
+    free(f->acc32);
+    free(f->best);
+    free(f->least);
+    free(f->agreed);
     free(f);
 }

@@ -1,7 +1,8 @@
 /*
  * Of a model in memory: two passes over the same list of matrices, of which
  * one adds up the bytes and one packs.  Of a model that comes: room for all is
- * made from the record, then rows are packed as they pass.
+ * made from the record, then rows are packed as they pass.  To a member of a
+ * group a model in memory comes, too: its part is a copy in any case.
  */
 #include <config.h>
 
@@ -167,13 +168,14 @@ static void pack_all(struct weights *w, struct tensor_place *p,
     }
 }
 
-int weights_init(struct weights *w, const struct x1_kernels *k,
-                 struct pool *threads, const struct model *m,
-                 struct err *err)
+static int init_whole(struct weights *w, const struct x1_kernels *k,
+                      struct pool *threads, const struct model *m,
+                      const struct model_part *part, struct err *err)
 {
     struct tensor_place p = { w, NULL, 0 };
 
-    *w = (struct weights){ .k = k, .threads = threads, .rec = m->rec };
+    *w = (struct weights){ .k = k, .threads = threads, .rec = m->rec,
+                           .part = *part };
     new_layers(w);
     pack_all(w, &p, m);
     if (p.at == 0)
@@ -237,6 +239,16 @@ static struct x1_weights *weights_of(struct weights *w, uint32_t tensor,
     }
 }
 
+/* What is here of each part of a tensor. */
+static struct part_box box_of(const struct weights *w, uint32_t tensor)
+{
+    struct tensor_record t;
+
+    model_expect(&w->rec, tensor, &t);
+    return part_box(&w->part, &w->rec, tensor,
+                    t.rows / parts_of(&w->rec, tensor), t.cols);
+}
+
 /* A matrix by its number, and of experts by that of one, as it lies in
  * `packed`: the scales of all, then of each what the kernels read, to which
  * *room points.  Returns the bytes of the tensor. */
@@ -245,12 +257,12 @@ static size_t place(const struct weights *w, uint32_t tensor, uint32_t expert,
 {
     unsigned char *at = w->packed ? w->packed + w->at[tensor] : NULL;
     uint32_t parts = parts_of(&w->rec, tensor);
-    struct tensor_record t;
+    struct part_box box = box_of(w, tensor);
     size_t scales, n, each;
 
-    model_expect(&w->rec, tensor, &t);
-    scales = aligned(t.rows * sizeof(float));
-    *m = (struct x1_matrix){ t.rows / parts, t.cols, NULL, NULL };
+    scales = aligned(box.rows * parts * sizeof(float));
+    *m = (struct x1_matrix){ (uint32_t)box.rows, (uint32_t)box.cols, NULL,
+                             NULL };
     n = w->k->pack_bytes(m);
     each = aligned(n ? n : (size_t)m->rows * m->cols);
     *out = at ? at + scales + expert * each : NULL;
@@ -284,6 +296,8 @@ static struct id share_key(struct weights *w, size_t total)
     buf_put(&b, record, sizeof(record));
     buf_printf(&b, "apus packed 1 %s %s %d", PACKAGE_VERSION, w->k->name,
                socket);
+    if (w->part.size > 1)
+        buf_printf(&b, " part %u of %u", w->part.rank, w->part.size);
     w->of_socket = socket >= 0;
     digest(&key, b.data, b.len);
     buf_clear(&b);
@@ -316,15 +330,48 @@ static bool share_room(struct weights *w, const struct weights_share *share,
     return true;
 }
 
+/* Whether all of a matrix is here. */
+static bool is_whole(const struct weights *w, uint32_t tensor)
+{
+    struct part_box box = box_of(w, tensor);
+    struct tensor_record t;
+
+    model_expect(&w->rec, tensor, &t);
+    return !box.sums && box.rows == t.rows / parts_of(&w->rec, tensor);
+}
+
+/* Room for the largest part of a matrix. */
+static int alloc_stage(struct weights *w, struct err *err)
+{
+    size_t most = 0;
+    void *stage;
+
+    for (uint32_t i = 0; w->part.size > 1 && i < w->rec.n_tensors; i++) {
+        struct part_box box = box_of(w, i);
+
+        if (is_matrix(&w->rec, i) && !is_whole(w, i) &&
+            box.rows * box.cols > most)
+            most = box.rows * box.cols;
+    }
+    if (most == 0)
+        return 0;
+    if (mem_big(&stage, most, 1, "weights", err))
+        return -1;
+    w->stage = stage;
+    return 0;
+}
+
 int weights_begin(struct weights *w, const struct x1_kernels *k,
                   struct pool *threads, const struct model_record *rec,
+                  const struct model_part *part,
                   const struct weights_share *share, struct err *err)
 {
     struct x1_matrix m;
     unsigned char *out;
     size_t total = 0;
 
-    *w = (struct weights){ .k = k, .threads = threads, .rec = *rec };
+    *w = (struct weights){ .k = k, .threads = threads, .rec = *rec,
+                           .part = *part };
     new_layers(w);
     w->at = xcalloc(rec->n_tensors, sizeof(*w->at));
     for (uint32_t i = 0; i < rec->n_tensors; i++) {
@@ -333,7 +380,7 @@ int weights_begin(struct weights *w, const struct x1_kernels *k,
         w->at[i] = total;
         total += place(w, i, 0, &m, &out);
     }
-    if (check_packed(total, err)) {
+    if (check_packed(total, err) || alloc_stage(w, err)) {
         weights_clear(w);
         return -1;
     }
@@ -363,6 +410,43 @@ static void put_rows(struct weights *w, uint32_t tensor, uint32_t expert,
     pack_rows(w, out, &m, first, end);
 }
 
+/* The same, `cols` weights each, of which a part is here: they are gathered,
+ * and packed when the last one of the matrix came. */
+static void put_part(struct weights *w, uint32_t tensor, uint32_t expert,
+                     const int8_t *rows, size_t first, size_t end, size_t cols,
+                     size_t all)
+{
+    struct part_box box = box_of(w, tensor);
+    size_t n = box.cols - box.sums;
+
+    for (size_t r = first; r < end; r++, rows += cols) {
+        int8_t *to;
+
+        if (r < box.row || r >= box.row + box.rows)
+            continue;
+        to = w->stage + (r - box.row) * box.cols;
+        memcpy(to, rows + box.col, n);
+        if (box.sums)
+            to[n] = 0;
+    }
+    if (end == all)
+        put_rows(w, tensor, expert, w->stage, 0, box.rows);
+}
+
+/* The scales of what is here. */
+static void put_scales(struct weights *w, uint32_t tensor,
+                       const struct x1_matrix *from)
+{
+    uint32_t parts = parts_of(&w->rec, tensor);
+    struct part_box box = box_of(w, tensor);
+    unsigned char *to = w->packed + w->at[tensor];
+
+    for (uint32_t e = 0; e < parts; e++)
+        memcpy(to + e * box.rows * sizeof(float),
+               from->scale + e * (from->rows / parts) + box.row,
+               box.rows * sizeof(float));
+}
+
 void weights_rows(struct weights *w, uint32_t tensor,
                   const struct x1_matrix *from, size_t first, size_t end)
 {
@@ -372,14 +456,17 @@ void weights_rows(struct weights *w, uint32_t tensor,
     if (w->there)
         return;
     if (first == 0)
-        memcpy(w->packed + w->at[tensor], from->scale,
-               from->rows * sizeof(*from->scale));
+        put_scales(w, tensor, from);
     while (first < end) {
         size_t e = first / each, last = (e + 1) * each;
 
         last = end < last ? end : last;
-        put_rows(w, tensor, (uint32_t)e, rows, first - e * each,
-                 last - e * each);
+        if (is_whole(w, tensor))
+            put_rows(w, tensor, (uint32_t)e, rows, first - e * each,
+                     last - e * each);
+        else
+            put_part(w, tensor, (uint32_t)e, rows, first - e * each,
+                     last - e * each, from->cols, each);
         rows += (last - first) * from->cols;
         first = last;
     }
@@ -402,6 +489,59 @@ void weights_end(struct weights *w)
         w->head = w->embed;
     if (w->shared && !w->there)
         shared_publish(w->shared);
+    free(w->stage);
+    w->stage = NULL;
+}
+
+/* ---- a part of a model in memory ----------------------------------------- */
+
+/* A matrix of the model by its number. */
+static const struct x1_matrix *matrix_of(const struct model *m,
+                                         uint32_t tensor)
+{
+    const struct model_layer *layer;
+
+    if (tensor == TENSOR_EMBED || tensor == TENSOR_HEAD)
+        return tensor == TENSOR_EMBED ? &m->embed : &m->head;
+    layer = &m->layers[model_layer_of(&m->rec, tensor)];
+    switch (model_part_of(&m->rec, tensor)) {
+    case LAYER_WQ:
+        return &layer->wq;
+    case LAYER_WK:
+        return &layer->wk;
+    case LAYER_WV:
+        return &layer->wv;
+    case LAYER_WO:
+        return &layer->wo;
+    case LAYER_GATE:
+        return &layer->gate;
+    case LAYER_UP:
+        return &layer->up;
+    case LAYER_DOWN:
+        return &layer->down;
+    default:
+        return &layer->router;
+    }
+}
+
+int weights_init(struct weights *w, const struct x1_kernels *k,
+                 struct pool *threads, const struct model *m,
+                 const struct model_part *part, struct err *err)
+{
+    if (part->size == 1)
+        return init_whole(w, k, threads, m, part, err);
+    if (weights_begin(w, k, threads, &m->rec, part, NULL, err))
+        return -1;
+    for (uint32_t i = 0; i < m->rec.n_tensors; i++) {
+        const struct x1_matrix *all;
+
+        if (!is_matrix(&m->rec, i))
+            continue;
+        all = matrix_of(m, i);
+        weights_rows(w, i, all, 0, all->rows);
+    }
+    weights_end(w);
+    return 0;
 }
 
 void weights_clear(struct weights *w)
@@ -414,5 +554,6 @@ void weights_clear(struct weights *w)
     else
         free(w->packed);
     free(w->at);
+    free(w->stage);
     memset(w, 0, sizeof(*w));
 }

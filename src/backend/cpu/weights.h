@@ -8,10 +8,14 @@
  * the kernels read the file's form everything, stay there.  Or they are packed
  * as the file is read, row by row (struct model_sink), and the form of the
  * file is never held: memory is the packed form and a few rows.
+ *
+ * A member of a group has its part of each matrix (model_part.h), packed as if
+ * it were a matrix of its own; what follows gives the shapes of the whole.
  */
 #ifndef APUS_BACKEND_CPU_WEIGHTS_H
 #define APUS_BACKEND_CPU_WEIGHTS_H
 
+#include "backend/cpu/model_part.h"
 #include "base/caller.h"
 #include "kernels/kernels.h"
 #include "proof/model_record.h"
@@ -47,26 +51,30 @@ struct weights {
     bool of_socket;                /* .. and other sockets have their own */
     const struct x1_kernels *k;
     struct pool *threads;
+    struct model_part part;        /* what of each matrix is here */
     /* of those that come: */
     struct model_record rec;
     size_t *at;                    /* a tensor each: where in `packed` */
+    int8_t *stage;                 /* of a member: its part of the matrix that
+                                      comes, until all of it is there */
 };
 
-/* Pack the matrices of a model, which is borrowed until weights_clear, as the
- * kernels and the threads that pack are.  -1, and nothing is kept, when memory
- * is out. */
+/* Pack a part of the matrices of a model, which is borrowed until
+ * weights_clear, as the kernels and the threads that pack are.  -1, and nothing
+ * is kept, when memory is out. */
 int weights_init(struct weights *w, const struct x1_kernels *k,
                  struct pool *threads, const struct model *m,
-                 struct err *err);
+                 const struct model_part *part, struct err *err);
 void weights_clear(struct weights *w);
 
-/* Make room for the matrices of such a model; kernels and threads are borrowed
- * until weights_clear.  With `share` (NULL: without) the room is shared with
- * other processes of this machine, of this socket if a quarter of the memory
- * holds it, and rows that another one has packed are passed over.  -1, and
- * nothing is kept, when memory is out. */
+/* Make room for a part of the matrices of such a model; kernels and threads are
+ * borrowed until weights_clear.  With `share` (NULL: without) the room is
+ * shared with other processes of this machine, of this socket if a quarter of
+ * the memory holds it, and rows that another one has packed are passed over.
+ * -1, and nothing is kept, when memory is out. */
 int weights_begin(struct weights *w, const struct x1_kernels *k,
                   struct pool *threads, const struct model_record *rec,
+                  const struct model_part *part,
                   const struct weights_share *share, struct err *err);
 
 /* Pack rows [first, end) of a tensor: all scales are at m->scale, row `first`
