@@ -48,9 +48,9 @@ template <int MT_, int NT_, int WM_, int WN_, int ST_> struct large_shape {
 };
 
 /* Few tiles; some; as large as the registers of a block allow. */
-typedef large_shape<2, 8, 2, 2, 4> large_small;
-typedef large_shape<4, 8, 2, 2, 3> large_middle;
-typedef large_shape<4, 8, 2, 4, 4> large_wide;
+using large_small = large_shape<2, 8, 2, 2, 4>;
+using large_middle = large_shape<4, 8, 2, 2, 3>;
+using large_wide = large_shape<4, 8, 2, 4, 4>;
 
 /* The output of a tile's row of weights; with GATE tiles of 16 alternate
  * between w and w2. */
