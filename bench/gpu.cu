@@ -16,6 +16,7 @@
 #include <vector>
 
 extern "C" {
+#include "bench/shape.h"
 #include "bench/timing.h"
 }
 
@@ -289,12 +290,113 @@ static void bench_large(struct gpu_bench *b)
     struct blas *blas = b->d.products.blas;
 
     take_arrays(b, some[n - 1]);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < 2 * n; i++) {
+        bool a8 = i >= n;
+
         if (blas)
-            bench_rows(b, "library", some[i], false);
+            bench_rows(b, "library", some[i % n], a8);
         b->d.products.blas = NULL;
-        bench_rows(b, "kernel", some[i], false);
+        bench_rows(b, "kernel", some[i % n], a8);
         b->d.products.blas = blas;
+    }
+    drop_arrays(b);
+}
+
+/* y = w times m rows, or gate and up, for a kernel that is launched here. */
+static struct linear_args take_args(struct gpu_bench *b, uint32_t m,
+                                    const struct cuda_matrix *w,
+                                    const struct cuda_matrix *up)
+{
+    struct linear_args a = {};
+
+    a.w = w->w;
+    a.s_w = w->scale;
+    a.w2 = up ? up->w : NULL;
+    a.s_w2 = up ? up->scale : NULL;
+    a.q = (int8_t *)b->d.at[PLAN_SLICES];
+    a.step = (float *)b->d.at[PLAN_SCALE];
+    a.sum = (int32_t *)b->d.at[PLAN_SUM];
+    a.count = (uint32_t *)b->d.at[PLAN_COUNT];
+    a.y = (float *)take_bytes((size_t)m * w->rows * 4);
+    a.n = a.ldy = w->rows;
+    a.m = m;
+    a.ldk = w->ldk;
+    return a;
+}
+
+/* Each form of k_large, and the kernel for few rows, whatever is chosen in a
+ * step: whether the choice is right. */
+static void bench_form(struct gpu_bench *b, const char *name,
+                       const struct linear_args &a, int form)
+{
+    static const char *const forms[] = { "small", "middle", "wide", "few" };
+    double ops = 4.0 * a.n * a.ldk * a.m * (a.w2 ? 2 : 1), t;
+    char what[64];
+
+    t = seconds_of(b, [=] {
+        struct large_way way = { (enum large_form)form, 1 };
+
+        end_if(form == LARGE_FORMS ? linear_launch(&a, false, 1, b->d.stream)
+                                   : large_launch(&a, false, way, b->d.stream),
+               "a form");
+    });
+    snprintf(what, sizeof(what), "%s-%u-%s", name, a.m, forms[form]);
+    say("form", what, ops / t / 1e12, "TOPS");
+}
+
+static void bench_forms(struct gpu_bench *b)
+{
+    static const uint32_t some[] = { 32, 64, 128, 256, 512, 2048 };
+    const struct gpu_sizes z = sizes_of(b);
+    size_t n = b->tiny ? 2 : 6;
+
+    take_arrays(b, some[n - 1]);
+    for (size_t i = 0; i < 2 * n; i++) {
+        bool gate = i >= n;
+        uint32_t m = some[i % n];
+        struct cuda_matrix w = take_matrix(gate ? z.ffn : z.dim, z.dim);
+        struct cuda_matrix up = take_matrix(gate ? z.ffn : 1, z.dim);
+        struct linear_args a = take_args(b, m, &w, gate ? &up : NULL);
+
+        for (int f = 0; f < LARGE_FORMS + (m <= LINEAR_ROWS); f++)
+            bench_form(b, gate ? "gate-up" : "o", a, f);
+        cudaFree(a.y);
+        drop_matrix(&w);
+        drop_matrix(&up);
+    }
+    drop_arrays(b);
+}
+
+/* What becomes of the library's sums, without the product. */
+static void bench_epilogue(struct gpu_bench *b)
+{
+    static const uint32_t some[] = { 64, 128, 256, 512, 2048 };
+    const struct gpu_sizes z = sizes_of(b);
+    size_t n = b->tiny ? 1 : 5;
+
+    take_arrays(b, some[n - 1]);
+    for (size_t i = 0; i < 2 * n; i++) {
+        bool gate = i >= n;
+        struct cuda_matrix w = take_matrix(gate ? z.ffn : z.dim, 64);
+        struct scale_args s = {};
+        uint64_t room = b->d.plan.bytes[PLAN_SLAB] / 4 / (gate ? 2 : 1);
+        char what[64];
+        double t, sums;
+
+        s.of = take_args(b, some[i % n], &w, gate ? &w : NULL);
+        s.of.add = gate ? NULL : s.of.y;
+        room /= 2 * s.of.m;
+        s.some = s.ld = room < w.rows ? (uint32_t)room : w.rows;
+        s.d = s.d2 = (int32_t *)b->d.at[PLAN_SLAB];
+        s.d2 += gate ? (size_t)s.ld * 2 * s.of.m : 0;
+        t = seconds_of(b, [=] {
+            end_if(scale_launch(&s, false, b->d.stream), "scale_launch");
+        });
+        sums = (double)s.some * s.of.m;
+        snprintf(what, sizeof(what), "%s-%u", gate ? "gate-up" : "o", s.of.m);
+        say("epilogue", what, sums * (gate ? 20 : 16) / t / 1e9, "GB/s");
+        cudaFree((void *)s.of.y);
+        drop_matrix(&w);
     }
     drop_arrays(b);
 }
@@ -435,6 +537,70 @@ static void bench_rest(struct gpu_bench *b)
     say("rows", "rows", rows / t, "1/s");
 }
 
+/* ---- memory that is not there -------------------------------------------- */
+
+/* Take what is free, down to pieces of 1 MiB. */
+static std::vector<void *> take_all(void)
+{
+    std::vector<void *> all;
+    size_t n = 0, total = 0;
+
+    end_if(cudaMemGetInfo(&n, &total), "cudaMemGetInfo");
+    while (n >= (size_t)1 << 20) {
+        void *p = NULL;
+
+        if (cudaMalloc(&p, n) == cudaSuccess) {
+            all.push_back(p);
+            continue;
+        }
+        cudaGetLastError();
+        n /= 2;
+    }
+    return all;
+}
+
+static int load_shape(struct backend *d, const struct model *m, struct err *err)
+{
+    struct backend_load want = {};
+    struct backend_plan plan;
+
+    want.slots = want.draws = 2;
+    want.rows = 8;
+    return d->ops->load(d, m, &want, &plan, err);
+}
+
+/* A model is loaded where another one holds the memory: an error that says so,
+ * and once that is gone the model is loaded.  It exits with 1 otherwise. */
+static void bench_memory(struct gpu_bench *b)
+{
+    struct cuda_options with = {};
+    struct err err = ERR_INIT, denied = ERR_INIT;
+    std::vector<void *> all;
+    struct model_record rec;
+    struct backend *d;
+    struct model *m;
+
+    (void)b;
+    with.share = true;
+    with.libs = "none";
+    if (shape_find(&rec, "tiny") || shape_build(&m, &rec, &err) ||
+        cuda_open(&d, &with, &err) || load_shape(d, m, &err))
+        end_with(&err);
+    all = take_all();
+    if (load_shape(d, m, &denied) == 0) {
+        fprintf(stderr, "bench/gpu: a model is loaded into no memory\n");
+        exit(1);
+    }
+    printf("memory refused: %s\n", denied.text);
+    for (void *p : all)
+        cudaFree(p);
+    if (load_shape(d, m, &err))
+        end_with(&err);
+    printf("memory pieces %zu -\n", all.size());
+    d->ops->close(d);
+    model_close(m);
+}
+
 /* ---- options ------------------------------------------------------------- */
 
 static void note(void *, bool, const char *text)
@@ -446,8 +612,10 @@ static const struct {
     const char *name;
     void (*run)(struct gpu_bench *b);
 } parts[] = { { "device", bench_device }, { "linear", bench_linear },
-              { "large", bench_large }, { "attention", bench_attention },
-              { "rest", bench_rest } };
+              { "large", bench_large }, { "forms", bench_forms },
+              { "epilogue", bench_epilogue },
+              { "attention", bench_attention }, { "rest", bench_rest },
+              { "memory", bench_memory } };
 
 static int run_part(struct gpu_bench *b, const char *name)
 {
@@ -477,7 +645,8 @@ int main(int argc, char **argv)
     }
     if (argc < 2) {
         fputs("usage: bench/gpu [--tiny]"
-              " device|linear|large|attention|rest...\n", stderr);
+              " device|linear|large|forms|epilogue|attention|rest|memory"
+              "...\n", stderr);
         return 2;
     }
     if (device_find(&b.d, 0, true, &err) || products_open(&b.d, &err))

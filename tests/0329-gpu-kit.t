@@ -17,8 +17,14 @@ t=$build/tests
 sh "$top/contrib/gpu-kit.sh" kit "$t/gpu-sim" "$t/engine-sim" \
     "$t/x1vectors-sim" "$t/t_cuda_backend" >out 2>err && r=0 || r=1
 report $r "a kit: $(cat out)"
-# few vectors, and a backend that is found to be wrong
-rm kit/vectors/[a-qs-z]*.json
+# A device that is soon full; few vectors, and a backend that is found to be
+# wrong.
+CUSIM_MEM=536870912
+export CUSIM_MEM
+mkdir some
+mv kit/vectors/edges.json kit/vectors/rotate.json some/
+rm kit/vectors/*.json
+mv some/*.json kit/vectors/
 printf '#!/bin/sh\necho wrong\nexit 3\n' >kit/bin/backend
 
 got=0
@@ -26,8 +32,9 @@ kit/run 40000 >out 2>err || got=$?
 [ $got -eq 1 ] && r=0 || r=1
 report $r "a part that compares bits and fails: exit status $got"
 tab=$(printf '\t')
-for part in device vectors linear large attention rest decode-1 decode-64 \
-    decode-256 decode-256-a8r decode-256-2048 prefill-2048 job-1000-1000 \
+for part in device vectors vectors-large memory linear large forms \
+    epilogue attention rest decode-1 decode-64 decode-256 decode-256-a8r \
+    decode-256-2048 prefill-2048 job-1000-1000 \
     job-128-2048; do
     grep -q "^$part: ok" out &&
         grep -q "^$part${tab}ok$tab[0-9]" "$OUT/table" && r=0 || r=1
@@ -38,6 +45,14 @@ has "$OUT/table" "^device${tab}device copy$tab[0-9].*${tab}GB/s" "copied bytes"
 has "$OUT/table" "^linear${tab}linear qkv-1-a14$tab[0-9].*${tab}GB/s" "a linear"
 has "$OUT/table" "^large${tab}library down-64-a14$tab" "one by the library"
 has "$OUT/table" "^large${tab}kernel gate-up-64-a14$tab" "one by our kernel"
+has "$OUT/table" "^forms${tab}form o-64-wide$tab" "a form of it"
+has "$OUT/table" "^epilogue${tab}epilogue gate-up-64$tab" "an epilogue"
+has "$OUT/memory.log" "^memory refused: the GPU" "memory that is not there"
+for of in "linear${tab}linear qkv-1-a14" "decode-1${tab}decode_tok_s" \
+    "decode-64${tab}commit_share"; do
+    has "$OUT/predictions" "^$of$tab.*$tab[-0-9.]*$tab[a-z]" \
+        "what was foretold of $of"
+done
 has "$OUT/table" "^attention${tab}attention 3-64$tab" "attention"
 has "$OUT/table" "^rest${tab}commit positions$tab" "hashes"
 has "$OUT/table" "^decode-1${tab}decode_tok_s$tab[0-9]" "tokens a second"
