@@ -561,7 +561,7 @@ static int answer_requests(struct compute *c, struct err *err)
             publish_results(c, err))
             return -1;
         if (rest(c, idle))
-            return 0;
+            return engine_drain(c->engine, err);
     }
 }
 

@@ -84,7 +84,8 @@ size_t compute_take(struct compute *c, struct work_done *d, size_t max);
 /* Tokens drawn so far. */
 uint64_t compute_tokens(struct compute *c);
 
-/* Finish the step, park what is open, close the log.  Returns at once. */
+/* Finish the steps that run, park what is open, close the log.  Returns at
+ * once. */
 void compute_save(struct compute *c);
 
 enum compute_state compute_state(struct compute *c);

@@ -223,7 +223,32 @@ static void on_finished(void *self, const struct answer *a)
         memcpy(s->last[i], a->last, sizeof(s->last[i]));
 }
 
-static void answer(struct seen *s, struct backend *b, const struct model *m)
+/* What befalls the engine. */
+enum how { HOW_PLAIN, HOW_RESET, HOW_DRAINED };
+
+/* Others in all slots, which are dropped while their steps run. */
+static void drop_others(struct engine *e)
+{
+    static const uint32_t prompt[4] = { 8, 8, 8, 8 };
+    struct err err = ERR_INIT;
+    bool busy;
+
+    for (size_t i = 0; engine_capacity(e); i++) {
+        struct sequence seq = { .prompt = prompt, .n_prompt = 2 + i,
+                                .max_tokens = 9, .sampling = greedy };
+
+        seq.user = (void *)(uintptr_t)i;
+        if (engine_add(e, &seq, &err))
+            abort();
+    }
+    for (int i = 0; i < 2; i++)
+        if (engine_step(e, &busy, &err))
+            abort();
+    engine_reset(e);
+}
+
+static void answer(struct seen *s, struct backend *b, const struct model *m,
+                   enum how how)
 {
     static const uint32_t prompt[N + 2] = { 5, 9, 1, 44, 2, 7, 13, 8 };
     struct observer obs = { .self = s, .position = on_position,
@@ -234,9 +259,11 @@ static void answer(struct seen *s, struct backend *b, const struct model *m)
     bool busy = true;
     size_t next = 0;
 
-    memset(s, 0, sizeof(*s));
     if (engine_new(&e, b, m, NULL, &o, &obs, &err))
         abort();
+    if (how == HOW_RESET)
+        drop_others(e);
+    memset(s, 0, sizeof(*s));
     while (busy || next < N) {
         for (; next < N && engine_capacity(e); next++) {
             struct sequence seq = { .prompt = prompt, .n_prompt = 2 + next,
@@ -247,7 +274,8 @@ static void answer(struct seen *s, struct backend *b, const struct model *m)
             if (engine_add(e, &seq, &err))
                 abort();
         }
-        if (engine_step(e, &busy, &err))
+        if (engine_step(e, &busy, &err) ||
+            (how == HOW_DRAINED && engine_drain(e, &err)))
             abort();
     }
     engine_free(e);
@@ -262,15 +290,21 @@ static void test_late(const struct model *m)
     if (backend_open(&a, "auto", 1, &err) ||
         backend_open(&b, "auto", 3, &err))
         abort();
-    answer(&soon, a, m);
+    answer(&soon, a, m, HOW_PLAIN);
     backend_close(a);
     b = late_backend(b, 1, 2);
-    answer(&later, b, m);
-    backend_close(b);
+    answer(&later, b, m, HOW_PLAIN);
     ok(!soon.wrong && !later.wrong && soon.n_out[N - 1] == 3 * N - 2,
        "positions come in order, before their answer");
     ok(memcmp(&soon, &later, sizeof(soon)) == 0,
        "digests that come late are those that come at once");
+    answer(&later, b, m, HOW_RESET);
+    ok(memcmp(&soon, &later, sizeof(soon)) == 0,
+       "what is late of sequences that were dropped is nobody's");
+    answer(&later, b, m, HOW_DRAINED);
+    ok(memcmp(&soon, &later, sizeof(soon)) == 0,
+       "steps that are waited for are as others");
+    backend_close(b);
 }
 
 /* The setting `kernel` takes each name of kernels/levels.c. */
@@ -366,14 +400,14 @@ static void test_sink(const char *level, const struct model *m)
 
     if (backend_open(&b, level, 2, &err))
         return;
-    answer(&here, b, m);
+    answer(&here, b, m, HOW_PLAIN);
     feed_all(b->sink, m, &rest);
-    answer(&came, b, &rest);
-    answer(&again, b, &rest);
+    answer(&came, b, &rest, HOW_PLAIN);
+    answer(&again, b, &rest, HOW_PLAIN);
     ok(!came.wrong && memcmp(&here, &came, sizeof(here)) == 0 &&
            memcmp(&here, &again, sizeof(here)) == 0,
        "%s: packed as they come, the weights give the same", b->name);
-    answer(&back, b, m);
+    answer(&back, b, m, HOW_PLAIN);
     ok(memcmp(&here, &back, sizeof(here)) == 0 &&
            b->ops->load(b, &rest, &want, &plan, &err) == -1 &&
            strstr(err.text, "went elsewhere"),

@@ -18,6 +18,7 @@
 
 #define MAX_ROWS 65536
 #define SETTLE_STEPS 8 /* after which nothing comes any more */
+#define DIGESTS_LATE 2 /* steps, at most */
 
 static void fill_options(struct engine_options *o)
 {
@@ -126,15 +127,27 @@ static void drop(struct engine *e, struct running *r)
     free(r);
 }
 
+/* Collect what runs for nobody; then what is outstanding, which would else come
+ * to those who have the slots next. */
+static void discard(struct engine *e)
+{
+    const struct backend_ops *ops = e->backend->ops;
+    const struct backend_step none = { .n_rows = 0 };
+    struct backend_result unused;
+    bool well = true;
+
+    for (; well && e->n_collected < e->n_launched; e->n_collected++)
+        well = ops->collect(e->backend, &unused, NULL) == 0;
+    for (int i = 0; well && e->plan.ahead && i < DIGESTS_LATE; i++)
+        well = ops->step(e->backend, &none, NULL) == 0 &&
+               ops->collect(e->backend, &unused, NULL) == 0;
+    e->n_collected = e->n_launched;
+}
+
 void engine_reset(struct engine *e)
 {
-    struct backend_result unused;
-
-    while (e->n_collected < e->n_launched) {
-        e->n_collected++;
-        if (e->backend->ops->collect(e->backend, &unused, NULL))
-            e->n_collected = e->n_launched;
-    }
+    if (e->n > 0)
+        discard(e);
     for (size_t i = 0; i < e->n; i++)
         drop(e, e->running[i]);
     e->n = e->n_ended = e->n_last = e->n_entries = 0;
@@ -364,7 +377,7 @@ static bool awaits(const struct engine *e, const struct running *r)
 {
     return r->pending_at < r->n_pending ||
            (e->o.with_last && r->drew && !r->last) ||
-           (e->plan.ahead && e->n_collected < r->last_step + 2);
+           (e->plan.ahead && e->n_collected < r->last_step + DIGESTS_LATE);
 }
 
 /* Report sequences of which everything is there, and forget them. */
@@ -503,6 +516,17 @@ int engine_step(struct engine *e, bool *busy, struct err *err)
     if (e->n_ended)
         return err_set(err, ERR_FATAL, "%s has not given all digests",
                        e->backend->name);
+    return 0;
+}
+
+int engine_drain(struct engine *e, struct err *err)
+{
+    while (e->n_launched > e->n_collected)
+        if (collect_step(e, err))
+            return -1;
+    while (e->n_ended > 0)
+        if (launch(e, err) || collect_step(e, err))
+            return -1;
     return 0;
 }
 

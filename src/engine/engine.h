@@ -162,8 +162,15 @@ void engine_each(const struct engine *e, engine_sequence_fn *each,
  * caller who can give little time; no more than o.chunk, at least 1. */
 void engine_limit(struct engine *e, size_t rows);
 
-/* Compute one step.  *busy is false if there was nothing to do. */
+/* Compute one step, or launch it, where the backend's run ahead: what came of
+ * an earlier one is reported then.  *busy is false if there was nothing to
+ * do. */
 int engine_step(struct engine *e, bool *busy, struct err *err);
+
+/* Launch nothing more, and report what comes of the steps that run: for a
+ * caller who will not call engine_step again.  Whoever has ended by then is
+ * reported, digests and all. */
+int engine_drain(struct engine *e, struct err *err);
 
 /* Counters since the engine was made. */
 struct engine_stats {
