@@ -383,14 +383,22 @@ try $B/device.cu backend "device: the position of the draw" \
 try $B/device.cu backend "device: half of the seed" \
     '/w->seed\[1\] = /d'
 try $B/device.cu backend "device: x_L of an older step" \
-    's/(d->newest + PLAN_KEPT - s) % PLAN_KEPT;/(d->newest + s) % PLAN_KEPT;/'
+    's/(d->begun - s) % PLAN_KEPT\]/(d->begun + s) % PLAN_KEPT]/'
 try $B/device.cu backend "device: x_L of a row that is not kept" \
-    's/k->place\[i\].position == p->position/true/'
+    's/f->row\[i\].r.position == p->position/true/'
 try $B/device.cu backend "device: digests past a fault" \
-    's/if (d->row\[at\].r.commit \&\& in_range(d, \&d->row\[at\].r))/\
-if (d->row[at].r.commit)/'
+    's/if (row->commit \&\& in_range(hashed, row))/if (row->commit)/'
 try $B/device.cu backend "device: a draw past a fault" \
-    's/g->drew = r->sampling \&\& in_range(d, r);/g->drew = r->sampling;/'
+    's/g->drew = r->sampling \&\& in_range(f, r);/g->drew = r->sampling;/'
+try $B/device.cu backend "device: a frame of the step that runs" \
+    's/f = d->f = &d->frame\[d->begun % PLAN_KEPT\]/f = d->f = d->frame/'
+try $B/device.cu backend "device: the first draw of a slot is its last" \
+    's/^    for (size_t i = f->n_logits; i-- > 0;) {/\
+    for (size_t i = 0; i < f->n_logits; i++) {/'
+try $B/device.cu backend "device: hashes of the step are not waited for" \
+    's/device_wait(d, hashed->hashed, err) ||/0 ||/'
+try $B/layers.cu backend "layers: the hashes do not wait for the step" \
+    '/cudaStreamWaitEvent(d->side/d'
 try $B/device.cu backend "device: blocks are copied in the first layer" \
     's/for (uint32_t l = 0; l < layers; l++) {/\
 for (uint32_t l = 0; l < 1; l++) {/'
@@ -398,8 +406,8 @@ try $B/device.cu backend "device: the scales of a block are not copied" \
     's/{ PLAN_K, PLAN_V, PLAN_S_K,/{ PLAN_K, PLAN_V, PLAN_V,/
      s/^ *PLAN_S_V };/PLAN_V };/'
 try $B/device.cu backend "device: faults of the step before" \
-    's/d->least, d->at\[PLAN_LEAST\], d->plan.slots \* 8/\
-d->least, d->at[PLAN_LEAST], 8/'
+    's/f->least, d->at\[PLAN_LEAST\], d->plan.slots \* 8/\
+f->least, d->at[PLAN_LEAST], 8/'
 try $B/load.cu backend "load: the first part of q, k and v thrice" \
     's/at->w + (first + r) \* at->ldk/at->w + r * at->ldk/'
 try $B/load.cu backend "load: a stage is filled before it was sent" \
@@ -438,9 +446,9 @@ try $B/cuda_plan.c backend "plan: no room for one sequence" \
 try $B/rehash.cu backend "rehash: x_L of another row" \
     's/cuda_array<float>(d, PLAN_X) + row \* dim/cuda_array<float>(d, PLAN_X)/'
 try $B/rehash.cu backend "rehash: no row is ever hashed" \
-    's/at < d->n;/at > d->n;/'
+    's/at < d->f->n;/at > d->f->n;/'
 try $B/tap.cu backend "tap: the row that was multiplied is the first" \
-    's/q + d->tap_words\[1\] \* n/q/'
+    's/q + d->f->tap_words\[1\] \* n/q/'
 try $B/load.cu backend "tap: weights of q, k and v at one place" \
     's/freivalds_add(at->check, m->w, first + from/\
 freivalds_add(at->check, m->w, from/'

@@ -1,7 +1,8 @@
 /*
  * The device backend, over the emulated device, against the CPU's reference:
  * the same steps of both give the same tokens, logits, faults, digests and
- * x_L, for models of every kind; and what does not fit is refused by name.
+ * x_L, for models of every kind, one by one and with a step launched ahead; and
+ * what does not fit is refused by name.
  */
 #include <config.h>
 
@@ -12,6 +13,7 @@
 #include "backend/cuda/cuda.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/vec.h"
 #include "bench/shape.h"
 #include "kernels/philox.h"
 #include "model/model.h"
@@ -20,6 +22,7 @@
 #define SLOTS 3
 #define ROWS 72
 #define STEPS 6
+#define AHEAD 8 /* steps, the last two without rows */
 
 static const struct cuda_options checked = { .checks = true };
 
@@ -38,6 +41,8 @@ struct side {
     struct backend_entry *entry;
     size_t n_entries;
     struct backend_result r;
+    struct backend_digest *digest; /* all that came */
+    size_t n_digests, cap_digests;
 };
 
 static void side_load(struct side *s, const struct model *m, unsigned taps)
@@ -61,18 +66,49 @@ static void side_load(struct side *s, const struct model *m, unsigned taps)
         };
 }
 
-static void side_step(struct side *s, struct backend_step step)
+static void side_launch(struct side *s, struct backend_step step)
 {
     struct err err = ERR_INIT;
 
     step.entry = s->entry;
     step.n_entries = s->n_entries;
     s->n_entries = 0;
-    if (s->b->ops->step(s->b, &step, &err) ||
-        s->b->ops->collect(s->b, &s->r, &err)) {
+    if (s->b->ops->step(s->b, &step, &err)) {
         printf("# %s\n", err.text);
         abort();
     }
+}
+
+static void side_collect(struct side *s)
+{
+    struct err err = ERR_INIT;
+
+    if (s->b->ops->collect(s->b, &s->r, &err)) {
+        printf("# %s\n", err.text);
+        abort();
+    }
+    VEC_RESERVE(s->digest, s->cap_digests, s->n_digests + s->r.n_digests);
+    for (size_t i = 0; i < s->r.n_digests; i++)
+        s->digest[s->n_digests++] = s->r.digest[i];
+}
+
+static void side_step(struct side *s, struct backend_step step)
+{
+    side_launch(s, step);
+    side_collect(s);
+}
+
+/* What is outstanding comes with a step of no rows. */
+static void side_settle(struct side *s)
+{
+    side_step(s, (struct backend_step){ .n_rows = 0 });
+}
+
+static void side_close(struct side *s)
+{
+    backend_close(s->b);
+    free(s->entry);
+    free(s->digest);
 }
 
 /* ---- comparing ----------------------------------------------------------- */
@@ -106,22 +142,31 @@ static bool same_digest(const struct backend_digest *a,
            id_equal(a->kv, b->kv) && (!a->has_fin || id_equal(a->fin, b->fin));
 }
 
-static bool same(const struct backend_result *a,
-                 const struct backend_result *b,
+/* What came of the latest step. */
+static bool same(const struct side *x, const struct side *y,
                  const struct model_record *rec)
 {
+    const struct backend_result *a = &x->r, *b = &y->r;
     bool good = a->n_draws == b->n_draws && a->n_faults == b->n_faults &&
-                a->n_digests == b->n_digests && a->n_last == b->n_last;
+                a->n_last == b->n_last;
 
     for (size_t i = 0; good && i < a->n_draws; i++)
         good = same_draw(&a->draw[i], &b->draw[i], rec->n_vocab);
     for (size_t i = 0; good && i < a->n_faults; i++)
         good = same_fault(&a->fault[i], &b->fault[i]);
-    for (size_t i = 0; good && i < a->n_digests; i++)
-        good = same_digest(&a->digest[i], &b->digest[i]);
     for (size_t i = 0; good && i < a->n_last; i++)
         good = memcmp(a->last[i].x, b->last[i].x,
                       rec->dim * sizeof(float)) == 0;
+    return good;
+}
+
+/* Digests of all steps: those of the device come a step later. */
+static bool same_digests(const struct side *a, const struct side *b)
+{
+    bool good = a->n_digests == b->n_digests;
+
+    for (size_t i = 0; good && i < a->n_digests; i++)
+        good = same_digest(&a->digest[i], &b->digest[i]);
     return good;
 }
 
@@ -184,7 +229,7 @@ static bool walk(struct side *a, struct side *b, const struct model *m,
                 walk_slot(&w, slot, m->rec.n_vocab);
         side_step(a, (struct backend_step){ .row = w.row, .n_rows = w.n });
         side_step(b, (struct backend_step){ .row = w.row, .n_rows = w.n });
-        good = good && same(&a->r, &b->r, &m->rec);
+        good = good && same(a, b, &m->rec);
         *faults += a->r.n_faults;
         for (size_t j = 0; j < a->r.n_faults; j++)
             w.over[a->r.fault[j].slot] = true;
@@ -194,9 +239,58 @@ static bool walk(struct side *a, struct side *b, const struct model *m,
                                             .n_last = w.n_last });
         side_step(b, (struct backend_step){ .last = w.last,
                                             .n_last = w.n_last });
-        good = good && same(&a->r, &b->r, &m->rec);
+        good = good && same(a, b, &m->rec);
     }
-    return good;
+    side_settle(a);
+    side_settle(b);
+    return good && same_digests(a, b);
+}
+
+/* A step that is known before the one before it is collected. */
+struct planned {
+    struct backend_row row[ROWS];
+    size_t n, n_drew;
+    struct backend_place drew[SLOTS]; /* whose x_L a later step asks for */
+};
+
+static struct backend_step planned_step(const struct planned *p, size_t i)
+{
+    struct backend_step s = { .row = p[i].row, .n_rows = p[i].n };
+
+    if (i >= 2) {
+        s.last = p[i - 2].drew;
+        s.n_last = p[i - 2].n_drew;
+    }
+    return s;
+}
+
+/* The same where each step of the device is launched before the one before it
+ * is collected, and x_L is asked for two steps after the row that drew. */
+static bool walk_ahead(struct side *a, struct side *b, const struct model *m)
+{
+    static struct planned p[AHEAD];
+    struct walk w = { .n = 0 };
+    bool good = true;
+
+    for (size_t i = 0; i < AHEAD; i++) {
+        w.n = w.n_last = 0;
+        for (uint32_t slot = 0; slot < SLOTS && i + 2 < AHEAD; slot++)
+            walk_slot(&w, slot, m->rec.n_vocab);
+        memcpy(p[i].row, w.row, sizeof(w.row));
+        memcpy(p[i].drew, w.last, sizeof(w.last));
+        p[i].n = w.n;
+        p[i].n_drew = w.n_last;
+    }
+    for (size_t i = 0; i <= AHEAD; i++) {
+        if (i < AHEAD)
+            side_launch(b, planned_step(p, i));
+        if (i == 0)
+            continue;
+        side_step(a, planned_step(p, i - 1));
+        side_collect(b);
+        good = good && same(a, b, &m->rec);
+    }
+    return good && same_digests(a, b);
 }
 
 /* Products of more than 32 rows come from the library, or from our kernel. */
@@ -216,10 +310,8 @@ static void open_both(struct side *a, struct side *b, bool library)
 
 static void close_both(struct side *a, struct side *b)
 {
-    backend_close(a->b);
-    backend_close(b->b);
-    free(a->entry);
-    free(b->entry);
+    side_close(a);
+    side_close(b);
 }
 
 /* One gain of a norm too large: rows leave the range there. */
@@ -270,6 +362,8 @@ static void test_kind(const struct kind *k)
     ok(good && (faults > 0) == k->spoilt,
        "%s: steps of the device are the reference's, %zu faults", k->name,
        faults);
+    if (!k->spoilt)
+        ok(walk_ahead(&a, &b, m), "%s: the same, with a step ahead", k->name);
     close_both(&a, &b);
     model_close(m);
     free(own);
@@ -289,7 +383,7 @@ static void test_copy(void)
         abort();
     open_both(&a, &b, true);
     side_load(&b, m, 0);
-    ok(b.plan.block_positions == 32 && !b.plan.grows && b.plan.ahead == 0 &&
+    ok(b.plan.block_positions == 32 && !b.plan.grows && b.plan.ahead == 1 &&
            b.plan.n_blocks >= rec.context / 32, "the plan of a device");
     for (uint32_t i = 0; i < 9; i++)
         row[i] = (struct backend_row){ .position = i, .token = i + 1,
@@ -300,10 +394,12 @@ static void test_copy(void)
     side_step(&b, (struct backend_step){ .row = row, .n_rows = 8 });
     ok(b.b->ops->copy(b.b, 3, 4, &err) == 0, "a block is copied");
     side_step(&b, (struct backend_step){ .row = row + 8, .n_rows = 1 });
+    side_settle(&b);
     kv = b.r.digest[0].kv;
     fin = b.r.digest[0].fin;
     row[8].slot = 1;
     side_step(&b, (struct backend_step){ .row = row + 8, .n_rows = 1 });
+    side_settle(&b);
     ok(id_equal(kv, b.r.digest[0].kv) && id_equal(fin, b.r.digest[0].fin),
        "a sequence continues from the copy as from the block");
     ok(b.b->ops->copy(b.b, 3, (uint32_t)b.plan.n_blocks, &err) == -1,
@@ -403,9 +499,9 @@ static struct id digest_by(enum cuda_gemm gemm, const char *skipped)
     cusim_skip(skipped);
     side_step(&b, (struct backend_step){ .row = row, .n_rows = 40 });
     cusim_skip(NULL);
+    side_settle(&b);
     kv = b.r.digest[0].kv;
-    backend_close(b.b);
-    free(b.entry);
+    side_close(&b);
     model_close(m);
     return kv;
 }
@@ -452,6 +548,7 @@ static void test_hashes(void)
     const struct cuda_options with = { .checks = true, .hash_every = 2 };
     struct backend_row row[2] = { { .token = 3, .commit = true, .fin = true } };
     struct backend_step step = { .row = row, .n_rows = 2 };
+    const struct backend_step none = { .n_rows = 0 };
     struct err err = ERR_INIT;
     struct model_record rec;
     struct side b = { .b = NULL };
@@ -473,13 +570,13 @@ static void test_hashes(void)
     row[1].position = row[0].position + 1;
     ok(!b.b->wrong, "hashes of 30 positions are the host's");
     cusim_skip("k_commit");
-    ok((b.b->ops->step(b.b, &step, &err) ||
+    side_step(&b, step);
+    ok((b.b->ops->step(b.b, &none, &err) ||
         b.b->ops->collect(b.b, &b.r, &err)) && b.b->wrong &&
            err.code == ERR_RETRY && strstr(err.text, "a hash is wrong"),
        "one that is not: %s", err.text);
     cusim_skip(NULL);
-    backend_close(b.b);
-    free(b.entry);
+    side_close(&b);
     model_close(m);
 }
 
@@ -520,7 +617,8 @@ static void test_memory(void)
     ok(good && n > 40, "memory is refused at each of %ld allocations", n);
     side_load(&b, m, 0);
     side_step(&b, (struct backend_step){ .row = &row, .n_rows = 1 });
-    ok(id_equal(a.r.digest[0].kv, b.r.digest[0].kv),
+    side_settle(&b);
+    ok(a.n_digests == 1 && same_digests(&a, &b),
        "after that the device computes");
     close_both(&a, &b);
     model_close(m);

@@ -1,7 +1,8 @@
 /*
  * The engine over the emulated device: tokens, digests, ends and last rows are
  * those of the CPU's reference where prompts begin alike, where sequences are
- * put back, and where one of the two begins answers and the other goes on.
+ * put back, where a sequence ends before its next row is known to be too many,
+ * and where one of the two begins answers and the other goes on.
  */
 #include <config.h>
 
@@ -28,6 +29,7 @@
 static struct model *model;
 static size_t requests = N, prompt = PROMPT;
 static uint32_t generate = 8;
+static bool ends; /* the end of a text ends an answer */
 
 /* What came of a request. */
 struct result {
@@ -86,7 +88,7 @@ static struct sequence sequence_of(struct run *run, size_t i,
 {
     struct result *r = &run->of[i];
     struct sequence s = { .prompt = r->prompt, .max_tokens = generate,
-                          .ignore_eos = true, .user = r };
+                          .ignore_eos = !ends, .user = r };
 
     r->n_prompt = prompt + i;
     for (size_t j = 0; j < r->n_prompt; j++)
@@ -138,6 +140,10 @@ static void answer(struct run *run, const char *backend,
             printf("# %s\n", err.text);
             abort();
         }
+    if (engine_drain(e, &err)) {
+        printf("# %s\n", err.text);
+        abort();
+    }
     engine_each(e, on_saved, run);
     engine_stats(e, &run->stats);
     engine_free(e);
@@ -209,6 +215,30 @@ static void test_put_back(void)
        "five blocks: %" PRIu64 " times one is put back", got.stats.put_back);
 }
 
+/* Answers that end where nobody knew before: the device has a row more of each
+ * by then, and another sequence gets the slot. */
+static void test_ends(void)
+{
+    struct engine_options o = { .max_sequences = 2, .with_last = true };
+    static struct run want, got;
+    size_t n = 0;
+
+    requests = N;
+    prompt = 9;
+    generate = 20;
+    answer(&want, "reference", &o, SIZE_MAX, NULL);
+    model->rec.n_eos = 2;
+    model->rec.eos[0] = want.of[0].token[2];
+    model->rec.eos[1] = want.of[1].token[9];
+    ends = true;
+    answer(&want, "reference", &o, SIZE_MAX, NULL);
+    answer(&got, "cuda", &o, SIZE_MAX, NULL);
+    for (size_t i = 0; i < N; i++)
+        n += want.of[i].finish == FINISH_EOS && want.of[i].n_tokens < generate;
+    ok(n > 1 && same(&want, &got), "%zu of %d answers end early", n, N);
+    ends = false;
+}
+
 int main(void)
 {
     const struct engine_options one = { .max_sequences = 1,
@@ -234,6 +264,7 @@ int main(void)
     test_saved(&want, "reference", "cuda", &o);
     test_saved(&want, "cuda", "reference", &o);
     test_put_back();
+    test_ends();
     model_close(model);
     return done();
 }

@@ -229,10 +229,15 @@ static void test_embed(void)
     }
     array<int8_t> dw(padded);
     array<float> ds(scale), dx(x.size());
-    array<uint32_t> di(id);
+    /* one of them is what its slot has drawn */
+    std::vector<uint32_t> given(id), slot(id.size(), 2);
+    std::vector<uint32_t> last = { 0, 0, id[1] };
 
-    must(embed_launch(dx.p, dw.p, ds.p, di.p, (uint32_t)id.size(), k, ldk,
-                      nullptr));
+    given[1] = EMBED_DRAWN;
+    array<uint32_t> di(given), dt(slot), dd(last);
+    struct embed_args a = { dx.p, dw.p, ds.p, di.p, dt.p, dd.p, k, ldk };
+
+    must(embed_launch(&a, (uint32_t)id.size(), nullptr));
     x1_pack(&ref, &packed, &m, nullptr);
     for (size_t i = 0; i < id.size(); i++)
         ref.embed(&x[i * k], &packed, id[i]);

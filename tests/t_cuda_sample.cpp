@@ -44,7 +44,10 @@ static struct sampling settings(uint32_t n)
     return s;
 }
 
-static struct sample_row row_of(const struct sampling &s, uint32_t position)
+#define UNDRAWN 0xfffffffeu
+
+static struct sample_row row_of(const struct sampling &s, uint32_t position,
+                                uint32_t slot)
 {
     struct sample_row r = {};
 
@@ -53,6 +56,7 @@ static struct sample_row row_of(const struct sampling &s, uint32_t position)
     r.top_k = s.top_k;
     r.choice = s.choice;
     r.position = position;
+    r.slot = slot;
     r.seed[0] = (uint32_t)s.seed;
     r.seed[1] = (uint32_t)(s.seed >> 32);
     return r;
@@ -82,16 +86,19 @@ static bool equal(uint32_t n, uint32_t rows, int kind, uint32_t position)
         v = logit(kind);
     for (uint32_t i = 0; i < rows; i++) {
         s.push_back(settings(n));
-        row.push_back(row_of(s[i], position));
+        row.push_back(row_of(s[i], position, i % 2 ? i : SAMPLE_NOWHERE));
         row[i].best = best_of(&l[(size_t)i * n], n);
     }
     array<float> dl(l);
     array<uint32_t> dw(l.size());
     array<struct sample_row> dr(row);
-    struct sample_args a = { dl.p, dw.p, dr.p, n };
+    std::vector<uint32_t> last(rows, UNDRAWN);
+    array<uint32_t> drawn(last);
+    struct sample_args a = { dl.p, dw.p, dr.p, drawn.p, n };
 
     must(sample_launch(&a, rows, nullptr));
     row = dr.get();
+    last = drawn.get();
     for (uint32_t i = 0; i < rows; i++) {
         const struct sample_row &r = row[i];
         struct drawn d;
@@ -99,7 +106,8 @@ static bool equal(uint32_t n, uint32_t rows, int kind, uint32_t position)
         sampler_draw(&d, &l[(size_t)i * n], n, &s[i], position, &ref,
                      weight.data());
         if (d.token == r.token && d.kept == r.kept && d.sum_k == r.sum_k &&
-            d.sum_p == r.sum_p && d.r == r.r)
+            d.sum_p == r.sum_p && d.r == r.r &&
+            last[i] == (i % 2 ? d.token : UNDRAWN))
             continue;
         good = false;
         printf("# n %u kind %d temperature %u top_p %u top_k %u: token %u, "
@@ -121,7 +129,7 @@ static void test_fault(void)
     array<float> dl(l);
     array<uint32_t> dw(l.size());
     array<struct sample_row> dr(row);
-    struct sample_args a = { dl.p, dw.p, dr.p, 500 };
+    struct sample_args a = { dl.p, dw.p, dr.p, nullptr, 500 };
 
     must(sample_launch(&a, 1, nullptr));
     row = dr.get();

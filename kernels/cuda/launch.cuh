@@ -79,10 +79,20 @@ cudaError_t table_launch(int32_t *table, const uint32_t *entry, uint32_t n,
                          uint32_t stride, cudaStream_t stream);
 
 /* x = row id[i] of the embedding w (rows of ldk bytes, k of them used) times
- * its scale, for m rows of k floats. */
-cudaError_t embed_launch(float *x, const int8_t *w, const float *scale,
-                         const uint32_t *id, uint32_t m, uint32_t k,
-                         uint32_t ldk, cudaStream_t stream);
+ * its scale, for m rows of k floats.  EMBED_DRAWN as an id is what was drawn
+ * last in the row's slot. */
+#define EMBED_DRAWN 0xffffffffu
+struct embed_args {
+    float *x;              /* m rows of k */
+    const int8_t *w;
+    const float *scale;    /* of w's rows */
+    const uint32_t *id;    /* m */
+    const uint32_t *slot;  /* m, or NULL: every id is one */
+    const uint32_t *drawn; /* by slot, or NULL likewise */
+    uint32_t k, ldk;
+};
+cudaError_t embed_launch(const struct embed_args *a, uint32_t m,
+                         cudaStream_t stream);
 
 /* One product to look at: of the linear with this number, the integer sums of
  * this row; number TAP_NONE: of none.  The host changes it between steps, in
@@ -246,17 +256,19 @@ cudaError_t prefill_launch(const struct prefill_args *a, uint32_t tiles,
 /* A draw and its result, one a row of logits; t is f32(f64(temperature) /
  * 1e6), 0 for greedy, when only token is written.  top_p in millionths, top_k
  * 0 for all; seed is low word first.  sum_k, sum_p and r as in
- * src/engine/sampler.h.
+ * src/engine/sampler.h.  The token is also the one drawn last in `slot`, unless
+ * that is SAMPLE_NOWHERE; no two rows of a launch have the same.
  *
  * best has the greatest logit, in an unsigned order of floats (zeros are
  * equal), above 2^32 - 1 less its id, so that it is the lowest of equal ones;
  * BEST_FAULT where a logit is a fault, when token is 0 and nothing is drawn. */
+#define SAMPLE_NOWHERE 0xffffffffu
 #define BEST_FAULT 0xffffffffffffffffull
 struct sample_row {
     float t;
     uint32_t top_p, top_k, choice, position;
     uint32_t seed[2];
-    uint32_t token, kept;
+    uint32_t slot, token, kept;
     unsigned long long sum_k, sum_p, r;
     unsigned long long best; /* zero before linear_args.draw sets it */
 };
@@ -265,6 +277,7 @@ struct sample_args {
     const float *logits; /* rows x n */
     uint32_t *w;         /* rows x n: scratch */
     struct sample_row *row;
+    uint32_t *drawn;     /* by slot, or NULL: nobody wants to know */
     uint32_t n;
 };
 cudaError_t sample_launch(const struct sample_args *a, uint32_t rows,

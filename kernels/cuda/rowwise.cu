@@ -28,11 +28,10 @@ cudaError_t each_launch(float *y, const float *a, const float *b, uint32_t n,
     return cudaGetLastError();
 }
 
-cudaError_t embed_launch(float *x, const int8_t *w, const float *scale,
-                         const uint32_t *id, uint32_t m, uint32_t k,
-                         uint32_t ldk, cudaStream_t stream)
+cudaError_t embed_launch(const struct embed_args *a, uint32_t m,
+                         cudaStream_t stream)
 {
-    LAUNCH(k_embed, m, 64, 0, stream, x, w, scale, id, k, ldk);
+    LAUNCH(k_embed, m, 64, 0, stream, *a);
     return cudaGetLastError();
 }
 

@@ -196,14 +196,16 @@ __global__ void k_each(float *y, const float *a, const float *b, uint32_t n,
     }
 }
 
-__global__ void k_embed(float *x, const int8_t *w, const float *scale,
-                        const uint32_t *id, uint32_t k, uint32_t ldk)
+/* A block a row. */
+__global__ void k_embed(const struct embed_args a)
 {
-    uint32_t row = id[blockIdx.x];
+    uint32_t id = a.id[blockIdx.x];
 
-    for (uint32_t i = threadIdx.x; i < k; i += blockDim.x)
-        x[(size_t)blockIdx.x * k + i] =
-            X1_MUL((float)w[(size_t)row * ldk + i], scale[row]);
+    if (id == EMBED_DRAWN && a.drawn)
+        id = a.drawn[a.slot[blockIdx.x]];
+    for (uint32_t i = threadIdx.x; i < a.k; i += blockDim.x)
+        a.x[(size_t)blockIdx.x * a.k + i] =
+            X1_MUL((float)a.w[(size_t)id * a.ldk + i], a.scale[id]);
 }
 
 /* Entries of a step are of different places. */

@@ -205,10 +205,21 @@ DEV unsigned long long sample_bits(const struct sample_row *p)
     return out[0] | (unsigned long long)out[1] << 32;
 }
 
-/* The token of a draw among what stays. */
-DEV void sample_draw(struct sample_row *p, const uint32_t *w, uint32_t n,
-                     const struct sample_cut &c, unsigned long long *word)
+/* One thread: the token of a row. */
+DEV void sample_put(const struct sample_args &a, struct sample_row *p,
+                    uint32_t token)
 {
+    p->token = token;
+    if (a.drawn && p->slot != SAMPLE_NOWHERE)
+        a.drawn[p->slot] = token;
+}
+
+/* The token of a draw among what stays. */
+DEV void sample_draw(const struct sample_args &a, struct sample_row *p,
+                     const uint32_t *w, const struct sample_cut &c,
+                     unsigned long long *word)
+{
+    uint32_t n = a.n, token = 0;
     uint32_t each = (n + SAMPLE_THREADS - 1) / SAMPLE_THREADS, kept = 0, e = 0;
     struct sample_run t;
     unsigned long long mine = 0, all, before, sum_p, run, r;
@@ -237,8 +248,9 @@ DEV void sample_draw(struct sample_row *p, const uint32_t *w, uint32_t n,
         return;
     for (uint32_t i = t.from; run <= r; i++) {
         run += sample_stays(c, w[i], &t.equals) ? w[i] : 0;
-        p->token = i;
+        token = i;
     }
+    sample_put(a, p, token);
 }
 
 __global__ void __launch_bounds__(SAMPLE_THREADS, 1)
@@ -255,7 +267,7 @@ __global__ void __launch_bounds__(SAMPLE_THREADS, 1)
 
     if (t == 0 || best == BEST_FAULT) {
         if (threadIdx.x == 0)
-            p->token = 0xffffffffu - (uint32_t)best;
+            sample_put(a, p, 0xffffffffu - (uint32_t)best);
         return;
     }
     for (uint32_t i = threadIdx.x; i < a.n; i += SAMPLE_THREADS) {
@@ -268,7 +280,7 @@ __global__ void __launch_bounds__(SAMPLE_THREADS, 1)
     c = sample_keep(bins, w, a.n, p, all, &sum_k);
     if (threadIdx.x == 0)
         p->sum_k = sum_k;
-    sample_draw(p, w, a.n, c, word);
+    sample_draw(a, p, w, c, word);
 }
 
 #endif

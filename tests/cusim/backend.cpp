@@ -17,6 +17,7 @@
 #define clock_s cusim_clock_s
 #include "backend/cuda/health.cu"
 #undef clock_s
+#include "backend/cuda/frames.cu"
 #include "backend/cuda/layers.cu"
 #include "backend/cuda/load.cu"
 #include "backend/cuda/look.cu"

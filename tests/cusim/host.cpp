@@ -406,6 +406,17 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned)
     streams.push_back(*s = new cusim_stream());
     return 0;
 }
+/* Priorities are of time, and there is none. */
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t *s, unsigned flags, int)
+{
+    return cudaStreamCreateWithFlags(s, flags);
+}
+cudaError_t cudaDeviceGetStreamPriorityRange(int *least, int *greatest)
+{
+    *least = 0;
+    *greatest = -5;
+    return cudaSuccess;
+}
 cudaError_t cudaStreamSynchronize(cudaStream_t s)
 {
     std::lock_guard<std::recursive_mutex> l(lock);

@@ -58,7 +58,8 @@ EXTRA_DIST += tests/cusim/blas_host.cpp \
 	kernels/cuda/heads.cu kernels/cuda/large.cu kernels/cuda/linear.cu \
 	kernels/cuda/prefill.cu \
 	kernels/cuda/rowwise.cu kernels/cuda/sample.cu \
-	src/backend/cuda/blas_lt.cu src/backend/cuda/health.cu \
+	src/backend/cuda/blas_lt.cu src/backend/cuda/frames.cu \
+	src/backend/cuda/health.cu \
 	src/backend/cuda/layers.cu src/backend/cuda/load.cu \
 	src/backend/cuda/look.cu \
 	src/backend/cuda/order.cu src/backend/cuda/products.cu \

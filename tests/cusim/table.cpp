@@ -169,8 +169,15 @@ static void sim_embed(float *x, const struct x1_weights *w, uint32_t id)
     array<float> ds(w->scale + id, 1), dx(w->cols);
     array<uint32_t> di(&zero, 1);
 
-    must(embed_launch(dx.p, dw.p, ds.p, di.p, 1, w->cols,
-                      slice_bytes(w->cols), nullptr));
+    struct embed_args a = {};
+
+    a.x = dx.p;
+    a.w = dw.p;
+    a.scale = ds.p;
+    a.id = di.p;
+    a.k = w->cols;
+    a.ldk = slice_bytes(w->cols);
+    must(embed_launch(&a, 1, nullptr));
     dx.get(x);
 }
 

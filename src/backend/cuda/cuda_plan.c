@@ -88,6 +88,7 @@ static void size_rows(struct cuda_plan *p, const struct model_record *rec)
     n[PLAN_COUNT] = (outputs + SUM_TILE) * 4;
     n[PLAN_WORDS] = PLAN_ROW_WORDS * rows * 4;
     n[PLAN_LEAST] = p->slots * 8;
+    n[PLAN_DRAWN] = p->slots * 4;
     n[PLAN_TABLE] = (uint64_t)p->slots * p->stride * 4;
     n[PLAN_ENTRY] = p->entries * 12;
     n[PLAN_LOGITS] = n[PLAN_WEIGHT] = (uint64_t)p->draws * rec->n_vocab * 4;
@@ -132,9 +133,9 @@ static void size_heads(struct cuda_plan *p, const struct model_record *rec)
     n[PLAN_LIST] = 2 * (uint64_t)p->rows * 4;
     n[PLAN_TILE] = 2 * (uint64_t)p->rows * TILE_BYTES;
     n[PLAN_TOPS] = n[PLAN_VMS] = p->rows * heads * 4;
-    n[PLAN_RING] = (uint64_t)p->rows * p->ring_row;
+    n[PLAN_RING] = (uint64_t)PLAN_KEPT * p->rows * p->ring_row;
     n[PLAN_LAST] = (uint64_t)PLAN_KEPT * p->draws * rec->dim * 4;
-    n[PLAN_HASH] = 2 * (uint64_t)p->rows * 32;
+    n[PLAN_HASH] = PLAN_KEPT * 2 * (uint64_t)p->rows * 32;
 }
 
 static void size_blocks(struct cuda_plan *p, const struct model_record *rec)

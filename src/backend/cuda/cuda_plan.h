@@ -37,6 +37,7 @@ enum plan_array {
     PLAN_SLAB,    /* int32: sums of a large product, some outputs of it */
     PLAN_WORKSPACE, /* of the library that makes them */
     PLAN_WORDS,   /* u32, PLAN_ROW_WORDS x rows: slot, to, from .. */
+    PLAN_DRAWN,   /* u32 a slot: the id drawn last */
     PLAN_LEAST,   /* u64 a slot: faults */
     PLAN_TABLE,   /* int32, slots x stride: blocks */
     PLAN_ENTRY,   /* u32, 3 x entries of a step */
@@ -52,9 +53,9 @@ enum plan_array {
     PLAN_TILE,    /* 2 x rows x struct prefill_tile */
     PLAN_TOPS,    /* u32, rows x heads */
     PLAN_VMS,     /* u32, rows x heads */
-    PLAN_RING,    /* rows x what is committed to of a position */
+    PLAN_RING,    /* PLAN_KEPT x rows x what is committed to of a position */
     PLAN_LAST,    /* PLAN_KEPT x draws x dim: x_L of the rows that drew */
-    PLAN_HASH,    /* u32, 2 x rows x 8: kv, then fin */
+    PLAN_HASH,    /* u32, PLAN_KEPT x 2 x rows x 8: kv, then fin */
     PLAN_TAP,     /* u32, 2: which row of a linear is checked .. */
     PLAN_TAPPED,  /* int32: .. its sums */
     PLAN_TAP_Q,   /* int8: .. and what it was multiplied with */
@@ -66,7 +67,7 @@ enum plan_array {
 };
 
 #define PLAN_ROW_WORDS 5 /* slot, to, from 0, from of a window, token */
-#define PLAN_KEPT 3      /* steps of which x_L is kept */
+#define PLAN_KEPT 3      /* steps of which x_L is kept, and what is hashed */
 
 struct cuda_plan {
     size_t slots, rows, draws;

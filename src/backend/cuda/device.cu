@@ -1,6 +1,8 @@
 /*
  * A step on the device, and the life of its backend.  The host orders the
  * rows, sends their numbers, launches everything and waits once, in collect.
+ * One more step may be launched before: what a row draws is the next token of
+ * its slot there, before the host has seen it.
  */
 #include "backend/cuda/device.cuh"
 
@@ -10,45 +12,55 @@
 #include <unistd.h>
 
 #define HASH_EVERY 1000
+#define STEPS_AHEAD 1
 #define RESERVED 3       /* of 100 bytes, and .. */
 #define CONTEXT_BYTES ((uint64_t)300 << 20) /* .. what libraries need */
 
 static_assert(sizeof(struct sample_row) <= 72, "SAMPLE_ROW_BYTES");
 static_assert(sizeof(struct prefill_tile) == 20, "TILE_BYTES");
+static_assert(PLAN_KEPT == STEPS_AHEAD + 2, "a frame each");
 
 /* ---- a step: what goes to the device ------------------------------------- */
 
 static void fill_rows(struct device *d)
 {
     size_t rows = d->plan.rows, angles = d->plan.angles;
+    const struct cuda_frame *f = d->f;
     uint32_t window = 0;
 
     for (uint32_t l = 0; l < d->model->rec.n_layers; l++)
         if (d->model->layers[l].window)
             window = d->model->layers[l].window;
-    for (size_t i = 0; i < d->n; i++) {
-        const struct backend_row *r = &d->row[i].r;
-        uint32_t to = r->position + 1, *w = d->words + i;
+    for (size_t i = 0; i < f->n; i++) {
+        const struct backend_row *r = &f->row[i].r;
+        uint32_t to = r->position + 1, *w = f->words + i;
 
         w[0] = r->slot;
         w[rows] = to;
         w[2 * rows] = 0;
         w[3 * rows] = window && to > window ? to - window : 0;
-        w[4 * rows] = r->token == BACKEND_DRAWN ? d->drawn[r->slot] : r->token;
-        x1_rope_row(d->angles + i * angles,
-                    d->angles + (rows + i) * angles, d->model->inv_freq,
+        w[4 * rows] = r->token;
+        x1_rope_row(f->angles + i * angles,
+                    f->angles + (rows + i) * angles, d->model->inv_freq,
                     angles, r->position);
     }
 }
 
+/* Rows of a slot stand in the order of their positions: the token of the last
+ * that draws is the one drawn last. */
 static void fill_draws(struct device *d)
 {
-    for (size_t i = 0; i < d->n_logits; i++) {
-        const struct backend_row *r = &d->row[i].r;
+    const struct cuda_frame *f = d->f;
+
+    for (size_t i = 0; i < f->n_logits; i++)
+        d->told[f->row[i].r.slot] = false;
+    for (size_t i = f->n_logits; i-- > 0;) {
+        const struct backend_row *r = &f->row[i].r;
         const struct sampling *s = r->sampling;
-        struct sample_row *w = &d->draws[i];
+        struct sample_row *w = &f->draws[i];
 
         memset(w, 0, sizeof(*w));
+        w->slot = SAMPLE_NOWHERE;
         if (!s)
             continue;
         w->t = (float)((double)s->temperature / 1e6);
@@ -58,14 +70,17 @@ static void fill_draws(struct device *d)
         w->position = r->position + 1;
         w->seed[0] = (uint32_t)s->seed;
         w->seed[1] = (uint32_t)(s->seed >> 32);
+        if (!d->told[r->slot])
+            w->slot = r->slot;
+        d->told[r->slot] = true;
     }
 }
 
-static int send(struct device *d, enum plan_array to, const void *from,
-                size_t n, struct err *err)
+static int send(struct device *d, void *to, const void *from, size_t n,
+                struct err *err)
 {
     if (n > 0)
-        CUDA_TRY(cudaMemcpyAsync(d->at[to], from, n, cudaMemcpyHostToDevice,
+        CUDA_TRY(cudaMemcpyAsync(to, from, n, cudaMemcpyHostToDevice,
                                  d->stream), err);
     return 0;
 }
@@ -73,6 +88,8 @@ static int send(struct device *d, enum plan_array to, const void *from,
 static int enter_blocks(struct device *d, const struct backend_step *s,
                         struct err *err)
 {
+    uint32_t *entry = d->f->entry;
+
     if (s->n_entries > d->plan.entries)
         return err_set(err, ERR_FATAL, "a step enters %zu blocks, the plan has"
                        " %zu", s->n_entries, d->plan.entries);
@@ -83,13 +100,13 @@ static int enter_blocks(struct device *d, const struct backend_step *s,
             e->block >= d->plan.n_blocks)
             return err_set(err, ERR_FATAL, "block %u of slot %u, %u, is not of"
                            " the plan", e->index, e->slot, e->block);
-        d->entry[3 * i] = e->slot;
-        d->entry[3 * i + 1] = e->index;
-        d->entry[3 * i + 2] = e->block;
+        entry[3 * i] = e->slot;
+        entry[3 * i + 1] = e->index;
+        entry[3 * i + 2] = e->block;
     }
     if (s->n_entries == 0)
         return 0;
-    if (send(d, PLAN_ENTRY, d->entry, s->n_entries * 12, err))
+    if (send(d, d->at[PLAN_ENTRY], entry, s->n_entries * 12, err))
         return -1;
     CUDA_TRY(table_launch(cuda_array<int32_t>(d, PLAN_TABLE),
                           cuda_array<uint32_t>(d, PLAN_ENTRY),
@@ -99,20 +116,19 @@ static int enter_blocks(struct device *d, const struct backend_step *s,
 }
 
 /* Where x_L of the latest row at this place lies that drew in the steps that
- * are kept: an earlier one was another sequence's. */
+ * are kept, of which the oldest is about to be written over: an earlier one was
+ * another sequence's. */
 static const float *find_last(const struct device *d,
                               const struct backend_place *p)
 {
-    const float *x = cuda_array<float>(d, PLAN_LAST);
+    for (size_t s = 1; s <= PLAN_KEPT && s <= d->begun; s++) {
+        const struct cuda_frame *f = &d->frame[(d->begun - s) % PLAN_KEPT];
+        const float *x = (const float *)frame_part(d, f, PLAN_LAST);
 
-    for (size_t s = 0; s < PLAN_KEPT; s++) {
-        size_t step = (d->newest + PLAN_KEPT - s) % PLAN_KEPT;
-        const struct cuda_kept *k = &d->kept[step];
-
-        for (size_t i = 0; i < k->n; i++)
-            if (k->place[i].slot == p->slot &&
-                k->place[i].position == p->position)
-                return x + (step * d->plan.draws + i) * d->model->rec.dim;
+        for (size_t i = 0; i < f->n_logits; i++)
+            if (f->row[i].r.slot == p->slot &&
+                f->row[i].r.position == p->position)
+                return x + i * d->model->rec.dim;
     }
     return NULL;
 }
@@ -121,6 +137,7 @@ static int take_last(struct device *d, const struct backend_step *s,
                      struct err *err)
 {
     size_t dim = d->model->rec.dim;
+    struct cuda_frame *f = d->f;
 
     for (size_t i = 0; i < s->n_last; i++) {
         const float *x = find_last(d, &s->last[i]);
@@ -128,30 +145,44 @@ static int take_last(struct device *d, const struct backend_step *s,
         if (!x)
             return err_set(err, ERR_FATAL, "x_L of position %u is not kept",
                            s->last[i].position);
-        CUDA_TRY(cudaMemcpyAsync(d->last_x + i * dim, x, dim * sizeof(*x),
+        CUDA_TRY(cudaMemcpyAsync(f->last_x + i * dim, x, dim * sizeof(*x),
                                  cudaMemcpyDeviceToHost, d->stream), err);
-        d->last[i] = { s->last[i].slot, s->last[i].position,
-                       d->last_x + i * dim };
+        f->last[i] = { s->last[i].slot, s->last[i].position,
+                       f->last_x + i * dim };
     }
-    d->result.n_last = s->n_last;
+    f->n_last = s->n_last;
     return 0;
+}
+
+/* Angles are cosines of all rows, then sines. */
+static int send_angles(struct device *d, struct err *err)
+{
+    size_t n = d->f->n * d->plan.angles, sines = d->plan.rows * d->plan.angles;
+    float *to = cuda_array<float>(d, PLAN_ANGLES);
+
+    return send(d, to, d->f->angles, n * sizeof(*to), err) ||
+           send(d, to + sines, d->f->angles + sines, n * sizeof(*to), err)
+               ? -1 : 0;
 }
 
 static int send_rows(struct device *d, struct err *err)
 {
-    size_t angles = 2 * d->plan.rows * d->plan.angles;
+    const struct cuda_frame *f = d->f;
 
     fill_rows(d);
     fill_draws(d);
     order_tiles(d);
     CUDA_TRY(cudaMemsetAsync(d->at[PLAN_LEAST], 0xff, d->plan.slots * 8,
                              d->stream), err);
-    return send(d, PLAN_WORDS, d->words, d->plan.bytes[PLAN_WORDS], err) ||
-           send(d, PLAN_ANGLES, d->angles, angles * sizeof(float), err) ||
-           send(d, PLAN_LIST, d->list, d->n_listed * sizeof(*d->list), err) ||
-           send(d, PLAN_TILE, d->tile,
-                (d->tiles[1].first + d->tiles[1].n) * sizeof(*d->tile), err) ||
-           send(d, PLAN_DRAW, d->draws, d->n_logits * sizeof(*d->draws), err)
+    return send(d, d->at[PLAN_WORDS], f->words, d->plan.bytes[PLAN_WORDS],
+                err) ||
+           send_angles(d, err) ||
+           send(d, d->at[PLAN_LIST], f->list, f->n_listed * sizeof(*f->list),
+                err) ||
+           send(d, d->at[PLAN_TILE], f->tile,
+                (f->tiles[1].first + f->tiles[1].n) * sizeof(*f->tile), err) ||
+           send(d, d->at[PLAN_DRAW], f->draws, f->n_logits * sizeof(*f->draws),
+                err)
                ? -1 : 0;
 }
 
@@ -170,60 +201,68 @@ static int receive(struct device *d, void *to, const void *from, size_t n,
  * later. */
 static int keep_last(struct device *d, struct err *err)
 {
-    size_t dim = d->model->rec.dim;
+    const struct cuda_frame *f = d->f;
+    size_t n = f->n_logits * d->model->rec.dim * sizeof(float);
 
-    d->newest = (d->newest + 1) % PLAN_KEPT;
-    d->kept[d->newest].n = d->n_logits;
-    for (size_t i = 0; i < d->n_logits; i++)
-        d->kept[d->newest].place[i] = { d->row[i].r.slot,
-                                        d->row[i].r.position };
-    if (d->n_logits == 0)
-        return 0;
-    CUDA_TRY(cudaMemcpyAsync(cuda_array<float>(d, PLAN_LAST) +
-                                 d->newest * d->plan.draws * dim,
-                             d->at[PLAN_X], d->n_logits * dim * sizeof(float),
-                             cudaMemcpyDeviceToDevice, d->stream), err);
+    if (n > 0)
+        CUDA_TRY(cudaMemcpyAsync(frame_part(d, f, PLAN_LAST), d->at[PLAN_X], n,
+                                 cudaMemcpyDeviceToDevice, d->stream), err);
     return 0;
+}
+
+/* Where the logits of a frame's step come to: before the next but one begins,
+ * whoever wanted them has them. */
+static float *logits_of(const struct device *d, const struct cuda_frame *f)
+{
+    return d->logits[f->number % 2];
 }
 
 static int receive_all(struct device *d, struct err *err)
 {
-    size_t vocab = d->model->rec.n_vocab, rows = d->plan.rows;
-    const float *logits = cuda_array<float>(d, PLAN_LOGITS);
-    const uint32_t *hash = cuda_array<uint32_t>(d, PLAN_HASH);
+    size_t vocab = d->model->rec.n_vocab;
+    const float *from = cuda_array<float>(d, PLAN_LOGITS);
+    const struct cuda_frame *f = d->f;
+    float *to = logits_of(d, f);
 
-    for (size_t i = 0; d->logits && i < d->n_logits; i++)
-        if (d->row[i].r.tap && receive(d, d->logits + i * vocab,
-                                       logits + i * vocab,
+    for (size_t i = 0; to && i < f->n_logits; i++)
+        if (f->row[i].r.tap && receive(d, to + i * vocab, from + i * vocab,
                                        vocab * sizeof(float), err))
             return -1;
-    return receive(d, d->draws, d->at[PLAN_DRAW],
-                   d->n_logits * sizeof(*d->draws), err) ||
-           receive(d, d->hash, hash, d->n * 32, err) ||
-           receive(d, d->hash + rows * 8, hash + rows * 8, d->n_going * 32,
-                   err) ||
-           receive(d, d->least, d->at[PLAN_LEAST], d->plan.slots * 8, err) ||
+    return receive(d, f->draws, d->at[PLAN_DRAW],
+                   f->n_logits * sizeof(*f->draws), err) ||
+           receive(d, f->least, d->at[PLAN_LEAST], d->plan.slots * 8, err) ||
            tap_receive(d, err) || rehash_receive(d, err)
                ? -1 : 0;
+}
+
+static int launch_rows(struct device *d, const struct backend_step *s,
+                       struct err *err)
+{
+    order_rows(d, s);
+    tap_choose(d);
+    rehash_choose(d);
+    return send_rows(d, err) || forward_launch(d, err) || keep_last(d, err) ||
+           fin_launch(d, err) || receive_all(d, err) ? -1 : 0;
 }
 
 static int launch_step(struct device *d, const struct backend_step *s,
                        struct err *err)
 {
-    d->result = {};
-    d->tap = {};
-    d->again = {};
-    d->n = 0;
-    if (take_last(d, s, err) || enter_blocks(d, s, err))
+    struct cuda_frame *f = d->f = &d->frame[d->begun % PLAN_KEPT];
+
+    if (d->begun - d->given > STEPS_AHEAD)
+        return err_set(err, ERR_FATAL, "a step before the one is collected"
+                       " that is %d before it", STEPS_AHEAD + 1);
+    if (take_last(d, s, err))
         return -1;
-    if (s->n_rows == 0)
-        return 0;
-    order_rows(d, s);
-    tap_choose(d);
-    rehash_choose(d);
-    if (send_rows(d, err) || forward_launch(d, err) || keep_last(d, err))
+    f->number = d->begun++;
+    f->tap = {};
+    f->again = {};
+    f->n = f->n_logits = f->n_going = 0;
+    if (enter_blocks(d, s, err) || (s->n_rows && launch_rows(d, s, err)))
         return -1;
-    return receive_all(d, err);
+    CUDA_TRY(cudaEventRecord(f->done, d->stream), err);
+    return f->n ? hashes_launch(d, err) : 0;
 }
 
 static int device_step(struct backend *b, const struct backend_step *s,
@@ -257,39 +296,40 @@ static struct fault fault_of(unsigned long long key)
 }
 
 /* Whether the slot of a row had no fault up to this row. */
-static bool in_range(const struct device *d, const struct backend_row *r)
+static bool in_range(const struct cuda_frame *f, const struct backend_row *r)
 {
-    unsigned long long key = d->least[r->slot];
+    unsigned long long key = f->least[r->slot];
 
     return key == ~0ull || r->position < fault_of(key).position;
 }
 
-static void give_faults(struct device *d)
+static void give_faults(struct device *d, const struct cuda_frame *f)
 {
-    for (size_t i = 0; i < d->n; i++)
-        d->told[d->row[i].r.slot] = false;
-    for (size_t i = 0; i < d->n; i++) {
-        uint32_t slot = d->row[d->where[i]].r.slot;
+    for (size_t i = 0; i < f->n; i++)
+        d->told[f->row[i].r.slot] = false;
+    for (size_t i = 0; i < f->n; i++) {
+        uint32_t slot = f->row[f->where[i]].r.slot;
 
-        if (d->told[slot] || d->least[slot] == ~0ull)
+        if (d->told[slot] || f->least[slot] == ~0ull)
             continue;
         d->told[slot] = true;
-        d->fault[d->result.n_faults++] = { slot, fault_of(d->least[slot]) };
+        d->fault[d->result.n_faults++] = { slot, fault_of(f->least[slot]) };
     }
 }
 
-static void give_draw(struct device *d, size_t i)
+static void give_draw(struct device *d, const struct cuda_frame *f, size_t i)
 {
-    const struct backend_row *r = &d->row[i].r;
-    const struct sample_row *w = &d->draws[i];
+    const struct backend_row *r = &f->row[i].r;
+    const struct sample_row *w = &f->draws[i];
     struct backend_draw *g = &d->draw[d->result.n_draws++];
+    const float *logits = logits_of(d, f);
 
     memset(g, 0, sizeof(*g));
     g->slot = r->slot;
     g->position = r->position;
-    if (r->tap && d->logits && d->least[r->slot] == ~0ull)
-        g->logits = d->logits + i * d->model->rec.n_vocab;
-    g->drew = r->sampling && in_range(d, r);
+    if (r->tap && logits && f->least[r->slot] == ~0ull)
+        g->logits = logits + i * d->model->rec.n_vocab;
+    g->drew = r->sampling && in_range(f, r);
     if (!g->drew)
         return;
     g->d.token = w->token;
@@ -299,47 +339,65 @@ static void give_draw(struct device *d, size_t i)
         g->d.sum_p = w->sum_p;
         g->d.r = w->r;
     }
-    d->drawn[r->slot] = w->token;
 }
 
-static void give_digest(struct device *d, size_t i)
+static void give_digest(struct device *d, const struct cuda_frame *f, size_t i)
 {
-    const struct backend_row *r = &d->row[i].r;
+    const struct backend_row *r = &f->row[i].r;
     struct backend_digest *g = &d->digest[d->result.n_digests++];
 
     memset(g, 0, sizeof(*g));
     g->slot = r->slot;
     g->position = r->position;
     g->has_fin = r->logits ? r->sampling != NULL : r->fin;
-    memcpy(&g->kv, d->hash + i * 8, 32);
+    memcpy(&g->kv, f->hash + i * 8, 32);
     if (g->has_fin)
-        memcpy(&g->fin, d->hash + (d->plan.rows + i) * 8, 32);
+        memcpy(&g->fin, f->hash + (d->plan.rows + i) * 8, 32);
+}
+
+/* Digests come a step later: they are made while that runs. */
+static void give(struct device *d, const struct cuda_frame *f,
+                 const struct cuda_frame *hashed)
+{
+    struct backend_result *r = &d->result;
+
+    *r = {};
+    give_faults(d, f);
+    for (size_t i = 0; i < f->n; i++)
+        if (f->row[f->where[i]].r.logits)
+            give_draw(d, f, f->where[i]);
+    for (size_t i = 0; hashed && i < hashed->n; i++) {
+        const struct backend_row *row = &hashed->row[hashed->where[i]].r;
+
+        if (row->commit && in_range(hashed, row))
+            give_digest(d, hashed, hashed->where[i]);
+    }
+    r->draw = d->draw;
+    r->fault = d->fault;
+    r->digest = d->digest;
+    r->last = f->last;
+    r->n_last = f->n_last;
 }
 
 static int device_collect(struct backend *b, struct backend_result *out,
                           struct err *err)
 {
     struct device *d = (struct device *)b;
-    struct backend_result *r = &d->result;
+    struct cuda_frame *f = &d->frame[d->given % PLAN_KEPT];
+    const struct cuda_frame *hashed = d->hashing;
 
-    if (device_wait(d, NULL, err) || tap_check(d, err) ||
-        rehash_check(d, err))
+    if (device_is_lost(d, err))
+        return -1;
+    if (d->given == d->begun)
+        return err_set(err, ERR_FATAL, "no step is to be collected");
+    if (device_wait(d, f->done, err) || tap_check(d, f, err) ||
+        (hashed && (device_wait(d, hashed->hashed, err) ||
+                    rehash_check(d, hashed, err))))
         return device_failed(d, err);
-    give_faults(d);
-    for (size_t i = 0; i < d->n; i++) {
-        size_t at = d->where[i];
-
-        if (d->row[at].r.logits)
-            give_draw(d, at);
-        if (d->row[at].r.commit && in_range(d, &d->row[at].r))
-            give_digest(d, at);
-    }
-    d->n = 0;
-    r->draw = d->draw;
-    r->fault = d->fault;
-    r->digest = d->digest;
-    r->last = d->last;
-    *out = *r;
+    give(d, f, hashed);
+    d->hashing = f->n ? f : NULL;
+    d->given++;
+    *out = d->result;
     return 0;
 }
 
@@ -381,52 +439,12 @@ static int device_copy(struct backend *b, uint32_t from, uint32_t to,
 
 static void unload(struct device *d)
 {
-    void *pinned[] = { d->words, d->entry, d->angles, d->logits, d->last_x,
-                       d->draws, d->hash, d->least, d->list, d->tile,
-                       d->tap_words, d->tapped, d->tap_q, d->again_rows,
-                       d->again_x };
-
     for (size_t i = 0; i < PLAN_ARRAYS; i++) {
         if (!d->lost)
             cudaFree(d->at[i]);
         d->at[i] = NULL;
     }
-    for (size_t i = 0; i < sizeof(pinned) / sizeof(*pinned); i++)
-        if (pinned[i] && !d->lost)
-            cudaFreeHost(pinned[i]);
-    for (size_t i = 0; i < PLAN_KEPT; i++) {
-        free(d->kept[i].place);
-        d->kept[i] = {};
-    }
-    free(d->row);
-    free(d->where);
-    free(d->in_slot);
-    free(d->taken);
-    free(d->drawn);
-    free(d->told);
-    free(d->draw);
-    free(d->fault);
-    free(d->digest);
-    free(d->last);
-    d->words = d->entry = d->hash = d->list = d->in_slot = NULL;
-    d->tile = NULL;
-    d->tap_words = NULL;
-    d->tapped = NULL;
-    d->tap_q = NULL;
-    d->again_rows = NULL;
-    d->again_x = NULL;
-    d->taken = NULL;
-    d->angles = d->logits = d->last_x = NULL;
-    d->draws = NULL;
-    d->least = NULL;
-    d->row = NULL;
-    d->where = NULL;
-    d->drawn = NULL;
-    d->told = NULL;
-    d->draw = NULL;
-    d->fault = NULL;
-    d->digest = NULL;
-    d->last = NULL;
+    frames_drop(d);
     d->model = NULL;
 }
 
@@ -440,62 +458,6 @@ static int alloc_arrays(struct device *d, struct err *err)
         CUDA_TRY(cudaMemsetAsync(d->at[i], 0, d->plan.bytes[i], d->stream),
                  err);
     return 0;
-}
-
-template <typename T>
-static cudaError_t pin(T **out, size_t n)
-{
-    cudaError_t e = cudaMallocHost((void **)out, n * sizeof(T));
-
-    if (e == cudaSuccess)
-        memset(*out, 0, n * sizeof(T));
-    return e;
-}
-
-static int alloc_pinned(struct device *d, unsigned taps, struct err *err)
-{
-    const struct cuda_plan *p = &d->plan;
-
-    CUDA_TRY(pin(&d->words, PLAN_ROW_WORDS * p->rows), err);
-    CUDA_TRY(pin(&d->entry, 3 * p->entries), err);
-    CUDA_TRY(pin(&d->angles, 2 * p->rows * p->angles), err);
-    CUDA_TRY(pin(&d->last_x, p->slots * d->model->rec.dim), err);
-    CUDA_TRY(pin(&d->list, 2 * p->rows), err);
-    CUDA_TRY(pin(&d->tile, 2 * p->rows), err);
-    CUDA_TRY(pin(&d->draws, p->draws), err);
-    CUDA_TRY(pin(&d->hash, 2 * p->rows * 8), err);
-    CUDA_TRY(pin(&d->least, p->slots), err);
-    CUDA_TRY(pin(&d->tap_words, 2), err);
-    CUDA_TRY(pin(&d->tapped, p->bytes[PLAN_TAPPED] / 4), err);
-    CUDA_TRY(pin(&d->tap_q, p->bytes[PLAN_TAP_Q]), err);
-    CUDA_TRY(pin(&d->again_rows, p->ring_row), err);
-    CUDA_TRY(pin(&d->again_x, d->model->rec.dim), err);
-    if (taps & BACKEND_TAP_LOGITS)
-        CUDA_TRY(pin(&d->logits, p->draws * d->model->rec.n_vocab), err);
-    return 0;
-}
-
-template <typename T> static void alloc(T **out, size_t n)
-{
-    *out = (T *)xcalloc(n, sizeof(T));
-}
-
-static void alloc_host(struct device *d)
-{
-    const struct cuda_plan *p = &d->plan;
-
-    alloc(&d->row, p->rows);
-    alloc(&d->where, p->rows);
-    alloc(&d->taken, p->rows);
-    alloc(&d->in_slot, p->slots);
-    alloc(&d->drawn, p->slots);
-    alloc(&d->told, p->slots);
-    alloc(&d->draw, p->draws);
-    alloc(&d->fault, p->slots);
-    alloc(&d->digest, p->rows);
-    alloc(&d->last, p->slots);
-    for (size_t i = 0; i < PLAN_KEPT; i++)
-        alloc(&d->kept[i].place, p->draws);
 }
 
 /* What there is to plan with: all that is free, and what the weights have
@@ -521,9 +483,8 @@ static int make_device(struct device *d, const struct backend_load *want,
 
     if (weights_finish(d, d->model, err) || usable(d, &memory, err) ||
         cuda_plan_make(&d->plan, &d->model->rec, want, &memory, err) ||
-        alloc_arrays(d, err) || alloc_pinned(d, want->taps, err))
+        alloc_arrays(d, err) || frames_take(d, want->taps, err))
         return -1;
-    alloc_host(d);
     return 0;
 }
 
@@ -549,6 +510,7 @@ static int device_load(struct backend *b, const struct model *m,
     plan->slots = want->slots;
     plan->rows = want->rows;
     plan->draws = want->draws;
+    plan->ahead = STEPS_AHEAD;
     return 0;
 }
 
@@ -570,8 +532,10 @@ static void device_close(struct backend *b)
     weights_drop(d);
     if (!d->lost)
         products_close(d);
-    if (!d->lost)
+    if (!d->lost) {
+        cudaStreamDestroy(d->side);
         cudaStreamDestroy(d->stream);
+    }
     drop_claim(d);
     free(d->libs);
     free(d);

@@ -3,7 +3,7 @@
  * memory, order.cu the order of rows, layers.cu the forward pass, health.cu
  * which device, waiting for it and its failures, products.cu which way a linear
  * is computed, blas_lt.cu the library for large ones, tap.cu checks of them,
- * rehash.cu of hashes,
+ * rehash.cu of hashes, frames.cu the host's memory of steps,
  * device.cu steps and the backend's life, look.cu what messages say.  The
  * host orders and launches; all arrays of `at` are the device's, the others
  * pinned or the host's.  Functions return -1 with err set, ERR_RETRY where the
@@ -122,26 +122,55 @@ struct cuda_again {
     size_t row;
 };
 
-struct cuda_kept {
-    struct backend_place *place;
-    size_t n;
-};
-
 /* A row of the step and where it came in it. */
 struct cuda_row {
     struct backend_row r;
     size_t given;
 };
 
-/* Tiles of d->tile. */
+/* Tiles of a frame's. */
 struct cuda_tiles {
     size_t first, n;
+};
+
+/* A step from its launch to its digests.  Steps take the frames in turn: one
+ * runs, one is given to the host, and of the one before it the digests leave.
+ * The host writes what the device has not read, and reads what it does not
+ * write, since each frame has memory of its own. */
+struct cuda_frame {
+    uint64_t number;       /* of the step, from 0 */
+    unsigned char *pinned; /* all that follows, for copies */
+    uint32_t *words, *entry, *list;
+    struct prefill_tile *tile;
+    float *angles, *last_x;
+    struct sample_row *draws;
+    uint32_t *hash;
+    unsigned long long *least;
+    unsigned char *again_rows; /* what was hashed of a row .. */
+    float *again_x;            /* .. and its x_L */
+    uint32_t *tap_words;       /* TAP, TAPPED, TAP_Q */
+    int32_t *tapped;
+    int8_t *tap_q;
+    /* rows in the order of the device, first those with logits, then those
+     * whose x_L is asked for; no rows: only blocks and x_L move */
+    struct cuda_row *row;
+    size_t n, n_logits, n_going;
+    size_t n_single;           /* that attend one by one; the others in .. */
+    struct cuda_tiles tiles[2]; /* .. these, and in the last layer these */
+    size_t n_listed;           /* of list */
+    size_t *where;             /* of the step's i-th row among them */
+    struct cuda_tap tap;
+    struct cuda_again again;
+    struct backend_last *last;  /* x_L that was asked for */
+    size_t n_last;
+    cudaEvent_t done, hashed;   /* all but hashes is here; these are */
 };
 
 struct device {
     struct backend base;
     struct model_sink sink;
     cudaStream_t stream;
+    cudaStream_t side;         /* of hashes, beside the next step */
     char uuid[DEVICE_UUID];
     int number;                /* of the device in this process */
     char *libs;                /* where libraries are, or "none" */
@@ -152,48 +181,27 @@ struct device {
     bool lost;                 /* no call of CUDA may be made any more */
     double usual;              /* seconds that waits took lately */
     uint64_t steps;            /* begun */
+    uint64_t begun, given;     /* since the load, and those collected */
     bool checks;               /* one product a step .. */
     uint32_t key[2];           /* .. by this secret; .. */
     uint64_t draws_made;       /* .. so many numbers came of it */
-    struct cuda_tap tap;       /* of the step */
     uint32_t hash_every;       /* of so many rows one is hashed twice */
-    struct cuda_again again;   /* of the step */
-    unsigned char *again_rows; /* pinned: what was hashed of it .. */
-    float *again_x;            /* .. and its x_L */
-    uint32_t *tap_words;       /* pinned: TAP, TAPPED, TAP_Q */
-    int32_t *tapped;
-    int8_t *tap_q;
     uint32_t processors;       /* multiprocessors */
     struct cuda_weights weights;
     const struct model *model; /* NULL: nothing is loaded */
     struct cuda_plan plan;
     unsigned char *at[PLAN_ARRAYS]; /* on the device */
-    /* pinned, for the copies of a step */
-    uint32_t *words, *entry, *list;
-    struct prefill_tile *tile;
-    float *angles, *logits, *last_x;
-    struct sample_row *draws;
-    uint32_t *hash;
-    unsigned long long *least;
-    /* of the step: rows in the order of the device, first those with logits,
-     * then those whose x_L is asked for */
-    struct cuda_row *row;
-    size_t n, n_logits, n_going;
-    size_t n_single;           /* that attend one by one; the others in .. */
-    struct cuda_tiles tiles[2]; /* .. these, and in the last layer these */
-    size_t n_listed;           /* of list */
+    struct cuda_frame frame[PLAN_KEPT];
+    struct cuda_frame *f;      /* of the step that is being launched */
+    struct cuda_frame *hashing; /* whose digests are given next, or NULL */
+    float *logits[2];          /* pinned: of steps in turn, or NULL */
     uint32_t *in_slot;         /* rows of this step, a slot each */
     bool *taken;               /* a row each: it is in a tile */
-    size_t *where;             /* of the step's i-th row among them */
-    uint32_t *drawn;           /* the id drawn last, a slot each */
-    bool *told;                /* a slot each: its fault is in the result */
-    struct cuda_kept kept[PLAN_KEPT];
-    size_t newest;             /* of kept */
+    bool *told;                /* a slot each, while they are passed */
     /* of the result that collect hands out */
     struct backend_draw *draw;
     struct backend_fault *fault;
     struct backend_digest *digest;
-    struct backend_last *last;
     struct backend_result result;
 };
 
@@ -203,14 +211,23 @@ template <typename T> static inline T *cuda_array(const struct device *d,
     return (T *)d->at[a];
 }
 
+/* The part of an array with one for each frame, on the device. */
+static inline unsigned char *frame_part(const struct device *d,
+                                        const struct cuda_frame *f,
+                                        enum plan_array a)
+{
+    return d->at[a] +
+           (size_t)(f - d->frame) * (d->plan.bytes[a] / PLAN_KEPT);
+}
+
 /* The name of a device that stays with it. */
 void device_uuid(char out[DEVICE_UUID], const struct cudaDeviceProp *p);
 /* Take a device that the kernels run on, for the rank of this number on this
  * machine, and make its stream.  ERR_RETRY: none can be used, or, unless they
  * share, another process has it. */
 int device_find(struct device *d, unsigned local, bool share, struct err *err);
-/* Wait for an event, or, NULL, for all work of the stream, with a deadline:
- * past it the device is lost. */
+/* Wait for an event, or, NULL, for all work, with a deadline: past it the
+ * device is lost. */
 int device_wait(struct device *d, cudaEvent_t event, struct err *err);
 /* A call of CUDA failed in a step, and err says how: the device is lost.  Adds
  * its name and the step; returns -1. */
@@ -245,11 +262,12 @@ int product_launch(struct device *d, const struct cuda_product *p,
 uint32_t draw_below(struct device *d, uint32_t n);
 
 /* Choose the row of a step that is hashed twice, once its rows are ordered;
- * bring what was hashed to the host; and, once the step is done, hash it there:
- * -1 and ERR_RETRY where the device hashed wrongly. */
+ * bring what was hashed to the host; and, once its hashes are there, hash it on
+ * the host: -1 and ERR_RETRY where the device hashed wrongly. */
 void rehash_choose(struct device *d);
 int rehash_receive(struct device *d, struct err *err);
-int rehash_check(struct device *d, struct err *err);
+int rehash_check(struct device *d, const struct cuda_frame *f,
+                 struct err *err);
 
 /* Choose the product of a step that is checked; before its launches. */
 void tap_choose(struct device *d);
@@ -264,15 +282,26 @@ int tap_keep(struct device *d, const int8_t *q, size_t S, struct err *err);
 /* Bring all that to the host; then, once the step is done, check it: -1 and
  * ERR_RETRY where the product is wrong. */
 int tap_receive(struct device *d, struct err *err);
-int tap_check(struct device *d, struct err *err);
+int tap_check(struct device *d, const struct cuda_frame *f, struct err *err);
 
-/* Order the rows of a step in d->row; then, once their words are set, make
+/* Order the rows of a step in its frame; then, once their words are set, make
  * their tiles. */
 void order_rows(struct device *d, const struct backend_step *s);
 void order_tiles(struct device *d);
 
-/* Launch everything for the rows of d->row up to logits and hashes; their words
- * and angles are being copied.  Returns before the device is done. */
+/* Launch everything for the rows of d->f up to logits; their words and angles
+ * are being copied.  Returns before the device is done. */
 int forward_launch(struct device *d, struct err *err);
+
+/* Launch the hashes of x_L that is asked for and not kept, in the stream of the
+ * step, before the next one writes over it; then, in the side stream after the
+ * step, all others, and bring all to the host. */
+int fin_launch(struct device *d, struct err *err);
+int hashes_launch(struct device *d, struct err *err);
+
+/* Take the host's memory of steps, and the events of their frames; after -1
+ * what was taken is to be dropped. */
+int frames_take(struct device *d, unsigned taps, struct err *err);
+void frames_drop(struct device *d);
 
 #endif

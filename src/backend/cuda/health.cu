@@ -57,6 +57,19 @@ static int claim(struct device *d, struct err *err)
                    " rank a GPU, or set share-gpu = yes", d->uuid);
 }
 
+/* Hashes wait wherever the next step wants the device. */
+static int make_streams(struct device *d, struct err *err)
+{
+    int least = 0, greatest = 0;
+
+    CUDA_TRY(cudaDeviceGetStreamPriorityRange(&least, &greatest), err);
+    CUDA_TRY(cudaStreamCreateWithPriority(&d->stream, cudaStreamNonBlocking,
+                                          greatest), err);
+    CUDA_TRY(cudaStreamCreateWithPriority(&d->side, cudaStreamNonBlocking,
+                                          least), err);
+    return 0;
+}
+
 int device_find(struct device *d, unsigned local, bool share, struct err *err)
 {
     struct cudaDeviceProp p = {};
@@ -86,9 +99,7 @@ int device_find(struct device *d, unsigned local, bool share, struct err *err)
     if (!share && claim(d, err))
         return -1;
     d->processors = (uint32_t)processors;
-    CUDA_TRY(cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking),
-             err);
-    return 0;
+    return make_streams(d, err);
 }
 
 /* ---- waiting ------------------------------------------------------------- */
@@ -103,6 +114,14 @@ static void pause_until_later(double waited)
         nanosleep(&t, NULL);
 }
 
+/* The state of an event, or, NULL, of both streams. */
+static cudaError_t state_of(const struct device *d, cudaEvent_t event)
+{
+    cudaError_t e = event ? cudaEventQuery(event) : cudaStreamQuery(d->stream);
+
+    return e || event ? e : cudaStreamQuery(d->side);
+}
+
 /* The clock is read before the device is asked: a process that was stopped in
  * between, as a suspended job is, asks once more. */
 int device_wait(struct device *d, cudaEvent_t event, struct err *err)
@@ -111,8 +130,7 @@ int device_wait(struct device *d, cudaEvent_t event, struct err *err)
     double waited = 0;
     cudaError_t e;
 
-    while ((e = event ? cudaEventQuery(event) : cudaStreamQuery(d->stream)) ==
-           cudaErrorNotReady) {
+    while ((e = state_of(d, event)) == cudaErrorNotReady) {
         if (waited > most) {
             d->lost = true;
             return err_set(err, ERR_RETRY, "the GPU hangs: no end of its work"
@@ -122,8 +140,6 @@ int device_wait(struct device *d, cudaEvent_t event, struct err *err)
         waited = clock_s() - begun;
     }
     CUDA_TRY(e, err);
-    if (event)
-        return 0;
     waited = clock_s() - begun;
     d->usual = waited > d->usual ? waited : 0.9 * d->usual + 0.1 * waited;
     return 0;
@@ -133,12 +149,14 @@ int device_wait(struct device *d, cudaEvent_t event, struct err *err)
 
 int device_failed(struct device *d, struct err *err)
 {
-    const cudaError_t e = d->lost ? cudaSuccess : cudaStreamQuery(d->stream);
+    cudaError_t e = d->lost ? cudaSuccess : cudaStreamQuery(d->stream);
     const char *remedy = "";
     struct err own = ERR_INIT;
     struct nvml_device nvml;
 
     err = err_or(err, &own);
+    if (e == cudaErrorNotReady) /* the next step, of a device that is well */
+        e = cudaSuccess;
     d->lost = true;
     /* a device that hangs is not asked: that might, too */
     if (e != cudaSuccess && nvml_ask(&nvml, d->uuid) && nvml.ecc_errors)

@@ -146,7 +146,7 @@ static cudaError_t heads(const struct layer_pass *p, uint32_t m_q)
     a.q = cuda_array<int8_t>(d, PLAN_Q);
     a.step = cuda_array<float>(d, PLAN_STEP);
     set_pool(a, p);
-    a.ring = cuda_array<uint8_t>(d, PLAN_RING) +
+    a.ring = frame_part(d, d->f, PLAN_RING) +
              (size_t)p->layer * (d->plan.ring_row / p->rec->n_layers);
     a.fault = sink_of(p);
     a.op[HEADS_Q_NORM] = OP_Q_HEAD;
@@ -175,8 +175,8 @@ static uint32_t most_keys(const struct device *d, uint32_t i, uint32_t n,
     uint32_t most = 1;
 
     for (uint32_t j = i; j < i + n; j++)
-        if (d->row[j].r.position + 1 > most)
-            most = d->row[j].r.position + 1;
+        if (d->f->row[j].r.position + 1 > most)
+            most = d->f->row[j].r.position + 1;
     return window && most > window ? window : most;
 }
 
@@ -260,10 +260,10 @@ static int attend_blocks(const struct layer_pass *p, struct err *err)
 {
     const struct device *d = p->d;
     bool last = p->layer + 1 == p->rec->n_layers;
-    const struct cuda_tiles *t = &d->tiles[last];
+    const struct cuda_tiles *t = &d->f->tiles[last];
+    uint32_t single = (uint32_t)d->f->n_single;
 
-    if (attend_alone(p, d->n_single < p->m ? (uint32_t)d->n_single : p->m,
-                     err))
+    if (attend_alone(p, single < p->m ? single : p->m, err))
         return -1;
     return t->n ? attend_tiles(p, t, err) : 0;
 }
@@ -336,7 +336,7 @@ static int ffn_part(const struct layer_pass *p, struct err *err)
 static int head(struct device *d, const struct model_record *rec,
                 struct err *err)
 {
-    struct layer_pass p = { d, rec, FAULT_HEAD, (uint32_t)d->n_logits };
+    struct layer_pass p = { d, rec, FAULT_HEAD, (uint32_t)d->f->n_logits };
     float *logits = cuda_array<float>(d, PLAN_LOGITS);
     const struct fault_sink sink = sink_of(&p);
     const struct cuda_product of = { &d->weights.head, NULL, NULL, logits, p.m,
@@ -350,29 +350,60 @@ static int head(struct device *d, const struct model_record *rec,
     a.logits = logits;
     a.w = cuda_array<uint32_t>(d, PLAN_WEIGHT);
     a.row = cuda_array<struct sample_row>(d, PLAN_DRAW);
+    a.drawn = cuda_array<uint32_t>(d, PLAN_DRAWN);
     a.n = rec->n_vocab;
     CUDA_TRY(sample_launch(&a, p.m, d->stream), err);
     return 0;
 }
 
-/* The roots of all rows' keys and values, and of x_L. */
-static int commit(struct device *d, const struct model_record *rec,
-                  struct err *err)
+/* The roots of x_L of the rows [from, to) of a step, which lie at x. */
+static int hash_last(const struct device *d, const void *x, size_t from,
+                     size_t to, cudaStream_t stream, struct err *err)
 {
-    uint32_t *hash = cuda_array<uint32_t>(d, PLAN_HASH);
-    struct commit_args kv = {}, fin = {};
+    struct commit_args a = {};
 
-    kv.rows = cuda_array<uint32_t>(d, PLAN_RING);
+    if (from == to)
+        return 0;
+    a.x = (const uint32_t *)x;
+    a.fin = (uint32_t *)frame_part(d, d->f, PLAN_HASH) +
+            (d->plan.rows + from) * 8;
+    a.d = d->model->rec.dim;
+    CUDA_TRY(commit_launch(&a, (uint32_t)(to - from), stream), err);
+    return 0;
+}
+
+int fin_launch(struct device *d, struct err *err)
+{
+    const float *x = cuda_array<float>(d, PLAN_X);
+    const struct cuda_frame *f = d->f;
+
+    return hash_last(d, x + f->n_logits * d->model->rec.dim, f->n_logits,
+                     f->n_going, d->stream, err);
+}
+
+int hashes_launch(struct device *d, struct err *err)
+{
+    const struct model_record *rec = &d->model->rec;
+    const struct cuda_frame *f = d->f;
+    uint32_t *hash = (uint32_t *)frame_part(d, f, PLAN_HASH);
+    const size_t fin = d->plan.rows * 8;
+    struct commit_args kv = {};
+
+    CUDA_TRY(cudaStreamWaitEvent(d->side, f->done, 0), err);
+    kv.rows = (const uint32_t *)frame_part(d, f, PLAN_RING);
     kv.kv = hash;
     kv.n_rows = rec->n_layers * rec->n_kv_heads;
     kv.row_words = (8 + 2 * rec->head_dim) / 4;
-    CUDA_TRY(commit_launch(&kv, (uint32_t)d->n, d->stream), err);
-    if (d->n_going == 0)
-        return 0;
-    fin.x = cuda_array<uint32_t>(d, PLAN_X);
-    fin.fin = hash + d->plan.rows * 8;
-    fin.d = rec->dim;
-    CUDA_TRY(commit_launch(&fin, (uint32_t)d->n_going, d->stream), err);
+    CUDA_TRY(commit_launch(&kv, (uint32_t)f->n, d->side), err);
+    if (hash_last(d, frame_part(d, f, PLAN_LAST), 0, f->n_logits, d->side,
+                  err))
+        return -1;
+    CUDA_TRY(cudaMemcpyAsync(f->hash, hash, f->n * 32, cudaMemcpyDeviceToHost,
+                             d->side), err);
+    if (f->n_going)
+        CUDA_TRY(cudaMemcpyAsync(f->hash + fin, hash + fin, f->n_going * 32,
+                                 cudaMemcpyDeviceToHost, d->side), err);
+    CUDA_TRY(cudaEventRecord(f->hashed, d->side), err);
     return 0;
 }
 
@@ -380,21 +411,27 @@ int forward_launch(struct device *d, struct err *err)
 {
     const struct model_record *rec = &d->model->rec;
     const struct cuda_matrix *w = &d->weights.embed;
-    struct layer_pass p = { d, rec, 0, (uint32_t)d->n };
+    const uint32_t *words = cuda_array<uint32_t>(d, PLAN_WORDS);
+    const struct cuda_frame *f = d->f;
+    struct layer_pass p = { d, rec, 0, (uint32_t)f->n };
+    struct embed_args e = {};
 
-    CUDA_TRY(embed_launch(cuda_array<float>(d, PLAN_X), w->w, w->scale,
-                          cuda_array<uint32_t>(d, PLAN_WORDS) +
-                              4 * d->plan.rows,
-                          p.m, rec->dim, w->ldk, d->stream), err);
+    e.x = cuda_array<float>(d, PLAN_X);
+    e.w = w->w;
+    e.scale = w->scale;
+    e.id = words + 4 * d->plan.rows;
+    e.slot = words;
+    e.drawn = cuda_array<uint32_t>(d, PLAN_DRAWN);
+    e.k = rec->dim;
+    e.ldk = w->ldk;
+    CUDA_TRY(embed_launch(&e, p.m, d->stream), err);
     for (p.layer = 0; p.layer < rec->n_layers; p.layer++) {
         bool last = p.layer + 1 == rec->n_layers;
 
-        if (attention_part(&p, last ? (uint32_t)d->n_going : p.m, err))
+        if (attention_part(&p, last ? (uint32_t)f->n_going : p.m, err))
             return -1;
         if (p.m > 0 && ffn_part(&p, err))
             return -1;
     }
-    if (d->n_logits > 0 && head(d, rec, err))
-        return -1;
-    return commit(d, rec, err);
+    return f->n_logits > 0 ? head(d, rec, err) : 0;
 }

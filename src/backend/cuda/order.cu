@@ -25,20 +25,20 @@ void order_rows(struct device *d, const struct backend_step *s)
         d->in_slot[s->row[i].slot] = 0;
     for (size_t i = 0; i < s->n_rows; i++)
         d->in_slot[s->row[i].slot]++;
-    d->n = s->n_rows;
+    d->f->n = s->n_rows;
     for (int rank = 0; rank < 6; rank++) {
         for (size_t i = 0; i < s->n_rows; i++) {
             if (rank_of(d, &s->row[i]) != rank)
                 continue;
-            d->row[at] = { s->row[i], i };
-            d->where[i] = at++;
+            d->f->row[at] = { s->row[i], i };
+            d->f->where[i] = at++;
         }
         if (rank == 0)
-            d->n_single = at;
+            d->f->n_single = at;
         if (rank == 1)
-            d->n_logits = at;
+            d->f->n_logits = at;
         if (rank == 3)
-            d->n_going = at;
+            d->f->n_going = at;
     }
 }
 
@@ -47,11 +47,11 @@ void order_rows(struct device *d, const struct backend_step *s)
 static struct prefill_tile *tile_for(struct device *d, struct cuda_tiles *t,
                                      uint32_t slot, size_t most)
 {
-    struct prefill_tile *tile = &d->tile[t->first + t->n];
+    struct prefill_tile *tile = &d->f->tile[t->first + t->n];
 
     if (t->n > 0 && tile[-1].slot == slot && tile[-1].count < most)
         return tile - 1;
-    *tile = { slot, (uint32_t)d->n_listed, 0, UINT32_MAX, 0 };
+    *tile = { slot, (uint32_t)d->f->n_listed, 0, UINT32_MAX, 0 };
     t->n++;
     return tile;
 }
@@ -63,24 +63,24 @@ static void make_tiles(struct device *d, struct cuda_tiles *t, size_t from,
 {
     const struct model_record *rec = &d->model->rec;
     size_t most = TILE_QUERIES / (rec->n_heads / rec->n_kv_heads);
-    const uint32_t *begin = d->words + 3 * d->plan.rows;
+    const uint32_t *begin = d->f->words + 3 * d->plan.rows;
 
     memset(d->taken, 0, d->plan.rows * sizeof(*d->taken));
     for (size_t i = from; i < to; i++) {
-        uint32_t slot = d->row[i].r.slot;
+        uint32_t slot = d->f->row[i].r.slot;
 
         for (size_t j = i; j < to && !d->taken[i]; j++) {
             struct prefill_tile *tile;
-            uint32_t end = d->row[j].r.position + 1;
+            uint32_t end = d->f->row[j].r.position + 1;
 
-            if (d->row[j].r.slot != slot)
+            if (d->f->row[j].r.slot != slot)
                 continue;
             d->taken[j] = j > i;
             tile = tile_for(d, t, slot, most);
             tile->from = begin[j] < tile->from ? begin[j] : tile->from;
             tile->to = end > tile->to ? end : tile->to;
             tile->count++;
-            d->list[d->n_listed++] = (uint32_t)j;
+            d->f->list[d->f->n_listed++] = (uint32_t)j;
         }
     }
 }
@@ -90,10 +90,10 @@ void order_tiles(struct device *d)
     const struct model_record *rec = &d->model->rec;
 
     if (rec->n_heads / rec->n_kv_heads > TILE_QUERIES)
-        d->n_single = d->n;
-    d->n_listed = 0;
-    d->tiles[0] = { 0, 0 };
-    make_tiles(d, &d->tiles[0], d->n_single, d->n);
-    d->tiles[1] = { d->tiles[0].n, 0 };
-    make_tiles(d, &d->tiles[1], d->n_single, d->n_going);
+        d->f->n_single = d->f->n;
+    d->f->n_listed = 0;
+    d->f->tiles[0] = { 0, 0 };
+    make_tiles(d, &d->f->tiles[0], d->f->n_single, d->f->n);
+    d->f->tiles[1] = { d->f->tiles[0].n, 0 };
+    make_tiles(d, &d->f->tiles[1], d->f->n_single, d->f->n_going);
 }

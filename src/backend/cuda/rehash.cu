@@ -16,51 +16,53 @@ void rehash_choose(struct device *d)
 {
     uint32_t at;
 
-    d->again.is = false;
-    if (!d->checks || d->n == 0)
+    d->f->again.is = false;
+    if (!d->checks || d->f->n == 0)
         return;
     at = draw_below(d, d->hash_every);
-    d->again.is = at < d->n;
-    d->again.row = at;
+    d->f->again.is = at < d->f->n;
+    d->f->again.row = at;
 }
 
 int rehash_receive(struct device *d, struct err *err)
 {
-    const size_t row = d->again.row, dim = d->model->rec.dim;
+    const size_t row = d->f->again.row, dim = d->model->rec.dim;
 
-    if (!d->again.is)
+    if (!d->f->again.is)
         return 0;
-    CUDA_TRY(cudaMemcpyAsync(d->again_rows,
-                             d->at[PLAN_RING] + row * d->plan.ring_row,
+    CUDA_TRY(cudaMemcpyAsync(d->f->again_rows,
+                             frame_part(d, d->f, PLAN_RING) +
+                                 row * d->plan.ring_row,
                              d->plan.ring_row, cudaMemcpyDeviceToHost,
                              d->stream), err);
-    if (row < d->n_going)
-        CUDA_TRY(cudaMemcpyAsync(d->again_x,
+    if (row < d->f->n_going)
+        CUDA_TRY(cudaMemcpyAsync(d->f->again_x,
                                  cuda_array<float>(d, PLAN_X) + row * dim,
                                  dim * sizeof(float), cudaMemcpyDeviceToHost,
                                  d->stream), err);
     return 0;
 }
 
-int rehash_check(struct device *d, struct err *err)
+int rehash_check(struct device *d, const struct cuda_frame *f,
+                 struct err *err)
 {
     const struct model_record *r = &d->model->rec;
-    const size_t row = d->again.row, bytes = 8 + 2 * (size_t)r->head_dim;
+    const size_t row = f->again.row, bytes = 8 + 2 * (size_t)r->head_dim;
     const size_t n = (size_t)r->n_layers * r->n_kv_heads;
     struct id kv, fin;
     struct merkle m;
     bool good;
 
-    if (!d->again.is)
+    if (!f->again.is)
         return 0;
     merkle_init(&m);
     for (size_t i = 0; i < n; i++)
-        merkle_leaf(&m, d->again_rows + i * bytes, bytes);
+        merkle_leaf(&m, f->again_rows + i * bytes, bytes);
     merkle_root(&m, &kv);
-    good = memcmp(&kv, d->hash + row * 8, sizeof(kv)) == 0;
-    if (row < d->n_going) {
-        blob_f32(&fin, d->again_x, r->dim);
-        good = good && memcmp(&fin, d->hash + (d->plan.rows + row) * 8,
+    good = memcmp(&kv, f->hash + row * 8, sizeof(kv)) == 0;
+    if (row < f->n_going) {
+        blob_f32(&fin, f->again_x, r->dim);
+        good = good && memcmp(&fin, f->hash + (d->plan.rows + row) * 8,
                               sizeof(fin)) == 0;
     }
     if (good)

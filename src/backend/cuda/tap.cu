@@ -27,76 +27,76 @@ void tap_choose(struct device *d)
     const struct model_record *r = &d->model->rec;
     uint32_t at;
 
-    d->tap = {};
+    d->f->tap = {};
     if (!d->checks)
         return;
     at = draw_below(d, r->n_layers * LINEARS + 1);
-    d->tap.layer = at / LINEARS;
-    d->tap.row = UNDRAWN;
-    if (d->tap.layer == r->n_layers) {
-        d->tap.w = &d->weights.head;
+    d->f->tap.layer = at / LINEARS;
+    d->f->tap.row = UNDRAWN;
+    if (d->f->tap.layer == r->n_layers) {
+        d->f->tap.w = &d->weights.head;
         return;
     }
-    const struct cuda_layer *y = &d->weights.layer[d->tap.layer];
+    const struct cuda_layer *y = &d->weights.layer[d->f->tap.layer];
     const struct cuda_matrix *of[LINEARS] = { &y->qkv, &y->o, &y->gate,
                                               &y->down };
 
-    d->tap.w = of[at % LINEARS];
-    if (d->tap.w == &y->gate && r->flags & MODEL_GELU && draw_below(d, 2))
-        d->tap.w = &y->up;
+    d->f->tap.w = of[at % LINEARS];
+    if (d->f->tap.w == &y->gate && r->flags & MODEL_GELU && draw_below(d, 2))
+        d->f->tap.w = &y->up;
 }
 
 bool tap_wants(struct device *d, const struct cuda_matrix *w,
                const struct cuda_matrix *up, uint32_t from, uint32_t m,
                uint32_t all)
 {
-    if (d->tap.w != w || d->tap.S)
+    if (d->f->tap.w != w || d->f->tap.S)
         return false;
-    if (d->tap.row == UNDRAWN)
-        d->tap.row = draw_below(d, all);
-    if (d->tap.row < from || d->tap.row - from >= m)
+    if (d->f->tap.row == UNDRAWN)
+        d->f->tap.row = draw_below(d, all);
+    if (d->f->tap.row < from || d->f->tap.row - from >= m)
         return false;
-    d->tap.up = up;
-    d->tap_words[0] = 0;
-    d->tap_words[1] = d->tap.row - from;
+    d->f->tap.up = up;
+    d->f->tap_words[0] = 0;
+    d->f->tap_words[1] = d->f->tap.row - from;
     return true;
 }
 
 int tap_keep(struct device *d, const int8_t *q, size_t S, struct err *err)
 {
-    size_t n = S * d->tap.w->ldk;
+    size_t n = S * d->f->tap.w->ldk;
 
-    d->tap.S = S;
-    CUDA_TRY(cudaMemcpyAsync(d->at[PLAN_TAP], d->tap_words, 8,
+    d->f->tap.S = S;
+    CUDA_TRY(cudaMemcpyAsync(d->at[PLAN_TAP], d->f->tap_words, 8,
                              cudaMemcpyHostToDevice, d->stream), err);
-    CUDA_TRY(cudaMemcpyAsync(d->at[PLAN_TAP_Q], q + d->tap_words[1] * n, n,
+    CUDA_TRY(cudaMemcpyAsync(d->at[PLAN_TAP_Q], q + d->f->tap_words[1] * n, n,
                              cudaMemcpyDeviceToDevice, d->stream), err);
     return 0;
 }
 
 int tap_receive(struct device *d, struct err *err)
 {
-    const struct cuda_tap *t = &d->tap;
+    const struct cuda_tap *t = &d->f->tap;
     size_t sums = t->S * (t->up ? 2 : 1);
 
     if (!t->S)
         return 0;
-    CUDA_TRY(cudaMemcpyAsync(d->tapped, d->at[PLAN_TAPPED],
-                             sums * t->w->rows * sizeof(*d->tapped),
+    CUDA_TRY(cudaMemcpyAsync(d->f->tapped, d->at[PLAN_TAPPED],
+                             sums * t->w->rows * sizeof(*d->f->tapped),
                              cudaMemcpyDeviceToHost, d->stream), err);
-    CUDA_TRY(cudaMemcpyAsync(d->tap_q, d->at[PLAN_TAP_Q], t->S * t->w->ldk,
+    CUDA_TRY(cudaMemcpyAsync(d->f->tap_q, d->at[PLAN_TAP_Q], t->S * t->w->ldk,
                              cudaMemcpyDeviceToHost, d->stream), err);
     return 0;
 }
 
-int tap_check(struct device *d, struct err *err)
+int tap_check(struct device *d, const struct cuda_frame *f, struct err *err)
 {
-    const struct cuda_tap *t = &d->tap;
+    const struct cuda_tap *t = &f->tap;
 
     if (!t->S ||
-        (freivalds_holds(t->w->check, d->tap_q, t->S, t->w->ldk, d->tapped) &&
-         (!t->up || freivalds_holds(t->up->check, d->tap_q, t->S, t->up->ldk,
-                                    d->tapped + t->S * t->w->rows))))
+        (freivalds_holds(t->w->check, f->tap_q, t->S, t->w->ldk, f->tapped) &&
+         (!t->up || freivalds_holds(t->up->check, f->tap_q, t->S, t->up->ldk,
+                                    f->tapped + t->S * t->w->rows))))
         return 0;
     d->base.wrong = true;
     return err_set(err, ERR_RETRY, "a product of layer %u is wrong, of row %u:"
