@@ -41,6 +41,8 @@ static const struct command commands[] = {
     { "pull", "lease requests from the queue on AO", .run = cmd_pull },
     { "queue", "make and keep a queue on AO", .verbs = cmd_queue_verbs },
     { "request", "ask a queue on AO, read the answer", .run = cmd_request },
+    { "chain", "processes of AO that answer by themselves",
+      .verbs = cmd_chain_verbs },
     { "run", "answer the requests of a file", .run = cmd_run },
     { "check", "tell what a file of requests would ask for", .run = cmd_check },
     { "tokenize", "print the token ids of a text", .run = cmd_tokenize },

@@ -14,6 +14,8 @@
 #include "base/command.h"
 
 struct err;
+struct key;
+struct model_publish;
 struct opt_command;
 struct refusals;
 struct settings;
@@ -40,6 +42,11 @@ int cmd_model_fetch(struct settings *s, int argc, char **argv);
 int cmd_model_download(struct settings *s, const char *url,
                        const char *sha256, char **path);
 int cmd_model_publish(struct settings *s, int argc, char **argv);
+
+/* What publishes: name the price, ask (unless `yes`), and hand over what was
+ * signed (push/model_publish.h), or what is missing of it. */
+int cmd_publish_send(const struct settings *s, struct model_publish *p,
+                     const struct key *k, bool yes, struct err *err);
 int cmd_seal(struct settings *s, int argc, char **argv);
 int cmd_export(struct settings *s, int argc, char **argv);
 int cmd_submit(struct settings *s, int argc, char **argv);
@@ -66,8 +73,8 @@ int cmd_localnet(struct settings *s, int argc, char **argv);
 int cmd_settings(struct settings *s, int argc, char **argv);
 
 /* The commands of those that have commands of their own. */
-extern const struct command cmd_queue_verbs[], cmd_model_verbs[],
-    cmd_wallet_verbs[];
+extern const struct command cmd_chain_verbs[], cmd_queue_verbs[],
+    cmd_model_verbs[], cmd_wallet_verbs[];
 
 /* Parse the command line, and put into effect what is set by it: log level
  * and umask.  CMD_GO, or the exit status if this was all (--help, misuse).

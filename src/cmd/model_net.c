@@ -191,8 +191,8 @@ static int agree(uint64_t winc, bool yes, struct err *err)
     return err_set(err, ERR_INPUT, "not published");
 }
 
-static int send_model(struct settings *s, struct model_publish *p,
-                      const struct key *k, bool yes, struct err *err)
+int cmd_publish_send(const struct settings *s, struct model_publish *p,
+                     const struct key *k, bool yes, struct err *err)
 {
     const struct caller caller = { .note = log_note };
     struct id node;
@@ -238,7 +238,7 @@ static int publish_model(struct settings *s, const char *what,
         (o->attest && model_publish_attest(&p, k, err)))
         goto out;
     cmd_catch_signals();
-    rc = send_model(s, &p, k, o->yes, err);
+    rc = cmd_publish_send(s, &p, k, o->yes, err);
     rc = rc ? rc : models_point(store, p.id, p.model, err);
     if (!rc && p.attested)
         log_info("attested by %s: processes that trust it may read the model",

@@ -56,8 +56,9 @@ static void sending(void *self, uint64_t done, uint64_t size)
 /* The file while it is signed: every byte is checked on its way. */
 struct file_source {
     struct model_publish *p;
-    struct model_stream *check;
+    struct model_stream *check; /* NULL: it is no model */
     int fd;
+    uint64_t done;
 };
 
 static int next(void *self, void *data, size_t n, size_t *got,
@@ -71,45 +72,54 @@ static int next(void *self, void *data, size_t n, size_t *got,
     while (len < 0 && errno == EINTR);
     if (len < 0)
         return err_errno(err, ERR_RETRY, "cannot read \"%s\"", s->p->path);
-    if (model_stream_put(s->check, data, (size_t)len, err))
+    if (s->check && model_stream_put(s->check, data, (size_t)len, err))
         return err_prefix(err, "\"%s\"", s->p->path);
     *got = (size_t)len;
+    s->done += (uint64_t)len;
     if (s->p->progress)
-        s->p->progress(s->p->self, "signing", model_stream_at(s->check),
-                       s->p->n_data);
+        s->p->progress(s->p->self, "signing", s->done, s->p->n_data);
     return 0;
 }
 
-/* The head of the item with this model. */
-static int sign_file(struct model_publish *p, const struct key *k,
+/* The head of the item with this file. */
+static int sign_file(struct model_publish *p, const struct item_spec *spec,
+                     struct model_stream *check, const struct key *k,
                      struct err *err)
 {
-    char model[ID_TEXT];
-    const struct item_text_tag tags[] = {
-        { KIND_TAG, KIND_MODEL },
-        { MODEL_TAG, model },
-        { "Content-Type", "application/octet-stream" },
-    };
-    const struct item_spec spec = { NULL, NULL, tags, 3 };
-    struct file_source s = { p, model_stream_new(&p->model), -1 };
+    struct file_source s = { p, check, -1, 0 };
     struct id id;
     int rc = -1;
 
-    base64url(model, p->model.b, 32);
     s.fd = open(p->path, O_RDONLY | O_CLOEXEC);
     if (s.fd < 0) {
         err_errno(err, ERR_INPUT, "cannot open \"%s\"", p->path);
         goto out;
     }
-    if (item_sign_stream(&p->head, &spec, next, &s, p->n_data, k, &p->id, err))
+    if (item_sign_stream(&p->head, spec, next, &s, p->n_data, k, &p->id, err))
         goto out;
-    rc = model_stream_end(s.check, &id, err);
+    rc = check ? model_stream_end(check, &id, err) : 0;
     if (rc)
         err_prefix(err, "\"%s\"", p->path);
 out:
     if (s.fd >= 0)
         close(s.fd);
-    model_stream_free(s.check);
+    return rc;
+}
+
+static int sign_model(struct model_publish *p, const struct key *k,
+                      struct err *err)
+{
+    const struct id_text model = id_text(p->model);
+    const struct item_text_tag tags[] = {
+        { KIND_TAG, KIND_MODEL },
+        { MODEL_TAG, model.s },
+        { "Content-Type", "application/octet-stream" },
+    };
+    const struct item_spec spec = { NULL, NULL, tags, 3 };
+    struct model_stream *check = model_stream_new(&p->model);
+    int rc = sign_file(p, &spec, check, k, err);
+
+    model_stream_free(check);
     return rc;
 }
 
@@ -158,22 +168,14 @@ int model_publish_attest(struct model_publish *p, const struct key *k,
     return 0;
 }
 
-int model_publish_sign(struct model_publish *p, const char *store,
-                       const char *path, const struct key *k,
-                       struct err *err)
+/* What was signed, to STORE/publish/ID. */
+static int keep_head(struct model_publish *p, const char *store,
+                     struct err *err)
 {
-    struct model_record rec;
     struct push_upload u;
     char *dir, *head;
     int rc;
 
-    if (model_peek(&rec, &p->model, path, err) ||
-        file_size(path, &p->n_data, err))
-        return -1;
-    p->path = xstrdup(path);
-    key_address(k, &p->address);
-    if (sign_file(p, k, err))
-        return -1;
     p->size = p->head.len + p->n_data;
     p->dir = xasprintf("%s/publish/%s", store, id_text(p->id).s);
     dir = file_join(p->dir, "push");
@@ -185,6 +187,53 @@ int model_publish_sign(struct model_publish *p, const char *store,
     free(dir);
     free(head);
     return rc;
+}
+
+int model_publish_sign(struct model_publish *p, const char *store,
+                       const char *path, const struct key *k,
+                       struct err *err)
+{
+    struct model_record rec;
+
+    if (model_peek(&rec, &p->model, path, err) ||
+        file_size(path, &p->n_data, err))
+        return -1;
+    p->path = xstrdup(path);
+    key_address(k, &p->address);
+    return sign_model(p, k, err) ? -1 : keep_head(p, store, err);
+}
+
+/* As WebAssembly begins (core specification 5.5.16), version 1. */
+static int check_module(const char *path, struct err *err)
+{
+    static const char begin[] = { '\0', 'a', 's', 'm', 1, 0, 0, 0 };
+    char bytes[sizeof(begin)];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : file_read_at(fd, bytes, sizeof(bytes), 0);
+    int rc = 0;
+
+    if (n < 0)
+        rc = err_errno(err, ERR_INPUT, "cannot open \"%s\"", path);
+    else if (n < (ssize_t)sizeof(bytes) ||
+             memcmp(bytes, begin, sizeof(bytes)) != 0)
+        rc = err_set(err, ERR_INPUT, "\"%s\" is not a module: WebAssembly"
+                     " begins otherwise", path);
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+int model_publish_module(struct model_publish *p, const char *store,
+                         const char *path, const struct item_text_tag *tag,
+                         size_t n_tags, const struct key *k, struct err *err)
+{
+    const struct item_spec spec = { NULL, NULL, tag, n_tags };
+
+    if (check_module(path, err) || file_size(path, &p->n_data, err))
+        return -1;
+    p->path = xstrdup(path);
+    key_address(k, &p->address);
+    return sign_file(p, &spec, NULL, k, err) ? -1 : keep_head(p, store, err);
 }
 
 /* ---- the bundler ----- */

@@ -15,6 +15,7 @@
 #include "base/id.h"
 
 struct err;
+struct item_text_tag;
 struct key;
 struct push_send;
 
@@ -45,6 +46,12 @@ void model_publish_clear(struct model_publish *p);
 int model_publish_sign(struct model_publish *p, const char *store,
                        const char *path, const struct key *k,
                        struct err *err);
+
+/* The same for a module of AO, a file that begins as WebAssembly does, with
+ * these tags; `model` stays as it is.  ERR_INPUT if it is none. */
+int model_publish_module(struct model_publish *p, const char *store,
+                         const char *path, const struct item_text_tag *tag,
+                         size_t n_tags, const struct key *k, struct err *err);
 
 /* Sign an attestation of it, too, as WeaveDrive asks for it: {Type=Available,
  * ID=id, Data-Protocol=WeaveDrive}.  A process of Availability-Type=Individual
