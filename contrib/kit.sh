@@ -49,7 +49,7 @@ model='convert model model_layout model_stream ordered rotate smooth import/ends
     import/gguf_header import/gguf_model import/gguf_texts import/hf
     import/hf_config import/hf_layers import/hf_part import/hf_rope
     import/hf_template import/hf_tensors import/hf_values import/import
-    import/safetensors'
+    import/llama2c import/llama2c_texts import/safetensors'
 engine='blocks engine prefix sampler sequence step'
 cpu='attend cpu forward forward_new forward_part joined kv logits model_part
     orders pool shared weights'

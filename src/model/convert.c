@@ -587,13 +587,14 @@ static int prepare(struct conversion *c, const char *path, struct err *err)
 {
     struct model_record *r;
 
-    if (formats_open(&c->source, path, err))
+    if (formats_open_with(&c->source, path, c->o->tokenizer, err))
         return -1;
     if (c->o->needs_tokenizer && c->source->tokenizer.len == 0)
         return err_set(err, ERR_INPUT, "it has no tokenizer (tokenizer.json, "
                        "tokenizer.model, tekken.json, vocab.json with "
-                       "merges.txt, a file of tiktoken): apus model add "
-                       "--no-tokenizer takes it for prompts of token ids");
+                       "merges.txt, a file of tiktoken; of llama2.c "
+                       "tokenizer.bin beside it, or --tokenizer): apus model "
+                       "add --no-tokenizer takes it for prompts of token ids");
     pass_notes(c);
     if (check_template(c, err))
         return -1;

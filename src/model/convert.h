@@ -1,6 +1,7 @@
 /*
- * From a source (a Hugging Face directory, a GGUF file: model/import) to a
- * model file.  The same input gives the same bytes on every machine.
+ * From a source (a Hugging Face directory, a GGUF file, one of llama2.c:
+ * model/import) to a model file.  The same input gives the same bytes on every
+ * machine.
  * Anything that X1 has no paragraph for is refused by name.
  */
 #ifndef APUS_MODEL_CONVERT_H
@@ -46,6 +47,7 @@ struct convert_options {
      * an A8 model, whose weights are not rotated. */
     bool a8, a14;
     bool smooth_auto; /* --smooth auto: man 5 apus-model */
+    const char *tokenizer; /* a file (formats_open_with), or NULL */
     bool needs_tokenizer; /* refuse a source without one */
     bool no_chat;     /* --no-chat-template: leave it out */
     unsigned threads; /* 0: as many as there are cores; one for A8R */

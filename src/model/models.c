@@ -331,9 +331,9 @@ static void cut_end(char *name, const char *end)
         *p = '\0';
 }
 
-/* The name for a file or directory: its last component, without .apus, .gguf
- * and the number of a part, with '-' for what no name may have; of an id its
- * first characters. */
+/* The name for a file or directory: its last component, without .apus, .gguf,
+ * .bin and the number of a part, with '-' for what no name may have; of an id
+ * its first characters. */
 char *models_own_name(const char *path)
 {
     char *real = realpath(path, NULL);
@@ -343,6 +343,7 @@ char *models_own_name(const char *path)
     free(real);
     cut_end(name, SUFFIX);
     cut_end(name, ".gguf");
+    cut_end(name, ".bin");
     cut_end(name, "-00001-of-00001");
     if (strlen(name) > MAX_NAME)
         name[MAX_NAME] = '\0';

@@ -80,7 +80,9 @@ void models_made(const char *store, struct id id, const char *source,
         if (text)
             buf_printf(&b, FITTED "%u", text);
         buf_putc(&b, ' ');
-        put_path(&b, real ? real : source);
+        /* nothing says where its tokenizer was */
+        if (!o || !o->tokenizer)
+            put_path(&b, real ? real : source);
         if (!b.full)
             models_line_put(store, "made", id, b.data);
         buf_clear(&b);

@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "base/vec.h"
 #include "model/convert.h"
+#include "model/import/formats.h"
 #include "model/models_internal.h"
 #include "proof/digest.h"
 
@@ -60,6 +61,7 @@ static int source_key(char key[ID_TEXT], const char *what)
     size_t n = 0, same;
     char *dir = source_dir(what, &same), **line = NULL;
     DIR *list = opendir(dir);
+    bool apart = formats_apart(what);
     struct dirent *e;
     struct id h;
 
@@ -67,8 +69,9 @@ static int source_key(char key[ID_TEXT], const char *what)
         char *path = file_join(dir, e->d_name);
         struct stat st;
 
-        if (strncmp(e->d_name, name, same) == 0 && !stat(path, &st) &&
-            S_ISREG(st.st_mode)) {
+        if ((strncmp(e->d_name, name, same) == 0 ||
+             (apart && strcmp(e->d_name, "tokenizer.bin") == 0)) &&
+            stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
             VEC_MORE(line, n);
             line[n++] = xasprintf("%s %ju %ju %jd %jd.%09ld", e->d_name,
                                   (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,

@@ -17,6 +17,7 @@
 #include "model/import/gguf_texts.h"
 #include "model/import/hf.h"
 #include "model/import/import.h"
+#include "model/import/llama2c.h"
 #include "model/model_layout.h"
 #include "proof/merkle.h"
 
@@ -30,7 +31,13 @@ static bool is_named(const char *path, const char *end)
 bool formats_known(const char *path)
 {
     return file_is_dir(path) || gguf_is(path) ||
-           (file_exists(path) && is_named(path, ".gguf"));
+           (file_exists(path) && is_named(path, ".gguf")) ||
+           llama2c_is(path);
+}
+
+bool formats_apart(const char *path)
+{
+    return !gguf_is(path) && llama2c_is(path);
 }
 
 /* A directory that has a GGUF file, and no config.json: which one is meant is
@@ -53,8 +60,11 @@ static int check_directory(const char *path, struct err *err)
     return rc;
 }
 
-static int open_any(struct import *m, const char *path, struct err *err)
+static int open_any(struct import *m, const char *path, const char *tokenizer,
+                    struct err *err)
 {
+    if (formats_apart(path))
+        return llama2c_open(m, path, tokenizer, err);
     if (!file_is_dir(path))
         return gguf_model_open(m, path, err);
     return check_directory(path, err) ? -1 : hf_open(m, path, err);
@@ -71,17 +81,23 @@ static void take_sizes(struct import *m)
                 m->chat_template.len);
 }
 
-int formats_open(struct import **out, const char *path, struct err *err)
+int formats_open_with(struct import **out, const char *path,
+                      const char *tokenizer, struct err *err)
 {
     struct import *m = import_new();
 
-    if (open_any(m, path, err)) {
+    if (open_any(m, path, tokenizer, err)) {
         import_free(m);
         return -1;
     }
     take_sizes(m);
     *out = m;
     return 0;
+}
+
+int formats_open(struct import **out, const char *path, struct err *err)
+{
+    return formats_open_with(out, path, NULL, err);
 }
 
 static int read_gguf(struct import *m, const char *path, struct err *err)
@@ -96,6 +112,13 @@ static int read_gguf(struct import *m, const char *path, struct err *err)
     return rc;
 }
 
+static int read_any(struct import *m, const char *path, struct err *err)
+{
+    if (formats_apart(path))
+        return llama2c_texts(m, path, err);
+    return file_is_dir(path) ? hf_texts(m, path, err) : read_gguf(m, path, err);
+}
+
 int formats_texts(struct import **out, const char *path, uint32_t n_vocab,
                   struct err *err)
 {
@@ -103,7 +126,7 @@ int formats_texts(struct import **out, const char *path, uint32_t n_vocab,
 
     m->rec.n_vocab = n_vocab;
     m->rec.bos = MODEL_NONE;
-    if (file_is_dir(path) ? hf_texts(m, path, err) : read_gguf(m, path, err)) {
+    if (read_any(m, path, err)) {
         import_free(m);
         return -1;
     }

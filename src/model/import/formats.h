@@ -1,6 +1,7 @@
 /*
  * The formats that a model can be converted from.  Hugging Face
- * directories (hf.h) and GGUF files (gguf_model.h).
+ * directories (hf.h), GGUF files (gguf_model.h) and files of llama2.c
+ * (llama2c.h).
  */
 #ifndef APUS_MODEL_IMPORT_FORMATS_H
 #define APUS_MODEL_IMPORT_FORMATS_H
@@ -11,17 +12,26 @@
 struct err;
 struct import;
 
-/* Whether a path is to be opened as one of them: a directory, or a file that is
- * GGUF by its first bytes or by its name. */
+/* Whether a path is to be opened as one of them: a directory, a file that is
+ * GGUF by its first bytes or by its name, or a file NAME.bin. */
 bool formats_known(const char *path);
+
+/* Whether it is of a format whose tokenizer is a file of its own. */
+bool formats_apart(const char *path);
 
 /* Open the model at a path, whatever its format.  The values of its record are
  * checked, and so is that every tensor which it needs is there in its shape,
  * and no other.  ERR_INPUT names what is missing or has no paragraph in X1. */
 int formats_open(struct import **out, const char *path, struct err *err);
 
+/* The same with this tokenizer, of a path for which formats_apart is true; NULL
+ * is the one that lies beside it, if there is one. */
+int formats_open_with(struct import **out, const char *path,
+                      const char *tokenizer, struct err *err);
+
 /* Its texts alone, bos and eos: a directory needs no config.json and no
- * weights, a GGUF file no tensors.  At most n_vocab ids are taken. */
+ * weights, a GGUF file no tensors, and of llama2.c a file is its model or its
+ * tokenizer.  At most n_vocab ids are taken. */
 int formats_texts(struct import **out, const char *path, uint32_t n_vocab,
                   struct err *err);
 
