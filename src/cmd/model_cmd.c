@@ -31,6 +31,7 @@
 #include "cmd/model_fit.h"
 #include "cmd/model_use.h"
 #include "model/convert.h"
+#include "model/import/formats.h"
 #include "model/model.h"
 #include "model/model_layout.h"
 #include "model/models.h"
@@ -38,6 +39,7 @@
 #include "text/jinja.h"
 
 #define LIST_MAX ((size_t)4 << 20)
+#define TOKENIZER "of a .bin file, default tokenizer.bin beside it"
 #define NO_TOKENIZER "also without a tokenizer, for prompts of token ids"
 #define ROUNDING "of weights, default nearest; fitted: closer to the source"
 #define STEP_S 10 /* between two lines of progress */
@@ -83,6 +85,17 @@ static int conversion_options(struct convert_options *o, const char *act,
     o->a14 = act && strcmp(act, "A14") == 0;
     o->smooth_auto = smooth && strcmp(smooth, "auto") == 0;
     return 0;
+}
+
+/* --tokenizer. */
+static int tokenizer_option(struct convert_options *o, const char *file,
+                            const char *what, struct err *err)
+{
+    o->tokenizer = file;
+    if (!file || formats_apart(what))
+        return 0;
+    return err_set(err, ERR_INPUT, "--tokenizer is for a .bin file of"
+                   " llama2.c, and \"%s\" is none", what);
 }
 
 static void warn_of_tokenizer(const char *what, const char *path)
@@ -199,7 +212,7 @@ static int failed(const struct convert_options *o, const struct err *err)
 }
 
 struct model_convert_options {
-    const char *out, *act, *smooth, *rounding;
+    const char *out, *act, *smooth, *rounding, *tokenizer;
     bool without, no_chat;
 };
 
@@ -212,6 +225,8 @@ static const struct opt model_convert_opts[] = {
       offsetof(struct model_convert_options, smooth) },
     { 0, "rounding", "nearest|fitted", ROUNDING,
       offsetof(struct model_convert_options, rounding) },
+    { 0, "tokenizer", "FILE", TOKENIZER,
+      offsetof(struct model_convert_options, tokenizer) },
     { 0, "no-tokenizer", NULL, NO_TOKENIZER,
       offsetof(struct model_convert_options, without) },
     { 0, "no-chat-template", NULL, "leave the chat template out",
@@ -223,10 +238,10 @@ static const struct opt_command model_convert_command = {
     .name = "apus model convert",
     .synopsis = "SOURCE -o OUT.apus [--activations A14|A8] "
                 "[--smooth auto|off] [--rounding nearest|fitted] "
-                "[--no-tokenizer] [--no-chat-template]",
-    .about = "Convert a Hugging Face directory or a GGUF file into a model"
-             " file and print the\nmodel's id.  The same input gives the"
-             " same bytes on every machine.",
+                "[--tokenizer FILE | --no-tokenizer] [--no-chat-template]",
+    .about = "Convert a Hugging Face directory, a GGUF file or a .bin file of"
+             " llama2.c into a\nmodel file and print the model's id.  The"
+             " same input gives the same bytes on every\nmachine.",
     .opts = model_convert_opts, .min_args = 1, .max_args = 1,
 };
 
@@ -250,6 +265,7 @@ static int model_convert(struct settings *s, int argc, char **argv)
     if (!opt.out)
         err_set(&err, ERR_INPUT, "apus model convert: no -o OUT.apus");
     if (!opt.out || conversion_options(&o, opt.act, opt.smooth, &err) ||
+        tokenizer_option(&o, opt.tokenizer, dir, &err) ||
         model_fit_begin(&fit, opt.rounding, s, dir, NULL, &o, &err))
         return cmd_misused(&err);
     o.user = (void *)dir;
@@ -372,7 +388,7 @@ static int add_name(struct settings *s, const char *what, const char *name,
 }
 
 struct model_add_options {
-    const char *act, *smooth, *source, *sum, *rounding;
+    const char *act, *smooth, *source, *sum, *rounding, *tokenizer;
     bool force, without, no_chat;
 };
 
@@ -432,6 +448,8 @@ static const struct opt model_add_opts[] = {
       offsetof(struct model_add_options, smooth) },
     { 0, "rounding", "nearest|fitted", ROUNDING,
       offsetof(struct model_add_options, rounding) },
+    { 0, "tokenizer", "FILE", TOKENIZER,
+      offsetof(struct model_add_options, tokenizer) },
     { 0, "no-tokenizer", NULL, NO_TOKENIZER,
       offsetof(struct model_add_options, without) },
     { 0, "no-chat-template", NULL, "of a conversion: leave it out",
@@ -448,13 +466,13 @@ static const struct opt model_add_opts[] = {
 static const struct opt_command model_add_command = {
     .name = "apus model add",
     .synopsis = "WHAT|URL [NAME] [--source TEXT] [--sha256 HEX] "
-                "[--rounding nearest|fitted] [--no-tokenizer] "
-                "[--no-chat-template] [--force]",
-    .about = "Put a model file, or a Hugging Face directory or a GGUF file"
-             " (converted), into\nthe store and print the model's id."
-             "  NAME is that of the file or directory if it\nis not"
-             " given.  A URL is downloaded first: run it again to resume"
-             " after an\ninterruption.",
+                "[--rounding nearest|fitted] [--tokenizer FILE | "
+                "--no-tokenizer] [--no-chat-template] [--force]",
+    .about = "Put a model file, or a Hugging Face directory, a GGUF file or a"
+             " .bin file of\nllama2.c (converted), into the store and print"
+             " the model's id.  NAME is that of the\nfile or directory if it"
+             " is not given.  A URL is downloaded first: run it again to\n"
+             "resume after an interruption.",
     .opts = model_add_opts, .min_args = 1, .max_args = 2,
 };
 
@@ -476,6 +494,7 @@ static int model_add(struct settings *s, int argc, char **argv)
     if (status != CMD_GO)
         return status;
     if (conversion_options(&o, opt.act, opt.smooth, &err) ||
+        tokenizer_option(&o, opt.tokenizer, what, &err) ||
         (opt.source && models_source_check(opt.source, &err)) ||
         (opt.sum && model_download_check(opt.sum, &err)))
         return cmd_misused(&err);

@@ -68,7 +68,8 @@ static const struct opt tokenize_opts[] = {
     { 'm', "model", "MODEL", "name, id, file or directory of a model",
       offsetof(struct tokenize, model) },
     { 0, "tokenizer", "FILE", "a tokenizer without a model: tokenizer.json,"
-      " tokenizer.model, tekken.json .. or their directory, a GGUF file",
+      " tokenizer.model, tekken.json .. or their directory, a GGUF file,"
+      " tokenizer.bin of llama2.c",
       offsetof(struct tokenize, tokenizer) },
     { 0, "chat", NULL, "FILE is messages, or the body of a chat request",
       offsetof(struct tokenize, chat) },
