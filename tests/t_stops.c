@@ -40,6 +40,7 @@ static uint32_t below(uint32_t n)
 /* ---- games --------------------------------------------------------------- */
 
 static const char *save_dir;
+static unsigned save_max = 80; /* games that are written */
 static size_t most_shown, most_proof;
 static unsigned most_shows;
 
@@ -52,7 +53,7 @@ static void note(const struct game *g)
     most_shown = g->most_shown > most_shown ? g->most_shown : most_shown;
     most_proof = g->proof > most_proof ? g->proof : most_proof;
     most_shows = g->n_shows > most_shows ? g->n_shows : most_shows;
-    if (!save_dir || n == 160)
+    if (!save_dir || n >= save_max)
         return;
     path = xasprintf("%s/stops-%03u.%s", save_dir, n++,
                      g->stuck ? "refused" : end[g->verdict]);
@@ -260,6 +261,7 @@ static void try_random(unsigned rounds)
         bool good = true;
 
         tokens_make(all[i].version, all[i].kind, 0);
+        save_max = 80 + 16 * ((unsigned)i + 1); /* of each kind */
         good = texts_good();
         for (unsigned k = 0; k < rounds; k++) {
             struct stopped m;
@@ -298,6 +300,7 @@ static void try_liars(void)
         { "past a stop, to max_tokens", 9, RESULT_LENGTH },
         { "at a stop, by max_tokens", 6, RESULT_LENGTH },
     };
+    char pick[JUDGE_PICK_MAX + 1] = "";
     struct stopped m;
 
     ab_answer(&m);
@@ -306,6 +309,9 @@ static void try_liars(void)
         ok(ends(&m, game_honest, &m.x, NULL, NULL, JUDGE_FAULT), "%s",
            lie[i].name);
     }
+    stopped_answer(&m, 5, RESULT_CONTEXT);
+    ok(first_pick(&m, pick) == FOUND_ONE && strcmp(pick, "finish 4") == 0,
+       "cut short, by a context that is not full");
     stopped_answer(&m, 6, RESULT_STOP);
     ok(first_pick(&m, (char[JUDGE_PICK_MAX + 1]){ 0 }) == FOUND_NONE,
        "the right end");

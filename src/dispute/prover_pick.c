@@ -78,7 +78,7 @@ static enum found pick_record(char *choice, struct execution *x,
         bool ends = proof_ends_text(g, x->in.output[i]);
 
         if (get_u32(leaf + 8) != x->in.output[i] || (ends && !last) ||
-            (last && ends != (g->r.finish == RESULT_EOS)))
+            (last && !proof_last_good(g, ends)))
             return format_choice(choice, "finish %u", i);
     }
     return prover_pick_stop(choice, x, g, err);

@@ -38,6 +38,10 @@ uint32_t proof_id(struct proof *p, uint32_t role, struct id root, size_t n,
 /* Return whether an id ends the text of this answer. */
 bool proof_ends_text(const struct judge *g, uint32_t id);
 
+/* Return whether an answer can end as its record says with a last id that ends
+ * the text, or does not.  Stop strings are left to statement 17. */
+bool proof_last_good(const struct judge *g, bool ends);
+
 /* Read floats [from, from + n) of a vector of the model: its tensor record,
  * then its pieces. */
 void proof_values(struct proof *p, uint32_t tensor, size_t from, size_t n,

@@ -44,6 +44,17 @@ bool proof_ends_text(const struct judge *g, uint32_t id)
     return false;
 }
 
+bool proof_last_good(const struct judge *g, bool ends)
+{
+    switch (g->r.finish) {
+    case RESULT_EOS: return ends;
+    case RESULT_STOP: return !ends;
+    case RESULT_LENGTH: return !ends && g->r.n_out == g->j.max_tokens;
+    default: return !ends && g->r.n_out < g->j.max_tokens &&
+                    g->r.n == g->m.context;
+    }
+}
+
 /* Return whether output id i is the id drawn there, and ends the answer if and
  * only if it is the last one.  Stop strings are left to statement 17. */
 static bool output_good(struct proof *p, uint32_t i)
@@ -55,15 +66,7 @@ static bool output_good(struct proof *p, uint32_t i)
 
     if (l.next != id)
         return false;
-    if (i + 1 < g->r.n_out)
-        return !ends;
-    switch (g->r.finish) {
-    case RESULT_EOS: return ends;
-    case RESULT_STOP: return !ends;
-    case RESULT_LENGTH: return !ends && g->r.n_out == g->j.max_tokens;
-    default: return !ends && g->r.n_out < g->j.max_tokens &&
-                    g->r.n == g->m.context;
-    }
+    return i + 1 < g->r.n_out ? !ends : proof_last_good(g, ends);
 }
 
 /* 1: a leaf's token is the prompt's or the one drawn before it; or an output
