@@ -175,6 +175,9 @@ report $r "the model is named once, and how to get it"
 watches 0 "another round" --rate 1 --models "$tmp/few" --spool "$tmp/other"
 [ ! -s out ] && [ ! -s err ] && r=0 || r=1
 report $r "does not look at these statements"
+cp -r "$tmp/other" "$tmp/unread"
+watches 75 "a store that is not there" --rate 1 --models "$tmp/none" \
+    --spool "$tmp/unread"
 watches 3 "once the model is here" --rate 1 --spool "$tmp/other"
 [ "$(grep -c '^statement' out)" = 4 ] && r=0 || r=1
 report $r "they are checked"

@@ -309,7 +309,7 @@ static bool is_left(struct watch *w, struct id statement)
 {
     const struct id *model = watched_lacks(&w->seen, statement);
 
-    return model && find_model(w, *model, NULL) != FOUND_ONE;
+    return model && find_model(w, *model, NULL) == FOUND_NONE;
 }
 
 static void watch_statement(struct watch *w, struct id id, struct id node)
