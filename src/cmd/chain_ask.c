@@ -182,9 +182,8 @@ static enum waited wait_for(const struct chain_ask_options *o, struct err *err)
             moved = clock_s();
         last = at;
         if (cmd_interrupted() || clock_s() >= end) {
-            log_warning("no answer yet: %s; apus chain verify %s --process %s"
-                        " looks again", why.text, id_text(o->id).s,
-                        id_text(o->client.process).s);
+            log_warning("no answer yet: %s; apus chain verify %s looks again",
+                        why.text, id_text(o->id).s);
             return WAITED_NOT_YET;
         }
         sleep(pause);

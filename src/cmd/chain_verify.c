@@ -242,8 +242,9 @@ static int verify(struct chain_verify *v)
 }
 
 static const struct opt chain_verify_opts[] = {
-    { 'm', "model", "MODEL", "the model, if the store has it under another id"
-      " than the process says", offsetof(struct chain_verify, model) },
+    { 'm', "model", "MODEL", "name or file of the model (default: the one of"
+      " the store with the id that the process says)",
+      offsetof(struct chain_verify, model) },
     { .name = NULL }
 };
 
