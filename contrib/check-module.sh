@@ -66,7 +66,7 @@ modules_of_ao() {
     [ $status = 0 ] || return 0
     check modules "modules of AO, with nano inside" do_modules
     [ $status != 0 ] || suite module gcc "modules in the loader of ao's units" \
-        tests/0472-ao-module.t
+        tests/0472-ao-module.t tests/0473-module-names.t
 }
 
 part_module() {
