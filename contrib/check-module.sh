@@ -66,7 +66,8 @@ modules_of_ao() {
     [ $status = 0 ] || return 0
     check modules "modules of AO, with nano inside" do_modules
     [ $status != 0 ] || suite module gcc "modules in the loader of ao's units" \
-        tests/0472-ao-module.t tests/0473-module-names.t
+        tests/0472-ao-module.t tests/0473-module-names.t \
+        tests/0474-module-serve.t
 }
 
 part_module() {
