@@ -78,33 +78,51 @@ static void try_divergence(void)
     divergence_clear(&d);
 }
 
-/* What is printed where numbers are not finite. */
-static void try_json(void)
+/* What is printed where numbers are not finite: into b, a string. */
+static void print_odd(struct buf *b, void (*print)(const struct divergence *d,
+                                                   size_t windows,
+                                                   const struct
+                                                   divergence_summary *s))
 {
     struct divergence d = { .n = 1 };
     struct divergence_summary s = {
         .mean = INFINITY, .second = (double)NAN, .median = 0.5,
         .perplexity_reference = INFINITY, .perplexity_model = 2 };
-    char *path = tmp_path("json");
+    char *path = tmp_path("odd");
     int kept = dup(STDOUT_FILENO), fd = open(path, O_CREAT | O_WRONLY, 0600);
-    struct buf b;
 
     fflush(stdout);
     dup2(fd, STDOUT_FILENO);
-    compare_out_json(&d, 1, &s);
+    print(&d, 1, &s);
     fflush(stdout);
     dup2(kept, STDOUT_FILENO);
     close(kept);
     close(fd);
-    buf_init(&b, 4096);
-    ok(file_read(&b, path, NULL) == 0, "JSON");
-    buf_putc(&b, 0);
-    ok(strstr(b.data, "{\"mean\":null,\"second_half\":null,\"median\":0.5,") &&
-           strstr(b.data, "{\"reference\":null,\"model\":2}}"),
-       "null where a number is not finite");
-    buf_clear(&b);
+    buf_init(b, 4096);
+    ok(file_read(b, path, NULL) == 0, "numbers that are not finite");
+    buf_putc(b, 0);
     unlink(path);
     free(path);
+}
+
+static void try_odd(void)
+{
+    struct buf b;
+
+    print_odd(&b, compare_out_json);
+    ok(strstr(b.data, "{\"mean\":null,\"second_half\":null,\"median\":0.5,") &&
+           strstr(b.data, "{\"reference\":null,\"model\":2}}"),
+       "null in JSON");
+    buf_clear(&b);
+    print_odd(&b, compare_out_table);
+    ok(strstr(b.data, "KL, mean                  infinite\n"
+                      "KL, mean of second halves unknown\n"
+                      "KL, median                5.000e-01\n") &&
+           strstr(b.data, "perplexity, reference     infinite\n"
+                          "perplexity, model         2.0000\n"),
+       "words in a table");
+    ok(!strstr(b.data, "inf\n") && !strstr(b.data, "nan"), "no others");
+    buf_clear(&b);
 }
 
 /* ---- windows ------------------------------------------------------------- */
@@ -311,7 +329,7 @@ int main(void)
 
     x1_thread_init();
     try_divergence();
-    try_json();
+    try_odd();
     try_ids();
     m = model_from_hf(nano, NULL);
     if (ok(m != NULL, "nano")) {

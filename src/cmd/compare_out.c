@@ -6,6 +6,7 @@
 #include "cmd/compare_out.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "base/buf.h"
@@ -26,25 +27,55 @@ static double share(const struct divergence_margin *m)
     return m->n ? 100 * (double)m->equal / (double)m->n : 100;
 }
 
+/* A number in a table.  A share of 0 makes a number infinite, and of infinite
+ * ones comes what is unknown.  The largest double has 309 digits. */
+#define NUMBER 320
+
+static const char *number(char text[NUMBER], double v, bool small)
+{
+    if (isnan(v))
+        snprintf(text, NUMBER, "unknown");
+    else if (isinf(v))
+        snprintf(text, NUMBER, "%sinfinite", v < 0 ? "-" : "");
+    else if (small)
+        snprintf(text, NUMBER, "%.3e", v);
+    else
+        snprintf(text, NUMBER, "%.4f", v);
+    return text;
+}
+
+static void print_small(const char *name, double v)
+{
+    char text[NUMBER];
+
+    printf("%-25s %s\n", name, number(text, v, true));
+}
+
 void compare_out_table(const struct divergence *d, size_t windows,
                        const struct divergence_summary *s)
 {
     static const char *const words[MARGINS] = {
         "margin over 0.5", "margin 0.1 to 0.5", "margin up to 0.1", "all"
     };
+    char text[NUMBER];
 
     printf("positions %zu, windows %zu\n", d->n, windows);
-    printf("KL, mean                  %.3e\n", s->mean);
-    printf("KL, mean of second halves %.3e\n", s->second);
-    printf("KL, median                %.3e\n", s->median);
-    printf("KL, 99 %%                  %.3e\n", s->p99);
-    printf("KL, largest               %.3e\n", s->largest);
+    print_small("KL, mean", s->mean);
+    print_small("KL, mean of second halves", s->second);
+    print_small("KL, median", s->median);
+    print_small("KL, 99 %", s->p99);
+    print_small("KL, largest", s->largest);
     for (int i = 0; i < MARGINS; i++)
         printf("next id equal, %-17s %6.2f %%  %zu of %zu\n", words[i],
                share(&d->margin[i]), d->margin[i].equal, d->margin[i].n);
-    printf("perplexity, reference     %.4f\n", s->perplexity_reference);
-    printf("perplexity, model         %.4f  %+.2f %%\n", s->perplexity_model,
-           100 * (s->perplexity_model / s->perplexity_reference - 1));
+    printf("perplexity, reference     %s\n",
+           number(text, s->perplexity_reference, false));
+    printf("perplexity, model         %s",
+           number(text, s->perplexity_model, false));
+    if (isfinite(s->perplexity_model) && isfinite(s->perplexity_reference))
+        printf("  %+.2f %%",
+               100 * (s->perplexity_model / s->perplexity_reference - 1));
+    putchar('\n');
 }
 
 /* JSON has neither infinity nor NaN: null stands for both. */
