@@ -111,7 +111,7 @@ denied() { # FILE: no permission to read it; no command says damage
         # shellcheck disable=SC2086
         as "$apus" $words >out 2>err </dev/null || got=$?
         cat out err >both
-        if [ $got -ne 1 ] || grep -q 'seal --again\|WRONG' both ||
+        if [ $got -ne 1 ] || grep -q 'seal --again\|WRONG\|user write' both ||
             ! grep -q 'ermission denied' both; then
             echo "apus $words: $got: $(tail -n 1 err)" >>wrong
         fi

@@ -66,6 +66,20 @@ int spool_fail(struct err *err, const char *what, const char *path)
     return spool_remedy(err, why);
 }
 
+/* The permission that is missing to read a file is that of the file. */
+static int cannot_open(struct err *err, const char *path)
+{
+    int why = errno;
+    struct err own = ERR_INIT;
+
+    if (why != EACCES && why != EPERM)
+        return spool_fail(err, "open", path);
+    err = err_or(err, &own);
+    room_fail(err, code_of(why), "open", path);
+    return err_set(err, err->code, "%s: let this user read it (chmod u+r)",
+                   err->text);
+}
+
 /* ---- reading and writing ------------------------------------------------ */
 
 int spool_open_dir(const char *path, struct err *err)
@@ -173,7 +187,7 @@ enum found spool_read_in(struct buf *b, const char *batch_path,
                 O_CLOEXEC);
     path = file_join(batch_path, name);
     if (fd < 0)
-        found = errno == ENOENT ? FOUND_NONE : spool_fail(err, "open", path);
+        found = errno == ENOENT ? FOUND_NONE : cannot_open(err, path);
     else if (check_file(fd, path, b->max - b->len, mtime, err) == 0 &&
              read_fd(b, fd, path, err) == 0)
         found = FOUND_ONE;
