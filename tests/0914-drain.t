@@ -1,6 +1,6 @@
 #!/bin/sh
 # Rounds of apus drain that meet with trouble: what it must leave alone, what
-# it must give up, what was refused once, and another queue.
+# it must give up, what was refused once, damage, and another queue.
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"
@@ -88,7 +88,15 @@ mkdir -p A
 round 75 "a queue that is paused"
 in_state 'done' "keeps its batch waiting"
 "$apus" queue pause no >out 2>err
-round 0 "and then is not"
+set -- "$tmp"/A/done/b*/part-0000.h5
+cp "$1" part.h5
+truncate -s -100 "$1"
+round 3 "a damaged checkpoint"
+grep -q 'apus seal --again' out && r=0 || r=1
+report $r "is named with its remedy"
+in_state 'done' "and stays"
+cp part.h5 "$1"
+round 0 "once it is whole"
 [ "$(done_count)" = 2 ] && r=0 || r=1
 report $r "it takes the answer"
 

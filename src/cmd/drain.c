@@ -33,7 +33,7 @@ static int do_drain(struct drain *d)
         return cmd_fail(&err);
     drain_rounds(d);
     if (d->failed)
-        return CMD_FAILED;
+        return d->damaged ? CMD_NO : CMD_FAILED;
     return d->later || cmd_interrupted() ? CMD_SAVED : CMD_DONE;
 }
 

@@ -54,6 +54,7 @@ static const struct puller_use all_models = { NULL, NULL, NULL };
 void drain_trouble(struct drain *d, const struct err *err)
 {
     log_err(err);
+    d->damaged |= err->damage;
     if (err->code == ERR_RETRY)
         d->later = true;
     else

@@ -53,6 +53,7 @@ struct drain {
     double disputes_s;       /* not asked for before this, by base/clock */
     struct pretended *fault;     /* that this node pretends to have, or NULL */
     bool failed, later;      /* something went wrong; may pass */
+    bool damaged;            /* .. since a checkpoint is damaged */
 };
 
 /* Open the wallet and the queue, as far as they are configured. */
