@@ -208,5 +208,6 @@ const proof = cat([Buffer.from('apusprf1'), u32(13, t, LAYER, HEAD, ELEMENT,
 move(3, proof)
 writeFileSync(process.argv[2], file())
 if (dir) writeFileSync(`${dir}/large.fault`, file())
+if (shown.length !== 14) throw new Error('doc/dispute.md counts 14 shows')
 process.stdout.write(`${shown.length} shows, ${shown.reduce((a, b) =>
   a + b)} bytes, the largest ${Math.max(...shown)}; proof ${proof.length}\n`)
