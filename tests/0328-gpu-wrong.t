@@ -79,7 +79,7 @@ submit
 got=0
 CUSIM_DEVICES=2 mpirun --oversubscribe \
     -n 1 "$sim" --threads=1 --batch=1 -- "$id" : \
-    -n 1 env CUSIM_WRONG=30000 "$sim" --threads=1 --batch=1 -- "$id" \
+    -n 1 env CUSIM_WRONG=4000 "$sim" --threads=1 --batch=1 -- "$id" \
     >out 2>err </dev/null || got=$?
 ends 75 'rank 1 on .* withdraws' "one of two ranks is wrong"
 work CUSIM_SEED=0
