@@ -3,7 +3,7 @@
  * each a part of it.  Between two roundings they exchange integers and
  * nothing else, so that what they compute has the same bits in a group of any
  * size.  Who implements the exchange is open: threads of one process
- * (tests/thread_group.h), MPI (mpi/group.h).
+ * (tests/thread_group.h).
  *
  * All members call the same functions in the same order, with arrays of one
  * length; a call returns when this member has its result.  Arrays are host
