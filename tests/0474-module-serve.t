@@ -12,17 +12,17 @@ sed -n 's/"temperature": 0/"temperature": 0.9/; s/"q/"s/; 7p' \
     "$top/models/nano/eval.jsonl" >>q.jsonl
 records q.jsonl
 cut -f 1,2,4 shown | sed 's/$/\ttrue/' >wanted
-cat >refused <<'T'
-a NUL	400
-a NUL in JSON	400
-half a character	400
-another model	404
-an option out of range	400
-a prompt that is too long	422
-it answers after that	an answer
-a flood	waits	waits	429	waits	429
-answers of the flood	3
-messages	17	the same record
+tr '|' '\t' >refused <<'T'
+a NUL|400
+a NUL in JSON|400
+half a character|400
+another model|404
+an option out of range|400
+a prompt that is too long|422
+it answers after that|an answer
+a flood|waits|waits|429|waits|429
+answers of the flood|3
+messages|17|the same record
 T
 for variant in simd plain; do
     format=$unmetered
