@@ -151,6 +151,11 @@ uint64_t machine_memory(void)
     return 0;
 }
 
+uint64_t machine_memory_own(void)
+{
+    return 0;
+}
+
 int machine_socket(void)
 {
     return -1;
