@@ -77,6 +77,19 @@ for of in 1 file; do
     net_node status >out 2>&1
     has out "$dispute waits for this node's move, \(19\|20\) min left of its" \
         "but one that is half over, in apus status"
+    net_node status --json >out 2>err
+    turn="\"dispute\":\"$dispute\",\"request\":\"$request\",\"number\":0"
+    turns="\"batch\":\"$batch\".*{$turn,.*\"turn_s\":3600}\]"
+    [ "$(grep -c "$turns" out)" = 1 ] &&
+        [ "$(grep -c '"dispute":' out)" = 1 ] && r=0 || r=1
+    report $r "as JSON, too, of its batch"
+    has err "$dispute waits" "beside the warning"
+    if [ $of = file ]; then
+        mv "node/sent/b$batch" away
+        net_node status --json >out 2>err
+        has out "{\"batch\":null,\"disputes\":\[{$turn" "or of none"
+        mv away "node/sent/b$batch"
+    fi
     net_node drain --pretend-fault $fault >drained 2>&1 || :
     cp drained out
     has out "dispute $dispute: more than half .* is over, \(19\|20\) min left" \

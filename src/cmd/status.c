@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/json_write.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
@@ -24,6 +25,7 @@
 #include "cmd/columns.h"
 #include "cmd/named.h"
 #include "cmd/status_row.h"
+#include "node/answered.h"
 #include "node/owners.h"
 #include "node/turns.h"
 #include "queue/client.h"
@@ -47,7 +49,54 @@ struct status {
         size_t n;
     } totals;
     bool computing;
+    struct turns turns;       /* of this node in disputes .. */
+    bool has_turns;           /* .. if the queue has said */
+    bool *named_turn;         /* of turns.list: a batch has it */
 };
+
+/* ---- disputes ------------------------------------------------------------ */
+
+/* A person waits for the prompt. */
+static void be_impatient(struct settings *s)
+{
+    settings_set(s, "http-connect-timeout", "3", NULL);
+    settings_set(s, "http-stall-timeout", "5", NULL);
+    settings_set(s, "http-timeout", "10", NULL);
+    settings_set(s, "http-retries", "0", NULL);
+}
+
+/* Only a node that has sent answers has disputes.  A queue that does not answer
+ * does not change the exit status. */
+static void ask_turns(struct status *s)
+{
+    struct err err = ERR_INIT;
+    struct client c;
+
+    if (s->n_names || s->watch || !*settings_text(s->settings, "queue"))
+        return;
+    be_impatient(s->settings);
+    if (client_open_ask(&c, s->settings, NULL, &err)) {
+        log_debug("disputes are not shown: %s", err.text);
+        return;
+    }
+    s->has_turns = c.key && turns_ask(&s->turns, &c, &err) == 0;
+    if (c.key && !s->has_turns)
+        log_debug("disputes are not shown: %s", err.text);
+    s->named_turn = xcalloc(s->turns.n + 1, sizeof(*s->named_turn));
+    client_close(&c);
+}
+
+static void warn_turns(const struct status *s)
+{
+    const struct turns *t = &s->turns;
+    char left[TURNS_LEFT];
+
+    for (size_t i = 0; s->has_turns && i < t->n; i++)
+        if (turns_late(t->list[i].until_ms, t->length_s))
+            log_warning("dispute %s waits for this node's move, %s of its turn:"
+                        " run apus drain", id_text(t->list[i].dispute).s,
+                        turns_left(left, t->list[i].until_ms));
+}
 
 /* ---- showing ------------------------------------------------------------- */
 
@@ -123,14 +172,63 @@ static void add_totals(struct status *s, const struct status_row *r,
     }
 }
 
-static void put_row(struct status *s, const struct status_row *r,
-                    enum spool_state state)
+static void put_turn(struct status *s, size_t i, struct buf *out)
 {
-    add_totals(s, r, state);
+    const struct turn *t = &s->turns.list[i];
+
+    buf_puts(out, out->len > 1 ? ",{" : "{");
+    json_put_id(out, "dispute", t->dispute);
+    json_put_id(out, "request", t->request);
+    json_put_number(out, "number", t->number);
+    json_put_number(out, "until_ms", t->until_ms);
+    json_put_number(out, "left_s", turns_left_s(t->until_ms));
+    json_put_number(out, "turn_s", s->turns.length_s);
+    buf_putc(out, '}');
+    s->named_turn[i] = true;
+}
+
+/* The disputes over answers of a batch that wait for this node (of no batch
+ * here: b NULL) as JSON for free(); NULL if nothing is known. */
+static char *json_turns(struct status *s, const struct batch *b,
+                        const struct batch_info *info)
+{
+    struct buf out;
+
+    if (!s->has_turns)
+        return NULL;
+    buf_init(&out, OUT_MAX);
+    buf_putc(&out, '[');
+    for (size_t i = 0; i < s->turns.n; i++)
+        if (b ? answered_has(b, info, s->turns.list[i].request)
+              : !s->named_turn[i])
+            put_turn(s, i, &out);
+    buf_puts(&out, "]");
+    return buf_take(&out, NULL);
+}
+
+/* Disputes that no batch here has: with its checkpoint they are lost. */
+static void put_other_turns(struct status *s)
+{
+    char *turns = json_turns(s, NULL, NULL);
+
+    if (turns && strcmp(turns, "[]") != 0)
+        buf_printf(&s->out, "%s{\"batch\":null,\"disputes\":%s}\n",
+                   s->totals.n ? "," : "", turns);
+    free(turns);
+}
+
+static void put_row(struct status *s, const struct status_row *r,
+                    const struct batch *b)
+{
+    char *turns;
+
+    add_totals(s, r, b->state);
     if (s->json) {
+        turns = json_turns(s, b, &r->info);
         buf_puts(&s->out, s->totals.n > 1 ? "," : "");
-        status_row_json(r, &s->out);
+        status_row_json(r, turns, &s->out);
         buf_putc(&s->out, '\n');
+        free(turns);
     } else if (s->width) {
         for (size_t i = 0; i < N_COLUMNS; i++)
             columns_take(&s->table, cell(r, i, false));
@@ -231,10 +329,10 @@ static void adopt(struct status *s, struct status_found *f, struct owners *o)
     }
 }
 
-static bool any_in_todo(const struct status_found *f)
+static bool any_in(const struct status_found *f, enum spool_state state)
 {
     for (size_t i = 0; i < f->n; i++)
-        if (f->list[i].state == SPOOL_TODO)
+        if (f->list[i].state == state)
             return true;
     return false;
 }
@@ -246,17 +344,21 @@ static void show(struct status *s, struct status_found *f)
     struct owners *o = owners_ask(f->list, f->n);
 
     adopt(s, f, o);
-    if (any_in_todo(f) && status_jobs_ask(&jobs, s->settings, &err))
+    if (any_in(f, SPOOL_TODO) && status_jobs_ask(&jobs, s->settings, &err))
         log_warning("%s: jobs that wait are not shown", err.text);
+    if (s->json && any_in(f, SPOOL_SENT))
+        ask_turns(s);
     if (s->json)
         buf_putc(&s->out, '[');
     for (size_t i = 0; i < f->n; i++) {
         struct status_row r;
 
         if (status_row_init(&r, s->spool, &f->list[i], o, &jobs) == 0)
-            put_row(s, &r, f->list[i].state);
+            put_row(s, &r, &f->list[i]);
         status_row_clear(&r);
     }
+    if (s->json)
+        put_other_turns(s);
     put_all(s);
     status_jobs_clear(&jobs);
     owners_free(o);
@@ -281,54 +383,6 @@ static int show_once(struct status *s, struct err *err)
     return rc;
 }
 
-/* ---- disputes ------------------------------------------------------------ */
-
-/* A person waits for the prompt. */
-static void be_impatient(struct settings *s)
-{
-    settings_set(s, "http-connect-timeout", "3", NULL);
-    settings_set(s, "http-stall-timeout", "5", NULL);
-    settings_set(s, "http-timeout", "10", NULL);
-    settings_set(s, "http-retries", "0", NULL);
-}
-
-static void warn_turns(const struct turns *t)
-{
-    char left[TURNS_LEFT];
-
-    for (size_t i = 0; i < t->n; i++)
-        if (turns_late(t->list[i].until_ms, t->length_s))
-            log_warning("dispute %s waits for this node's move, %s of its turn:"
-                        " run apus drain", id_text(t->list[i].dispute).s,
-                        turns_left(left, t->list[i].until_ms));
-}
-
-/* Only a node that has sent answers has disputes.  A queue that does not answer
- * does not change the exit status: the batches are printed by now. */
-static void look_for_turns(const struct status *s)
-{
-    struct err err = ERR_INIT;
-    struct client c;
-    struct turns t;
-
-    if (!s->totals.batches[SPOOL_SENT] || s->n_names || s->watch ||
-        !*settings_text(s->settings, "queue"))
-        return;
-    be_impatient(s->settings);
-    if (client_open_ask(&c, s->settings, NULL, &err)) {
-        log_debug("disputes are not shown: %s", err.text);
-        return;
-    }
-    if (c.key) {
-        if (turns_ask(&t, &c, &err))
-            log_debug("disputes are not shown: %s", err.text);
-        else
-            warn_turns(&t);
-        turns_clear(&t);
-    }
-    client_close(&c);
-}
-
 static int do_status(struct status *s, struct err *err)
 {
     const struct timespec pause = { .tv_sec = WATCH_S };
@@ -336,11 +390,13 @@ static int do_status(struct status *s, struct err *err)
     if (spool_open_there(&s->spool, settings_text(s->settings, "spool"), err))
         return -1;
     if (!s->watch) {
-        int rc = show_once(s, err);
-
-        if (rc == 0)
-            look_for_turns(s);
-        return rc;
+        if (show_once(s, err))
+            return -1;
+        /* people need not wait for the queue to see the batches */
+        if (!s->json && s->totals.batches[SPOOL_SENT])
+            ask_turns(s);
+        warn_turns(s);
+        return 0;
     }
     cmd_catch_signals();
     while (!cmd_interrupted() && !cmd_output_closed()) {
@@ -384,6 +440,8 @@ int cmd_status(struct settings *s, int argc, char **argv)
     if (status == CMD_GO)
         status = do_status(&st, &err) ? cmd_fail(&err) : CMD_DONE;
     buf_clear(&st.out);
+    turns_clear(&st.turns);
+    free(st.named_turn);
     spool_close(st.spool);
     free(args);
     return status;

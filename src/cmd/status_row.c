@@ -341,7 +341,8 @@ static void put_json_job(const struct status_row *r, struct buf *out)
     buf_putc(out, '}');
 }
 
-void status_row_json(const struct status_row *r, struct buf *out)
+void status_row_json(const struct status_row *r, const char *disputes,
+                     struct buf *out)
 {
     size_t n = r->progress.len;
 
@@ -363,6 +364,8 @@ void status_row_json(const struct status_row *r, struct buf *out)
     put_or_null(out, "free", r->when);
     put_json_job(r, out);
     put_or_null(out, "error", r->error);
+    json_put_key(out, "disputes");
+    buf_puts(out, disputes ? disputes : "null");
     while (n > 0 && r->progress.data[n - 1] == '\n')
         n--;
     json_put_key(out, "progress");

@@ -63,7 +63,9 @@ void status_row_worker(const struct status_row *r, struct buf *out);
 /* "3 of 4", "3 of 4, 1 refused". */
 void status_row_done(const struct status_row *r, struct buf *out);
 
-/* An object for programs. */
-void status_row_json(const struct status_row *r, struct buf *out);
+/* An object for programs.  disputes: JSON, or NULL where nothing is known of
+ * them. */
+void status_row_json(const struct status_row *r, const char *disputes,
+                     struct buf *out);
 
 #endif

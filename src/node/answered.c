@@ -225,6 +225,22 @@ static enum found find_in_batch(struct answered *a, const struct batch *b,
     return found;
 }
 
+bool answered_has(const struct batch *b, const struct batch_info *info,
+                  struct id request)
+{
+    char *requests;
+    enum found found;
+
+    if (!info->from_ao)
+        return false;
+    if (info->is_file_of_ao)
+        return id_equal(info->request, request);
+    requests = file_join(b->path, "requests.jsonl");
+    found = check_requests_have(requests, request, NULL);
+    free(requests);
+    return found == FOUND_ONE;
+}
+
 /* Visit the states in the order in which batches pass through them, so that a
  * batch which moves meanwhile is not missed.  Unreadable batches are
  * skipped. */

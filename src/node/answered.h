@@ -6,6 +6,7 @@
 #ifndef APUS_NODE_ANSWERED_H
 #define APUS_NODE_ANSWERED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,8 @@
 #include "proof/merkle_path.h"
 #include "proof/result_record.h"
 
+struct batch;
+struct batch_info;
 struct err;
 struct judge;
 struct judge_file;
@@ -53,6 +56,11 @@ void answered_clear(struct answered *a);
 enum found answered_find(struct answered *a, const struct spool *s,
                          struct id request, const struct judge_file *file,
                          struct err *err);
+
+/* Return whether a batch is the one with a request from AO, be it a request or
+ * a file of them; false also where its requests cannot be read. */
+bool answered_has(const struct batch *b, const struct batch_info *info,
+                  struct id request);
 
 /* Keep the batch it was found in from lending its answers to other requests
  * (store/reuse.h): one of them was proven wrong. */

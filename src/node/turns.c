@@ -39,6 +39,8 @@ static int take_line(struct turns *t, const char *line, size_t n,
     side = json_string(json_get(root, "turn"));
     ours = side && strcmp(side, "node") == 0;
     good = side && json_id(json_get(root, "dispute"), &turn.dispute) == 0 &&
+           json_id(json_get(root, "request"), &turn.request) == 0 &&
+           json_digits(json_get(root, "number"), &turn.number) == 0 &&
            json_digits(json_get(root, "until"), &turn.until_ms) == 0;
     json_free(root);
     if (!good || t->n == TURNS_MAX)
@@ -107,8 +109,7 @@ int turns_ask(struct turns *t, struct client *c, struct err *err)
     return t->n ? turns_length(&t->length_s, c, err) : 0;
 }
 
-/* Seconds until then, 0 if it is over. */
-static uint64_t seconds_left(uint64_t until_ms)
+uint64_t turns_left_s(uint64_t until_ms)
 {
     uint64_t now = rounds_now(), until = until_ms / 1000;
 
@@ -117,12 +118,12 @@ static uint64_t seconds_left(uint64_t until_ms)
 
 bool turns_late(uint64_t until_ms, uint64_t length_s)
 {
-    return seconds_left(until_ms) <= length_s / 2;
+    return turns_left_s(until_ms) <= length_s / 2;
 }
 
 const char *turns_left(char text[TURNS_LEFT], uint64_t until_ms)
 {
-    uint64_t s = seconds_left(until_ms);
+    uint64_t s = turns_left_s(until_ms);
 
     if (s == 0)
         snprintf(text, TURNS_LEFT, "nothing left");

@@ -20,7 +20,8 @@ struct err;
 
 /* A turn of this node; times are this machine's. */
 struct turn {
-    struct id dispute;
+    struct id dispute, request;
+    uint64_t number;    /* of the move that is wanted, from 0 */
     uint64_t until_ms;
 };
 
@@ -41,6 +42,8 @@ int turns_length(uint64_t *length_s, struct client *c, struct err *err);
 
 /* Return whether half of a turn is over. */
 bool turns_late(uint64_t until_ms, uint64_t length_s);
+/* Return the seconds that are left of a turn. */
+uint64_t turns_left_s(uint64_t until_ms);
 /* Describe what is left of a turn, such as "25 min left". */
 const char *turns_left(char text[TURNS_LEFT], uint64_t until_ms);
 
