@@ -128,6 +128,28 @@ has out '^verdict.fault: the node.s answer is wrong$' "and loses"
 "$apus" request --status "$request" --wallet "$net/dapp.json" >out 2>err
 has out 'pending' "the request waits for another node"
 
+# ---- what may yet be disputed ------------------------------------------------
+netcall post "$url/mine/40" </dev/null >mined
+net_node push >out 2>err || :
+kept() { # STATUS NAME COMMAND ...: of the last batch
+    gives "$1" "$2" "$3" --spool "$tmp/node" "$batch" --dry-run
+}
+kept 1 "a batch that may be disputed" rm
+has err 'may yet be disputed.*--disputable removes it' "is kept"
+gives 0 "like all of these" clean --spool "$tmp/node" --state sent --json
+[ "$(grep -c 'may yet be disputed' out)" = 3 ] && r=0 || r=1
+report $r "three batches"
+sed 's/"window":"864000"/"window":"0"/' node/drained >drained
+cp drained node/drained
+kept 0 "without a Window" rm
+sed 's/"window":"0"/"window":"864000"/' drained >node/drained
+touch -d '16 days ago' "node/sent/b$batch"
+kept 1 "16 days later" rm
+touch -d '18 days ago' "node/sent/b$batch"
+kept 0 "18 days later" rm
+touch "node/sent/b$batch"
+gives 0 "or because it was said" rm --spool "$tmp/node" "$batch" --disputable
+
 # ---- a queue that forgets ----------------------------------------------------
 # the challenger was not there for the verdict, nor for as long as the request
 set -- "$(grep -l "\"request\":\"$request\"" challenger/disputes/*.json)"

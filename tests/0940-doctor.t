@@ -145,6 +145,8 @@ drained() { # AGE GAP
 drained 1200 1800
 gives 0 "cron runs each half an hour" doctor
 has out '^ok.drain.the last round was 20 min ago.* every 30 min' "is enough"
+finds warning checkpoints 'would remove .* wanted for 8 days' 'apus drain' \
+    "a drain of an earlier version knows no Window"
 drained 2400 600
 finds warning drain 'was 4[01] min ago' 'apus drain every 30 min' \
     "the last round is too long ago"
@@ -159,6 +161,7 @@ finds warning drain 'is damaged' 'apus drain' "a file that is damaged"
 gives 0 "a round" drain
 gives 0 "has noted its time" doctor
 has out '^ok.drain.the last round was 0 min ago' "in that file"
+has out '^ok.checkpoints.*for 8 days' "and the Window"
 rm -r spool/sent/b*
 gives 0 "its owner revokes it" queue revoke -- "$node"
 finds bad node 'allows this node no longer' 'apus queue allow' \

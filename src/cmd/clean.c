@@ -1,7 +1,8 @@
 /*
  * apus clean and apus rm: remove batches from the spool, old ones of some
  * states or those that are named, with their logs.  What came from AO stays
- * until its answers were sent, and what was sent until it is confirmed.
+ * until its answers were sent and can no longer be disputed, and what was sent
+ * until it is confirmed.
  */
 #include <config.h>
 
@@ -28,6 +29,7 @@
 #include "cmd/cmd.h"
 #include "cmd/named.h"
 #include "jobs/launcher.h"
+#include "node/drained.h"
 #include "node/owners.h"
 #include "push/push.h"
 #include "spool/file_split.h"
@@ -57,6 +59,8 @@ struct clean {
     const char *older, *state;
     uint64_t older_s;
     bool dry_run, json, wait;
+    bool disputable;     /* remove them, too: */
+    uint64_t disputed_s; /* age up to which answers to AO may be disputed */
     struct jobs slurm, local; /* those that there are */
     bool jobs_known, jobs_named; /* it was asked for them; batches are named */
     struct buf out;      /* lines, or the objects of --json */
@@ -139,8 +143,8 @@ static bool has_owner(const struct batch *b)
 }
 
 /* Why it must stay, or NULL. */
-static const char *must_stay(const struct batch *b,
-                             const struct batch_info *i)
+static const char *must_stay(const struct clean *c, const struct batch *b,
+                             const struct batch_info *i, uint64_t age_s)
 {
     if (b->state == SPOOL_RUNNING && has_owner(b))
         return "is worked on (apus cancel ends that)";
@@ -151,7 +155,21 @@ static const char *must_stay(const struct batch *b,
     if (b->state == SPOOL_SENT && push_is_begun(b->path) &&
         !push_is_confirmed(b->path))
         return "is sent and not confirmed (apus push looks)";
+    if (b->state == SPOOL_SENT && i->from_ao && !c->disputable &&
+        age_s < c->disputed_s)
+        return "has answers that may yet be disputed, and drain needs it to"
+               " answer (--disputable removes it)";
     return NULL;
+}
+
+/* Of what the queue said last to apus drain; without drain nobody answers
+ * disputes. */
+static void read_window(struct clean *c)
+{
+    struct drained last;
+
+    if (drained_read(&last, c->spool, NULL) == FOUND_ONE && last.window_s)
+        c->disputed_s = last.window_s + DRAINED_LONGER_S;
 }
 
 static void remove_log(const struct clean *c, const char *id)
@@ -256,7 +274,7 @@ static int clean_one(struct clean *c, const struct batch *b, uint64_t age_s,
 
     if (batch_info_read(&info, b->path, err))
         return -1;
-    kept = must_stay(b, &info);
+    kept = must_stay(c, b, &info, age_s);
     if (!kept && !c->dry_run)
         rc = doomed_add(c->doomed, b, err);
     if (rc == 0 && !kept && !c->dry_run)
@@ -452,6 +470,7 @@ static int do_clean(struct clean *c, const char **names, size_t n,
     if (spool_open_there(&c->spool, settings_text(c->settings, "spool"), err))
         goto out;
     c->doomed = doomed_new(c->spool);
+    read_window(c);
     rc = choose(c, names, n, err);
     cancel_jobs(c, &c->slurm);
     cancel_jobs(c, &c->local);
@@ -518,6 +537,8 @@ static const struct opt clean_opts[] = {
       offsetof(struct clean, dry_run) },
     { 0, "json", NULL, "print an array of objects",
       offsetof(struct clean, json) },
+    { 0, "disputable", NULL, "also what may yet be disputed at the queue",
+      offsetof(struct clean, disputable) },
     { 0, "wait", NULL, "end when the files of many are removed, too",
       offsetof(struct clean, wait) },
     { .name = NULL }
@@ -526,11 +547,12 @@ static const struct opt clean_opts[] = {
 static const struct opt_command clean_command = {
     .name = "apus clean",
     .synopsis = "[BATCH|FILE ...] [--older AGE] [--state STATE] [--dry-run]"
-                " [--json] [--wait]",
+                " [--disputable] [--json] [--wait]",
     .about = "Remove batches from the spool, with their logs: those that"
              " are named, or that are\nolder than AGE or of a state."
              "  What is worked on stays, what came from AO and is\nnot"
-             " sent, and what is sent and not confirmed.",
+             " sent or may yet be disputed, and what is sent and not"
+             " confirmed.",
     .opts = clean_opts, .max_args = SIZE_MAX,
 };
 
@@ -557,6 +579,8 @@ static const struct opt rm_opts[] = {
       offsetof(struct clean, dry_run) },
     { 0, "json", NULL, "print an array of objects",
       offsetof(struct clean, json) },
+    { 0, "disputable", NULL, "also what may yet be disputed at the queue",
+      offsetof(struct clean, disputable) },
     { 0, "wait", NULL, "end when the files of many are removed, too",
       offsetof(struct clean, wait) },
     { .name = NULL }
@@ -564,7 +588,7 @@ static const struct opt rm_opts[] = {
 
 static const struct opt_command rm_command = {
     .name = "apus rm",
-    .synopsis = "BATCH|FILE ... [--dry-run] [--json] [--wait]",
+    .synopsis = "BATCH|FILE ... [--dry-run] [--disputable] [--json] [--wait]",
     .about = "Remove these batches from the spool, whatever their state,"
              " with their answers and\nlogs; apus clean says what stays.",
     .opts = rm_opts, .min_args = 1, .max_args = SIZE_MAX,

@@ -451,17 +451,26 @@ static void check_served(struct doctor *d, struct client *t)
  * may be late by a minute. */
 #define LATE_S 60
 
-/* Read the seconds between rounds from an answer to Info; 0 where the queue has
- * no disputes. */
-static uint64_t rounds_wanted(const struct ao_out *o)
-{
-    uint64_t turn, window;
+/* What a queue says of disputes; window_s 0: it has none. */
+struct disputes_wanted {
+    uint64_t turn_s, window_s;
+};
 
-    if (client_number(&turn, o, "Turn", UINT32_MAX, NULL) ||
-        client_number(&window, o, "Window", UINT32_MAX, NULL) || window == 0)
-        return 0;
-    turn /= 12;
-    window /= 48;
+static struct disputes_wanted read_wanted(const struct ao_out *o)
+{
+    struct disputes_wanted w;
+
+    if (client_number(&w.turn_s, o, "Turn", UINT32_MAX, NULL) ||
+        client_number(&w.window_s, o, "Window", UINT32_MAX, NULL))
+        w.window_s = 0;
+    return w;
+}
+
+/* Seconds between rounds. */
+static uint64_t rounds_wanted(const struct disputes_wanted *w)
+{
+    uint64_t turn = w->turn_s / 12, window = w->window_s / 48;
+
     return turn < window ? turn : window;
 }
 
@@ -497,20 +506,38 @@ static void compare_rounds(struct doctor *d, const struct drained *last,
     free(remedy);
 }
 
+/* apus clean knows the Window that drain saw last. */
+static void compare_kept(struct doctor *d, const struct drained *last,
+                         uint64_t window_s)
+{
+    const uint64_t day = 86400;
+    uint64_t days = (window_s + DRAINED_LONGER_S + day - 1) / day;
+
+    if (last->window_s < window_s)
+        doctor_warn(d, "checkpoints", "apus drain, which tells apus clean the"
+                    " queue's Window", "apus clean would remove answers that"
+                    " may yet be disputed: they are wanted for %" PRIu64
+                    " days", days);
+    else
+        doctor_ok(d, "checkpoints", "apus clean keeps answers that may be"
+                  " disputed for %" PRIu64 " days", days);
+}
+
 /* Only a node that has sent answers has disputes. */
-static void check_drained(struct doctor *d, uint64_t wanted_s)
+static void check_drained(struct doctor *d, const struct disputes_wanted *w)
 {
     struct err err = ERR_INIT;
     struct drained last;
     struct spool *s;
 
-    if (wanted_s == 0 ||
+    if (w->window_s == 0 ||
         spool_open_there(&s, settings_text(d->settings, "spool"), NULL))
         return;
     if (has_sent(s)) {
         switch (drained_read(&last, s, &err)) {
         case FOUND_ONE:
-            compare_rounds(d, &last, wanted_s);
+            compare_rounds(d, &last, rounds_wanted(w));
+            compare_kept(d, &last, w->window_s);
             break;
         case FOUND_NONE:
             doctor_warn(d, "drain", "a cron line with apus drain", "it never"
@@ -549,7 +576,7 @@ void doctor_queue(struct doctor *d)
     struct ao_result r;
     struct id id;
     const char *paused;
-    uint64_t wanted_s;
+    struct disputes_wanted wanted;
     struct client t;
 
     if (!*settings_text(d->settings, "queue")) {
@@ -579,10 +606,10 @@ void doctor_queue(struct doctor *d)
     else
         doctor_ok(d, "queue", "it answers, %s requests are pending",
                   ao_out_tag(o, "Pending") ? ao_out_tag(o, "Pending") : "?");
-    wanted_s = rounds_wanted(o);
+    wanted = read_wanted(o);
     ao_result_clear(&r);
     check_allowed(d, &t);
     check_served(d, &t);
-    check_drained(d, wanted_s);
+    check_drained(d, &wanted);
     client_close(&t);
 }

@@ -211,6 +211,17 @@ static int look_at(struct drain *d, struct id id, struct err *err)
     return rc;
 }
 
+/* For apus clean, once: a queue that does not say keeps what is known. */
+static void ask_window(struct drain *d)
+{
+    struct err err = ERR_INIT;
+
+    if (!d->asked_window &&
+        turns_window(&d->window_s, &d->puller.client, &err))
+        log_debug("%s", err.text);
+    d->asked_window = true;
+}
+
 void drain_disputes(struct drain *d)
 {
     struct err err = ERR_INIT;
@@ -228,6 +239,7 @@ void drain_disputes(struct drain *d)
     }
     if (!d->takes_disputes)
         return;
+    ask_window(d);
     if (disputes_list(&d->puller.client, true, &id, &n, &err)) {
         err_prefix(&err, "disputes");
         drain_trouble(d, &err);

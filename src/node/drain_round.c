@@ -68,14 +68,17 @@ static void note_start(struct drain *d)
 {
     struct drained last;
 
-    if (drained_read(&last, d->spool, NULL) == FOUND_ONE)
-        d->gap_s = drained_since(last.at_s);
+    if (drained_read(&last, d->spool, NULL) != FOUND_ONE)
+        return;
+    d->gap_s = drained_since(last.at_s);
+    d->window_s = last.window_s;
 }
 
-/* For apus doctor; a round without it is none the worse. */
+/* For apus doctor and apus clean; a round without it is none the worse. */
 static void note_end(const struct drain *d)
 {
-    const struct drained now = { .at_s = rounds_now(), .gap_s = d->gap_s };
+    const struct drained now = { .at_s = rounds_now(), .gap_s = d->gap_s,
+                                 .window_s = d->window_s };
     struct err err = ERR_INIT;
 
     if (drained_write(&now, d->spool, &err))

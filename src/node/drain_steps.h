@@ -50,6 +50,8 @@ struct drain {
     bool takes_disputes;     /* the queue does, as far as is known */
     uint64_t gap_s;          /* since the last round of the drain before */
     uint64_t turn_s;         /* of the queue's disputes; 0: not asked yet */
+    uint64_t window_s;       /* .. its Window, as far as it is known */
+    bool asked_window;       /* in this process */
     double disputes_s;       /* not asked for before this, by base/clock */
     struct pretended *fault;     /* that this node pretends to have, or NULL */
     bool failed, later;      /* something went wrong; may pass */

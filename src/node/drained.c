@@ -11,33 +11,39 @@
 #include "spool/numbers.h"
 #include "spool/spool.h"
 
-#define FORMAT "apus-drained-1"
+#define FORMAT "apus-drained-2"
+#define FORMAT_1 "apus-drained-1" /* without the window */
 #define NAME "drained"
 
 enum found drained_read(struct drained *d, const struct spool *s,
                         struct err *err)
 {
-    struct number v[] = { { "at", 0 }, { "gap", 0 } };
+    struct number v[] = { { "at", 0 }, { "gap", 0 }, { "window", 0 } };
     enum found found;
     struct buf text;
+    const char *at;
 
     buf_init(&text, NUMBERS_FILE_MAX);
     found = batch_file_read(&text, spool_dir(s), NAME, err);
+    at = text.data ? text.data : "";
     if (found == FOUND_ONE &&
-        numbers_parse(v, 2, FORMAT, text.data ? text.data : "", text.len, err))
+        numbers_parse(v, 2, FORMAT_1, at, text.len, NULL) &&
+        numbers_parse(v, 3, FORMAT, at, text.len, err))
         found = err_prefix(err, "\"%s/" NAME "\" is damaged (the next round of"
                            " apus drain replaces it)", spool_dir(s));
     buf_clear(&text);
-    *d = (struct drained){ .at_s = v[0].value, .gap_s = v[1].value };
+    *d = (struct drained){ .at_s = v[0].value, .gap_s = v[1].value,
+                           .window_s = v[2].value };
     return found;
 }
 
 int drained_write(const struct drained *d, const struct spool *s,
                   struct err *err)
 {
-    const struct number v[] = { { "at", d->at_s }, { "gap", d->gap_s } };
+    const struct number v[] = { { "at", d->at_s }, { "gap", d->gap_s },
+                                { "window", d->window_s } };
 
-    return numbers_write(v, 2, FORMAT, spool_dir(s), NAME, err);
+    return numbers_write(v, 3, FORMAT, spool_dir(s), NAME, err);
 }
 
 uint64_t drained_since(uint64_t at_s)

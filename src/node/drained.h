@@ -1,12 +1,16 @@
 /*
- * When apus drain ran last: SPOOL/drained.
+ * When apus drain ran last, and how long its queue keeps answers open to
+ * disputes: SPOOL/drained.
  *
- *     {"format":"apus-drained-1","at":"1700000000","gap":"1800"}
+ *     {"format":"apus-drained-2","at":"1700000000","gap":"1800",
+ *      "window":"86400"}
  *
  * `at` is the end of the last round, by this machine's clock in seconds; `gap`
  * the seconds between the last round of the drain before and the start of this
  * one, which is about cron's interval; 0: there was none.  apus doctor compares
- * both with what the queue demands of a node.
+ * both with what the queue demands of a node.  `window` is the Window of the
+ * queue in seconds, 0 where it is unknown or there are no disputes; apus clean
+ * keeps what may be disputed.  apus-drained-1 has no window.
  */
 #ifndef APUS_NODE_DRAINED_H
 #define APUS_NODE_DRAINED_H
@@ -19,8 +23,12 @@ struct err;
 struct spool;
 
 struct drained {
-    uint64_t at_s, gap_s;
+    uint64_t at_s, gap_s, window_s;
 };
+
+/* Checkpoints are wanted for so long after a window: disputes and late turns
+ * let it stand still. */
+#define DRAINED_LONGER_S (7 * 86400)
 
 /* Read the file; FOUND_NONE if it does not exist. */
 enum found drained_read(struct drained *d, const struct spool *s,

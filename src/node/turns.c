@@ -18,7 +18,8 @@
 #include "node/rounds.h"
 #include "queue/client.h"
 
-#define LENGTH_MAX 172800 /* seconds; the most that a queue takes */
+#define LENGTH_MAX 172800  /* seconds; the most that a queue takes */
+#define WINDOW_MAX 2592000
 
 void turns_clear(struct turns *t)
 {
@@ -66,7 +67,9 @@ int turns_parse(struct turns *t, const char *text, struct err *err)
     return 0;
 }
 
-int turns_length(uint64_t *length_s, struct client *c, struct err *err)
+/* Ask for a number of seconds that the queue is set to. */
+static int ask_setting(uint64_t *seconds, struct client *c, const char *name,
+                       uint64_t max, struct err *err)
 {
     const struct item_text_tag tag[] = { { "Action", "Info" } };
     const struct ao_message m = { .tag = tag, .n_tags = 1 };
@@ -76,9 +79,19 @@ int turns_length(uint64_t *length_s, struct client *c, struct err *err)
 
     if (client_ask(c, &m, "Info-Response", &r, &out, err) < 0)
         return -1;
-    rc = client_number(length_s, out, "Turn", LENGTH_MAX, err);
+    rc = client_number(seconds, out, name, max, err);
     ao_result_clear(&r);
     return rc;
+}
+
+int turns_length(uint64_t *length_s, struct client *c, struct err *err)
+{
+    return ask_setting(length_s, c, "Turn", LENGTH_MAX, err);
+}
+
+int turns_window(uint64_t *window_s, struct client *c, struct err *err)
+{
+    return ask_setting(window_s, c, "Window", WINDOW_MAX, err);
 }
 
 int turns_ask(struct turns *t, struct client *c, struct err *err)

@@ -40,6 +40,10 @@ void turns_clear(struct turns *t);
  * when it began. */
 int turns_length(uint64_t *length_s, struct client *c, struct err *err);
 
+/* Ask for the seconds for which the queue keeps answers open to disputes; 0:
+ * it has none. */
+int turns_window(uint64_t *window_s, struct client *c, struct err *err);
+
 /* Return whether half of a turn is over. */
 bool turns_late(uint64_t until_ms, uint64_t length_s);
 /* Return the seconds that are left of a turn. */
