@@ -12,6 +12,13 @@ APUS_SPOOL=$tmp/spool
 APUS_LAUNCHER=local
 APUS_HTTP_RETRIES=0
 export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_LAUNCHER APUS_HTTP_RETRIES
+# ranks that poll for each other, fifty times, are most of the time that a
+# doctor takes, and stand still where something else has the cores
+mkdir bin
+printf '#!/bin/sh\necho rank 0 of 2 on here\n' >bin/mpirun
+chmod +x bin/mpirun
+PATH=$tmp/bin:$PATH
+export PATH
 
 # The doctor says this of the check, with a remedy that has the pattern.
 finds() { # STATUS CHECK PATTERN REMEDY NAME ARGUMENT...
