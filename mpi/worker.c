@@ -25,9 +25,7 @@
 #include "base/file.h"
 #include "base/found.h"
 #include "base/id.h"
-#include "base/json.h"
 #include "base/log.h"
-#include "base/machine.h"
 #include "base/mem.h"
 #include "base/opt.h"
 #include "base/plural.h"
@@ -40,6 +38,7 @@
 #include "mpi/pick_batch.h"
 #include "mpi/dispatch.h"
 #include "mpi/comm.h"
+#include "mpi/local_share.h"
 #include "mpi/planning.h"
 #include "mpi/rank.h"
 #include "mpi/tokenizing.h"
@@ -421,66 +420,26 @@ static int lead_all(struct worker_run *w)
 
 /* ---- options ------------------------------------------------------------- */
 
-/* Ranks of this machine, which share its memory. */
-static uint64_t local_ranks(const struct worker_run *w)
-{
-    const char *n = getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
-    unsigned long count;
-
-    if (!n)
-        n = getenv("SLURM_NTASKS_PER_NODE");
-    count = n ? strtoul(n, NULL, 10) : 0;
-    return count ? count : (uint64_t)comm_size(w->comm);
-}
-
-/* What this rank may have for weights and cache: its share of what is free
- * while nobody has read a model yet, or of what the job has, less a tenth. */
-static uint64_t memory_share(const struct worker_run *w)
-{
-    const char *text = getenv("APUS_JOB_MEMORY"); /* of apus-batch.sh */
-    uint64_t memory = machine_memory_free(), of_job = 0;
-
-    if (text && json_u64_text(text, &of_job) == 0 && of_job &&
-        of_job < memory)
-        memory = of_job;
-    return (memory - memory / 10) / local_ranks(w);
-}
-
-/* What Slurm bound this rank to, else its share of the cores. */
-static size_t rank_threads(const struct worker_run *w)
-{
-    size_t n = settings_count(w->settings, "threads");
-    size_t cores = machine_whole_cores();
-    const char *text = getenv("SLURM_CPUS_PER_TASK");
-    uint64_t bound = 0;
-
-    if (n)
-        return n;
-    if (text && json_u64_text(text, &bound) == 0 && bound)
-        return bound < cores ? bound : cores;
-    n = cores / local_ranks(w);
-    return n ? n : 1;
-}
-
 static void fill_options(struct worker_run *w, struct rank_options *o)
 {
     const struct settings *s = w->settings;
+    int n = comm_size(w->comm);
 
     *o = (struct rank_options){
         .models = settings_text(s, "models"),
         .model_path = w->model_path,
         .kernel = settings_text(s, "kernel"),
-        .threads = rank_threads(w),
+        .threads = rank_threads(settings_count(s, "threads"), n),
         .max_sequences = settings_count(s, "batch"),
         .kv_bytes = settings_count(s, "kv-memory"),
-        .memory = memory_share(w),
+        .memory = rank_memory(n),
         .share_gpu = strcmp(settings_text(s, "share-gpu"), "yes") == 0,
         .check_gpu = strcmp(settings_text(s, "check-gpu"), "yes") == 0,
         .cuda_libs = settings_text(s, "cuda-libs"),
         .spool = settings_text(s, "spool"),
         .pretend = w->pretend,
         .fault = w->fault_place ? &w->fault : NULL,
-        .sharers = local_ranks(w),
+        .sharers = local_ranks(n),
         .reuse = strcmp(settings_text(s, "reuse"), "yes") == 0
                      ? settings_text(s, "spool") : NULL,
         .lost_s = (unsigned)settings_count(s, "rank-timeout"),
@@ -504,35 +463,12 @@ static int set_end(struct worker_run *w, struct err *err)
     return 0;
 }
 
-/* One line a rank, for a look at whether they start and where. */
-static int show_ranks(const struct worker_run *w)
-{
-    char host[256] = "unknown";
-
-    gethostname(host, sizeof(host) - 1);
-    printf("rank %d of %d on %s\n", comm_rank(w->comm), comm_size(w->comm),
-           host);
-    fflush(stdout);
-    return EXIT_DONE;
-}
-
-/* This node, as Slurm or the system calls it. */
-static void node_name(char *out, size_t n)
-{
-    const char *node = getenv("SLURM_JOB_ID") ? getenv("SLURMD_NODENAME")
-                                              : NULL;
-
-    snprintf(out, n, "%s", node ? node : "?");
-    if (!node && gethostname(out, n - 1) == 0)
-        out[n - 1] = '\0';
-}
-
 /* Before anything that takes its time, or may end it. */
 static void say_hello(const struct worker_run *w)
 {
     char node[256];
 
-    node_name(node, sizeof(node));
+    local_node(node, sizeof(node));
     if (comm_rank(w->comm) != 0)
         comm_send(w->comm, 0, TAG_HELLO, node, strlen(node));
 }
@@ -558,7 +494,8 @@ static int work(struct worker_run *w)
         snprintf(name, sizeof(name), "apus-worker[%d]", comm_rank(w->comm));
     program_apply(w->settings, name, &err);
     if (w->show) {
-        status = show_ranks(w);
+        local_show(comm_rank(w->comm), comm_size(w->comm));
+        status = EXIT_DONE;
     } else {
         fill_options(w, &o);
         w->rank = rank_new(w->comm, &o);
@@ -619,7 +556,7 @@ static void stamp_log(void)
 
     if (!job || !*job)
         return;
-    node_name(node, sizeof(node));
+    local_node(node, sizeof(node));
     if (strcmp(job, "local") == 0)
         snprintf(words, sizeof(words), "%s local:%ld", node, (long)getpid());
     else
