@@ -46,15 +46,17 @@ static uint64_t memory_holds(const struct plan_job *j,
 {
     uint64_t memory = j->memory, use = memory / 10 * 9;
     uint64_t most = copies(j, need), kv = need->kv, ranks;
+    uint64_t model = divide_up(need->model, at_least_one(need->tp));
 
     if (!memory || !need->model)
         return UINT64_MAX;
     if (!kv)
         use = use > memory / 4 ? use - memory / 4 : 0;
-    if (kv > use || need->model > use - kv)
+    if (kv > use || model > use - kv)
         return 0;
-    ranks = use / (need->model + kv);
-    if (ranks < most)
+    ranks = use / (model + kv);
+    /* who shares a part is not known yet: each counts */
+    if (ranks < most || need->tp > 1)
         return ranks;
     return kv ? (use - most * need->model) / kv : UINT64_MAX;
 }
@@ -67,13 +69,52 @@ static void bound_by(struct plan *p, uint64_t most, enum plan_bound why)
     p->bound = why;
 }
 
-static void make_asked(struct plan *p, const struct plan_job *j)
+/* Of as many nodes. */
+static uint64_t common_divisor(uint64_t a, uint64_t b)
 {
-    uint64_t nodes = at_least_one(j->nodes);
+    while (b) {
+        uint64_t rest = a % b;
+
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+static uint64_t round_up(uint64_t n, uint64_t unit)
+{
+    return divide_up(at_least_one(n), unit) * unit;
+}
+
+uint64_t plan_whole_groups(uint64_t per_node, uint64_t nodes, unsigned tp)
+{
+    uint64_t of = at_least_one(tp);
+
+    return round_up(per_node, of / common_divisor(of, at_least_one(nodes)));
+}
+
+/* As many ranks of a node as there may be, in groups on it or, where it is too
+ * small for one, across nodes; more where there is no other way. */
+static void make_groups(struct plan *p, uint64_t nodes, uint64_t tp)
+{
+    uint64_t n = p->per_node, part = plan_whole_groups(1, nodes, (unsigned)tp);
+
+    if (n >= part)
+        n -= n % (n < tp ? part : tp);
+    p->per_node = plan_whole_groups(n, nodes, (unsigned)tp);
+    if (p->per_node > n)
+        p->bound = PLAN_GROUP;
+}
+
+static void make_asked(struct plan *p, const struct plan_job *j,
+                       const struct plan_need *need)
+{
+    uint64_t nodes = at_least_one(j->nodes), tp = at_least_one(need->tp);
 
     p->bound = PLAN_ASKED;
-    p->per_node = j->per_node;
-    p->ranks = j->per_node ? j->per_node * nodes : j->tasks;
+    if (j->per_node)
+        p->per_node = plan_whole_groups(j->per_node, nodes, need->tp);
+    p->ranks = j->per_node ? p->per_node * nodes : round_up(j->tasks, tp);
     if (!p->per_node && nodes == 1)
         p->per_node = p->ranks;
     p->cpus = at_least_one(j->cpus_per_task);
@@ -92,11 +133,12 @@ void plan_make(struct plan *p, const struct plan_job *j,
                const struct plan_need *need)
 {
     uint64_t nodes = at_least_one(j->nodes), cpus = at_least_one(j->cpus);
+    uint64_t tp = at_least_one(need->tp);
 
     memset(p, 0, sizeof(*p));
     p->memory = j->memory;
     if (j->per_node || j->tasks > nodes) {
-        make_asked(p, j);
+        make_asked(p, j, need);
         return;
     }
     if (j->gpus) {
@@ -111,8 +153,9 @@ void plan_make(struct plan *p, const struct plan_job *j,
     }
     bound_by(p, memory_holds(j, need), PLAN_MEMORY);
     if (need->requests)
-        bound_by(p, divide_up(divide_up(need->requests, PLAN_REQUESTS),
+        bound_by(p, divide_up(tp * divide_up(need->requests, PLAN_REQUESTS),
                               nodes), PLAN_REQUEST_COUNT);
+    make_groups(p, nodes, tp);
     p->ranks = p->per_node * nodes;
     /* all that there is, spread over them */
     p->cpus = at_least_one(cpus / p->per_node);
@@ -155,6 +198,9 @@ static void report_bound(char *text, size_t n, const struct plan *p,
             snprintf(text, n, "one for %" PRIu64 " request%s", need->requests,
                      plural_s(need->requests));
         break;
+    case PLAN_GROUP:
+        snprintf(text, n, "no fewer make whole groups");
+        break;
     }
 }
 
@@ -175,16 +221,18 @@ void plan_describe(char text[PLAN_TEXT], const struct plan *p,
     uint64_t threads = at_least_one(j->threads);
     uint64_t cores = at_least_one(at_least_one(j->cpus) / threads);
     uint64_t all = j->node_cpus / threads;
-    char why[160], of[64] = "", each[64] = "";
+    char why[160], of[64] = "", each[64] = "", groups[64] = "";
 
     report_bound(why, sizeof(why), p, j, need);
     if (all > cores)
         snprintf(of, sizeof(of), " of %" PRIu64, all);
     if (p->per_node && nodes > 1)
         snprintf(each, sizeof(each), ", %" PRIu64 " on each", p->per_node);
-    snprintf(text, PLAN_TEXT, "%" PRIu64 " rank%s on %" PRIu64 " node%s%s,"
+    if (need->tp > 1)
+        snprintf(groups, sizeof(groups), ", in groups of %u", need->tp);
+    snprintf(text, PLAN_TEXT, "%" PRIu64 " rank%s on %" PRIu64 " node%s%s%s,"
              " with %" PRIu64 "%s core%s%s: %s%s", p->ranks, plural_s(p->ranks),
-             nodes, plural_s(nodes), each, cores, of,
+             nodes, plural_s(nodes), each, groups, cores, of,
              plural_s(all ? all : cores),
              nodes > 1 ? " a node" : "", why,
              all > cores && (p->bound == PLAN_SOCKETS ||

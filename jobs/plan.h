@@ -37,11 +37,13 @@ struct plan_need {
     uint64_t kv;       /* bytes of its KV cache; 0: a quarter of the memory
                         * for those of a node together */
     uint64_t requests; /* of the batch; 0: not known */
+    unsigned tp;       /* ranks that hold a model together, each a part of it;
+                        * 0: each holds all of it */
 };
 
 enum plan_bound {
     PLAN_ASKED, PLAN_GPUS, PLAN_SOCKETS, PLAN_TASK_CPUS, PLAN_MEMORY,
-    PLAN_REQUEST_COUNT
+    PLAN_REQUEST_COUNT, PLAN_GROUP
 };
 
 struct plan {
@@ -53,8 +55,14 @@ struct plan {
     enum plan_bound bound;
 };
 
+/* All ranks are a multiple of need->tp, also where others were asked for; those
+ * of a group share a node where as many fit there. */
 void plan_make(struct plan *p, const struct plan_job *j,
                const struct plan_need *need);
+
+/* So many ranks of a node, or as many more as make whole groups of `tp` of
+ * those of all `nodes`. */
+uint64_t plan_whole_groups(uint64_t per_node, uint64_t nodes, unsigned tp);
 
 /* Bytes that the cache of a rank may have which has `memory` of its node's:
  * what is left by its own bytes and by its part of the weights that so many

@@ -108,12 +108,12 @@ static void plans(const char *job, const char *nodes,
 /* Memory bounds the ranks. */
 static void memory_plans(void)
 {
-    const struct plan_need large = { 100 * MIB, 300 * MIB, 10000 };
-    const struct plan_need automatic = { 200 * MIB, 0, 10000 };
-    const struct plan_need once = { 300 * MIB, 200 * MIB, 10000 };
-    const struct plan_need most = { 600 * MIB, 0, 10000 };
-    const struct plan_need two_copies = { 200 * MIB, 150 * MIB, 10000 };
-    const struct plan_need giant = { 4000 * MIB, 0, 10000 };
+    const struct plan_need large = { 100 * MIB, 300 * MIB, 10000, 1 };
+    const struct plan_need automatic = { 200 * MIB, 0, 10000, 1 };
+    const struct plan_need once = { 300 * MIB, 200 * MIB, 10000, 1 };
+    const struct plan_need most = { 600 * MIB, 0, 10000, 1 };
+    const struct plan_need two_copies = { 200 * MIB, 150 * MIB, 10000, 1 };
+    const struct plan_need giant = { 4000 * MIB, 0, 10000, 1 };
 
     plans(full, SOCKETS, &large, "4 2 4 0: 4 ranks on 2 nodes, 2 on each, with"
           " 8 cores a node: no more fit into 1000 MiB of memory with 100"
@@ -137,10 +137,50 @@ static void memory_plans(void)
           " a socket, 300 MiB of kv-memory each");
 }
 
+/* Ranks that hold a model together: whole groups, on a node or across. */
+static void group_plans(void)
+{
+    const struct plan_need pair = { .tp = 2 }, eight = { .tp = 8 };
+    const struct plan_need three = { .tp = 3 };
+    const struct plan_need sixteen = { .tp = 16 };
+    const struct plan_need few = { MIB, 0, 6, 2 };
+    const struct plan_need large = { 800 * MIB, 0, 10000, 4 };
+    const struct plan_need giant = { 1500 * MIB, 0, 10000, 4 };
+
+    plans(full, SOCKETS, &pair, "8 4 2 0: 8 ranks on 2 nodes, 4 on each, in"
+          " groups of 2, with 8 cores a node: one a socket");
+    plans(full, SOCKETS, &three, "6 3 2 0: 6 ranks on 2 nodes, 3 on each, in"
+          " groups of 3, with 8 cores a node: one a socket");
+    plans(full, SOCKETS, &eight, "8 4 2 0: 8 ranks on 2 nodes, 4 on each, in"
+          " groups of 8, with 8 cores a node: one a socket");
+    plans(full, SOCKETS, &sixteen, "16 8 1 0: 16 ranks on 2 nodes, 8 on each,"
+          " in groups of 16, with 8 cores a node: no fewer make whole groups");
+    plans(two, NODES, &pair, "2 1 4 0: 2 ranks on 2 nodes, 1 on each, in"
+          " groups of 2, with 4 cores a node: one a socket");
+    plans(narrow, "", &pair, "2 2 1 1: 2 ranks on 1 node, in groups of 2, with"
+          " 1 core: no fewer make whole groups");
+    plans(full, SOCKETS, &few, "2 1 8 0: 2 ranks on 2 nodes, 1 on each, in"
+          " groups of 2, with 8 cores a node: one for 6 requests");
+    plans(full, SOCKETS, &large, "4 2 4 0: 4 ranks on 2 nodes, 2 on each, in"
+          " groups of 4, with 8 cores a node: no more fit into 1000 MiB of"
+          " memory with 800 MiB of weights");
+    plans(full, SOCKETS, &giant, "4 2 4 0: 4 ranks on 2 nodes, 2 on each, in"
+          " groups of 4, with 8 cores a node: no fewer make whole groups");
+    plans(asked, NODES, &pair, "6 3 2 1: 6 ranks on 2 nodes, 3 on each, in"
+          " groups of 2, with 4 cores a node: as many as were asked for");
+    plans(tasks, NODES, &pair, "4 0 1 0: 4 ranks on 2 nodes, in groups of 2,"
+          " with 2 of 4 cores a node: as many as were asked for");
+    ok(plan_whole_groups(1, 1, 4) == 4 && plan_whole_groups(5, 1, 4) == 8 &&
+           plan_whole_groups(1, 2, 4) == 2 && plan_whole_groups(3, 3, 4) == 4 &&
+           plan_whole_groups(0, 4, 4) == 1 && plan_whole_groups(7, 9, 0) == 7 &&
+           plan_whole_groups(1, 0, 2) == 2,
+       "whole groups of all nodes");
+}
+
 int main(void)
 {
-    const struct plan_need nothing = { 0, 0, 0 }, few = { MIB, 0, 65 };
-    const struct plan_need six = { MIB, 0, 6 }, single = { MIB, 0, 1 };
+    const struct plan_need nothing = { .tp = 1 }, few = { MIB, 0, 65, 0 };
+    const struct plan_need six = { MIB, 0, 6, 1 }, single = { MIB, 0, 1, 1 };
     struct plan_job j = { .nodes = 5 };
 
     plans(full, SOCKETS, &nothing, "8 4 2 0: 8 ranks on 2 nodes, 4 on each,"
@@ -162,6 +202,7 @@ int main(void)
     plans(full, SOCKETS, &single, "2 1 8 0: 2 ranks on 2 nodes, 1 on each,"
           " with 8 cores a node: one for 1 request");
     memory_plans();
+    group_plans();
     plans(asked, NODES, &few, "6 3 2 1: 6 ranks on 2 nodes, 3 on each, with 4"
           " cores a node: as many as were asked for");
     plans(tasks, NODES, &few, "3 0 1 0: 3 ranks on 2 nodes, with 2 of 4 cores"
