@@ -58,6 +58,9 @@ struct comm {
     struct parcel *own, **own_end; /* to this rank, oldest first */
     struct parcel *out;            /* not sent yet */
     struct parcel *held;           /* what comm_poll gave last */
+#ifdef HAVE_MPI
+    MPI_Comm second;
+#endif
     unsigned call_s;               /* the longest that MPI may take */
 };
 
@@ -144,13 +147,13 @@ static void collect(struct comm *l)
     }
 }
 
-static void send_out(struct comm *l, struct parcel *p)
+static void send_on(struct comm *l, struct parcel *p, MPI_Comm way)
 {
     int rc;
 
     watch(l->call_s);
-    rc = MPI_Isend(p->data, (int)p->n, MPI_BYTE, p->to, p->tag,
-                   MPI_COMM_WORLD, &p->request);
+    rc = MPI_Isend(p->data, (int)p->n, MPI_BYTE, p->to, p->tag, way,
+                   &p->request);
     watch(0);
     if (rc) {
         free(p);
@@ -158,6 +161,48 @@ static void send_out(struct comm *l, struct parcel *p)
     }
     p->next = l->out;
     l->out = p;
+}
+
+static void send_out(struct comm *l, struct parcel *p)
+{
+    send_on(l, p, MPI_COMM_WORLD);
+}
+
+static void send_second(struct comm *l, struct parcel *p)
+{
+    send_on(l, p, l->second);
+}
+
+/* As receive_now: it asks first. */
+static bool receive_second(struct comm *l, int from, void *data, size_t n)
+{
+    int flag = 0;
+
+    watch(l->call_s);
+    collect(l);
+    if (MPI_Iprobe(from, 0, l->second, &flag, MPI_STATUS_IGNORE) || !flag)
+        flag = 0;
+    else
+        flag = MPI_Recv(data, (int)n, MPI_BYTE, from, 0, l->second,
+                        MPI_STATUS_IGNORE) == 0;
+    watch(0);
+    return flag;
+}
+
+static int make_second(struct comm *l, unsigned start_s, struct err *err)
+{
+    int rc;
+
+    if (!l->mpi || !l->serialized)
+        return err_set(err, ERR_FATAL, "this MPI does not let several threads"
+                       " take turns: set tp = 1");
+    watch(start_s);
+    rc = MPI_Comm_dup(MPI_COMM_WORLD, &l->second);
+    watch(0);
+    if (rc)
+        return err_set(err, ERR_FATAL, "MPI gives no second communicator");
+    MPI_Comm_set_errhandler(l->second, MPI_ERRORS_RETURN);
+    return 0;
 }
 
 static bool receive_now(struct comm *l, struct payload *p)
@@ -237,6 +282,28 @@ static void send_out(struct comm *l, struct parcel *p)
 {
     (void)l;
     free(p);
+}
+
+static void send_second(struct comm *l, struct parcel *p)
+{
+    send_out(l, p);
+}
+
+static bool receive_second(struct comm *l, int from, void *data, size_t n)
+{
+    (void)l;
+    (void)from;
+    (void)data;
+    (void)n;
+    return false;
+}
+
+static int make_second(struct comm *l, unsigned start_s, struct err *err)
+{
+    (void)l;
+    (void)start_s;
+    return err_set(err, ERR_FATAL, "this apus-worker was built without MPI:"
+                   " set tp = 1");
 }
 
 static bool receive(struct comm *l, struct payload *p)
@@ -381,6 +448,31 @@ void comm_send(struct comm *l, int to, int tag, const void *data, size_t n)
     pthread_mutex_lock(&l->lock);
     send_out(l, p);
     pthread_mutex_unlock(&l->lock);
+}
+
+int comm_second(struct comm *l, unsigned start_s, struct err *err)
+{
+    return make_second(l, start_s, err);
+}
+
+void comm_give(struct comm *l, int to, const void *data, size_t n)
+{
+    struct parcel *p = parcel_new(to, 0, data, n);
+
+    sys_crash_point();
+    pthread_mutex_lock(&l->lock);
+    send_second(l, p);
+    pthread_mutex_unlock(&l->lock);
+}
+
+bool comm_get(struct comm *l, int from, void *data, size_t n)
+{
+    bool some;
+
+    pthread_mutex_lock(&l->lock);
+    some = receive_second(l, from, data, n);
+    pthread_mutex_unlock(&l->lock);
+    return some;
 }
 
 bool comm_poll(struct comm *l, struct payload *p)

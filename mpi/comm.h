@@ -33,6 +33,18 @@ int comm_size(const struct comm *l);
 /* Copies the payload.  To a rank that is gone it is lost without a word. */
 void comm_send(struct comm *l, int to, int tag, const void *data, size_t n);
 
+/* Make a second way between all ranks, on which nothing is a payload: all of
+ * them call it, once and before anything else, within start_s seconds.  -1 if
+ * this MPI does not let several threads take turns. */
+int comm_second(struct comm *l, unsigned start_s, struct err *err);
+
+/* On that way, by any one thread at a time: n bytes to a rank, at most
+ * COMM_PIECE, which are copied; and n bytes from a rank if they have arrived.
+ * What is given is got in the same order and in the same pieces. */
+#define COMM_PIECE (256u << 10)
+void comm_give(struct comm *l, int to, const void *data, size_t n);
+bool comm_get(struct comm *l, int from, void *data, size_t n);
+
 /* From now on a thread of the communicator sends `tag`, without data, to all
  * other ranks whenever this thread has not asked for payloads for period_s, so
  * that a slow file system does not make them take this rank for dead.  It stops
