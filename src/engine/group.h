@@ -2,8 +2,8 @@
  * A group: processes, or threads of one, that compute one model together,
  * each a part of it.  Between two roundings they exchange integers and
  * nothing else, so that what they compute has the same bits in a group of any
- * size.  Who implements the exchange is open: threads of one process
- * (tests/thread_group.h).
+ * size.  Who implements the exchange is open: ranks of a job
+ * (mpi/rank_group.h), or threads of one process (tests/thread_group.h).
  *
  * All members call the same functions in the same order, with arrays of one
  * length; a call returns when this member has its result.  Arrays are host
@@ -34,7 +34,8 @@ struct group_ops {
     int (*sum_i32)(void *self, int32_t *x, size_t n, struct err *err);
     int (*sum_i64)(void *self, int64_t *x, size_t n, struct err *err);
 
-    /* Wait until all members are here. */
+    /* Wait until all members are here, which have read a model meanwhile and
+     * took differently long. */
     int (*barrier)(void *self, struct err *err);
 
     /* n bytes of the first member become everybody's.  The others may wait

@@ -537,7 +537,8 @@ static int load_together(struct cpu *c, const struct model *m,
 
     if (!c->in_group)
         return rc;
-    if (c->group.ops->max_u32(c->group.self, &failed, 1, rc ? NULL : err)) {
+    if (c->group.ops->barrier(c->group.self, rc ? NULL : err) ||
+        c->group.ops->max_u32(c->group.self, &failed, 1, rc ? NULL : err)) {
         unload(c);
         return -1;
     }

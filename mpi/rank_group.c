@@ -1,0 +1,203 @@
+/*
+ * Every member sends its numbers to all others, in pieces, and joins what it
+ * gets in the order of ranks.
+ */
+#include <config.h>
+
+#include "mpi/rank_group.h"
+
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "mpi/comm.h"
+#include "mpi/dispatch.h"
+
+#define SPIN_S 0.002 /* then it sleeps between looks */
+#define PAUSE_NS 100000
+
+struct rank_group {
+    struct group view;
+    struct comm *comm;
+    int first;              /* rank of the first member in the job */
+    unsigned lost_s;
+    unsigned char *piece;   /* of another member */
+    atomic_bool stopped;    /* by this rank, or since a member is gone */
+};
+
+enum kind { KIND_MAX_U32, KIND_SUM_I32, KIND_SUM_I64 };
+
+/* A piece of member `from`.  patience_s 0: wait as long as it takes. */
+static int get_piece(struct rank_group *g, uint32_t from, void *data, size_t n,
+                     unsigned patience_s, struct err *err)
+{
+    const struct timespec pause = { .tv_nsec = PAUSE_NS };
+    double begun = clock_s(), waited;
+
+    while (!comm_get(g->comm, g->first + (int)from, data, n)) {
+        waited = clock_s() - begun;
+        if (atomic_load(&g->stopped))
+            return err_set(err, ERR_RETRY, "this rank has left its group");
+        if (patience_s && waited > patience_s) {
+            rank_group_stop(g);
+            return err_set(err, ERR_RETRY, "rank %d of this group is silent for"
+                           " %u s", g->first + (int)from, patience_s);
+        }
+        if (waited < SPIN_S)
+            sched_yield();
+        else
+            nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
+static void give_all(struct rank_group *g, const void *data, size_t n)
+{
+    for (uint32_t i = 0; i < g->view.size; i++)
+        if (i != g->view.rank)
+            comm_give(g->comm, g->first + (int)i, data, n);
+}
+
+static void join(enum kind kind, unsigned char *to, const unsigned char *from,
+                 size_t n)
+{
+    size_t width = kind == KIND_SUM_I64 ? 8 : 4;
+
+    for (size_t at = 0; at < n; at += width) {
+        uint32_t a, b;
+        int64_t x, y;
+
+        if (width == 8) {
+            memcpy(&x, to + at, 8);
+            memcpy(&y, from + at, 8);
+            x += y;
+            memcpy(to + at, &x, 8);
+            continue;
+        }
+        memcpy(&a, to + at, 4);
+        memcpy(&b, from + at, 4);
+        if (kind == KIND_MAX_U32)
+            a = b > a ? b : a;
+        else
+            a += b;
+        memcpy(to + at, &a, 4);
+    }
+}
+
+static int exchange(struct rank_group *g, enum kind kind, void *data, size_t n,
+                    unsigned wait_s, struct err *err)
+{
+    unsigned char *at = data;
+
+    if (atomic_load(&g->stopped))
+        return err_set(err, ERR_RETRY, "this rank has left its group");
+    for (size_t done = 0; done < n; done += COMM_PIECE, at += COMM_PIECE) {
+        size_t m = n - done < COMM_PIECE ? n - done : COMM_PIECE;
+
+        give_all(g, at, m);
+        for (uint32_t i = 0; i < g->view.size; i++) {
+            if (i == g->view.rank)
+                continue;
+            if (get_piece(g, i, g->piece, m, wait_s, err))
+                return -1;
+            join(kind, at, g->piece, m);
+        }
+    }
+    return 0;
+}
+
+static int max_u32(void *self, uint32_t *x, size_t n, struct err *err)
+{
+    struct rank_group *g = self;
+
+    return exchange(g, KIND_MAX_U32, x, n * sizeof(*x), g->lost_s, err);
+}
+
+static int sum_i32(void *self, int32_t *x, size_t n, struct err *err)
+{
+    struct rank_group *g = self;
+
+    return exchange(g, KIND_SUM_I32, x, n * sizeof(*x), g->lost_s, err);
+}
+
+static int sum_i64(void *self, int64_t *x, size_t n, struct err *err)
+{
+    struct rank_group *g = self;
+
+    return exchange(g, KIND_SUM_I64, x, n * sizeof(*x), g->lost_s, err);
+}
+
+static int barrier(void *self, struct err *err)
+{
+    struct rank_group *g = self;
+    uint32_t none = 0;
+
+    return exchange(g, KIND_MAX_U32, &none, sizeof(none),
+                    START_FACTOR * g->lost_s, err);
+}
+
+/* The first member may have nothing to do for long: that it lives is rank 0's
+ * to know, which tells the others to quit. */
+static int broadcast(void *self, void *data, size_t n, struct err *err)
+{
+    struct rank_group *g = self;
+    unsigned char *at = data;
+
+    if (atomic_load(&g->stopped))
+        return err_set(err, ERR_RETRY, "this rank has left its group");
+    for (size_t done = 0; done < n; done += COMM_PIECE, at += COMM_PIECE) {
+        size_t m = n - done < COMM_PIECE ? n - done : COMM_PIECE;
+
+        if (g->view.rank == 0)
+            give_all(g, at, m);
+        else if (get_piece(g, 0, at, m, 0, err))
+            return -1;
+    }
+    return 0;
+}
+
+int rank_group_new(struct rank_group **out, struct comm *comm, unsigned tp,
+                   unsigned lost_s, struct err *err)
+{
+    static const struct group_ops ops = { max_u32, sum_i32, sum_i64, barrier,
+                                          broadcast };
+    struct rank_group *g;
+
+    if (tp > GROUP_MAX || comm_size(comm) % (int)tp != 0)
+        return err_set(err, ERR_INPUT, "tp = %u does not divide the %d rank%s"
+                       " of this job: start as many as a multiple of it", tp,
+                       comm_size(comm), comm_size(comm) > 1 ? "s" : "");
+    g = xcalloc(1, sizeof(*g));
+    g->view = (struct group){ (uint32_t)comm_rank(comm) % tp, tp, &ops, g };
+    g->comm = comm;
+    g->first = comm_rank(comm) - (int)g->view.rank;
+    g->lost_s = lost_s;
+    g->piece = xmalloc(COMM_PIECE);
+    atomic_init(&g->stopped, false);
+    *out = g;
+    return 0;
+}
+
+void rank_group_free(struct rank_group *g)
+{
+    if (!g)
+        return;
+    free(g->piece);
+    free(g);
+}
+
+const struct group *rank_group_view(const struct rank_group *g)
+{
+    return &g->view;
+}
+
+void rank_group_stop(struct rank_group *g)
+{
+    atomic_store(&g->stopped, true);
+}

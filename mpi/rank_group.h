@@ -1,0 +1,33 @@
+/*
+ * A group (engine/group.h) of ranks of a job: `tp` neighbours, the first of
+ * which answers requests.  Pieces go to each other member on the second way of
+ * mpi/comm.h, which never blocks; arrivals are asked for, and a member that is
+ * silent for lost_s seconds within an exchange (longer within a barrier) ends
+ * the group.  None of MPI's collectives is called: with a dead member they
+ * never return.
+ */
+#ifndef APUS_MPI_RANK_GROUP_H
+#define APUS_MPI_RANK_GROUP_H
+
+#include "engine/group.h"
+
+struct comm;
+struct err;
+struct rank_group;
+
+/* The group of this rank, of `tp` ranks.  comm_second was called.  ERR_INPUT:
+ * tp does not divide the number of ranks.  The communicator is borrowed. */
+int rank_group_new(struct rank_group **out, struct comm *comm, unsigned tp,
+                   unsigned lost_s, struct err *err);
+
+/* NULL is accepted; nobody is in a call any more. */
+void rank_group_free(struct rank_group *g);
+
+/* What a backend gets; valid until rank_group_free. */
+const struct group *rank_group_view(const struct rank_group *g);
+
+/* Let calls of this member fail from now on, the one that waits, too.  Any
+ * thread may call it. */
+void rank_group_stop(struct rank_group *g);
+
+#endif
