@@ -32,14 +32,16 @@
 #include "store/scan.h"
 
 #define HOST_MAX 256
+#define SAVED_STATUS 75
 #define PROGRESS_MAX ((size_t)4 << 20)
 #define PROGRESS_RANKS 1024 /* more are not listed one by one */
 
 enum rank_state {
-    RANK_STARTING, RANK_WORKING, RANK_SEALING, RANK_LEFT, RANK_LOST
+    RANK_STARTING, RANK_WORKING, RANK_SEALING, RANK_LEFT, RANK_LOST,
+    RANK_MEMBER /* it computes for the first rank of its group */
 };
 static const char *const state_name[] = {
-    "starting", "working", "sealing", "left", "lost"
+    "starting", "working", "sealing", "left", "lost", "member"
 };
 
 struct rank {
@@ -128,7 +130,14 @@ static int read_batch(struct dispatch *d, struct err *err)
 
 static bool is_gone(const struct rank *r)
 {
-    return r->state == RANK_LEFT || r->state == RANK_LOST;
+    return r->state == RANK_LEFT || r->state == RANK_LOST ||
+           r->state == RANK_MEMBER;
+}
+
+/* Whether another rank answers for this one. */
+static bool is_member(const struct dispatch *d, int i)
+{
+    return d->o.tp > 1 && (unsigned)i % d->o.tp != 0;
 }
 
 static void send_to(struct dispatch *d, int to, int tag, const struct buf *b)
@@ -139,7 +148,7 @@ static void send_to(struct dispatch *d, int to, int tag, const struct buf *b)
 static void send_all(struct dispatch *d, int tag, const struct buf *b)
 {
     for (int i = 0; i < d->size; i++)
-        if (d->rank[i].state != RANK_LOST)
+        if (!is_gone(&d->rank[i]))
             send_to(d, i, tag, b);
 }
 
@@ -152,7 +161,9 @@ static void start_ranks(struct dispatch *d)
     buf_puts(&b, d->o.batch_path);
     for (int i = 0; i < d->size; i++) {
         d->rank[i].strange = d->ranks->lost[i];
-        d->rank[i].state = d->ranks->lost[i] ? RANK_LOST : RANK_STARTING;
+        d->rank[i].state = d->ranks->lost[i]  ? RANK_LOST
+                           : is_member(d, i) ? RANK_MEMBER
+                                             : RANK_STARTING;
         d->rank[i].received = clock_s();
     }
     send_all(d, TAG_START, &b);
@@ -242,7 +253,7 @@ static bool is_large(const struct dispatch *d)
 /* One that failed may have neither the model nor a disk. */
 static bool may_seal(const struct rank *r)
 {
-    return r->state != RANK_LOST && !r->failed;
+    return r->state != RANK_LOST && r->state != RANK_MEMBER && !r->failed;
 }
 
 /* Lines none of whose answers had to be computed. */
@@ -423,6 +434,22 @@ static const char *host_of(const struct dispatch *d, int i)
     return d->ranks->host[i][0] ? d->ranks->host[i] : "?";
 }
 
+/* The members whose first rank is lost have nothing to do any more. */
+static void end_members(struct dispatch *d, int first)
+{
+    struct buf b;
+
+    buf_init(&b, 16);
+    buf_put_u32(&b, SAVED_STATUS);
+    for (int i = first + 1; i < d->size && is_member(d, i); i++) {
+        send_to(d, i, TAG_QUIT, &b);
+        d->rank[i].state = RANK_LOST;
+        d->ranks->lost[i] = true;
+        comm_mute(d->comm, i);
+    }
+    buf_clear(&b);
+}
+
 static void lose(struct dispatch *d, int i, unsigned silent_s)
 {
     struct err err = ERR_INIT;
@@ -439,6 +466,7 @@ static void lose(struct dispatch *d, int i, unsigned silent_s)
     d->rank[i].state = RANK_LOST;
     d->ranks->lost[i] = true;
     comm_mute(d->comm, i);
+    end_members(d, i);
     take_back(d, i);
     d->n_done = d->n_refused = 0;
     count_lines(d);

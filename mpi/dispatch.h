@@ -81,6 +81,8 @@ struct dispatch_options {
     struct heartbeat *heartbeat; /* of the owner, borrowed; NULL: none */
     unsigned lost_s;     /* a rank that is silent so long is lost */
     uint64_t part_size;  /* ranks seal together what is larger */
+    unsigned tp;         /* ranks of a group, of which the first answers; 0 or
+                            1: each answers */
 };
 
 /* Which ranks are lost, for one batch after the other. */

@@ -198,6 +198,7 @@ static int open_backend(struct rank_side *r, const char *what, struct err *err)
         .pretend = r->o.pretend, .hidden = r->o.seal.with_hidden,
         .share_gpu = r->o.share_gpu, .check_gpu = r->o.check_gpu,
         .cuda_libs = r->o.cuda_libs,
+        .group = r->o.group,
         .shares = r->o.sharers > 1,
         .wait_s = r->o.lost_s * START_FACTOR / 2,
     };

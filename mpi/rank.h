@@ -14,6 +14,7 @@
 
 struct err;
 struct comm;
+struct group;
 struct payload;
 struct pretended;
 struct rank_side;
@@ -38,6 +39,8 @@ struct rank_options {
     struct pretended *fault; /* that it pretends to have, borrowed; NULL */
     uint64_t sharers;        /* ranks of this machine, which share packed
                                 weights; at most 1: it packs its own */
+    const struct group *group; /* whose first member it is, borrowed; NULL: it
+                                computes alone */
     unsigned lost_s;         /* rank 0 is lost when silent so long */
 };
 

@@ -16,6 +16,7 @@
 #include "base/caller.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "engine/group.h"
 #include "kernels/kernels.h"
 
 /* Its number among the ranks of this machine, which Slurm and OpenMPI tell. */
@@ -136,8 +137,10 @@ static int open_cpu(struct rank_backend *r, const struct backend_wish *o,
                     struct err *err)
 {
     const struct caller caller = { .note = log_note };
+    const struct group alone = { .size = 1 };
 
-    if (backend_open(&r->b, o->kernel, o->threads, err))
+    if (backend_open_member(&r->b, o->kernel, o->threads,
+                            o->group ? o->group : &alone, err))
         return -1;
     /* others have patience for a rank that reads its model, not without end */
     if (o->shares)
@@ -159,6 +162,11 @@ int rank_backend_open(struct rank_backend *r, const struct backend_wish *o,
             r->b = pretend_new();
         return 0;
     }
+    if (o->group && strcmp(o->kernel, "cuda") == 0)
+        return err_set(err, ERR_INPUT, "kernel = cuda with tp = %u: a GPU has a"
+                       " model of its own; set tp = 1", o->group->size);
+    if (o->group)
+        return r->b ? 0 : open_cpu(r, o, err);
     if (strcmp(o->kernel, "cuda") == 0) {
         if (!r->b && open_device(r, o, &why))
             return no_gpu(r, "kernel = cuda", &why, err);

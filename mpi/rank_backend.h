@@ -13,6 +13,7 @@
 
 struct backend;
 struct err;
+struct group;
 struct model_record;
 
 /* What it depends on beside the model. */
@@ -23,6 +24,8 @@ struct backend_wish {
     bool share_gpu;       /* with other processes */
     bool check_gpu;       /* one product a step */
     const char *cuda_libs; /* where its libraries are, borrowed */
+    const struct group *group; /* of ranks that share a model (a CPU's alone),
+                                  or NULL; borrowed until it is closed */
     bool shares;          /* packed weights, with other ranks .. */
     unsigned wait_s;      /* .. for which it waits at most so long */
 };
@@ -38,6 +41,7 @@ struct rank_backend {
  * ERR_RETRY, with the name of the machine and the reason: it was promised a GPU
  * and can use none.  ERR_INPUT: no GPU computes this model, or gives what is
  * asked of it, and the rank was promised one; another machine would not help.
+ * The record is not read where there is a group.
  * Other errors are those of backend_open. */
 int rank_backend_open(struct rank_backend *r, const struct backend_wish *o,
                       const struct model_record *rec, struct err *err);

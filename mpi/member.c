@@ -1,0 +1,129 @@
+/*
+ * The main thread has the payloads of rank 0, another one the orders of the
+ * group's first member.  Where the latter fails the rank waits to be told to
+ * quit: the first member has noticed, or will, and says so to rank 0.
+ */
+#include <config.h>
+
+#include "mpi/member.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "backend/backends.h"
+#include "kernels/kernels.h"
+#include "model/model.h"
+#include "model/models.h"
+#include "mpi/comm.h"
+#include "mpi/dispatch.h"
+#include "mpi/rank_group.h"
+#include "mpi/rank.h"
+#include "mpi/rank_backend.h"
+
+#define EXIT_SAVED 75
+
+struct member {
+    struct rank_options o;
+    struct comm *comm;
+    struct rank_group *group;
+    pthread_t thread;
+    struct rank_backend on;
+    struct model *model;    /* the thread's, or NULL */
+    double received;        /* when, from rank 0 */
+    bool told;              /* it was told of the signal */
+};
+
+/* The model of an id, as this rank's store has it. */
+static const struct model *find(void *self, struct id id, struct err *err)
+{
+    const struct id_text text = id_text(id);
+    struct member *m = self;
+    const char *what = m->o.model_path ? m->o.model_path : text.s;
+
+    model_close(m->model);
+    m->model = NULL;
+    if (models_open(&m->model, m->o.models, what, m->on.b->sink, NULL, err)) {
+        err_prefix(err, "the model of this group");
+        return NULL;
+    }
+    if (!id_equal(m->model->id, id))
+        err_set(err, ERR_INPUT, "\"%s\" is not the model %s of this group",
+                what, text.s);
+    return id_equal(m->model->id, id) ? m->model : NULL;
+}
+
+static void *follow(void *self)
+{
+    struct member *m = self;
+    struct err err = ERR_INIT;
+
+    x1_thread_init();
+    if (backend_follow(m->on.b, find, m, &err))
+        log_err(&err);
+    return NULL;
+}
+
+int member_new(struct member **out, struct comm *comm, struct rank_group *g,
+               const struct rank_options *o, struct err *err)
+{
+    const struct backend_wish wish = {
+        .kernel = o->kernel, .threads = o->threads, .group = o->group,
+        .shares = o->sharers > 1, .wait_s = o->lost_s * START_FACTOR / 2,
+    };
+    struct member *m = xcalloc(1, sizeof(*m));
+
+    m->o = *o;
+    m->comm = comm;
+    m->group = g;
+    m->received = clock_s();
+    if (rank_backend_open(&m->on, &wish, NULL, err)) {
+        free(m);
+        return -1;
+    }
+    if (pthread_create(&m->thread, NULL, follow, m)) {
+        rank_backend_close(&m->on);
+        free(m);
+        return err_set(err, ERR_RETRY, "cannot start a thread");
+    }
+    *out = m;
+    return 0;
+}
+
+bool member_ends(struct member *m, bool signalled, int *status)
+{
+    unsigned lost_s = m->o.lost_s * START_FACTOR;
+    struct payload p;
+
+    while (comm_poll(m->comm, &p)) {
+        m->received = clock_s();
+        *status = p.n >= 4 ? (int)get_u32(p.data) : 1;
+        if (p.tag == TAG_QUIT)
+            return true;
+    }
+    if (signalled && !m->told)
+        comm_send(m->comm, 0, TAG_SIGNAL, "", 0);
+    m->told = m->told || signalled;
+    if (clock_s() - m->received < lost_s)
+        return false;
+    log_warning("rank 0 is lost: silent for %u s; this rank leaves", lost_s);
+    *status = EXIT_SAVED;
+    return true;
+}
+
+void member_free(struct member *m)
+{
+    if (!m)
+        return;
+    rank_group_stop(m->group);
+    pthread_join(m->thread, NULL);
+    rank_backend_close(&m->on);
+    model_close(m->model);
+    free(m);
+}

@@ -1,0 +1,28 @@
+/*
+ * A rank that is not the first of its group (setting `tp`): it has no requests
+ * and no log, and computes what the first one orders (backend_follow).  It ends
+ * when rank 0 says so, or when rank 0 is silent too long.
+ */
+#ifndef APUS_MPI_MEMBER_H
+#define APUS_MPI_MEMBER_H
+
+#include <stdbool.h>
+
+struct comm;
+struct err;
+struct rank_group;
+struct rank_options;
+struct member;
+
+/* Start the thread that computes.  All is borrowed; the options are copied. */
+int member_new(struct member **out, struct comm *comm, struct rank_group *g,
+               const struct rank_options *o, struct err *err);
+
+/* Take what rank 0 sent and look at the time; `signalled`: this rank was told
+ * to save, which it tells rank 0.  Whether it is over, and the exit status. */
+bool member_ends(struct member *m, bool signalled, int *status);
+
+/* End the thread; NULL is accepted. */
+void member_free(struct member *m);
+
+#endif
