@@ -77,6 +77,7 @@ static void look_at_work(struct plan_need *need, const struct settings *s,
     struct spool *spool;
 
     need->kv = settings_count(s, "kv-memory");
+    need->tp = (unsigned)settings_count(s, "tp");
     if (spool_open_there(&spool, settings_text(s, "spool"), NULL))
         return;
     if (n == 0)

@@ -38,7 +38,9 @@
 #include "mpi/pick_batch.h"
 #include "mpi/dispatch.h"
 #include "mpi/comm.h"
+#include "mpi/rank_group.h"
 #include "mpi/local_share.h"
+#include "mpi/member.h"
 #include "mpi/planning.h"
 #include "mpi/rank.h"
 #include "mpi/tokenizing.h"
@@ -67,7 +69,8 @@ struct worker_run {
     size_t n_names;
 
     struct comm *comm;
-    struct rank_side *rank;
+    struct rank_group *group; /* NULL: tp = 1 */
+    struct rank_side *rank;   /* NULL: of a member that is not the first */
     struct ranks *ranks;  /* rank 0's, as all that follows */
     struct spool *spool;
     bool must_save;       /* by a signal or by the time limit */
@@ -162,6 +165,21 @@ static void turn(struct worker_run *w, struct dispatch *d)
     rest(w, any);
 }
 
+/* A member of a group that is not its first. */
+static int run_member(struct worker_run *w, const struct rank_options *o,
+                      struct err *err)
+{
+    struct member *m;
+    int status;
+
+    if (member_new(&m, w->comm, w->group, o, err))
+        return -1;
+    while (!member_ends(m, got_signal != 0, &status))
+        rest(w, false);
+    member_free(m);
+    return status;
+}
+
 static int follow(struct worker_run *w)
 {
     int status;
@@ -184,6 +202,7 @@ static int answer_batch(struct worker_run *w, const struct batch *b,
         .heartbeat = heartbeat,
         .lost_s = (unsigned)settings_count(w->settings, "rank-timeout"),
         .part_size = settings_count(w->settings, "part-size"),
+        .tp = (unsigned)settings_count(w->settings, "tp"),
     };
     struct dispatch *d;
 
@@ -439,7 +458,8 @@ static void fill_options(struct worker_run *w, struct rank_options *o)
         .spool = settings_text(s, "spool"),
         .pretend = w->pretend,
         .fault = w->fault_place ? &w->fault : NULL,
-        .sharers = local_ranks(n),
+        .sharers = local_ranks(n) / settings_count(s, "tp"),
+        .group = w->group ? rank_group_view(w->group) : NULL,
         .reuse = strcmp(settings_text(s, "reuse"), "yes") == 0
                      ? settings_text(s, "spool") : NULL,
         .lost_s = (unsigned)settings_count(s, "rank-timeout"),
@@ -473,9 +493,42 @@ static void say_hello(const struct worker_run *w)
         comm_send(w->comm, 0, TAG_HELLO, node, strlen(node));
 }
 
+/* All ranks do so, or none: they have the same settings. */
+static int join_group(struct worker_run *w, unsigned lost_s, struct err *err)
+{
+    unsigned tp = (unsigned)settings_count(w->settings, "tp");
+
+    if (tp <= 1)
+        return 0;
+    if (comm_size(w->comm) > 1 &&
+        comm_second(w->comm, START_FACTOR * lost_s, err))
+        return -1;
+    return rank_group_new(&w->group, w->comm, tp, lost_s, err);
+}
+
+static int run_rank(struct worker_run *w)
+{
+    struct err err = ERR_INIT;
+    struct rank_options o;
+    int status;
+
+    fill_options(w, &o);
+    if (w->group && o.group->rank != 0) {
+        status = run_member(w, &o, &err);
+        if (status < 0)
+            log_err(&err);
+        status = status < 0 ? EXIT_FAILED : status;
+    } else {
+        w->rank = rank_new(w->comm, &o);
+        status = comm_rank(w->comm) == 0 ? lead_all(w) : follow(w);
+        rank_free(w->rank);
+    }
+    rank_group_free(w->group);
+    return status;
+}
+
 static int work(struct worker_run *w)
 {
-    struct rank_options o;
     char name[32] = "apus-worker";
     struct err err = ERR_INIT;
     unsigned lost_s;
@@ -496,11 +549,13 @@ static int work(struct worker_run *w)
     if (w->show) {
         local_show(comm_rank(w->comm), comm_size(w->comm));
         status = EXIT_DONE;
+    } else if (join_group(w, lost_s, &err)) {
+        status = EXIT_FAILED;
+        /* a number of ranks that is wrong is wrong for all */
+        if (err.code != ERR_INPUT || comm_rank(w->comm) == 0)
+            log_err(&err);
     } else {
-        fill_options(w, &o);
-        w->rank = rank_new(w->comm, &o);
-        status = comm_rank(w->comm) == 0 ? lead_all(w) : follow(w);
-        rank_free(w->rank);
+        status = run_rank(w);
     }
     comm_close(w->comm, status);
     return status;

@@ -34,6 +34,9 @@ const struct setting program_settings[] = {
     { "ranks", "count 0..65536", "0", HERE,
       "processes on one machine or a node of Slurm; 0: one a socket, or one a"
       " GPU of a job, as far as memory and requests allow" },
+    { "tp", "count 1..64", "1", WORKER,
+      "ranks that hold one model together, each a part of it; divides the"
+      " model's KV heads" },
     { "threads", "count 0..4096", "0", WORKER,
       "threads of a rank; 0: one for each of its cores" },
     { "batch", "count 1..65536", "16", WORKER,

@@ -334,7 +334,7 @@ static const struct opt_command run_command = {
     .name = "apus run",
     .synopsis = "FILE.jsonl -m MODEL | --from FILE|BATCH|ID [--trust]"
                 " [-o OUT.jsonl] [-q] [--no-reuse] [--strict] [--batch N]"
-                " [--ranks N]",
+                " [--ranks N] [--tp K]",
     .about = "Answer the requests of a file in the form of the OpenAI"
              " Batch API, in their\norder, one line each.  A request that"
              " is refused has its error in its line.\nRun it again and it"

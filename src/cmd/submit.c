@@ -555,7 +555,7 @@ static const struct opt submit_opts[] = {
 static const struct opt_command submit_command = {
     .name = "apus submit",
     .synopsis = "[BATCH|FILE ...] [-m MODEL] [-o OUT.jsonl] [--wait]"
-                " [--strict] [--split N] [--nodes N] [--ranks N]"
+                " [--strict] [--split N] [--nodes N] [--ranks N] [--tp K]"
                 " [--no-reuse] [--todo|--dry-run]",
     .about = "Start workers in the background, for these batches or all"
              " in todo, as the setting\nlauncher says: here or in Slurm."

@@ -178,6 +178,7 @@ static void set_need(struct plan_need *need, const struct settings *s,
     memset(need, 0, sizeof(*need));
     need->kv = settings_count(s, "kv-memory");
     need->requests = info->n_requests;
+    need->tp = (unsigned)settings_count(s, "tp");
     if (!model_path && models_resolve(&path, settings_text(s, "models"),
                                       id_text(info->model).s, NULL, NULL))
         return;
