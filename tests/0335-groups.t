@@ -60,7 +60,16 @@ ranks() { # N ARGUMENT...: exit status in $got
 }
 
 # ---- what is refused ---------------------------------------------------------
+gives 1 "two KV heads and groups of 4" run q.jsonl -m nano -o got.jsonl --tp 4
+has err 'tp = 4 does not divide the 2 KV heads of this model: set tp to a div' \
+    "refused by name"
 again
+gives 1 "of a batch in todo" submit "$batch" --tp 4 --launcher local
+has err 'tp = 4 does not divide the 2 KV heads' "too"
+[ "$(grep -c 'error' err)" -eq 1 ] && r=0 || r=1
+report $r "once"
+gives 1 "on a GPU" submit "$batch" --tp 2 --kernel cuda --launcher local
+has err 'kernel = cuda with tp = 2: .*set tp = 1' "refused by name"
 ranks 3 --tp=2 -- "$batch"
 [ $got -eq 1 ] && r=0 || r=1
 report $r "three ranks in groups of 2: exit $got"

@@ -57,6 +57,14 @@ has out ' 2 ranks on 1 node, with 4 cores: one a GPU' "a rank a GPU"
 submit asked 40 --nodes 2 --ranks 2
 cpus 4
 has out ' 4 ranks on 2 nodes, .*: as many as were asked for' "as --ranks says"
+submit pair 40 --nodes 2 --ranks 1 --tp 2
+has out ' 2 ranks on 2 nodes, 1 on each, in groups of 2, .*asked for' \
+    "two nodes hold a model together"
+gives 0 "their answers" export "$batch" -o pair.got
+gives 0 "one rank here" run pair.jsonl -m nano --spool one --ranks 1 \
+    -o one.got --launcher local
+cmp pair.got one.got >out 2>&1 && r=0 || r=1
+report $r "the same answers"
 submit words 40 --nodes 1 --sbatch '-n 3'
 cpus 3
 has out ' 3 ranks on 1 node, .*: as many as were asked for' "as sbatch was told"

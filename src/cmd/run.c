@@ -80,7 +80,8 @@ static int find_model(struct run_command *r, struct err *err)
     if (models_resolve(&r->model_path, settings_text(r->settings, "models"),
                        r->model_name, log_line, err))
         return r->from ? run_from_no_model(&r->made, r->from, err) : -1;
-    if (model_peek(&rec, &r->model, r->model_path, err))
+    if (model_peek(&rec, &r->model, r->model_path, err) ||
+        work_check_group(r->settings, &rec, err))
         return -1;
     r->context = rec.context;
     return r->from ? run_from_check_model(&r->made, r->model, r->from, err)

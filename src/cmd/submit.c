@@ -153,6 +153,8 @@ static int find_model(struct submit *s, struct err *err)
                    : models_resolve(&path, store, s->model, log_line, err))
         return -1;
     rc = model_peek(&rec, &s->model_id, path, err);
+    if (rc == 0)
+        rc = work_check_group(s->settings, &rec, err);
     /* a job may begin in another directory */
     s->model_path = realpath(path, NULL);
     free(path);
@@ -199,6 +201,8 @@ static const char *unused_options(const struct submit *s)
         return "--nodes";
     if (settings_from_flag(s->settings, "ranks"))
         return "--ranks";
+    if (settings_from_flag(s->settings, "tp"))
+        return "--tp";
     return settings_from_flag(s->settings, "sbatch") ? "--sbatch" : "";
 }
 

@@ -15,6 +15,7 @@
 #include "base/settings.h"
 #include "base/split.h"
 #include "jobs/launcher.h"
+#include "jobs/plan.h"
 #include "node/work.h"
 #include "spool/no_gpu.h"
 #include "spool/spool.h"
@@ -93,6 +94,17 @@ static bool wants_whole_nodes(const struct start *s)
             if (strncmp(s->words[i], own[k], strlen(own[k])) == 0)
                 return false;
     return true;
+}
+
+/* Tasks to ask Slurm for on each node, 0: what fits; the job plans its ranks of
+ * whole nodes alone. */
+static unsigned tasks_per_node(const struct start *s, unsigned asked)
+{
+    unsigned tp = (unsigned)settings_count(s->settings, "tp");
+
+    if (tp <= 1 || (!asked && s->nodes))
+        return asked;
+    return (unsigned)plan_whole_groups(asked, s->nodes, tp);
 }
 
 static void report_start(const struct start *s, const struct launch *l,
@@ -177,12 +189,16 @@ int start_batch(const struct start *s, const struct batch *b,
                                  : settings_text(s->settings, "spool");
     struct launch l;
     char id[LAUNCH_ID_SIZE], *log, *own;
-    const char **words = words_of(s, spool, &own);
+    const char **words;
     int rc;
 
+    if (work_check_batch(s->settings, info, model_path, err))
+        return -1;
+    words = words_of(s, spool, &own);
     work_launch(&l, b, &o);
-    if (strcmp(s->launcher->name, "local") == 0)
-        l.ranks = work_ranks(s->settings, info, model_path);
+    l.ranks = strcmp(s->launcher->name, "local") == 0
+                  ? work_ranks(s->settings, info, model_path)
+                  : tasks_per_node(s, l.ranks);
     log = xasprintf("%s/log/%s.log", spool, l.batch);
     l.log = log;
     l.spool = s->spool ? spool_inode(s->spool) : 0;

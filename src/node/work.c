@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "backend/cpu/model_part.h"
 #include "base/base64.h"
 #include "base/caller.h"
 #include "base/err.h"
@@ -26,6 +27,7 @@
 #include "base/machine.h"
 #include "base/mem.h"
 #include "base/settings.h"
+#include "engine/group.h"
 #include "jobs/allocation.h"
 #include "jobs/launcher.h"
 #include "jobs/plan.h"
@@ -184,6 +186,36 @@ static void set_need(struct plan_need *need, const struct settings *s,
         return;
     file_size(path ? path : model_path, &need->model, NULL);
     free(path);
+}
+
+int work_check_group(const struct settings *s, const struct model_record *rec,
+                     struct err *err)
+{
+    const struct group g = { .size = (uint32_t)settings_count(s, "tp") };
+    struct model_part part;
+
+    if (g.size > 1 && strcmp(settings_text(s, "kernel"), "cuda") == 0)
+        return err_set(err, ERR_INPUT, "kernel = cuda with tp = %u: a GPU holds"
+                       " a model of its own; set tp = 1", g.size);
+    return part_init(&part, &g, rec, err);
+}
+
+int work_check_batch(const struct settings *s, const struct batch_info *info,
+                     const char *model_path, struct err *err)
+{
+    char *path = NULL;
+    struct model_record rec;
+    struct id id;
+    int rc;
+
+    /* whoever computes says what is wrong with a model that cannot be read */
+    if (settings_count(s, "tp") <= 1 ||
+        (!model_path && models_resolve(&path, settings_text(s, "models"),
+                                       id_text(info->model).s, NULL, NULL)))
+        return 0;
+    rc = model_peek(&rec, &id, path ? path : model_path, NULL);
+    free(path);
+    return rc ? 0 : work_check_group(s, &rec, err);
 }
 
 unsigned work_ranks(const struct settings *s, const struct batch_info *info,
@@ -523,7 +555,8 @@ enum work_end work_here(const struct spool *s, struct batch *b,
         allocation_clear(&place.in);
         return WORK_FAILED;
     }
-    if (!o->unnamed && resume_again(b->path, err)) {
+    if (work_check_batch(o->settings, &info, o->model_path, err) ||
+        (!o->unnamed && resume_again(b->path, err))) {
         allocation_clear(&place.in);
         batch_info_clear(&info);
         return WORK_FAILED;

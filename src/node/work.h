@@ -16,6 +16,7 @@ struct batch_info;
 struct caller;
 struct err;
 struct launch;
+struct model_record;
 struct seal_options;
 struct settings;
 struct spool;
@@ -63,9 +64,20 @@ char *work_worker_path(void);
 /* Return why several processes cannot be started here, NULL if they can. */
 const char *work_no_mpi(void);
 
+/* Check that a model of this record can be held by ranks together as many as
+ * the setting tp says.  ERR_INPUT, with the remedy, if it cannot. */
+int work_check_group(const struct settings *s, const struct model_record *rec,
+                     struct err *err);
+
+/* The same of the model of a batch, in this file (NULL: the store's); a model
+ * that cannot be read is not complained of. */
+int work_check_batch(const struct settings *s, const struct batch_info *info,
+                     const char *model_path, struct err *err);
+
 /* Return the number of processes for a batch on this machine, with this model
  * file (NULL: the store's): the setting, or one per core, limited by memory and
- * the number of requests (jobs/plan.h).  Without MPI it is one, with a note. */
+ * the number of requests, in whole groups (jobs/plan.h).  Without MPI it is
+ * one, with a note. */
 unsigned work_ranks(const struct settings *s, const struct batch_info *info,
                     const char *model_path);
 

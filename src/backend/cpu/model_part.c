@@ -28,7 +28,8 @@ int part_init(struct model_part *p, const struct group *g,
 
     if (rec->n_kv_heads % size != 0)
         return err_set(err, ERR_INPUT, "tp = %u does not divide the %u KV heads"
-                       " of this model", size, rec->n_kv_heads);
+                       " of this model: set tp to a divisor of %u", size,
+                       rec->n_kv_heads, rec->n_kv_heads);
     *p = (struct model_part){ .rank = g ? g->rank : 0, .size = size };
     p->kv_heads = rec->n_kv_heads / size;
     p->kv_first = p->rank * p->kv_heads;
