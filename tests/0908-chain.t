@@ -65,6 +65,7 @@ has err 'owner of the process can change' "and what it is worth"
 rm requests/*
 gives 0 "verified from the network" chain verify "$message"
 has out '^result.*the same$' "the same"
+has out '^6 + 24 = 30$' "with the text, which was kept nowhere"
 ask 'Say something.' --temperature 0.9 --seed 7 --max-tokens 20 -m nano
 gives 0 "one that is drawn" chain verify "$message"
 ask 'What is 7 + 24?' --system 'Be short.' -m "$model" \

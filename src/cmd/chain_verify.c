@@ -22,6 +22,7 @@
 #include "base/settings.h"
 #include "cmd/chain_cmd.h"
 #include "cmd/cmd.h"
+#include "cmd/show.h"
 #include "lua/solo.h"
 #include "model/models.h"
 #include "queue/ask_item.h"
@@ -214,6 +215,8 @@ static void report(const struct chain_verify *v)
     printf("process\t%s\n", id_text(v->process).s);
     printf("model\t%s\n", id_text(v->answer.model).s);
     printf("result\t%s\tthe same\n", id_text(v->answer.result).s);
+    printf("text\t%zu bytes\n", strlen(v->answer.text));
+    show_text(v->answer.text, strlen(v->answer.text));
     log_info("this answer is right; the owner of the process can change its"
              " Lua, so it says nothing of others");
 }
@@ -253,8 +256,9 @@ static const struct opt_command chain_verify_command = {
     .synopsis = "MESSAGE [-m MODEL]",
     .about = "Compute the answer of a process to MESSAGE (an Infer, whose id"
              " apus chain ask\nprints) again, with the model of the store, and"
-             " compare model, result and\ntext.  The request is made from the"
-             " signed message itself.  Exit status 3: it\nis another.",
+             " compare model, result and\ntext, which is printed.  The request"
+             " is made from the signed message itself.\nExit status 3: it is"
+             " another; 75: there is none yet.",
     .opts = chain_verify_opts, .min_args = 1, .max_args = 1,
 };
 
