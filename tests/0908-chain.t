@@ -78,7 +78,7 @@ has err 'the text differs' "is found"
 
 # ---- what goes wrong -------------------------------------------------------
 gives 1 "another model" chain ask "$process" x -m other
-has err '404.*no such model' "says so"
+has err 'the process answered 404.*no such model' "says so"
 gives 1 "a text that outgrows the context" chain ask "$process" \
     "$(head -c 6000 /dev/zero | tr '\0' x)"
 has err '422' "says so"
@@ -93,7 +93,7 @@ gives 1 "an item that is no message" chain verify "$source" --http-retries 0
 printf 'print("a process like any other")\n' >other.lua
 gives 0 "a process that does not answer" localnet spawn other.lua
 gives 1 "asked" chain ask "$(cat out)" x
-has err 'has no Status-Response' "says so"
+has err 'has no Status-Response: is it one of apus chain new' "says so"
 
 # ---- one that lies ---------------------------------------------------------
 eval_lua 'local json, send = require("json"), ao.send
@@ -109,6 +109,10 @@ rm requests/*
 gives 3 "an answer that is changed" chain verify "$message"
 has err 'differs' "is found"
 gives 3 "an older one, from now on" chain verify "$first"
+gives 0 "it answers somebody else alone" chain new "$source" \
+    --process "$process" --from "$source"
+gives 1 "asked" chain ask "$process" x --wallet "$net/dapp.json"
+has err "the process does not answer .*apus chain new --from" "says who can"
 
 # ---- modules ---------------------------------------------------------------
 printf '\0asm\1\0\0\0' >apus-simd.wasm

@@ -266,6 +266,7 @@ static int do_ask(struct chain_ask_options *o, const char *process)
     cmd_catch_signals();
     if (client_open(&o->client, o->settings, process, &err))
         return cmd_fail(&err);
+    o->client.is_onchain = true;
     if (ask(o, &err) == 0)
         waited = wait_for(o, &err);
     client_close(&o->client);

@@ -101,6 +101,7 @@ static int ask_process(struct chain_verify *v, struct err *err)
 
     if (client_open_ask(&t, v->settings, id_text(v->process).s, err))
         return -1;
+    t.is_onchain = true;
     rc = onchain_status(&s, &t, v->request, false, err);
     client_close(&t);
     if (rc)

@@ -87,6 +87,26 @@ void client_close(struct client *t)
 
 /* ---- answers ------------------------------------------------------------- */
 
+static const char *noun(const struct client *t)
+{
+    return t->is_onchain ? "process" : "queue";
+}
+
+static int refuse_sender(const struct client *t, const char *text,
+                         struct err *err)
+{
+    const struct id_text node = id_text(t->node);
+
+    if (t->is_onchain)
+        return err_set(err, ERR_INPUT, "the process does not answer %s: its"
+                       " owner can let it, with apus chain new --from and"
+                       " --process %s (it says \"%.*s\")", node.s,
+                       id_text(t->process).s, SHOWN, text);
+    return err_set(err, ERR_INPUT, "the queue does not allow %s: its owner"
+                   " can, with apus queue allow %s (it says \"%.*s\")",
+                   node.s, node.s, SHOWN, text);
+}
+
 /* Who must do what, for the codes of doc/queue.md. */
 static int refuse_code(const struct client *t, const struct ao_out *o,
                        uint64_t code, struct err *err)
@@ -97,20 +117,16 @@ static int refuse_code(const struct client *t, const struct ao_out *o,
         text = o->data;
     switch (code) {
     case 403:
-        return err_set(err, ERR_INPUT,
-                       "the queue does not allow %s: its"
-                       " owner can, with apus queue allow %s (it says"
-                       " \"%.*s\")",
-                       id_text(t->node).s, id_text(t->node).s, SHOWN, text);
+        return refuse_sender(t, text, err);
     case 503:
-        return err_set(err, ERR_RETRY, "the queue does not serve now: \"%.*s\"",
-                       SHOWN, text);
+        return err_set(err, ERR_RETRY, "the %s does not serve now: \"%.*s\"",
+                       noun(t), SHOWN, text);
     case 429:
-        return err_set(err, ERR_RETRY, "the queue is full: \"%.*s\"", SHOWN,
-                       text);
+        return err_set(err, ERR_RETRY, "the %s is full: \"%.*s\"", noun(t),
+                       SHOWN, text);
     default:
-        return err_set(err, ERR_INPUT, "the queue answered %" PRIu64
-                       ": \"%.*s\"", code, SHOWN, text);
+        return err_set(err, ERR_INPUT, "the %s answered %" PRIu64
+                       ": \"%.*s\"", noun(t), code, SHOWN, text);
     }
 }
 
@@ -121,8 +137,8 @@ int client_number(uint64_t *v, const struct ao_out *o, const char *name,
     uint64_t got;
 
     if (!text || json_u64_text(text, &got) || got > max)
-        return err_set(err, ERR_INPUT, "the queue's answer has no %s that"
-                       " can be (\"%.30s\")", name, text ? text : "");
+        return err_set(err, ERR_INPUT, "the answer of the process has no %s"
+                       " that can be (\"%.30s\")", name, text ? text : "");
     *v = got;
     return 0;
 }
@@ -157,10 +173,9 @@ static int judge_reply(struct client *t, const struct ao_result *r,
                        id_text(t->process).s, SHOWN, r->error);
     *out = find_answer(t, r, action, dry);
     if (!*out)
-        return err_set(err, ERR_INPUT,
-                       "the process %s has no %s: is it a"
-                       " queue?",
-                       id_text(t->process).s, action);
+        return err_set(err, ERR_INPUT, "the process %s has no %s: is it %s?",
+                       id_text(t->process).s, action,
+                       t->is_onchain ? "one of apus chain new" : "a queue");
     if (ao_out_tag(*out, "Code") &&
         client_number(&code, *out, "Code", 999, err))
         return -1;

@@ -22,7 +22,10 @@ struct client {
     struct ao *ao;
     struct key *key;
     struct id node;            /* our address */
-    struct id process;         /* the queue */
+    struct id process;         /* the queue, or .. */
+    bool is_onchain;           /* .. a process that answers by itself
+                                  (doc/onchain.md), which errors are to call
+                                  so; set by the caller, after opening */
     unsigned wait_s;           /* for an answer */
     unsigned code;             /* of the last one, 0 if it had none */
     bool sent;                 /* the network has taken the last message */

@@ -219,7 +219,7 @@ local function infer(m)
         return not same and
             reject(r, 409, "X-Reference is that of an open request")
     elseif n_open >= bounds.max_open then
-        return reject(r, 429, "the queue is full")
+        return reject(r, 429, "too many open requests")
     elseif (of_sender[r.from] or 0) >= bounds.per_sender then
         return reject(r, 429, "too many open requests of this requester")
     end
