@@ -1,6 +1,7 @@
 /*
- * Fitted conversion: rounding by blocks of channels, and models whose bytes are
- * the same with every kernel, any number of threads and after an interruption.
+ * Fitted conversion: rounding by blocks of channels, what a model writes, and
+ * models whose bytes are the same with every kernel, any number of threads and
+ * after an interruption.
  */
 #include <config.h>
 
@@ -12,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/json.h"
 #include "fidelity/fit.h"
+#include "fidelity/fit_internal.h"
 #include "fidelity/rounding.h"
 #include "fidelity/sums.h"
 #include "kernels/kernels.h"
@@ -190,6 +192,57 @@ static int convert(const char *dir, const char *kernel, size_t threads,
     return rc;
 }
 
+/* ---- what a model writes ------------------------------------------------- */
+
+#define WORDS 40 /* of a window */
+
+static enum own_end own(uint32_t *id, size_t n, const char *dir,
+                        const char *kernel, bool (*stop_now)(void),
+                        struct err *err)
+{
+    char *path = tmp_path("nearest.apus");
+    struct own_words o = { dir, NULL, path, kernel, 2, stop_now };
+    struct fault fault;
+    enum own_end end = own_words(id, n, WORDS, &o, &fault, err);
+
+    ok(!file_exists(path), "no file stays");
+    free(path);
+    return end;
+}
+
+static bool while_it_writes(void)
+{
+    char *path = tmp_path("nearest.apus");
+    bool there = file_exists(path);
+
+    free(path);
+    return there;
+}
+
+/* Of an id a window: whatever is beside it, and with every kernel. */
+static void try_own_words(const char *nano)
+{
+    static uint32_t a[3 * WORDS], b[3 * WORDS];
+    struct err err = ERR_INIT;
+    bool below = true;
+
+    ok(own(a, 3, nano, "reference", NULL, &err) == OWN_WRITTEN, "own words %s",
+       err.text);
+    for (size_t i = 0; i < 3 * WORDS; i++)
+        below &= a[i] < 512;
+    ok(below && memcmp(a, a + WORDS, sizeof(*a) * WORDS) != 0 &&
+           a[0] == a[WORDS], "the bos and ids, others in each window");
+    ok(own(b, 3, nano, "auto", NULL, &err) == OWN_WRITTEN &&
+           memcmp(a, b, sizeof(a)) == 0, "the same with another kernel");
+    ok(own(b, 1, nano, "auto", NULL, &err) == OWN_WRITTEN &&
+           memcmp(a, b, sizeof(*a) * WORDS) == 0, "and of a window alone");
+    ok(own(b, 1, nano, "auto", while_it_writes, &err) == OWN_FAILED &&
+           err.code == ERR_RETRY &&
+           strstr(err.text, "before the first layer"), "stopped: %s", err.text);
+}
+
+/* ---- models, fitted ------------------------------------------------------ */
+
 static void same_model(const char *dir, const char *kernel, size_t threads,
                        struct id want, const char *what)
 {
@@ -348,6 +401,7 @@ int main(void)
     if (ok(file_read(&test.text, text, NULL) == 0 && test.text.len > BYTES,
            "a text"))
         test.text.len = BYTES;
+    try_own_words(dir);
     try_nano(dir);
     try_changed(dir);
     try_damaged(dir);

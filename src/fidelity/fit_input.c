@@ -1,20 +1,143 @@
 /*
- * What a fitted conversion begins with: the ids of the text, their rows, and
- * what tells this conversion from others.
+ * What a fitted conversion begins with: what a model writes, the ids of the text,
+ * their rows, and what tells this conversion from others.
  */
 #include <config.h>
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "backend/backends.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "engine/engine.h"
 #include "fidelity/fit_internal.h"
 #include "fidelity/fit_text.h"
+#include "kernels/philox.h"
 #include "model/convert.h"
 #include "model/import/import.h"
+#include "model/model.h"
 #include "proof/digest.h"
 #include "text/tokenizer.h"
+
+/* ---- what a model writes ------------------------------------------------- */
+
+#define LABEL 0x776f7264 /* of the numbers that first ids are drawn by */
+#define MILLION 1000000u
+
+struct writing {
+    uint32_t *id;
+    size_t n, length;
+    struct fault *fault;
+    bool faulty;
+};
+
+/* The ids that window i begins with; returns how many. */
+static size_t begin_window(uint32_t *id, size_t i,
+                           const struct model_record *r)
+{
+    uint32_t counter[4] = { (uint32_t)i, 0, 0, LABEL }, key[2] = { 0, 0 };
+    uint32_t out[4];
+    size_t n = 0;
+
+    philox4x32(out, counter, key);
+    if (r->bos != MODEL_NONE)
+        id[n++] = r->bos;
+    id[n++] = (uint32_t)((uint64_t)out[0] * r->n_vocab >> 32);
+    return n;
+}
+
+static void finished(void *self, const struct answer *a)
+{
+    struct writing *w = self;
+    uint32_t *to = a->user;
+
+    if (a->finish == FINISH_LENGTH) {
+        memcpy(to, a->token, a->n_out * sizeof(*to));
+    } else if (!w->faulty) {
+        w->faulty = true;
+        *w->fault = a->fault;
+    }
+}
+
+static int add_window(struct writing *w, struct engine *e, size_t i,
+                      const struct model_record *r, struct err *err)
+{
+    uint32_t *id = w->id + i * w->length;
+    size_t n = begin_window(id, i, r);
+    struct sequence s = {
+        .prompt = id, .n_prompt = n, .ignore_eos = true, .user = id + n,
+        .max_tokens = (uint32_t)(w->length - n),
+        .sampling = { .temperature = MILLION, .top_p = MILLION, .seed = i } };
+
+    return engine_add(e, &s, err);
+}
+
+static int write_all(struct writing *w, struct engine *e,
+                     const struct model_record *r, bool (*stop)(void),
+                     struct err *err)
+{
+    size_t next = 0;
+    bool busy = true;
+
+    while (busy && !w->faulty) {
+        for (; next < w->n && engine_capacity(e) > 0; next++)
+            if (add_window(w, e, next, r, err))
+                return -1;
+        if (stop && stop())
+            return err_set(err, ERR_RETRY, "interrupted before the first"
+                           " layer: the same command begins again");
+        if (engine_step(e, &busy, err))
+            return -1;
+        busy |= next < w->n;
+    }
+    return 0;
+}
+
+static int write_by(struct writing *w, const struct own_words *o,
+                    struct err *err)
+{
+    struct engine_options options = { .max_sequences = w->n };
+    struct observer obs = { .self = w, .finished = finished };
+    struct backend *b = NULL;
+    struct engine *e = NULL;
+    struct model *m = NULL;
+    int rc = -1;
+
+    if (backend_open(&b, o->kernel, o->threads, err) == 0 &&
+        model_open_into(&m, o->path, NULL, false, b->sink, err) == 0 &&
+        engine_new(&e, b, m, NULL, &options, &obs, err) == 0)
+        rc = write_all(w, e, &m->rec, o->stop, err);
+    engine_free(e);
+    backend_close(b);
+    model_close(m);
+    return rc;
+}
+
+enum own_end own_words(uint32_t *id, size_t n, size_t length,
+                       const struct own_words *o, struct fault *fault,
+                       struct err *err)
+{
+    struct convert_options plain = { .a14 = true, .no_chat = true,
+                                     .within = true,
+                                     .tokenizer = o->tokenizer,
+                                     .threads = (unsigned)o->threads,
+                                     .stop = o->stop };
+    struct writing w = { id, n, length, fault, false };
+    struct id model;
+    int rc;
+
+    if (convert_model(o->source, o->path, &plain, &model, err))
+        return OWN_FAILED;
+    rc = write_by(&w, o, err);
+    unlink(o->path);
+    if (rc)
+        return OWN_FAILED;
+    return w.faulty ? OWN_FAULT : OWN_WRITTEN;
+}
+
+/* ---- what it is shown ---------------------------------------------------- */
 
 /* No more windows than FIT_IDS ids are in. */
 static void cut_windows(struct windows *w, size_t most)

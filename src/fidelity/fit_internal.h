@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/backend.h"
 #include "fidelity/fit.h"
 #include "fidelity/fit_state.h"
 #include "fidelity/rounding.h"
@@ -70,6 +71,34 @@ int fit_cut_text(struct fit *f, struct err *err);
 int fit_embed(struct fit *f, struct err *err);
 int fit_state_key(struct fit *f, const char *path, struct id *key,
                   struct err *err);
+
+/* Text that a model writes itself, to which its weights are fitted besides a
+ * text of others (doc/quality.md, Fitted weights).
+ *
+ * A window begins with the model's bos, if it has one, and an id that is drawn
+ * evenly from the vocabulary; the rest are the ids that the sampler draws at
+ * temperature 1 from the whole vocabulary (doc/numerics.md, Sampling), ends
+ * among them.  Seed and first id follow from the number of the window, so the
+ * ids are the same on every machine. */
+struct own_words {
+    const char *source;    /* the model by the nearest rule .. */
+    const char *tokenizer; /* .. with this file of its own, or NULL .. */
+    const char *path;      /* .. converted to a file that is removed again */
+    const char *kernel;    /* as the setting, and */
+    size_t threads;
+    bool (*stop)(void); /* whether to end with ERR_RETRY; may be NULL */
+};
+
+enum own_end {
+    OWN_WRITTEN,
+    OWN_FAULT,  /* an activation left the range: *fault */
+    OWN_FAILED, /* *err, which leaves the source's name to the caller */
+};
+
+/* id[i * length ..] = window i of n, each of `length` ids, at least 3. */
+enum own_end own_words(uint32_t *id, size_t n, size_t length,
+                       const struct own_words *o, struct fault *fault,
+                       struct err *err);
 
 /* A layer by the nearest rule; to be cleared whatever is returned. */
 struct fit_nearest {

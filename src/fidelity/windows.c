@@ -70,6 +70,17 @@ int windows_of_text(struct windows *w, const struct tokenizer *t, uint32_t bos,
     return 0;
 }
 
+void windows_zeros(struct windows *w, size_t n, size_t length)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t at = w->start[w->n];
+
+        for (size_t k = 0; k < length; k++)
+            put_id(w, at + k, 0);
+        end_window(w, at + length);
+    }
+}
+
 /* The id at p, of the digits up to a space; -1 if there is none. */
 static int read_id(uint32_t *id, const char **p, const char *end,
                    uint32_t n_vocab)

@@ -31,6 +31,9 @@ int windows_of_text(struct windows *w, const struct tokenizer *t, uint32_t bos,
                     const char *text, size_t n, size_t length,
                     struct err *err);
 
+/* Append n windows of `length` zeros, whose ids are the caller's to set. */
+void windows_zeros(struct windows *w, size_t n, size_t length);
+
 /* Append a window for each line of ids, in digits with spaces between them.
  * ERR_INPUT for a word that is no id below n_vocab, and for a line of more
  * than `context` ids; an empty line is passed over. */

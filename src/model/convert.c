@@ -638,7 +638,7 @@ int convert_model(const char *path, const char *out,
     memset(&c, 0, sizeof(c));
     c.o = o ? o : &none;
     rc = prepare(&c, path, err);
-    if (rc)
+    if (rc && !c.o->within)
         err_prefix(err, "cannot convert \"%s\"", path);
     if (!rc)
         rc = room_check(out, c.lay.size, ROOM_ANYWHERE, err);
@@ -654,7 +654,8 @@ int convert_model(const char *path, const char *out,
     if (!rc) {
         rc = put_file(&c, &h, err);
         if (rc) {
-            err_prefix(err, "cannot convert \"%s\"", path);
+            if (!c.o->within)
+                err_prefix(err, "cannot convert \"%s\"", path);
             file_out_abort(c.f);
         } else {
             rc = file_out_commit(c.f, err);

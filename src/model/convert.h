@@ -50,6 +50,7 @@ struct convert_options {
     const char *tokenizer; /* a file (formats_open_with), or NULL */
     bool needs_tokenizer; /* refuse a source without one */
     bool no_chat;     /* --no-chat-template: leave it out */
+    bool within;      /* another conversion of it names it in errors */
     unsigned threads; /* 0: as many as there are cores; one for A8R */
     /* Called now and then with tensors done and in all; may be NULL. */
     void (*progress)(void *user, uint32_t done, uint32_t total);
