@@ -112,6 +112,7 @@ gives 1 "a directory others can write" model convert "$nano" -o f.apus \
     --rounding fitted
 has err "$state.* remove it, or choose" "is refused by name"
 chmod 700 "$state"
+: >"$state/.rows.killed" # of a process that was killed
 gives 0 "the same command" model convert "$nano" --rounding fitted -o f.apus
 same id out "goes on to the same model"
 find temporary -name 'fitting*' | grep -q . && r=1 || r=0

@@ -112,23 +112,30 @@ static int all_layers(struct fit *f, uint32_t done, struct err *err)
     return 0;
 }
 
+/* f->s.x as after so many layers. */
+static int begin_rows(struct fit *f, uint32_t done, struct err *err)
+{
+    const struct model_record *r = &f->source->rec;
+
+    if (shown_init(&f->s, r, f->n, err))
+        return -1;
+    return done ? fit_state_rows(&f->st, f->s.x, f->n * r->dim, err)
+                : fit_embed(f, err);
+}
+
 static int fit_all(struct fit *f, const char *path, struct err *err)
 {
     uint32_t done = 0;
     struct id key;
-    size_t n;
     int rc;
 
-    if (fit_cut_text(f, err) ||
-        shown_init(&f->s, &f->source->rec, f->n, err) ||
-        fit_state_key(f, path, &key, err))
+    if (fit_cut_text(f, err) || fit_state_key(f, path, &key, err) ||
+        fit_state_open(&f->st, f->o.state, key,
+                       f->n * f->source->rec.dim, &done, err))
         return -1;
-    n = f->n * f->source->rec.dim;
-    if (fit_state_open(&f->st, f->o.state, key, f->s.x, n, &done, err))
-        return -1;
-    if (done == 0 && fit_embed(f, err))
-        return -1;
-    rc = all_layers(f, done, err);
+    rc = begin_rows(f, done, err);
+    if (rc == 0)
+        rc = all_layers(f, done, err);
     shown_clear(&f->s);
     if (rc > 0)
         fit_state_remove(&f->st);

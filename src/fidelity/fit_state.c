@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -24,6 +25,8 @@
 
 #define MAGIC "apusfit1"
 #define HEAD 48
+#define TENSORS "tensors"
+#define ROWS "rows"
 
 static void put_stat(struct digest *d, const char *name, const struct stat *st)
 {
@@ -71,26 +74,35 @@ int fit_state_source(struct id *out, const char *path, struct err *err)
     return 0;
 }
 
-static int read_rows(const struct fit_state *s, float *x, size_t n,
-                     uint32_t *done)
+/* Layers of the rows that are there: n numbers, into x unless it is NULL.  0 if
+ * these are not there. */
+static uint32_t read_rows(const struct fit_state *s, float *x, size_t n)
 {
-    char *path = file_join(s->dir, "rows");
+    char *path = file_join(s->dir, ROWS);
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     unsigned char head[HEAD];
     ssize_t want = (ssize_t)(n * sizeof(*x));
-    int rc = -1;
+    struct stat st;
+    uint32_t done = 0;
 
     if (fd >= 0 && file_read_at(fd, head, HEAD, 0) == HEAD &&
         memcmp(head, MAGIC, 8) == 0 &&
         memcmp(head + 8, s->key.b, sizeof(s->key.b)) == 0 &&
-        file_read_at(fd, x, (size_t)want, HEAD) == want) {
-        *done = get_u32(head + 40);
-        rc = 0;
-    }
+        fstat(fd, &st) == 0 && st.st_size == (off_t)HEAD + want &&
+        (!x || file_read_at(fd, x, (size_t)want, HEAD) == want))
+        done = get_u32(head + 40);
     free(path);
     if (fd >= 0)
         close(fd);
-    return rc;
+    return done;
+}
+
+int fit_state_rows(const struct fit_state *s, float *x, size_t n,
+                   struct err *err)
+{
+    if (read_rows(s, x, n))
+        return 0;
+    return err_set(err, ERR_RETRY, "\"%s\": rows cannot be read", s->dir);
 }
 
 /* Make the directory, 0700.  One that is there, under a name that others can
@@ -118,7 +130,7 @@ static int make_own(const char *dir, struct err *err)
 }
 
 int fit_state_open(struct fit_state *s, const char *dir, struct id key,
-                   float *x, size_t n, uint32_t *done, struct err *err)
+                   size_t n, uint32_t *done, struct err *err)
 {
     char *path;
 
@@ -128,7 +140,7 @@ int fit_state_open(struct fit_state *s, const char *dir, struct id key,
     *done = 0;
     if (make_own(dir, err))
         goto fail;
-    path = file_join(dir, "tensors");
+    path = file_join(dir, TENSORS);
     s->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     free(path);
     if (s->fd < 0) {
@@ -140,8 +152,7 @@ int fit_state_open(struct fit_state *s, const char *dir, struct id key,
                 dir);
         goto fail;
     }
-    if (read_rows(s, x, n, done))
-        *done = 0;
+    *done = read_rows(s, NULL, n);
     return 0;
 fail:
     fit_state_close(s);
@@ -177,7 +188,7 @@ int fit_state_save(struct fit_state *s, uint32_t done, const float *x,
                    size_t n, struct err *err)
 {
     unsigned char head[HEAD] = MAGIC;
-    char *path = file_join(s->dir, "rows");
+    char *path = file_join(s->dir, ROWS);
     struct file_out *f = NULL;
     int rc = 0;
 
@@ -198,18 +209,41 @@ int fit_state_save(struct fit_state *s, uint32_t done, const float *x,
     return rc;
 }
 
+/* Whether a file there is of this conversion: one of these, or what a process
+ * that was killed left aside of one (base/file.h). */
+static bool is_ours(const char *name)
+{
+    static const char *const ours[] = { TENSORS, ROWS, FIT_STATE_NEAREST };
+
+    for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++) {
+        size_t n = strlen(ours[i]);
+
+        if (strcmp(name, ours[i]) == 0 ||
+            (name[0] == '.' && strncmp(name + 1, ours[i], n) == 0 &&
+             name[n + 1] == '.'))
+            return true;
+    }
+    return false;
+}
+
 void fit_state_remove(struct fit_state *s)
 {
-    char *rows, *tensors;
+    struct dirent **entry;
+    int n;
 
     if (!s->dir)
         return;
-    rows = file_join(s->dir, "rows");
-    tensors = file_join(s->dir, "tensors");
-    unlink(rows);
-    unlink(tensors);
+    n = scandir(s->dir, &entry, NULL, NULL);
+    for (int i = 0; i < n; i++) {
+        char *path = file_join(s->dir, entry[i]->d_name);
+
+        if (is_ours(entry[i]->d_name))
+            unlink(path);
+        free(path);
+        free(entry[i]);
+    }
+    if (n >= 0)
+        free(entry);
     rmdir(s->dir);
-    free(rows);
-    free(tensors);
     fit_state_close(s);
 }

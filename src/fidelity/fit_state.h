@@ -1,8 +1,9 @@
 /*
  * What of a fitted conversion is done, in a directory of its own: `tensors`,
  * the tensors that are fitted, where they lie in the model file, and `rows`,
- * the residual rows of the text after the last layer that is done.  Rows
- * appear whole and after the tensors that they stand for, so a conversion that
+ * the residual rows of the ids after the last layer that is done.  For a while
+ * at the beginning `nearest` is there, the model that writes.  Rows appear
+ * whole and after the tensors that they stand for, so a conversion that
  * was interrupted goes on behind its last whole layer.
  *
  * rows: "apusfit1", the key, u32 layers that are done, u32 0, then f32.
@@ -17,6 +18,8 @@
 
 struct err;
 
+#define FIT_STATE_NEAREST "nearest"
+
 struct fit_state {
     char *dir;
     int fd; /* of tensors; -1: not open */
@@ -26,11 +29,13 @@ struct fit_state {
 /* What a source is made of: the names, sizes and times of its files. */
 int fit_state_source(struct id *out, const char *path, struct err *err);
 
-/* Open or make the directory.  If it has rows under this key, x[0..n) and
- * *done are set, else *done is 0.  ERR_RETRY: another process has it open.
+/* Open or make the directory.  *done: the layers whose rows, n numbers under
+ * this key, it has; 0 without.  ERR_RETRY: another process has it open.
  * ERR_INPUT: it is another account's, or others can write it. */
 int fit_state_open(struct fit_state *s, const char *dir, struct id key,
-                   float *x, size_t n, uint32_t *done, struct err *err);
+                   size_t n, uint32_t *done, struct err *err);
+int fit_state_rows(const struct fit_state *s, float *x, size_t n,
+                   struct err *err); /* x[0..n): these */
 void fit_state_close(struct fit_state *s);
 
 /* Bytes of tensors, at their place in the model file. */
