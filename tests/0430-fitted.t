@@ -32,7 +32,7 @@ echo "# KL in 1e-6: nearest $near, fitted $fit"
 [ "$fit" -gt 0 ] && [ $((fit * 4)) -lt $((near * 3)) ] && r=0 || r=1
 report $r "is nearer to the source by a quarter at least"
 gives 0 "its rule" model info fitted
-has out '^rounding: fitted, text 1$' "and text are shown"
+has out '^rounding: fitted, rule 1$' "is shown"
 [ "$(wc -c <"models/$(cat id).apus")" = "$(wc -c <n.apus)" ] && r=0 || r=1
 report $r "its file is as large"
 gives 0 "on one thread" model convert "$nano" -o f.apus --rounding fitted \

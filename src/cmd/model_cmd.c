@@ -647,12 +647,12 @@ static void print_sampling(const char *store, struct id id)
 /* Of a model that was converted here. */
 static void print_rounding(const char *store, struct id id)
 {
-    unsigned text;
+    unsigned rule;
 
-    if (!models_rounding(&text, store, id))
+    if (!models_rounding(&rule, store, id))
         return;
-    if (text)
-        printf("rounding: fitted, text %u\n", text);
+    if (rule)
+        printf("rounding: fitted, rule %u\n", rule);
     else
         printf("rounding: nearest\n");
 }

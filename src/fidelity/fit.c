@@ -191,11 +191,11 @@ static void end(void *self)
     f->lay = NULL;
 }
 
-static unsigned text(void *self)
+static unsigned rule(void *self)
 {
     const struct fit *f = self;
 
-    return f->fitted ? FIT_TEXT : 0;
+    return f->fitted ? FIT_RULE : 0;
 }
 
 struct fit *fit_new(const struct fit_options *o)
@@ -211,7 +211,7 @@ struct fit *fit_new(const struct fit_options *o)
 void fit_rounding(struct convert_rounding *r, struct fit *f)
 {
     *r = (struct convert_rounding){ .begin = begin, .has = has, .get = get,
-                                    .text = text, .end = end, .self = f };
+                                    .rule = rule, .end = end, .self = f };
 }
 
 void fit_end(struct fit *f, const struct err *err)

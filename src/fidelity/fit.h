@@ -17,7 +17,9 @@ struct convert_rounding;
 struct err;
 struct fit;
 
-#define FIT_TEXT 1     /* the text of the tree, fit-text-1.txt */
+/* Counts up when a source may give other weights than before.  1: fitted to
+ * text 1, the tree's fit-text-1.txt. */
+#define FIT_RULE 1
 #define FIT_IDS 16384  /* of it that are taken */
 #define FIT_LEAST 2048 /* ids that a text must give */
 
@@ -25,7 +27,7 @@ struct fit_options {
     const char *state;   /* a directory for what is done */
     const char *kernel;  /* as the setting */
     size_t threads;      /* 0: one for each core */
-    const char *text;    /* NULL: the text FIT_TEXT .. */
+    const char *text;    /* NULL: text 1 */
     size_t n_text;
     /* Called after each layer and the head; may be NULL. */
     void (*progress)(void *user, size_t done, size_t of);

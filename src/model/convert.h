@@ -34,8 +34,8 @@ struct convert_rounding {
      * apus-model).  Several threads call it at once. */
     int (*get)(void *self, uint32_t tensor, uint64_t at, void *out, size_t n,
                struct err *err);
-    /* The number of the text that the model is fitted to; 0: it is not. */
-    unsigned (*text)(void *self);
+    /* The number of the rule that the model is fitted by; 0: it is not. */
+    unsigned (*rule)(void *self);
     /* The file is written, or is not.  Follows each `begin`. */
     void (*end)(void *self);
     void *self;

@@ -136,9 +136,9 @@ int models_source_check(const char *text, struct err *err);
 bool models_sampling(struct buf *out, const char *store, struct id id);
 
 /* How the weights of a model that was converted here were rounded: 1 and the
- * number of the text that they are fitted to, 0 for the nearest rule; 0 if
+ * number of the rule that they are fitted by, 0 for the nearest rule; 0 if
  * nobody knows. */
-int models_rounding(unsigned *text, const char *store, struct id id);
+int models_rounding(unsigned *rule, const char *store, struct id id);
 
 /* What the path of a directory tells, in a cache of Hugging Face. */
 void models_source_of_path(char out[MODELS_SOURCE], const char *path);

@@ -1,8 +1,8 @@
 /*
  * By which rule of the converter a model was made, and of what: lines "id rule
- * source" in `made`, where a rule "2,fitted:1" is rule 2 with weights fitted to
- * text 1.  A model without a line was made by rule 1, before there
- * were lines.
+ * source" in `made`, where a rule "2,fitted:1" is rule 2 with weights fitted by
+ * rule 1 of fidelity/fit.h.  A model without a line was made by rule 1, before
+ * there were lines.
  */
 #include <config.h>
 
@@ -70,15 +70,15 @@ void models_made(const char *store, struct id id, const char *source,
                  const struct convert_options *o)
 {
     const struct convert_rounding *r = o ? o->rounding : NULL;
-    unsigned text = r ? r->text(r->self) : 0;
+    unsigned fitted = r ? r->rule(r->self) : 0;
     char *real = realpath(source, NULL);
     struct buf b;
 
     if (formats_known(source)) { /* no model file, made elsewhere */
         buf_init(&b, MODELS_MAX_TEXT);
         buf_printf(&b, "%d", CONVERT_RULE);
-        if (text)
-            buf_printf(&b, FITTED "%u", text);
+        if (fitted)
+            buf_printf(&b, FITTED "%u", fitted);
         buf_putc(&b, ' ');
         /* nothing says where its tokenizer was */
         if (!o || !o->tokenizer)
@@ -109,19 +109,19 @@ static unsigned long rule_of(char **source, const char *store, struct id id)
     return rule;
 }
 
-int models_rounding(unsigned *text, const char *store, struct id id)
+int models_rounding(unsigned *rule, const char *store, struct id id)
 {
     struct buf line;
     int known;
 
     buf_init(&line, MODELS_MAX_TEXT);
     known = models_line_get(&line, store, "made", id);
-    *text = 0;
+    *rule = 0;
     if (known) {
         const char *end = line.data + strspn(line.data, "0123456789");
 
         if (strncmp(end, FITTED, sizeof(FITTED) - 1) == 0)
-            *text = (unsigned)strtoul(end + sizeof(FITTED) - 1, NULL, 10);
+            *rule = (unsigned)strtoul(end + sizeof(FITTED) - 1, NULL, 10);
     }
     buf_clear(&line);
     return known;
