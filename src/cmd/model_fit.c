@@ -40,27 +40,32 @@ static char *state_of(const char *dir, const char *source)
     return state;
 }
 
-/* Layers take about the same time, and the head that of a few. */
+/* Layers take about the same time, and the head that of a few.  What comes
+ * before the first is no measure, so the estimate begins with the second. */
 static void report_layer(void *user, size_t done, size_t of)
 {
     struct model_fit *m = user;
     uint64_t now = clock_ms(), left = 0;
+    char estimate[64] = "";
 
-    if (!m->counted)
-        m->done = done - 1;
-    m->counted = true;
-    left = (now - m->begun) / (done - m->done) * (of - done) / 1000;
+    if (m->counted) {
+        left = (now - m->begun) / (done - m->done) * (of - done) / 1000;
+        snprintf(estimate, sizeof(estimate), ", about %zu:%02zu left",
+                 (size_t)left / 60, (size_t)left % 60);
+    } else {
+        m->done = done;
+        m->begun = now;
+        m->counted = true;
+    }
     if (isatty(STDERR_FILENO)) {
-        fprintf(stderr, "\rfitted %zu of %zu layers, about %zu:%02zu left%s",
-                done, of, (size_t)left / 60, (size_t)left % 60,
+        fprintf(stderr, "\rfitted %zu of %zu layers%s%s", done, of, estimate,
                 done == of ? "\n" : "  ");
         return;
     }
     if (done < of && now - m->last < STEP_MS)
         return;
     m->last = now;
-    log_info("fitted %zu of %zu layers, about %zu:%02zu left", done, of,
-             (size_t)left / 60, (size_t)left % 60);
+    log_info("fitted %zu of %zu layers%s", done, of, estimate);
 }
 
 static void report_line(void *user, const char *line)
@@ -96,7 +101,6 @@ int model_fit_begin(struct model_fit *m, const char *rounding,
     m->o.note = report_line;
     m->o.stop = cmd_interrupted;
     m->o.user = m;
-    m->begun = clock_ms();
     m->fit = fit_new(&m->o);
     fit_rounding(&m->rounding, m->fit);
     o->rounding = &m->rounding;

@@ -17,9 +17,9 @@ struct model_fit {
     struct fit *fit;
     struct convert_rounding rounding;
     char *state;
-    uint64_t begun;    /* when the first layer that this run did was begun */
+    uint64_t begun;    /* when the first layer of this run was done */
     uint64_t last;     /* when progress was reported last */
-    size_t done;       /* layers that were done before .. */
+    size_t done;       /* layers that were done then .. */
     bool counted;      /* .. if that is known */
 };
 
