@@ -25,6 +25,7 @@ gives 0 "its rule" model info nano
 has out '^rounding: nearest$' "is shown"
 gives 0 "fitted" model add "$nano" fitted --rounding fitted
 cp out id
+has err 'the model writes half' "what it does first is said"
 has err 'fitted 7 of 7 layers' "with progress"
 near=$(kl nano)
 fit=$(kl fitted)
@@ -32,7 +33,12 @@ echo "# KL in 1e-6: nearest $near, fitted $fit"
 [ "$fit" -gt 0 ] && [ $((fit * 4)) -lt $((near * 3)) ] && r=0 || r=1
 report $r "is nearer to the source by a quarter at least"
 gives 0 "its rule" model info fitted
-has out '^rounding: fitted, rule 1$' "is shown"
+has out '^rounding: fitted, rule 2 (own words and text 1)$' "is shown"
+cp models/made made
+sed 's/,fitted:2/,fitted:1/' made >models/made
+gives 0 "of an older line" model info fitted
+has out '^rounding: fitted, rule 1 (text 1)$' "too"
+cp made models/made
 [ "$(wc -c <"models/$(cat id).apus")" = "$(wc -c <n.apus)" ] && r=0 || r=1
 report $r "its file is as large"
 gives 0 "on one thread" model convert "$nano" -o f.apus --rounding fitted \
@@ -71,7 +77,7 @@ gives 0 "it is added as it is" model add n.apus file
 )
 [ "$(cat status)" -ne 0 ] && r=0 || r=1
 report $r "a file that cannot grow is an error"
-[ "$(wc -l <err)" -eq 1 ] && r=0 || r=1
+[ "$(grep -vc 'apus: info: ' err)" -eq 1 ] && r=0 || r=1
 report $r "of one line"
 find full -name '*.apus' -o -name 'new.*' | grep -q . && r=1 || r=0
 report $r "and no model is in the store"
@@ -142,12 +148,12 @@ data=${APUS_TEST_DATA:-}/models/smollm2
 gguf=$data/SmolLM2-135M-Instruct.Q4_1.gguf
 if [ -n "$long" ] && [ -f "$gguf" ]; then
     gives 0 "SmolLM2" model add "$gguf" smollm2 --rounding fitted
-    has out '^KhhHvHf6ynqVFguo95By4FXJcpffgd_B2qc70w93ybk$' "is the known model"
+    has out '^K8YnktTjVXHy87Q3JPT9YDTaBu7JWJA1fGlJDiQZpqw$' "is the known model"
     gives 0 "beside float" model compare smollm2 "$gguf" \
         --ids "$data/contexts.ids"
-    has out '^KL, mean  *2.80.e-03$' "KL is 2.80e-3"
-    has out '^KL, mean of second halves 2.5[67].e-03' "2.57e-3 at the end"
-    has out '^next id equal, margin 0.1 to 0.5 .* 3207 of 3305$' "near ids"
-    has out '^perplexity, model  *26.594' "perplexity"
+    has out '^KL, mean  *2.7[12].e-03$' "KL is 2.72e-3"
+    has out '^KL, mean of second halves 2.4[56].e-03' "2.46e-3 at the end"
+    has out '^next id equal, margin 0.1 to 0.5 .* 3203 of 3305$' "near ids"
+    has out '^perplexity, model  *26.639' "perplexity"
 fi
 finish

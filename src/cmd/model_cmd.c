@@ -652,7 +652,8 @@ static void print_rounding(const char *store, struct id id)
     if (!models_rounding(&rule, store, id))
         return;
     if (rule)
-        printf("rounding: fitted, rule %u\n", rule);
+        printf("rounding: fitted, rule %u (%s)\n", rule,
+               rule == 1 ? "text 1" : "own words and text 1");
     else
         printf("rounding: nearest\n");
 }

@@ -40,14 +40,18 @@ static char *state_of(const char *dir, const char *source)
     return state;
 }
 
-/* Layers take about the same time, and the head that of a few.  What comes
- * before the first is no measure, so the estimate begins with the second. */
+/* Layers take about the same time, and the head that of a few.  Before the
+ * first the model writes, so the estimate begins with the second. */
 static void report_layer(void *user, size_t done, size_t of)
 {
     struct model_fit *m = user;
     uint64_t now = clock_ms(), left = 0;
     char estimate[64] = "";
 
+    if (done == 0) {
+        log_info("the model writes half of what it is fitted to");
+        return;
+    }
     if (m->counted) {
         left = (now - m->begun) / (done - m->done) * (of - done) / 1000;
         snprintf(estimate, sizeof(estimate), ", about %zu:%02zu left",

@@ -1,5 +1,6 @@
 /*
- * The order of a fitted conversion: the text, layer after layer, the head.
+ * The order of a fitted conversion: the text and what the model writes, layer
+ * after layer, the head.
  */
 #include <config.h>
 
@@ -112,11 +113,22 @@ static int all_layers(struct fit *f, uint32_t done, struct err *err)
     return 0;
 }
 
-/* f->s.x as after so many layers. */
-static int begin_rows(struct fit *f, uint32_t done, struct err *err)
+/* f->s.x as after so many layers, which with 0 needs the ids that the model
+ * writes, later how many alone.  What writes them gives its memory back
+ * before the rows take theirs.  1 if a number left the range. */
+static int begin_rows(struct fit *f, const char *path, uint32_t done,
+                      struct err *err)
 {
     const struct model_record *r = &f->source->rec;
+    int rc = 0;
 
+    if (done == 0) {
+        if (f->o.progress)
+            f->o.progress(f->o.user, 0, r->n_layers + 1);
+        rc = fit_own_words(f, path, err);
+    }
+    if (rc)
+        return rc;
     if (shown_init(&f->s, r, f->n, err))
         return -1;
     return done ? fit_state_rows(&f->st, f->s.x, f->n * r->dim, err)
@@ -129,11 +141,11 @@ static int fit_all(struct fit *f, const char *path, struct err *err)
     struct id key;
     int rc;
 
-    if (fit_cut_text(f, err) || fit_state_key(f, path, &key, err) ||
+    if (fit_cut_windows(f, err) || fit_state_key(f, path, &key, err) ||
         fit_state_open(&f->st, f->o.state, key,
                        f->n * f->source->rec.dim, &done, err))
         return -1;
-    rc = begin_rows(f, done, err);
+    rc = begin_rows(f, path, done, err);
     if (rc == 0)
         rc = all_layers(f, done, err);
     shown_clear(&f->s);
@@ -146,11 +158,13 @@ static int fit_all(struct fit *f, const char *path, struct err *err)
 /* ---- what convert.h calls ------------------------------------------------ */
 
 static int begin(void *self, struct import *source, const char *path,
-                 const struct model_layout *lay, struct err *err)
+                 const char *tokenizer, const struct model_layout *lay,
+                 struct err *err)
 {
     struct fit *f = self;
 
     f->source = source;
+    f->tokenizer = tokenizer;
     f->lay = lay;
     if (check_family(&source->rec, err))
         return -1;
@@ -188,6 +202,7 @@ static void end(void *self)
     struct fit *f = self;
 
     f->source = NULL;
+    f->tokenizer = NULL;
     f->lay = NULL;
 }
 

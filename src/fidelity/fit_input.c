@@ -1,15 +1,17 @@
 /*
- * What a fitted conversion begins with: what a model writes, the ids of the text,
- * their rows, and what tells this conversion from others.
+ * What a fitted conversion begins with: the ids of the text and those that the
+ * model writes, their rows, and what tells this conversion from others.
  */
 #include <config.h>
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "backend/backends.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "engine/engine.h"
 #include "fidelity/fit_internal.h"
@@ -139,20 +141,19 @@ enum own_end own_words(uint32_t *id, size_t n, size_t length,
 
 /* ---- what it is shown ---------------------------------------------------- */
 
-/* No more windows than FIT_IDS ids are in. */
+/* No more windows than so many ids are in. */
 static void cut_windows(struct windows *w, size_t most)
 {
     while (w->n > 0 && w->start[w->n] > most)
         w->n--;
 }
 
-int fit_cut_text(struct fit *f, struct err *err)
+/* The windows of the text, which come first. */
+static int cut_text(struct fit *f, size_t most, size_t length, struct err *err)
 {
     const struct import *m = f->source;
-    const char *text = f->o.text ? f->o.text
-                                  : (const char *)fit_text;
-    size_t n = f->o.text ? f->o.n_text : sizeof(fit_text) - 1;
-    size_t length = m->rec.context < WINDOW_IDS ? m->rec.context : WINDOW_IDS;
+    const char *text = f->o.text ? f->o.text : (const char *)fit_text;
+    size_t n = f->o.text ? f->o.n_text : sizeof(fit_text) - 1, ids;
     struct tokenizer *t;
     int rc;
 
@@ -166,16 +167,62 @@ int fit_cut_text(struct fit *f, struct err *err)
     tokenizer_free(t);
     if (rc)
         return err_prefix(err, "the calibration text");
-    cut_windows(&f->w, FIT_IDS);
-    f->n = f->w.start[f->w.n];
-    if (f->n < FIT_LEAST)
+    cut_windows(&f->w, most);
+    f->n_text = f->w.n;
+    ids = f->w.start[f->w.n];
+    if (ids < FIT_LEAST)
         return err_set(err, ERR_INPUT, "the calibration text gives %zu ids,"
-                       " and %d are needed", f->n, FIT_LEAST);
-    for (size_t i = 0; i < f->n; i++)
+                       " and %d are needed", ids, FIT_LEAST);
+    for (size_t i = 0; i < ids; i++)
         if (f->w.id[i] >= m->rec.n_vocab)
             return err_set(err, ERR_INPUT, "the tokenizer gives the id %u,"
                            " the model has %u", f->w.id[i], m->rec.n_vocab);
     return 0;
+}
+
+int fit_cut_windows(struct fit *f, struct err *err)
+{
+    size_t context = f->source->rec.context;
+    size_t length = context < WINDOW_IDS ? context : WINDOW_IDS;
+    size_t half = (f->o.ids ? f->o.ids : FIT_IDS) / 2;
+
+    if (length < FIT_SHORTEST)
+        return err_set(err, ERR_INPUT, "--rounding fitted needs a context of"
+                       " %d ids, and it has one of %zu", FIT_SHORTEST, length);
+    if (cut_text(f, half, length, err))
+        return -1;
+    windows_zeros(&f->w, half / length, length);
+    f->n = f->w.start[f->w.n];
+    return 0;
+}
+
+static void note_fault(struct fit *f, const struct fault *fault)
+{
+    char *line = xasprintf("calibration: activation out of range in layer %"
+                           PRIu32 " at position %" PRIu32 " of what the model"
+                           " writes: the nearest rule stays", fault->layer,
+                           fault->position);
+
+    if (f->o.note)
+        f->o.note(f->o.user, line);
+    free(line);
+}
+
+int fit_own_words(struct fit *f, const char *path, struct err *err)
+{
+    char *file = file_join(f->o.state, FIT_STATE_NEAREST);
+    const struct own_words o = { path, f->tokenizer, file, f->o.kernel,
+                                 f->o.threads, f->o.stop };
+    size_t at = f->w.start[f->n_text], n = f->w.n - f->n_text;
+    struct fault fault;
+    enum own_end end = OWN_WRITTEN;
+
+    if (n > 0)
+        end = own_words(f->w.id + at, n, (f->n - at) / n, &o, &fault, err);
+    free(file);
+    if (end == OWN_FAULT)
+        note_fault(f, &fault);
+    return end == OWN_WRITTEN ? 0 : end == OWN_FAULT ? 1 : -1;
 }
 
 /* The rows of the embedding by the nearest rule. */
@@ -209,17 +256,17 @@ int fit_state_key(struct fit *f, const char *path, struct id *key,
     struct model_record shape = *r;
     struct digest *d;
     struct id files;
-    int rule = CONVERT_RULE;
+    uint32_t rules[] = { CONVERT_RULE, FIT_RULE, (uint32_t)f->n };
 
     if (fit_state_source(&files, path, err))
         return -1;
     memset(&shape.tensors, 0, sizeof(shape.tensors));
     model_record_pack(record, &shape);
     d = digest_new();
-    digest_put(d, &rule, sizeof(rule));
+    digest_put(d, rules, sizeof(rules));
     digest_put(d, files.b, sizeof(files.b));
     digest_put(d, record, sizeof(record));
-    digest_put(d, f->w.id, f->n * sizeof(*f->w.id));
+    digest_put(d, f->w.id, f->w.start[f->n_text] * sizeof(*f->w.id));
     digest_end(d, key);
     return 0;
 }

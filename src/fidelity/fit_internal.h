@@ -1,7 +1,7 @@
 /*
- * The inside of a fitted conversion: fit.c has its order, fit_input.c the text,
- * fit_nearest.c a layer by the nearest rule, fit_layer.c what it becomes,
- * fit_matrix.c one matrix.
+ * The inside of a fitted conversion: fit.c has its order, fit_input.c what it
+ * begins with, fit_nearest.c a layer by the nearest rule, fit_layer.c what it
+ * becomes, fit_matrix.c one matrix.
  */
 #ifndef APUS_FIDELITY_FIT_INTERNAL_H
 #define APUS_FIDELITY_FIT_INTERNAL_H
@@ -21,13 +21,18 @@
 struct import;
 struct model_layout;
 
+#define FIT_SHORTEST 8 /* ids of a window */
+
 struct fit {
     struct fit_options o;
     struct import *source;          /* the conversion's, as lay */
     const struct model_layout *lay;
+    const char *tokenizer;          /* a file of its own, or NULL */
     struct x1_kernels k;
     struct pool *pool;
     struct windows w;
+    size_t n_text;                  /* windows of the text; the model writes
+                                       those after them */
     size_t n;                       /* ids of all windows */
     struct shown_rows s;
     struct fit_state st;
@@ -64,10 +69,12 @@ int fit_matrix(struct fit *f, const struct fit_matrix *m, struct err *err);
 int fit_vector(struct fit *f, uint32_t tensor, const double *factor,
                bool divide, struct err *err);
 
-/* The windows of the text; f->s.x = their rows of the embedding by the nearest
- * rule; what the state must be of to be gone on with: the source at this path,
- * the rule, the text. */
-int fit_cut_text(struct fit *f, struct err *err);
+/* The windows of the text, and room for the others; what the model writes
+ * there, 1 if a number left the range, which was noted; f->s.x = the rows of
+ * all in the embedding by the nearest rule; what the state must be of to be
+ * gone on with: the source at this path, the rules, the text, how many ids. */
+int fit_cut_windows(struct fit *f, struct err *err);
+int fit_own_words(struct fit *f, const char *path, struct err *err);
 int fit_embed(struct fit *f, struct err *err);
 int fit_state_key(struct fit *f, const char *path, struct id *key,
                   struct err *err);

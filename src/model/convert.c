@@ -643,8 +643,8 @@ int convert_model(const char *path, const char *out,
     if (!rc)
         rc = room_check(out, c.lay.size, ROOM_ANYWHERE, err);
     if (!rc && c.o->rounding) {
-        rc = c.o->rounding->begin(c.o->rounding->self, c.source, path, &c.lay,
-                                  err);
+        rc = c.o->rounding->begin(c.o->rounding->self, c.source, path,
+                                  c.o->tokenizer, &c.lay, err);
         begun = true;
         if (rc)
             err_prefix(err, "cannot convert \"%s\"", path);

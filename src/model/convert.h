@@ -24,10 +24,12 @@ struct model_layout;
 /* Another rule than the nearest for the numbers of some tensors, which is
  * somebody else's (fidelity/fit.h). */
 struct convert_rounding {
-    /* Before the file is begun: the source at `path`, and where tensors lie in
-     * the file; both are borrowed until `end`. */
+    /* Before the file is begun: the source, opened at `path` with `tokenizer`
+     * (formats_open_with), and where tensors lie in the file; all are borrowed
+     * until `end`. */
     int (*begin)(void *self, struct import *source, const char *path,
-                 const struct model_layout *lay, struct err *err);
+                 const char *tokenizer, const struct model_layout *lay,
+                 struct err *err);
     /* Whether tensor i comes from here. */
     bool (*has)(void *self, uint32_t tensor);
     /* n bytes of it, from `at` on, in the form of the file (man 5
