@@ -17,6 +17,9 @@
 #include "fidelity/rounding.h"
 #include "fidelity/sums.h"
 #include "kernels/kernels.h"
+#include "model/import/formats.h"
+#include "model/import/import.h"
+#include "tests/llama2c_made.h"
 #include "tests/models_util.h"
 
 #define B ROUNDING_BLOCK
@@ -139,6 +142,7 @@ static void try_blocks(void)
 struct model_test {
     struct buf text;
     size_t layers, stop_at;
+    const char *tokenizer; /* a file of its own */
     bool planted; /* the state is not this account's own */
     char note[200];
 };
@@ -175,7 +179,8 @@ static int convert(const char *dir, const char *kernel, size_t threads,
                              .stop = stop };
     struct fit *f = fit_new(&o);
     struct convert_rounding r;
-    struct convert_options c = { .rounding = &r };
+    struct convert_options c = { .rounding = &r,
+                                 .tokenizer = test.tokenizer };
     int rc;
 
     fit_rounding(&r, f);
@@ -333,6 +338,44 @@ static void try_changed(const char *nano)
     free(dir);
 }
 
+/* A file of llama2.c with the tokenizer that was asked for: the one beside it
+ * is damaged. */
+static void try_tokenizer(const char *nano)
+{
+    char *file = tmp_path("nano.bin"), *beside = tmp_path("tokenizer.bin");
+    char *other = tmp_path("other.bin"), word[8];
+    struct import *m = NULL;
+    struct err err = ERR_INIT;
+    struct buf b;
+    struct id id;
+
+    buf_init(&b, 16 << 20);
+    if (formats_open(&m, nano, &err) == 0)
+        llama2c_made(&b, m);
+    file_write(file, b.data, b.len, NULL);
+    b.len = 0;
+    buf_put_u32(&b, 6);
+    llama2c_put_token(&b, 0, 5, "<unk>");
+    llama2c_put_token(&b, 0, 5, "\n<s>\n");
+    llama2c_put_token(&b, 0, 6, "\n</s>\n");
+    for (int i = 3; i < 512; i++) {
+        snprintf(word, sizeof(word), i < 259 ? "<0x%02X>" : "t%d", i - 3);
+        llama2c_put_token(&b, 0, (int32_t)strlen(word), word);
+    }
+    file_write(other, b.data, b.len, NULL);
+    file_write(beside, b.data, 7, NULL);
+    test.tokenizer = other;
+    ok(convert(file, "auto", 2, &id, &err) == 0, "with this tokenizer %s",
+       err.text);
+    test.tokenizer = NULL;
+    import_free(m);
+    buf_clear(&b);
+    unlink(beside);
+    free(beside);
+    free(other);
+    free(file);
+}
+
 static void refused(const char *dir, const char *why)
 {
     struct err err = ERR_INIT;
@@ -406,6 +449,7 @@ int main(void)
     try_own_words(dir);
     try_nano(dir);
     try_changed(dir);
+    try_tokenizer(dir);
     try_damaged(dir);
     try_planted(dir);
     tiny = tree_path("vectors/x1/models/tiny-gemma2");
