@@ -74,16 +74,18 @@ compile() { # OUTPUT SOURCES...
     shift
     # shellcheck disable=SC2086
     $CC $CFLAGS -std=c11 -ffp-contract=off -I"$OUT" -I. -Isrc "$@" -o "$to" \
-        $libs
+        -lm -lpthread $LDFLAGS
 }
-libs=
-objects=
-for source in $sources; do
-    object=$OUT/$(echo "$source" | tr / _ | sed 's/c$/o/')
-    compile "$object" -c "$source"
-    objects="$objects $object"
-done
-libs="-lm -lpthread $LDFLAGS"
+# In one call, since emcc begins slowly.  No two sources have the same name.
+rm -rf "$OUT/o"
+mkdir "$OUT/o"
+all=
+for source in $sources; do all="$all top/$source"; done
+ln -s "$PWD" "$OUT/o/top"
+# shellcheck disable=SC2086
+(cd "$OUT/o" && $CC $CFLAGS -std=c11 -ffp-contract=off -I.. -Itop -Itop/src \
+    -c $all)
+objects=$(echo "$OUT"/o/*.o)
 for program in $PROGRAMS; do
     case $program in
     x1vectors) source='tests/x1vectors.c tests/vectors_ops.c
