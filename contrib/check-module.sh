@@ -67,7 +67,7 @@ modules_of_ao() {
     check modules "modules of AO, with nano inside" do_modules
     [ $status != 0 ] || suite module gcc "modules in the loader of ao's units" \
         tests/0472-ao-module.t tests/0473-module-names.t \
-        tests/0474-module-serve.t
+        tests/0474-module-serve.t tests/0475-module-gas.t
 }
 
 part_module() {

@@ -209,6 +209,7 @@ test_scripts = \
 	tests/0472-ao-module.t \
 	tests/0473-module-names.t \
 	tests/0474-module-serve.t \
+	tests/0475-module-gas.t \
 	tests/0500-second-hash.t \
 	tests/0501-numpy.t \
 	tests/0510-second-part.t \

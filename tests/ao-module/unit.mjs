@@ -10,6 +10,7 @@
 //   await u.lua(code)    evaluated; `out` of the result is what it gives
 //   await u.again()      another instance, as of a unit that was killed: only
 //                        the memory after the last message is left
+//   u.item               what the gateway has from now on
 import { createServer } from 'node:http'
 import AoLoader from '@permaweb/ao-loader'
 import WeaveDrive from '@permaweb/weavedrive'
@@ -18,7 +19,7 @@ import WeaveDrive from '@permaweb/weavedrive'
 export const id = (s) => String(s).padEnd(42, '_').slice(0, 42) + 'A'
 
 // As much of the item as is asked for.
-function serve (u, item, req, res) {
+function serve (u, req, res) {
   if (req.method === 'POST') { // GraphQL: the item is attested
     req.resume()
     const node = { tags: [] }
@@ -26,6 +27,9 @@ function serve (u, item, req, res) {
     return
   }
   u.asked++
+  // the process may compute for longer than an idle connection is kept
+  res.setHeader('Connection', 'close')
+  const { item } = u
   const size = item.length
   const range = /^bytes=(\d+)-(\d+)$/.exec(req.headers.range ?? '')
   if (req.method === 'HEAD' || !range) {
@@ -51,8 +55,8 @@ export async function unit ({ wasm, format, item, limit = 9e12 }) {
   }
   // n: messages so far; late: ms that they are late by; asked: requests that
   // the gateway had
-  const u = { own, memory: null, n: 0, late: 0, asked: 0 }
-  const server = createServer((req, res) => serve(u, item, req, res))
+  const u = { own, item, memory: null, n: 0, late: 0, asked: 0 }
+  const server = createServer((req, res) => serve(u, req, res))
   server.listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
   let handle
