@@ -201,7 +201,7 @@ static int recompute(const struct chain_verify *v, struct err *err)
                        v->model ? v->model : id.s, log_line, err))
         return err_prefix(err, "the process says that it has model %s", id.s);
     rc = solo_open(&s, path, strcmp(kernel, "cuda") == 0 ? "auto" : kernel,
-                   err);
+                   UINT64_MAX, err);
     free(path);
     if (rc)
         return -1;

@@ -66,14 +66,14 @@ static const char *text_at(lua_State *lua, int i)
 /* ---- open ---------------------------------------------------------------- */
 
 static int open_named(struct engine_lua *e, const char *name,
-                      const char *kernel, struct err *err)
+                      const char *kernel, uint64_t most, struct err *err)
 {
     char *path = e->find ? e->find(e->self, name, err) : xstrdup(name);
     int rc;
 
     if (!path)
         return -1;
-    rc = solo_open(&e->solo, path, kernel, err);
+    rc = solo_open(&e->solo, path, kernel, most, err);
     free(path);
     return rc;
 }
@@ -83,6 +83,7 @@ static int lua_open(lua_State *lua)
     struct engine_lua *e = own(lua);
     const char *name = text_at(lua, 1), *kernel = "auto";
     struct err err = ERR_INIT;
+    lua_Integer most = INT64_MAX;
 
     if (!name)
         return fail(lua, "open: the name of a file is wanted");
@@ -90,10 +91,15 @@ static int lua_open(lua_State *lua)
         kernel = text_at(lua, 2);
     if (!kernel)
         return fail(lua, "open: the name of a kernel is not text");
+    if (!lua_isnoneornil(lua, 3)) {
+        most = lua_tointeger(lua, 3);
+        if (!lua_isinteger(lua, 3) || most < 0)
+            return fail(lua, "open: a number of bytes is wanted");
+    }
     /* two models seldom fit */
     solo_close(e->solo);
     e->solo = NULL;
-    if (open_named(e, name, kernel, &err))
+    if (open_named(e, name, kernel, (uint64_t)most, &err))
         return fail_err(lua, &err);
     lua_pushstring(lua, solo_model_id(e->solo));
     return 1;

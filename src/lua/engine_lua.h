@@ -2,7 +2,8 @@
  * require("apus.engine"): the engine for Lua 5.3, one binding for modules of
  * AO, for the processes of apus localnet and for a plain Lua.
  *
- *   open(name [, kernel])  a model file: its id, 43 characters
+ *   open(name [, kernel [, most]])  a model file: its id, 43 characters; one
+ *                          of more than `most` bytes is refused unread
  *   start(line [, id])     begin the answer to a line of the OpenAI Batch API
  *                          under a request id (64 hexadecimal digits, or 43
  *                          characters; else the id that apus run gives the

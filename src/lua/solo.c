@@ -6,8 +6,12 @@
 #include "lua/solo.h"
 
 #include <assert.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "answer/answer_record.h"
 #include "answer/commit.h"
@@ -75,11 +79,31 @@ static int open_engine(struct solo *s, const char *path, const char *kernel,
                       &obs, err);
 }
 
-int solo_open(struct solo **out, const char *path, const char *kernel,
-              struct err *err)
+/* What cannot be opened is left for model_open_into to report. */
+static int check_size(const char *path, uint64_t most, struct err *err)
 {
-    struct solo *s = xcalloc(1, sizeof(*s));
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+    int rc = 0;
 
+    if (fd < 0)
+        return 0;
+    if (fstat(fd, &st) == 0 && (uint64_t)st.st_size > most)
+        rc = err_set(err, ERR_INPUT, "\"%s\" has %" PRIu64 " bytes: one"
+                     " message loads %" PRIu64 " at most", path,
+                     (uint64_t)st.st_size, most);
+    close(fd);
+    return rc;
+}
+
+int solo_open(struct solo **out, const char *path, const char *kernel,
+              uint64_t most, struct err *err)
+{
+    struct solo *s;
+
+    if (check_size(path, most, err))
+        return -1;
+    s = xcalloc(1, sizeof(*s));
     tokens_init(&s->prompt.ids);
     buf_init(&s->record, RECORD_MAX);
     if (open_engine(s, path, kernel, err)) {

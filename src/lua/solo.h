@@ -20,9 +20,10 @@ struct model_record;
 struct solo;
 
 /* Open a model file, whose roots are checked, for a level of the CPU by its
- * name or "auto"; one thread computes.  ERR_INPUT for a bad file. */
+ * name or "auto"; one thread computes.  ERR_INPUT for a bad file, and for one
+ * of more than `most` bytes, before anything of it is read. */
 int solo_open(struct solo **out, const char *path, const char *kernel,
-              struct err *err);
+              uint64_t most, struct err *err);
 void solo_close(struct solo *s); /* NULL is allowed */
 
 /* Borrowed for as long as the model is open; the id as 43 characters, and as

@@ -67,13 +67,9 @@ local BUSY = "another answer is under way"
 function Apus.load(name)
     if waiting then return nil, BUSY end
     model = nil
-    local id, why = engine.open(name)
+    local id, why = engine.open(name, nil, is_metered() and MAX_METERED or nil)
     if not id then return nil, why end
     local f = engine.figures()
-    if is_metered() and f.bytes > MAX_METERED then
-        return nil, ("a model of %d bytes: one message loads %d at most")
-            :format(f.bytes, MAX_METERED)
-    end
     f.positions, f.id = positions_of(f), id
     if f.positions < 1 then
         return nil, "one position takes more gas than a message has"
