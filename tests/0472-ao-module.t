@@ -14,7 +14,7 @@ done
 [ "$modules" ] || skip_all "no modules: make module"
 loader=$build/tests/npm-ao-module
 npm_install "$loader" "$top/tests/ao-module/package.json"
-cp "$top/tests/ao-module/module.mjs" "$loader/module.mjs"
+cp "$top"/tests/ao-module/*.mjs "$loader"
 . "$top/tests/scenario.sh"
 : >apus.conf
 APUS_CONFIG=$tmp/apus.conf
@@ -77,15 +77,36 @@ same out two "the same records"
 requests=$(sed -n 's/^open .* requests \([0-9]*\)$/\1/p' err)
 [ "${requests:-99}" -le 4 ] && r=0 || r=1
 report $r "in ${requests:-no} requests"
-cp "$MODEL" changed.apus
-MODEL=changed.apus
-byte=$(od -An -tu1 -j 700000 -N 1 changed.apus | tr -d ' ')
-if [ $((byte)) = 1 ]; then with='\002'; else with='\001'; fi
-printf "$with" | dd of=changed.apus bs=1 seek=700000 conv=notrunc 2>/dev/null
-module plain $unmetered two.jsonl 700 >out 2>err && r=1 || r=0
-report $r "one changed byte is refused"
-has err "do not have its root" "which says what is wrong"
 unset MODEL
+
+# ---- what is not as it should be ---------------------------------------------
+tr '|' '\t' >wanted <<'TXT'
+another beginning|is not a model file
+a changed record|does not repeat the embedding
+a changed weight|do not have its root
+its end is missing|its record says
+its records alone|its record says
+an error page|too short
+nothing|too short
+no length|too short
+a range that is all of it|layer
+a range that is an error|is not a model file
+a range without bytes|cannot read
+nothing after a while|cannot read
+more than a message loads|314572800 bytes: one message loads 209715200
+more than there is memory|no memory for weights
+it answers|^6 + 24 = 30$
+TXT
+node --experimental-wasm-memory64 --no-warnings "$loader/bad.mjs" \
+    "$modules/apus-simd-nano.wasm" $unmetered "$(ls models/*.apus)" \
+    >said 2>err && r=0 || r=1
+cat said err >out
+report $r "bad models and gateways that lie do not end the process"
+while IFS=$(printf '\t') read -r what text; do
+    sed -n "s/^$what\t//p" said | grep -q "$text" && r=0 || r=1
+    cp said out
+    report $r "$what: $text"
+done <wanted
 
 # ---- sizes ------------------------------------------------------------------
 for m in plain simd; do

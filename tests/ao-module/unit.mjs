@@ -10,7 +10,8 @@
 //   await u.lua(code)    evaluated; `out` of the result is what it gives
 //   await u.again()      another instance, as of a unit that was killed: only
 //                        the memory after the last message is left
-//   u.item               what the gateway has from now on
+//   u.item, u.lie        what the gateway has from now on, and lie(req, res),
+//                        true where it has answered in place of it
 import { createServer } from 'node:http'
 import AoLoader from '@permaweb/ao-loader'
 import WeaveDrive from '@permaweb/weavedrive'
@@ -29,6 +30,7 @@ function serve (u, req, res) {
   u.asked++
   // the process may compute for longer than an idle connection is kept
   res.setHeader('Connection', 'close')
+  if (u.lie?.(req, res)) return
   const { item } = u
   const size = item.length
   const range = /^bytes=(\d+)-(\d+)$/.exec(req.headers.range ?? '')
