@@ -33,13 +33,12 @@
 _Static_assert(SPOT_BLOCK == GATEWAY_BLOCK, "a block has one hash");
 
 struct audit {
-    struct look look; /* first: look_compute has it */
+    struct look look; /* first: it is the self of callbacks */
     struct verify v;
     const char *rate_text, *cells_text;
     uint32_t rate;
     uint64_t n_cells;
     struct spot spot;
-    uint64_t n_drawn;
 };
 
 /* ---- the draw ------------------------------------------------------------ */
@@ -83,14 +82,14 @@ static void print_cells(const struct audit *a, const struct published *p)
     }
 }
 
-static int compute_audited(void *self, struct id item,
-                           const struct published *p, struct err *err)
+static int audited(struct look *l, struct id item, const struct published *p,
+                   bool wrong, struct err *err)
 {
-    struct audit *a = self;
+    const struct audit *a = (const struct audit *)l;
 
-    a->n_drawn++;
-    if (look_compute(&a->look, item, p, err))
-        return -1;
+    (void)item;
+    (void)wrong;
+    (void)err;
     print_cells(a, p);
     return 0;
 }
@@ -101,7 +100,8 @@ static int audit_statement(struct audit *a, const struct lookup_item *i,
                            struct err *err)
 {
     struct lookup_visit visit = { .draws = draws,
-                                  .compute = compute_audited,
+                                  .compute = look_compute,
+                                  .computed = look_compute_rest,
                                   .model = look_model,
                                   .self = a };
     struct look *l = &a->look;
@@ -113,7 +113,7 @@ static int audit_statement(struct audit *a, const struct lookup_item *i,
         lookup_others(l->lookup, &l->claims, i, &s, err) ||
         lookup_batch(l->lookup, &l->claims, i, &s, &visit, err))
         return -1;
-    printf("drawn\t%" PRIu64 " of %" PRIu32 " answer%s\n", a->n_drawn,
+    printf("drawn\t%" PRIu64 " of %" PRIu32 " answer%s\n", l->n_computed,
            s.s.count, plural_s(s.s.count));
     return 0;
 }
@@ -174,17 +174,19 @@ static const struct opt_command audit_command = {
 static int audit_and_report(struct audit *a)
 {
     struct err err = ERR_INIT;
+    int status = CMD_DONE;
 
     if (check_use(a, &err))
         return cmd_misused(&err);
     look_init(&a->look, &a->v);
-    if (audit(a, &err)) {
-        look_clear(&a->look);
-        return cmd_fail_retry(&err);
-    }
+    a->look.computed = audited;
+    if (audit(a, &err))
+        status = cmd_fail_retry(&err);
+    progress_clear(&a->v.progress);
     look_clear(&a->look);
+    /* what was found counts, also where another answer was not computed */
     if (!a->look.claims.failed)
-        return CMD_DONE;
+        return status;
     log_error("\"%s\" is not what it claims", a->v.what);
     return CMD_NO;
 }
@@ -200,6 +202,7 @@ int cmd_audit(struct settings *s, int argc, char **argv)
         a.v.what = args[0];
         a.v.o.recompute = CHECK_ALL;
         a.v.o.claim = verify_print;
+        a.v.o.progress = verify_progress;
         a.v.o.self = &a.v;
         status = audit_and_report(&a);
     }

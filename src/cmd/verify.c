@@ -61,7 +61,7 @@ void verify_print_wrong(void *self, const struct check_claim *c)
     free(line);
 }
 
-static void show_progress(void *self, uint64_t i, uint64_t n)
+void verify_progress(void *self, uint64_t i, uint64_t n)
 {
     struct verify *v = self;
 
@@ -377,7 +377,7 @@ int cmd_verify(struct settings *s, int argc, char **argv)
     if (status == CMD_GO) {
         v.what = n_args ? args[0] : NULL;
         v.o.claim = verify_print;
-        v.o.progress = show_progress;
+        v.o.progress = verify_progress;
         v.o.step = print_step;
         v.o.self = &v;
         status = verify_and_report(&v);

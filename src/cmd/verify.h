@@ -44,6 +44,9 @@ void verify_print(void *self, const struct check_claim *c);
 /* The same: what does not hold, as an error, and nothing else. */
 void verify_print_wrong(void *self, const struct check_claim *c);
 
+/* A check_progress_fn of one. */
+void verify_progress(void *self, uint64_t i, uint64_t n);
+
 /* An item from Arweave, or of a file. */
 enum verdict verify_item(struct verify *v, struct err *err);
 

@@ -34,6 +34,8 @@ void look_init(struct look *l, struct verify *v)
 
 void look_clear(struct look *l)
 {
+    for (size_t i = 0; i < l->group.n; i++)
+        published_clear(&l->group.answer[i]);
     recompute_free(l->recompute);
     lookup_free(l->lookup);
 }
@@ -67,26 +69,91 @@ enum lookup_found look_get(struct look *l, const char *what, bool file,
 
 /* ---- computing again ----------------------------------------------------- */
 
-int look_recompute(struct look *l, struct id model, struct err *err)
+static void show_progress(struct look *l, uint64_t n)
+{
+    const struct check_options *o = &l->v->o;
+
+    if (o->progress)
+        o->progress(o->self, n, l->n_wanted ? l->n_wanted
+                                            : l->n_computed + l->group.n);
+}
+
+/* Of the group, another one is computed. */
+static void count_computed(void *user, size_t n)
+{
+    struct look *l = user;
+
+    show_progress(l, l->n_computed + n);
+}
+
+static int open_recompute(struct look *l, struct id model, struct err *err)
 {
     struct verify *v = l->v;
+    const struct recompute_options o = {
+        .max_records = RECOMPUTE_RECORDS, .max_rows = RECOMPUTE_ROWS,
+        .computed = count_computed, .user = l
+    };
 
     if (!v->o.model && verify_open_model(v, &model, err))
         return -1;
     return l->recompute ? 0
                         : recompute_new(&l->recompute, v->o.model,
-                                        v->o.backend, &l->options,
-                                        err);
+                                        v->o.backend, &o, err);
 }
 
+static void empty_group(struct look_group *g)
+{
+    for (size_t i = 0; i < g->n; i++)
+        published_clear(&g->answer[i]);
+    g->n = g->bytes = 0;
+    g->positions = 0;
+}
+
+static int tell_computed(struct look *l, const bool *wrong, struct err *err)
+{
+    const struct look_group *g = &l->group;
+
+    for (size_t i = 0; l->computed && i < g->n; i++)
+        if (l->computed(l, g->item[i], &g->answer[i], wrong[i], err))
+            return -1;
+    return 0;
+}
+
+/* What was found is told also where another answer cannot be computed. */
+int look_compute_rest(void *self, struct err *err)
+{
+    struct look *l = self;
+    struct look_group *g = &l->group;
+    bool wrong[RECOMPUTE_RECORDS];
+    int rc = 0;
+
+    if (g->n == 0)
+        return 0;
+    show_progress(l, l->n_computed);
+    rc = claims_compute_all(&l->claims, g->item, g->answer, g->n,
+                            l->recompute, l->v->model.id, wrong, err);
+    l->n_computed += g->n;
+    if (tell_computed(l, wrong, rc ? NULL : err))
+        rc = -1;
+    empty_group(g);
+    return rc;
+}
+
+/* All answers of a statement have one model. */
 int look_compute(void *self, struct id item, const struct published *p,
                  struct err *err)
 {
     struct look *l = self;
+    struct look_group *g = &l->group;
 
-    return look_recompute(l, p->result.model, err) ||
-           claims_compute(&l->claims, item, p, l->recompute, l->v->model.id,
-                          err) ? -1 : 0;
+    if (open_recompute(l, p->result.model, err))
+        return -1;
+    g->item[g->n] = item;
+    published_copy(&g->answer[g->n++], p);
+    g->positions += p->result.n;
+    g->bytes += p->prompt.len + p->stops.len + p->output.len + p->text.len;
+    return recompute_is_enough(g->n, g->positions, g->bytes)
+               ? look_compute_rest(l, err) : 0;
 }
 
 /* ---- a result ------------------------------------------------------------ */
@@ -241,7 +308,8 @@ static int verify_result(struct look *l, const struct lookup_item *i,
         rc = check_request(l, i, &p, err);
     /* what contradicts itself need not be computed */
     if (rc == 0 && l->v->o.recompute && !l->claims.failed)
-        rc = look_compute(l, i->it.head.id, &p, err);
+        rc = look_compute(l, i->it.head.id, &p, err) ||
+             look_compute_rest(l, err) ? -1 : 0;
 out:
     published_clear(&p);
     return rc;
@@ -254,7 +322,7 @@ static int verify_statement(struct look *l, const struct lookup_item *i,
 {
     struct lookup_visit visit = {
         .n_compute = l->v->o.recompute, .compute = look_compute,
-        .model = look_model, .self = l
+        .computed = look_compute_rest, .model = look_model, .self = l
     };
     struct published_statement s;
 
@@ -269,6 +337,8 @@ static int verify_statement(struct look *l, const struct lookup_item *i,
     }
     if (l->claims.failed)
         return 0;
+    l->n_wanted = l->v->o.recompute < s.s.count ? l->v->o.recompute
+                                                : s.s.count;
     if (look_network(l, err) ||
         lookup_others(l->lookup, &l->claims, i, &s, err))
         return -1;
@@ -320,5 +390,9 @@ enum verdict verify_item(struct verify *v, struct err *err)
 out:
     lookup_item_clear(&i);
     look_clear(&l);
-    return rc < 0 ? VERDICT_NONE : verdict_of(l.claims.failed);
+    if (rc < 0 && !l.claims.failed)
+        return VERDICT_NONE;
+    if (rc < 0)
+        log_err(err); /* and what was found counts all the same */
+    return verdict_of(l.claims.failed);
 }

@@ -12,12 +12,24 @@
 #include "verify/lookup.h"
 #include "verify/recompute.h"
 
+/* Answers that are computed in shared steps. */
+struct look_group {
+    struct id item[RECOMPUTE_RECORDS];
+    struct published answer[RECOMPUTE_RECORDS];
+    size_t n, bytes;
+    uint64_t positions;
+};
+
 struct look {
     struct verify *v;
     struct claims claims;
     struct lookup *lookup; /* NULL until the network is needed */
     struct recompute *recompute; /* NULL until something is computed */
-    struct recompute_options options; /* of it */
+    struct look_group group;
+    uint64_t n_computed, n_wanted; /* answers; wanted 0: nobody knows */
+    /* Called for each answer that was computed; NULL: for none. */
+    int (*computed)(struct look *l, struct id item, const struct published *p,
+                    bool wrong, struct err *err);
 };
 
 void look_init(struct look *l, struct verify *v);
@@ -30,12 +42,14 @@ int look_network(struct look *l, struct err *err);
 enum lookup_found look_get(struct look *l, const char *what, bool file,
                            struct lookup_item *i, struct err *err);
 
-/* Of a lookup_visit whose self is a struct look: compute an answer again; and
- * the model for prompts, NULL where nothing is to be computed.
- * look_recompute opens what the first needs. */
+/* Members of a lookup_visit whose self is a struct look: compute an answer
+ * again, in time; and, once all are given, those that are left.  They are
+ * reported in the order in which they were given; one that cannot be computed
+ * does not keep the others from it. */
 int look_compute(void *self, struct id item, const struct published *p,
                  struct err *err);
-int look_recompute(struct look *l, struct id model, struct err *err);
+int look_compute_rest(void *self, struct err *err);
+/* Make the model of prompts known; NULL where nothing is to be computed. */
 int look_model(void *self, struct id id, const struct prompt_model **m,
                struct err *err);
 

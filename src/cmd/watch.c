@@ -46,22 +46,8 @@
 #define NODES_MAX 10000
 #define ROUND_MAX 10000 /* statements of a node that are asked for */
 
-/* Answers of a statement that are computed in shared steps: at most so many,
- * and as many as have so many positions and bytes, or one that has more. */
-#define GROUP_MAX 64
-#define GROUP_ROWS 256 /* positions in a step */
-#define GROUP_POSITIONS 4096
-#define GROUP_BYTES ((size_t)16 << 20)
-
-struct watch_group {
-    struct id item[GROUP_MAX];
-    struct published answer[GROUP_MAX];
-    size_t n, bytes;
-    uint64_t positions;
-};
-
 struct watch {
-    struct look look; /* first: look_compute has it */
+    struct look look; /* first: it is the self of callbacks */
     struct verify v;
     const char *rate_text, *for_text;
     bool once, challenge;
@@ -71,10 +57,8 @@ struct watch {
     struct client client;
     struct watched seen;
     struct spot spot;
-    struct watch_group group;
     struct id named;            /* model of -m, if it was given */
     struct drain_models models; /* of the store, as it was in this round */
-    uint64_t n_computed, n_found; /* of a statement; of all */
     bool lacks;                 /* drawn answers of the statement are of .. */
     struct id lacked;           /* .. a model that is not here */
     bool later, plays, failed;
@@ -107,7 +91,6 @@ static int write_case(struct watch *w, struct id item,
            id_text(p->result.request).s, id_text(p->node).s, path);
     fflush(stdout);
     free(path);
-    w->n_found++;
     return 0;
 }
 
@@ -176,50 +159,13 @@ static enum found open_model(struct watch *w, struct id model,
     return found;
 }
 
-static int write_cases(struct watch *w, const bool *wrong, struct err *err)
+static int case_of_wrong(struct look *l, struct id item,
+                         const struct published *p, bool wrong,
+                         struct err *err)
 {
-    const struct watch_group *g = &w->group;
+    struct watch *w = (struct watch *)l;
 
-    for (size_t i = 0; i < g->n; i++)
-        if (wrong[i] && write_case(w, g->item[i], &g->answer[i], err))
-            return -1;
-    return 0;
-}
-
-static void empty_group(struct watch_group *g)
-{
-    for (size_t i = 0; i < g->n; i++)
-        published_clear(&g->answer[i]);
-    g->n = g->bytes = 0;
-    g->positions = 0;
-}
-
-/* Compute the answers of the group, and write a case of each wrong one, also
- * where another one cannot be computed. */
-static int compute_group(void *self, struct err *err)
-{
-    struct watch *w = self;
-    struct watch_group *g = &w->group;
-    bool wrong[GROUP_MAX];
-    int rc = 0;
-
-    if (g->n > 0) {
-        rc = claims_compute_all(&w->look.claims, g->item, g->answer, g->n,
-                                w->look.recompute, w->v.model.id, wrong, err);
-        if (write_cases(w, wrong, rc ? NULL : err))
-            rc = -1;
-    }
-    empty_group(g);
-    return rc;
-}
-
-static void add_answer(struct watch_group *g, struct id item,
-                       const struct published *p)
-{
-    g->item[g->n] = item;
-    published_copy(&g->answer[g->n++], p);
-    g->positions += p->result.n;
-    g->bytes += p->prompt.len + p->stops.len + p->output.len + p->text.len;
+    return wrong ? write_case(w, item, p, err) : 0;
 }
 
 /* All answers of a statement have one model. */
@@ -227,7 +173,6 @@ static int compute_watched(void *self, struct id item,
                            const struct published *p, struct err *err)
 {
     struct watch *w = self;
-    struct watch_group *g = &w->group;
     enum found found;
 
     drop_model(w, p->result.model);
@@ -237,14 +182,7 @@ static int compute_watched(void *self, struct id item,
         w->lacked = p->result.model;
         return 0;
     }
-    if (found == FOUND_FAILED ||
-        look_recompute(&w->look, p->result.model, err))
-        return -1;
-    w->n_computed++;
-    add_answer(g, item, p);
-    return g->n < GROUP_MAX && g->positions < GROUP_POSITIONS &&
-                   g->bytes < GROUP_BYTES
-               ? 0 : compute_group(w, err);
+    return found == FOUND_ONE ? look_compute(&w->look, item, p, err) : -1;
 }
 
 /* ---- a statement --------------------------------------------------------- */
@@ -254,7 +192,7 @@ static int watch_batch(struct watch *w, const struct lookup_item *i,
 {
     struct lookup_visit visit = { .draws = draws,
                                   .compute = compute_watched,
-                                  .computed = compute_group,
+                                  .computed = look_compute_rest,
                                   .self = w };
     struct look *l = &w->look;
     struct published_statement s;
@@ -267,7 +205,7 @@ static int watch_batch(struct watch *w, const struct lookup_item *i,
     w->spot.statement = id;
     memset(w->spot.block, 0, sizeof(w->spot.block));
     memcpy(w->spot.block, w->seen.secret.b, 32);
-    w->n_computed = 0;
+    l->n_computed = 0;
     rc = lookup_others(l->lookup, &l->claims, i, &s, err) ||
                  lookup_batch(l->lookup, &l->claims, i, &s, &visit, err)
              ? -1 : 0;
@@ -276,7 +214,7 @@ static int watch_batch(struct watch *w, const struct lookup_item *i,
     if (rc)
         return -1;
     printf("statement\t%s\tnode %s\t%" PRIu64 " of %" PRIu32 " answer%s"
-           " computed", id_text(id).s, id_text(s.s.node).s, w->n_computed,
+           " computed", id_text(id).s, id_text(s.s.node).s, l->n_computed,
            s.s.count, plural_s(s.s.count));
     if (w->lacks)
         printf(", model %s is missing", id_text(w->lacked).s);
@@ -526,8 +464,7 @@ static int watch(struct watch *w)
         return cmd_misused(&err);
     cmd_catch_signals();
     look_init(&w->look, &w->v);
-    w->look.options.max_records = GROUP_MAX;
-    w->look.options.max_rows = GROUP_ROWS;
+    w->look.computed = case_of_wrong;
     /* where there is no wallet, its disputes are nobody's */
     if (client_open_ask(&w->client, w->v.settings, NULL, &err)) {
         look_clear(&w->look);

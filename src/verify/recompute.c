@@ -66,6 +66,7 @@ struct recompute {
     struct recompute_options o;
     struct engine *engine;
     struct one_record *some; /* o.max_records of them */
+    size_t n_computed;       /* records that are over */
 };
 
 /* ---- what differs ------------------------------------------------------- */
@@ -693,10 +694,13 @@ static int compute_steps(struct recompute *r, size_t n, struct err *err)
 {
     bool busy;
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         while (unfinished(&r->some[i]))
             if (engine_step(r->engine, &busy, err))
                 return -1;
+        if (r->o.computed)
+            r->o.computed(r->o.user, ++r->n_computed);
+    }
     return 0;
 }
 
@@ -736,6 +740,7 @@ int recompute_records(struct recompute *r, struct recompute_task *t, size_t n,
 {
     size_t max = r->o.max_records;
 
+    r->n_computed = 0;
     for (size_t at = 0; at < n; at += max)
         if (recompute_some(r, t + at, n - at < max ? n - at : max, err))
             return -1;

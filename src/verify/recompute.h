@@ -37,6 +37,9 @@ struct recompute_options {
     /* Called for each position of a record in order, up to the first that
      * differs; may be NULL.  It does not say which record. */
     void (*step)(void *user, const struct recompute_step *s);
+    /* Called when another record of recompute_records is over, with how many
+     * are; may be NULL. */
+    void (*computed)(void *user, size_t n);
     void *user;
 };
 
@@ -101,5 +104,18 @@ struct recompute_task {
  * the engine failed, and what has no outcome yet gets none. */
 int recompute_records(struct recompute *r, struct recompute_task *t, size_t n,
                       struct err *err);
+
+/* What callers gather for it, with these options: at most so many records, and
+ * until they have so many positions or bytes. */
+#define RECOMPUTE_RECORDS 64
+#define RECOMPUTE_ROWS 256
+#define RECOMPUTE_POSITIONS 4096
+#define RECOMPUTE_BYTES ((size_t)16 << 20)
+static inline bool recompute_is_enough(size_t n_records, uint64_t n_positions,
+                                       size_t nbytes)
+{
+    return n_records >= RECOMPUTE_RECORDS ||
+           n_positions >= RECOMPUTE_POSITIONS || nbytes >= RECOMPUTE_BYTES;
+}
 
 #endif
