@@ -498,7 +498,7 @@ enum verdict check_batch(const char *batch_path,
             rc = check_enough(&c, err);
         }
     }
-    recompute_free(c.recompute);
+    check_recompute_end(&c);
     request_file_close(c.along.f);
     request_file_close(c.again.f);
     free(c.line);

@@ -29,6 +29,8 @@ struct check_line {
     bool blank;        /* it is not a request */
 };
 
+struct check_group;
+
 /* requests.jsonl along rows in its order. */
 struct check_along {
     struct request_file *f;  /* NULL: not opened */
@@ -60,6 +62,7 @@ struct check {
     struct result_leaf *leaf; /* .. are kept for its root */
     size_t n_leaves, cap_leaves;
     struct recompute *recompute;
+    struct check_group *group; /* rows for it */
     bool with_hidden;         /* .. compares hidden states, too */
     uint64_t planned;         /* rows that answers are drawn from */
     uint64_t to_draw, to_see; /* answers still to be drawn, of so many rows */
@@ -100,8 +103,10 @@ int check_seek(struct check_along *a, uint32_t line, struct err *err);
  * in `why`. */
 int check_trace(const struct record *r, char *why, size_t size);
 
-/* Make c->recompute if any answer will be recomputed. */
+/* Make c->recompute if any answer will be recomputed; check_recompute_end frees
+ * it. */
 int check_recompute(struct check *c, struct err *err);
+void check_recompute_end(struct check *c);
 
 /* Prepare to draw from this many answers. */
 void check_plan(struct check *c, uint64_t n_rows);
