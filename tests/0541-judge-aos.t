@@ -23,5 +23,6 @@ files=${JUDGE_FILES:-100}
 [ -z "${APUS_LONG:-}" ] || files=$games
 ls "$tmp"/games/* | awk -v n="$games" -v want="$files" \
     'int(NR * want / n) > int((NR - 1) * want / n)' >"$tmp/some"
-xargs "$build/tests/judge-files" 2 1 <"$tmp/some" >"$JUDGED"
+xargs "$build/tests/judge-files" 2 1 <"$tmp/some" >"$tmp/all"
+grep -v ' text ' "$tmp/all" >"$JUDGED"
 aos_node judge-aos.mjs

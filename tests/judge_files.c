@@ -1,8 +1,9 @@
 /*
  * judge-files CHANGES SEED FILE...: the verdict on dispute files, and on each
  * with one bit changed, a line each: FILE BIT VERDICT, BIT - where nothing is
- * changed.  A changed proof that gets another verdict is an error.  The same
- * lines come from tests/judge_files.lua, for another judge.
+ * changed.  FILE text TEXT has the verdict's sentence.  A changed proof that
+ * gets another verdict is an error.  The same lines come from
+ * tests/judge_files.lua, for another judge.
  */
 #include <config.h>
 
@@ -19,14 +20,19 @@
 #include "dispute/dispute_file.h"
 #include "dispute/judge.h"
 
+static char text[sizeof(((struct judge *)0)->text)]; /* of the last one */
+
 static const char *judged(const struct buf *file)
 {
     static const char *const name[] = { "holds", "fault", "unjudged" };
     const char *verdict = "refused";
     struct judge g;
 
+    text[0] = '\0';
     if (dispute_file_play(&g, (unsigned char *)file->data, file->len, NULL))
         return verdict;
+    if (g.turn == JUDGE_OVER)
+        strcpy(text, g.text);
     verdict = g.turn == JUDGE_OVER ? name[g.verdict] : "open";
     judge_clear(&g);
     return verdict;
@@ -89,7 +95,7 @@ int main(int argc, char **argv)
             return 1;
         }
         verdict = judged(&file);
-        printf("%s - %s\n", argv[i], verdict);
+        printf("%s - %s\n%s text %s\n", argv[i], verdict, argv[i], text);
         rc |= change(&file, argv[i], &seed, (unsigned)atoi(argv[1]), verdict);
         buf_clear(&file);
     }

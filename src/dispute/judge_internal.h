@@ -11,6 +11,10 @@
 /* The verdict, with the name of the statement that decided. */
 int judge_decide(struct judge *g, enum judge_verdict v, uint32_t statement);
 
+/* End without one; `why` says what of the answer is not judged, in the words of
+ * contrib/ao/judge. */
+int judge_leave(struct judge *g, const char *why);
+
 /* Take the three records of an answer; the hash of the first is already
  * verified. */
 int judge_take_records(struct judge *g, const unsigned char *bytes,

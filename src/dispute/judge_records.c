@@ -31,12 +31,16 @@ int judge_decide(struct judge *g, enum judge_verdict v, uint32_t statement)
 
     g->verdict = v;
     g->turn = JUDGE_OVER;
-    if (v == JUDGE_UNJUDGED)
-        snprintf(g->text, sizeof(g->text), "this answer is not judged: its "
-                 "model or its end is of another kind");
-    else
-        snprintf(g->text, sizeof(g->text), "statement %u (%s) %s", statement,
-                 statement_name[statement], word[v]);
+    snprintf(g->text, sizeof(g->text), "statement %u (%s) %s", statement,
+             statement_name[statement], word[v]);
+    return 0;
+}
+
+int judge_leave(struct judge *g, const char *why)
+{
+    g->verdict = JUDGE_UNJUDGED;
+    g->turn = JUDGE_OVER;
+    snprintf(g->text, sizeof(g->text), "this answer is not judged: %s", why);
     return 0;
 }
 
@@ -108,8 +112,10 @@ int judge_take_records(struct judge *g, const unsigned char *bytes,
     g->j = j;
     g->m = m;
     g->turn = JUDGE_PICKS;
-    if (!judge_can_judge(&m) || r.finish > RESULT_CONTEXT)
-        return judge_decide(g, JUDGE_UNJUDGED, JUDGE_NONE);
+    if (!judge_can_judge(&m))
+        return judge_leave(g, "its model is of another kind or size");
+    if (r.finish > RESULT_CONTEXT)
+        return judge_leave(g, "it ends in an error");
     return 0;
 }
 

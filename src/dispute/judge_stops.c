@@ -30,7 +30,7 @@ int judge_decide_stops(struct judge *g)
         return -1;
     end = stops_look(&shown, s->index);
     if (end == STOPS_UNKNOWN)
-        return judge_decide(g, JUDGE_UNJUDGED, JUDGE_NONE);
+        return judge_leave(g, "a stop string may begin before what is shown");
     return judge_decide(g, (end == STOPS_ENDS) == stops ? JUDGE_HOLDS
                                                         : JUDGE_FAULT, 17);
 }
@@ -132,7 +132,8 @@ int judge_show_offsets(struct judge *g, const unsigned char *bytes, size_t n,
         return err_set(err, ERR_INPUT, "%zu bytes, expected %zu", n,
                        4 + all + 4 * s.n_points);
     if (!judged)
-        return judge_decide(g, JUDGE_UNJUDGED, JUDGE_NONE);
+        return judge_leave(g, "the texts of its tokenizer are of another"
+                           " kind");
     if (take_offsets(&s, bytes + 4 + all, err))
         return -1;
     if (s.n_points > 0 &&

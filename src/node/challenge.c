@@ -174,15 +174,20 @@ static int keep_case(struct challenge *g, const char *state, struct err *err)
                                 err);
 }
 
-static enum challenge_end ended(struct challenge *g, bool fault,
-                                const char *statement, struct err *err)
+static enum challenge_end ended(struct challenge *g,
+                                const struct dispute_end *end, struct err *err)
 {
-    if (keep_case(g, fault ? "won" : "lost", err))
+    const char *what = "holds: this challenger was wrong";
+
+    if (end->fault)
+        what = "fault: the node's answer is wrong";
+    else if (end->unjudged)
+        what = "unjudged: no judge decides this, and the answer stands";
+    if (keep_case(g, end->fault ? "won" : "lost", err))
         return CHALLENGE_FAILED;
-    tell(g, "verdict\t%s%s%s", fault ? "fault: the node's answer is wrong"
-                                     : "holds: this challenger was wrong",
-         *statement ? ", statement " : "", statement);
-    return fault ? CHALLENGE_WON : CHALLENGE_LOST;
+    tell(g, "verdict\t%s%s%s", what, *end->statement ? ", statement " : "",
+         end->statement);
+    return end->fault ? CHALLENGE_WON : CHALLENGE_LOST;
 }
 
 /* There is nothing to play: apus watch leaves a case that says so. */
@@ -224,7 +229,8 @@ static enum challenge_end look_back(struct challenge *g, struct err *err)
     gone = !state || strcmp(state, "gone") == 0;
     ao_result_clear(&r);
     if (!gone)
-        return ended(g, !stands, "", err);
+        return ended(g, &(struct dispute_end){ .over = true,
+                                               .fault = !stands }, err);
     leave(g);
     err_set(err, ERR_INPUT, "the queue has no request %s: it is forgotten, and"
             " how the dispute ended", request);
@@ -394,7 +400,7 @@ enum challenge_end challenge_play(struct challenge *g, struct err *err)
         if (done == STEP_FAILED)
             return err->code == ERR_RETRY ? CHALLENGE_OPEN : CHALLENGE_FAILED;
         if (done == STEP_ENDED)
-            return ended(g, end.fault, end.statement, err);
+            return ended(g, &end, err);
         if (done == STEP_GONE)
             return look_back(g, err);
         if (caller_stops(g->caller) ||

@@ -234,6 +234,7 @@ static void read_end(struct dispute_end *end, const struct ao_out *out)
     memset(end, 0, sizeof(*end));
     end->over = verdict != NULL;
     end->fault = verdict && strcmp(verdict, "fault") == 0;
+    end->unjudged = verdict && strcmp(verdict, "unjudged") == 0;
     snprintf(end->statement, sizeof(end->statement), "%s",
              statement ? statement : "");
 }

@@ -54,6 +54,7 @@ int disputes_read(struct dispute *d, const char *text, struct err *err);
 /* How a move ended. */
 struct dispute_end {
     bool over, fault;
+    bool unjudged;      /* .. without a verdict: the answer stands */
     char statement[12]; /* "" by silence or concession */
 };
 

@@ -45,7 +45,9 @@ static void report_answer(struct drain *d, struct id id,
         if (a)
             answered_distrust(a);
     } else {
-        log_info("dispute %s: this node %s and won", id_text(id).s, what);
+        log_info("dispute %s: this node %s and %s", id_text(id).s, what,
+                 end->unjudged ? "no judge decides it: the answer stands"
+                               : "won");
     }
 }
 

@@ -76,8 +76,10 @@ local function take_records(s, state)
         return "the model record is not that of the result"
     end
     state.records = s
-    if not judge.knows(m) or r.finish > 3 then
-        judge.decide(state, "unjudged")
+    if not judge.knows(m) then
+        judge.leave(state, "its model is of another kind or size")
+    elseif r.finish > 3 then
+        judge.leave(state, "it ends in an error")
     end
 end
 

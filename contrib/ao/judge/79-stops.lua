@@ -237,7 +237,7 @@ function shows.offsets(c, s, state)
     if #s ~= all + 4 * n then
         return #s .. " bytes, expected " .. all + 4 * n
     elseif not t then
-        judge.decide(state, "unjudged")
+        judge.leave(state, "the texts of its tokenizer are of another kind")
         return
     end
     if n > 0 then
@@ -284,7 +284,7 @@ local function decide(c, state)
     local index, r = state.stops.index, c.r
     local ends = ends_there(read(state.stops.shown, c.j.n_stops), index)
     if ends == nil then
-        judge.decide(state, "unjudged")
+        judge.leave(state, "a stop string may begin before what is shown")
         return true
     end
     local stops = r.finish == 2 and index + 1 == r.n_out

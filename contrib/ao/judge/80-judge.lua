@@ -20,13 +20,13 @@ local NAMES = { [0] = "job", "token", "embed", "max", "square sum", "quantise",
 
 function judge.decide(state, verdict, code)
     state.turn, state.verdict = "over", verdict
-    if verdict == "unjudged" then
-        state.text = "this answer is not judged: its model or its end is " ..
-            "of another kind"
-    else
-        state.text = "statement " .. code .. " (" .. NAMES[code] .. ") " ..
-            (verdict == "holds" and "holds" or "is wrong")
-    end
+    state.text = "statement " .. code .. " (" .. NAMES[code] .. ") " ..
+        (verdict == "holds" and "holds" or "is wrong")
+end
+
+function judge.leave(state, why)
+    state.turn, state.verdict = "over", "unjudged"
+    state.text = "this answer is not judged: " .. why
 end
 
 -- Open a dispute about the result whose record has this hash.  Given the 616
