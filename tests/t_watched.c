@@ -140,8 +140,14 @@ static void try_lacking(const char *spool)
            watched_lacks(&w, id_of('b')), "the list has an end, too");
     watched_close(&w);
     file_write(path, "apuslck2", 8, &err);
-    ok(watched_open(&w, spool, &err) && strstr(err.text, "lacking"),
+    ok(watched_open(&w, spool, &err) &&
+           strstr(err.text, "lacking\" does not begin with \"apuslck1\""),
        "another format: %s", err.text);
+    watched_close(&w);
+    file_write(path, "apuslck1 not one", 16, &err);
+    ok(watched_open(&w, spool, &err) &&
+           strstr(err.text, "lacking\" is truncated"),
+       "a truncated one: %s", err.text);
     watched_close(&w);
     free(path);
 }

@@ -28,7 +28,8 @@
 #define CHECKED 72
 #define LACKING 104
 
-static const char lacking_magic[8] = "apuslck1";
+#define MAGIC_SIZE 8
+static const char lacking_magic[] = "apuslck1";
 
 /* ---- a list -------------------------------------------------------------- */
 
@@ -157,6 +158,23 @@ static struct watched_seen parse(const unsigned char *at, size_t size,
     return one;
 }
 
+/* Check that a list begins with its magic, where it has one, and that its last
+ * statement is whole. */
+static int check_list(const char *path, const struct buf *b, size_t size,
+                      size_t n_magic, struct err *err)
+{
+    size_t n = b->len < n_magic ? b->len : n_magic;
+
+    if (n && memcmp(b->data, lacking_magic, n) != 0)
+        return err_set(err, ERR_INPUT, "\"%s\" does not begin with \"%s\":"
+                       " another version of apus wrote it; remove it, and"
+                       " statements are checked again", path, lacking_magic);
+    if (n < n_magic || (b->len - n_magic) % size)
+        return err_set(err, ERR_INPUT, "\"%s\" is truncated: remove it, and"
+                       " statements are checked again", path);
+    return 0;
+}
+
 /* Read a list of so many bytes a statement, after n_magic bytes. */
 static enum found read_list(const struct watched *w, struct watched_list *l,
                             const char *name, size_t size, size_t n_magic,
@@ -170,11 +188,8 @@ static enum found read_list(const struct watched *w, struct watched_list *l,
     buf_init(&b, n_magic + size * WATCHED_MAX);
     if (there)
         rc = file_read(&b, path, err);
-    if (rc == 0 && there &&
-        (b.len < n_magic || (b.len - n_magic) % size ||
-         memcmp(b.len ? b.data : "", lacking_magic, n_magic) != 0))
-        rc = err_set(err, ERR_INPUT, "\"%s\" is truncated: remove it, and"
-                     " statements are checked again", path);
+    if (rc == 0 && there)
+        rc = check_list(path, &b, size, n_magic, err);
     for (size_t at = n_magic; rc == 0 && at < b.len; at += size) {
         struct watched_seen one = parse((unsigned char *)b.data + at, size,
                                         at / size);
@@ -196,7 +211,7 @@ static int read_lists(struct watched *w, struct err *err)
         found = read_list(w, &w->checked, "seen", SEEN, 0, err);
     if (found != FOUND_FAILED)
         found = read_list(w, &w->lacking, "lacking", LACKING,
-                          sizeof(lacking_magic), err);
+                          MAGIC_SIZE, err);
     return found == FOUND_FAILED ? -1 : 0;
 }
 
@@ -208,9 +223,9 @@ static int write_list(const struct watched *w, const struct watched_list *l,
     struct buf b;
     int rc;
 
-    buf_init(&b, sizeof(lacking_magic) + LACKING * (WATCHED_MAX + 1));
+    buf_init(&b, MAGIC_SIZE + LACKING * (WATCHED_MAX + 1));
     if (lacking)
-        buf_put(&b, lacking_magic, sizeof(lacking_magic));
+        buf_put(&b, lacking_magic, MAGIC_SIZE);
     for (size_t i = 0; i < l->n; i++) {
         buf_put(&b, l->seen[i].statement.b, 32);
         buf_put(&b, l->seen[i].node.b, 32);
