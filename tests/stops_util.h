@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "dispute/execution.h"
+#include "engine/sequence.h"
 #include "model/model.h"
 #include "proof/job_record.h"
 
@@ -17,6 +18,7 @@
 #define STOPPED_OUT 40  /* output ids */
 #define STOPPED_EOS 2
 #define STOPPED_BYTES 3 /* token of byte 0 */
+#define STOPPED_USER (STOPPED_BYTES + 256 + 5 + 3) /* "<user>" */
 #define STOPPED_BYTE(c) ((uint32_t)(unsigned char)(c) + STOPPED_BYTES)
 
 extern struct model stopped_model;   /* of the answers */
@@ -55,7 +57,28 @@ void stopped_stop(struct stopped *m, const char *text, size_t n);
 /* Answer with the first n_out of the output ids and this end. */
 void stopped_answer(struct stopped *m, size_t n_out, uint32_t finish);
 
+/* Let the engine end an output of at most `max` of the ids: their count, and
+ * why it ends. */
+size_t stopped_ends(const struct stopped *m, size_t max, enum finish *why);
+
 /* Make the leaves of an execution. */
 void stopped_leaves(struct execution *x);
+
+/* A dispute file that is made by hand, of what no prover shows: begin it with
+ * the records of an answer of index + 1 ids to these stop strings, the pick
+ * "stop INDEX", and a show of the stop strings and these texts.  Lists end with
+ * a text of NULL; more moves may follow. */
+void stopped_file(struct buf *file, uint32_t index, const struct job_stop *stop,
+                  const struct job_stop *text);
+
+/* Play it, write it into a folder unless that is NULL, and return how it ends:
+ * the word of a verdict, "open" or "refused". */
+const char *stopped_play(const struct buf *file, const char *dir);
+
+/* Try such files: stop strings and texts; and heads of tokenizers, of which
+ * stopped_tokenizer has the last one afterwards.  The vocabulary of
+ * stopped_model has STOPPED_VOCAB ids. */
+void stopped_try_shows(const char *dir);
+void stopped_try_heads(const char *dir);
 
 #endif
