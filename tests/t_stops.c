@@ -40,7 +40,7 @@ static uint32_t below(uint32_t n)
 /* ---- games --------------------------------------------------------------- */
 
 static const char *save_dir;
-static unsigned save_max = 80; /* games that are written */
+static unsigned save_max = 124; /* games that are written */
 static size_t most_shown, most_proof;
 static unsigned most_shows;
 
@@ -61,6 +61,8 @@ static void note(const struct game *g)
     free(path);
 }
 
+static char last_why[200];
+
 /* Whether it ends so, by statement 17. */
 static bool ends(struct stopped *m, game_pick_fn *pick, void *picker,
                  game_show_fn *show, void *shower, enum judge_verdict want)
@@ -71,6 +73,7 @@ static bool ends(struct stopped *m, game_pick_fn *pick, void *picker,
     game_play(&g, &m->x, pick, picker, show, shower);
     good = !g.stuck && g.verdict == want &&
            (want == JUDGE_UNJUDGED || strstr(g.why, "statement 17 ("));
+    snprintf(last_why, sizeof(last_why), "%s", g.why);
     if (!good)
         printf("# %s\n", g.why);
     note(&g);
@@ -139,31 +142,6 @@ static int pick_way(void *self, const struct judge *g, char *choice)
 
 /* ---- the engine's answer ------------------------------------------------- */
 
-/* Let the engine end the output: its ids, and why it ends. */
-static size_t engine_ends(const struct stopped *m, size_t max, enum finish *why)
-{
-    struct stop stop[JOB_MAX_STOPS];
-    struct sequence s = { .prompt = m->prompt, .n_prompt = 2,
-                          .max_tokens = (uint32_t)max, .stops = stop,
-                          .n_stops = m->n_stops,
-                          .ignore_eos = m->flags & JOB_IGNORE_EOS };
-    struct tokenizer *t = NULL;
-    struct running r;
-    size_t n = 0;
-
-    for (size_t i = 0; i < m->n_stops; i++)
-        stop[i] = (struct stop){ m->stop[i].text, m->stop[i].n };
-    if (tokenizer_new(&t, stopped_model.tokenizer,
-                      stopped_model.rec.tokenizer_size, STOPPED_VOCAB, NULL))
-        abort();
-    running_init(&r, &s);
-    while (!running_draw(&r, &stopped_model.rec, t, m->output[n++], why))
-        ;
-    running_clear(&r);
-    tokenizer_free(t);
-    return n;
-}
-
 /* Whether an end of text is among the first n ids: statement 1 sees that. */
 static bool ends_text(const struct stopped *m, size_t n)
 {
@@ -204,7 +182,7 @@ static bool claims_good(struct stopped *m, size_t max)
         for (uint32_t finish = RESULT_LENGTH; finish <= RESULT_STOP;
              finish++) {
             enum finish why;
-            bool right = engine_ends(m, n, &why) == n &&
+            bool right = stopped_ends(m, n, &why) == n &&
                          (uint32_t)why == finish;
             struct random_picker p = { below((uint32_t)n) };
             enum found found;
@@ -261,7 +239,7 @@ static void try_random(unsigned rounds)
         bool good = true;
 
         tokens_make(all[i].version, all[i].kind, 0);
-        save_max = 80 + 16 * ((unsigned)i + 1); /* of each kind */
+        save_max = 124 + 16 * ((unsigned)i + 1); /* of each kind */
         good = texts_good();
         for (unsigned k = 0; k < rounds; k++) {
             struct stopped m;
@@ -415,7 +393,8 @@ static void try_lie(const char *name, struct stopped *m, struct lies l)
     tokenizer_free(challenger.x.tokenizer);
 }
 
-/* A shorter record than the token's; its text is picked, not its offset. */
+/* A record that is cut, or not where the next one begins; its text is picked,
+ * not its offset. */
 static void try_short(struct stopped *m)
 {
     const char *way[] = { "stop 5", "5", "text", "", "" };
@@ -426,6 +405,59 @@ static void try_short(struct stopped *m)
     stopped_answer(m, 6, RESULT_LENGTH);
     ok(ends(m, pick_way, way, show_lies, &l, JUDGE_FAULT),
        "a record that is cut");
+    m->output[5] = l.from = STOPPED_USER - 1; /* the next one begins with 4 */
+    l.text = "aba\4";
+    l.by = 1;
+    stopped_answer(m, 6, RESULT_LENGTH);
+    ok(ends(m, pick_way, way, show_lies, &l, JUDGE_FAULT),
+       "a record that is longer");
+}
+
+/* Whether a right node wins over output 5, which is this token. */
+static bool token_good(uint32_t id, const char *last)
+{
+    char own[16];
+    const char *way[] = { "stop 5", "5", last ? last : own, "", "" };
+    struct stopped m;
+    bool good;
+
+    snprintf(own, sizeof(own), "%u", (unsigned)id);
+    stopped_init(&m);
+    stopped_stop(&m, "zz", 2);
+    m.output[5] = id;
+    stopped_answer(&m, 6, RESULT_LENGTH);
+    good = ends(&m, pick_way, way, NULL, NULL, JUDGE_HOLDS);
+    stopped_clear(&m);
+    return good;
+}
+
+/* Records whose bytes, or whose first twelve, end where a piece does. */
+static void try_edges(void)
+{
+    const char *way[] = { "stop 5", "4", "text", "", "" };
+    size_t at = 28, n[2] = { 0, 0 };
+    struct stopped m;
+    bool good = true;
+
+    for (uint32_t id = 0; id < n_stopped_tokens; id++) {
+        size_t next = at + 12 + get_u32(stopped_tokenizer.data + at + 8);
+
+        if (next % 1024 == 0 && n[0]++ < 2)
+            good &= token_good(id, "text");
+        if ((at + 12) % 1024 == 0 && n[1]++ < 2)
+            good &= token_good(id, NULL);
+        at = next;
+    }
+    ok(good && n[0] && n[1], "%zu records end with a piece, %zu heads of one",
+       n[0], n[1]);
+    ok(token_good(n_stopped_tokens, "text"), "an id after the last token");
+    stopped_init(&m);
+    stopped_stop(&m, "zz", 2);
+    m.output[4] = STOPPED_BYTE('a');
+    stopped_answer(&m, 6, RESULT_LENGTH);
+    ok(ends(&m, pick_way, way, NULL, NULL, JUDGE_HOLDS),
+       "a text that is not the last one");
+    stopped_clear(&m);
 }
 
 static void try_shown(void)
@@ -463,7 +495,8 @@ static void try_shown(void)
             snprintf(name, sizeof(name), "token %u, the offset after %u is"
                      " wrong", ids[i], from);
             try_lie(name, &m, (struct lies){ .at = 5, .text = "ab",
-                                             .from = from, .by = 3 });
+                                             .from = from,
+                                             .by = i && !k ? -3 : 3 });
         }
     try_short(&m);
     stopped_clear(&m);
@@ -526,6 +559,7 @@ static void try_edits(void)
         { "a token of 7 bytes", SHOW_OFFSETS, -4, -10, 0, 0 },
         { "an id with other offsets", SHOW_OFFSETS, 0, 1, 0, 0 },
         { "an offset between more", SHOW_BETWEEN, 0, 0, 4, 0 },
+        { "an offset between fewer", SHOW_BETWEEN, 0, 0, -4, 0 },
         { "offsets between that descend", SHOW_BETWEEN, -1, 1, 0, 0 },
         { "offsets before the first token", SHOW_OFFSETS, 4 + 1024 + 32 * 8,
           -4, 0, 0 },
@@ -542,6 +576,10 @@ static void try_edits(void)
     stopped_answer(&m, 6, RESULT_LENGTH);
     try_edit(&m, way, &(struct edit){ "a token past the end", SHOW_OFFSETS, -4,
                                       5, 0, 0 });
+    m.output[5] = 0;
+    stopped_answer(&m, 6, RESULT_LENGTH);
+    try_edit(&m, way, &(struct edit){ "a first token of 5 bytes", SHOW_OFFSETS,
+                                      -4, -10, 0, 0 });
     stopped_clear(&m);
 }
 
@@ -555,6 +593,8 @@ static void try_picks(void)
         { "stop 5", "text", "", "", "" }, { "stop 5", "5", "total", "", "" },
         { "stop 5", "5", "1", "", "" }, { "stop 5", "5", "5000", "", "" },
         { "stop 5", "5", "0", "text", "" }, { "stop 5", "5", "0", "1", "" },
+        { "stop 5", "5 5", "", "", "" }, { "stop 5", "5", "0 0", "", "" },
+        { "stop 5", "5", "00", "", "" }, { "stop 5", "5", "text 5", "", "" },
         { "stop 5", "5", "0", "4096", "" },
         { "stop 5", "5", "0", "64", "63" },
         { "stop 5", "5", "0", "64", "128" },
@@ -613,8 +653,9 @@ static void try_unjudged(void)
     stopped_answer(&m, 6, RESULT_LENGTH);
     ok(first_pick(&m, (char[JUDGE_PICK_MAX + 1]){ 0 }) == FOUND_NONE,
        "steps of a decoder: nothing is disputed");
-    ok(ends(&m, pick_way, way, NULL, NULL, JUDGE_UNJUDGED),
-       "and nothing judged");
+    ok(ends(&m, pick_way, way, NULL, NULL, JUDGE_UNJUDGED) &&
+           strstr(last_why, "not judged: the texts of its tokenizer"),
+       "and nothing judged: %s", last_why);
     stopped_clear(&m);
 
     /* no tokenizer: no text, and so no stop string */
@@ -663,8 +704,9 @@ static void try_far(void)
     {
         const char *way[] = { "stop 79", "total", "", "", "" };
 
-        ok(ends(&m, pick_way, way, NULL, NULL, JUDGE_UNJUDGED),
-           "are not judged");
+        ok(ends(&m, pick_way, way, NULL, NULL, JUDGE_UNJUDGED) &&
+               strstr(last_why, "not judged: a stop string may begin before"),
+           "are not judged: %s", last_why);
     }
     stopped_clear(&m);
 }
@@ -687,7 +729,7 @@ static void try_long(void)
             for (size_t i = 0; i < 35; i++)
                 m.output[i] = i < 4 ? STOPPED_BYTES + 256 + 4
                                     : STOPPED_BYTE('.');
-        n = engine_ends(&m, STOPPED_OUT, &why);
+        n = stopped_ends(&m, STOPPED_OUT, &why);
         stopped_answer(&m, n, (uint32_t)why);
         ok(first_pick(&m, (char[JUDGE_PICK_MAX + 1]){ 0 }) == FOUND_NONE,
            "a long stop string %u, after %zu tokens by %u", big, n, why);
@@ -717,8 +759,12 @@ int main(int argc, char **argv)
     tokens_make(1, 0, 9100);
     try_liars();
     try_shown();
+    try_edges();
     try_edits();
     try_picks();
+    stopped_try_shows(save_dir);
+    stopped_try_heads(save_dir);
+    tokens_make(1, 0, 9100);
     try_long();
     try_far();
     try_unjudged();
