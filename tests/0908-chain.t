@@ -136,4 +136,8 @@ gives 1 "a file that is none" chain publish apus-simd.wasm --yes
 has err 'not a module' "says so"
 gives 1 "no sources" chain build --source "$tmp"
 has err 'name their directory with --source' "what to do"
+truncate -s 70M large.apus
+gives 1 "a model too large to be inside" chain build -m large.apus \
+    --source "$top"
+has err 'apus model publish --attest' "what to do"
 finish

@@ -43,8 +43,10 @@ static int find_model(char **path, const struct settings *s, const char *what,
                      " module has room for %" PRIu64 ": publish it (apus model"
                      " publish --attest), and let the process load it", what,
                      n, MODEL_MAX);
-    if (rc)
+    if (rc) {
         free(*path);
+        *path = NULL;
+    }
     return rc;
 }
 
