@@ -240,12 +240,22 @@ async function moved (g) {
     ...pages.map(([Page, text]) => [owner, { Action: 'Load', Page }, text,
       at(g.ms)])])
   const again = await dump(to, at(g.ms))
-  return await to.ask('return Wrong()') ||
+  const wrong = await to.ask('return Wrong()')
+  to.p.end?.()
+  return wrong ||
     (JSON.stringify(again) === JSON.stringify(pages) ? '' : 'another dump')
 }
 
 async function game (seed, seen) {
   const q = await working()
+  try {
+    return await play(q, seed, seen)
+  } finally {
+    q.p.end?.() // a process of its own, which would stay until all is over
+  }
+}
+
+async function play (q, seed, seen) {
   await q.p.eval(stub)
   await q.p.eval(books)
   const g = begin(q, seed)
