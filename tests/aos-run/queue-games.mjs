@@ -344,12 +344,34 @@ async function large (q, g) {
   return r.GasUsed
 }
 
+// What the dearest move of disputes about stop strings costs.
+async function stops_gas (games) {
+  const q = await ready(games, { module: 'aos-metered' })
+  const most = { gas: 0 }
+  for (const [i, one] of games.entries()) {
+    const g = about(one, 's' + i)
+    await q.many(opening(g))
+    for (let k = 0; k < g.moves.length; k++) {
+      const [from, tags, data] = move(g, k)
+      const r = await q.p.send({ from, tags, data })
+      if (r.GasUsed > most.gas) {
+        Object.assign(most, { gas: r.GasUsed, what: tags.Action,
+          n: g.moves[k].bytes.length })
+      }
+    }
+    await q.many([[bob, { Action: 'Cancel', Request: id(g.name) }, '']])
+  }
+  ok(most.gas < 1e11, `stop strings: a ${most.what} of ${most.n} bytes for ` +
+    `${most.gas.toExponential(2)} gas`)
+}
+
 async function main () {
   const games = choose(process.env.GAMES, Number(process.env.GAMES_EACH ?? 1))
   const g = about({ ...read(process.env.LARGE_GAME) }, 'large')
   if (process.env.GAS) {
     const gas = await large(await ready([g], { module: 'aos-metered' }), g)
     ok(gas < 1e11, `for ${gas.toExponential(2)} gas`)
+    await stops_gas(games.filter((one) => one.code === 17))
     return
   }
   games.push({ ...games[0], verdict: 'holds', code: 0, moves: [
