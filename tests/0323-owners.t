@@ -78,11 +78,13 @@ else
     refused 1 'another namespace'
     older '5 minutes'
     silent
-    kill -CONT $pid
+    # while this is open no other container is given the same number
+    exec 7<"/proc/$pid/ns/pid"
     kill -9 $pid
     wait $job || :
-    $inside "$apus" status >out 2>err
+    $inside "$apus" status >out 2>err 7<&-
     in_running "nor does another container take it"
+    exec 7<&-
     older '20 minutes'
     gives 0 "silent for long" status
     has out "${tab}todo$tab" "it is dead"

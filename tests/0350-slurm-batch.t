@@ -256,6 +256,11 @@ started
 kill -9 $(stepds "\\[$job\\.0\\]") 2>/dev/null || r=1
 kill -9 $(ranks) 2>/dev/null || r=1
 report $r "the daemons of a step are killed, and the ranks"
+# one that was found too late has taken its socket with it
+for node in slurm/state/n*; do
+    socket=$node/stepd.slurm.pmix.$job.0
+    [ -e "$socket" ] || : >"$socket"
+done
 scontrol requeue "$job" >>out 2>&1 && r=0 || r=1
 report $r "its job is requeued"
 until_state done 90 && r=0 || r=1

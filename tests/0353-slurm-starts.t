@@ -53,7 +53,7 @@ TXT
 # what squeue says of the time that is left: of some jobs not what it is
 program soon squeue <<'TXT'
 #!/bin/sh
-case " $* " in *" %L"*) echo 0:12 ;; *) exit 1 ;; esac
+case " $* " in *" %L"*) echo 0:14 ;; *) exit 1 ;; esac
 TXT
 program unlimited squeue <<'TXT'
 #!/bin/sh
@@ -83,7 +83,7 @@ nolimit=$(job nolimit apus-batch.sh x)
 PATH=$tmp/silent:$tmp/words:$plain
 silent=$(job silent -t 1:30:00 apus-batch.sh x)
 PATH=$tmp/soon:$plain
-soon=$(job soon apus-batch.sh --batch=256 -- "$b")
+soon=$(job soon apus-batch.sh --batch=128 -- "$b")
 PATH=$plain
 fixed=$(job fixed --no-requeue apus-batch.sh --batch=256 -- "$c")
 
@@ -108,7 +108,7 @@ ends "$cannot" cannot 1:0 2
 said_once cannot 'got nowhere'
 [ -d "spool/todo/b$a" ] && r=0 || r=1
 report $r "cannot: its batch is where it was"
-# each start has two seconds, and an answer takes longer
+# each start has some four seconds, and an answer takes longer
 further() { grep -q 'asked to save: [1-9]' soon.log; }
 comes further && r=0 || r=1
 cp soon.log out

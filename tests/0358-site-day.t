@@ -212,7 +212,7 @@ cron
 is "and goes on" B "$three" "Slurm job $job_three on "
 # a start without an answer would be one of those that get nowhere
 has_answered() {
-    [ -n "$(find B/spool/running/*/a001 -name '*.log' -size +3k)" ]
+    [ -n "$(find B/spool/running/*/a00[1-9] -name '*.log' -size +3k)" ]
 }
 comes has_answered && r=0 || r=1
 find B/spool >out

@@ -57,8 +57,9 @@ static void test_waits(void)
     clock_cond_init(&wake);
     pthread_mutex_lock(&lock);
     for (size_t i = 0; i < sizeof(jump) / sizeof(*jump); i++) {
-        uint64_t begin = clock_ms();
+        /* the earlier first: this thread may sleep between the two */
         double begin_s = clock_s();
+        uint64_t begin = clock_ms();
 
         off_s = jump[i];
         alarm(PATIENCE_S);
