@@ -18,7 +18,13 @@ configure() { # BUILD ARGUMENTS...
     shift
     "$top/configure" "$@"
 }
-flags_gcc() { configure gcc --enable-werror CC=gcc; }
+# The parts cuda and sim look at the kernels for GPUs: a newcomer's run compiles
+# none for one.
+flags_gcc() {
+    set -- --enable-werror CC=gcc
+    [ $fresh = no ] || [ $wide = yes ] || set -- "$@" --without-cuda
+    configure gcc "$@"
+}
 flags_san() {
     configure san --enable-werror --enable-fuzz --enable-crash-tests \
         --without-mpi --without-cuda --without-cusim \

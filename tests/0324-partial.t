@@ -3,6 +3,7 @@
 # the next one goes on with them: a job whose time is shorter than one answer
 # gets further with each start, and the answers are those of one that was never
 # interrupted.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/slow.sh"

@@ -2,6 +2,7 @@
 # kernel = auto: a GPU computes where one answers (tests/worker-sim, an emulated
 # one); without it the CPU does, which is said once; a rank that was promised a
 # GPU and can use none ends with 75 and one line.  The bytes are the same.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/gpu.sh"
 

@@ -2,6 +2,7 @@
 # A GPU that fails (tests/worker-sim, an emulated one): lost in mid-step,
 # hanging, taken by another rank.  The rank says which device, keeps the tokens
 # it has and ends with 75; the next start goes on to the same bytes.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/gpu.sh"
 

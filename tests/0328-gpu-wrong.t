@@ -2,6 +2,7 @@
 # A GPU that computes wrongly (tests/worker-sim, an emulated one): the check of
 # one product a step finds it, and all that the rank answered in that start is
 # withdrawn; the next start computes it again, to the CPU's bytes.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/gpu.sh"
 

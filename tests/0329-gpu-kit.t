@@ -1,6 +1,7 @@
 #!/bin/sh
 # bench/gpu-kit on the emulated device: its parts and its table, in the shapes
 # of a test; a part that fails, one that takes too long, what is asked wrongly.
+# part: all
 set -eu
 build=$(cd "${top_builddir:-.}" && pwd)
 if [ ! -x "$build/tests/gpu-sim" ]; then

@@ -2,6 +2,7 @@
 # Jobs of a real Slurm that get nowhere, and when they are requeued: a worker
 # that cannot be loaded, time limits, one task of an array, a job that may not
 # be requeued.  APUS_LONG=1: a real time limit of a minute too.
+# part: all
 set -eu
 NODES=1 CPUS=8
 export NODES CPUS

@@ -1,6 +1,7 @@
 #!/bin/sh
 # apus run inside a job of Slurm: a shell of salloc, a batch script, tasks of
 # an srun, and variables of a job that is over.
+# part: all
 set -eu
 NODES=2
 export NODES

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Waiting for jobs of a real Slurm: apus wait, submit --wait, --split and -o.
+# part: all
 set -eu
 NODES=2
 export NODES
