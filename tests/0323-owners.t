@@ -79,7 +79,7 @@ else
     older '5 minutes'
     silent
     # while this is open no other container is given the same number
-    exec 7<"/proc/$pid/ns/pid"
+    exec 7<"/proc/${pid% }/ns/pid"
     kill -9 $pid
     wait $job || :
     $inside "$apus" status >out 2>err 7<&-

@@ -36,10 +36,10 @@ until_state() { # STATE SECONDS
     done
     [ "$(state)" = "$1" ]
 }
-started() { # a record is in a log
+started() { # [SIZE]: a record is in a log, or it has this size
     left=1200
-    while [ -z "$(find "spool/running/b$batch" -name '*.log' -size +3k \
-        2>/dev/null)" ] && [ $left -gt 0 ]; do
+    while [ -z "$(find "spool/running/b$batch" -name '*.log' \
+        -size "${1:-+3k}" 2>/dev/null)" ] && [ $left -gt 0 ]; do
         left=$((left - 1))
         sleep 0.1
     done
@@ -108,6 +108,12 @@ ranks() { pgrep -f "apus-worker.*$batch" | while read -r p; do
     *) echo "$p" ;;
     esac
 done; }
+# Requests of one length end together, and that may be soon: stop the ranks when
+# the first are open.
+stopped() {
+    started +0
+    kill -STOP $(ranks) 2>/dev/null || :
+}
 stepds() { # of this Slurm, by its titles: all, or those that match
     pgrep -f "^slurmstepd: ${1:-}" | while read -r p; do
         ! tr '\0' ' ' 2>/dev/null <"/proc/$p/environ" |
@@ -231,7 +237,7 @@ finished "killed at the start"
 # ---- cancel, preemption, requeue ---------------------------------------------
 long_questions 300 cancelled >cancelled.jsonl
 submit cancelled.jsonl && r=0 || r=1
-started
+stopped
 gives 0 "apus cancel" cancel "$batch"
 has out 'failed' "puts it away"
 [ -z "$(ranks)" ] && r=0 || r=1
@@ -240,7 +246,7 @@ gives 0 "its state" status "$batch"
 has out '.failed.' "is failed"
 submit cancelled.jsonl && r=0 || r=1
 report $r "submitted again"
-started
+stopped
 scontrol requeue "$job" >>out 2>&1 && r=0 || r=1
 report $r "requeued by an admin"
 until_state done 90 && r=0 || r=1
@@ -252,13 +258,13 @@ finished "cancelled and requeued"
 # killed since they would go on without the daemons
 long_questions 300 spoiled >spoiled.jsonl
 submit spoiled.jsonl && r=0 || r=1
-started
+stopped
 kill -9 $(stepds "\\[$job\\.0\\]") 2>/dev/null || r=1
 kill -9 $(ranks) 2>/dev/null || r=1
 report $r "the daemons of a step are killed, and the ranks"
 # one that was found too late has taken its socket with it
-for node in slurm/state/n*; do
-    socket=$node/stepd.slurm.pmix.$job.0
+for node in slurm/state/n[0-9]*/; do
+    socket=${node}stepd.slurm.pmix.$job.0
     [ -e "$socket" ] || : >"$socket"
 done
 scontrol requeue "$job" >>out 2>&1 && r=0 || r=1

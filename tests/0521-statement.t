@@ -3,7 +3,6 @@
 # request is answered twice, the answers stand in another order, one is of
 # another model, or answers a message that says something else.  apus verify
 # finds it in what is published, and in a part of the checkpoint.
-# part: san
 # part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
