@@ -19,10 +19,11 @@ configure() { # BUILD ARGUMENTS...
     "$top/configure" "$@"
 }
 # The parts cuda and sim look at the kernels for GPUs: a newcomer's run compiles
-# none for one.
+# none.
 flags_gcc() {
     set -- --enable-werror CC=gcc
-    [ $fresh = no ] || [ $wide = yes ] || set -- "$@" --without-cuda
+    [ $fresh = no ] || [ $wide = yes ] ||
+        set -- "$@" --without-cuda --without-cusim
     configure gcc "$@"
 }
 flags_san() {

@@ -65,8 +65,8 @@ do_quickstart() {
         mkdir quickstart.d
         ln -s ../build/gcc quickstart.d/build
     fi
-    # compiled as the build with gcc is, which ccache then has; nvcc's work it has
-    # not
+    # compiled as the build with gcc is, which ccache then has; it has nothing
+    # of nvcc
     printf '%s\n' enable_werror=yes with_cuda=no >build/quickstart.site
     CONFIG_SITE=$top/build/quickstart.site contrib/quickstart &&
         quickstarted=0 || quickstarted=$?
@@ -84,7 +84,8 @@ do_distcheck() {
     [ $wide = no ] || set -- TESTS="$(echo $(tests_in_release))"
     make -C build/gcc -j"$jobs" distcheck "$@" \
         DISTCHECK_CONFIGURE_FLAGS="--enable-werror --without-cuda \
-            --without-cusim --without-mpi --without-slurm --without-localnet" || {
+            --without-cusim --without-mpi --without-slurm \
+            --without-localnet" || {
         for log in build/gcc/apus-*/_build/sub/tests/*.log; do
             ! grep -q '^not ok' "$log" || { echo "$log:"; failures "$log"; }
         done
