@@ -254,8 +254,12 @@ static void bench_rows(struct gpu_bench *b, const char *part, uint32_t m,
                      { "o", z.dim, z.heads * z.hd },
                      { "gate-up", z.ffn, z.dim },
                      { "down", z.dim, z.ffn } };
-    float *y = (float *)take_bytes((size_t)m * z.ffn * 4);
+    uint32_t most = 0;
+    float *y;
 
+    for (int i = 0; i < SHAPES; i++)
+        most = of[i].n > most ? of[i].n : most;
+    y = (float *)take_bytes((size_t)m * most * 4);
     for (int i = 0; i < SHAPES; i++) {
         struct cuda_matrix w = take_matrix(of[i].n, of[i].k), up = {};
         struct cuda_product p = { &w, NULL, NULL, y, m, false, a8, NULL };

@@ -39,6 +39,10 @@ for part in device vectors vectors-large memory linear large forms \
     job-128-2048; do
     grep -q "^$part: ok" out &&
         grep -q "^$part${tab}ok$tab[0-9]" "$OUT/table" && r=0 || r=1
+    [ $r -eq 0 ] || {
+        grep "^$part: " out || :
+        tail -n 5 "$OUT/$part.log"
+    } >err
     report $r "part $part"
 done
 has "$OUT/table" "^backend${tab}failed 3$tab" "the part that failed"

@@ -50,7 +50,8 @@ bool tap_wants(struct device *d, const struct cuda_matrix *w,
                const struct cuda_matrix *up, uint32_t from, uint32_t m,
                uint32_t all)
 {
-    if (d->f->tap.w != w || d->f->tap.S)
+    /* nobody is checked outside of steps, where bench/gpu launches products */
+    if (!d->f || d->f->tap.w != w || d->f->tap.S)
         return false;
     if (d->f->tap.row == UNDRAWN)
         d->f->tap.row = draw_below(d, all);
