@@ -16,7 +16,8 @@ OUT=$tmp/table.d
 export GPU_KIT_TINY APUS_CUDA_LIBS OUT
 t=$build/tests
 sh "$top/contrib/gpu-kit.sh" kit "$t/gpu-sim" "$t/engine-sim" \
-    "$t/x1vectors-sim" "$t/t_cuda_backend" >out 2>err && r=0 || r=1
+    "$t/x1vectors-sim" "$t/t_cuda_backend" "$apus" "$t/worker-sim" \
+    "$build/apus-part-index" >out 2>err && r=0 || r=1
 report $r "a kit: $(cat out)"
 # A device that is soon full; few vectors, and a backend that is found to be
 # wrong.
@@ -33,7 +34,7 @@ kit/run 40000 >out 2>err || got=$?
 [ $got -eq 1 ] && r=0 || r=1
 report $r "a part that compares bits and fails: exit status $got"
 tab=$(printf '\t')
-for part in device vectors vectors-large memory linear large forms \
+for part in device vectors vectors-large kill memory linear large forms \
     epilogue attention rest decode-1 decode-64 decode-256 decode-256-a8r \
     decode-256-2048 prefill-2048 job-1000-1000 \
     job-128-2048; do
@@ -52,6 +53,8 @@ has "$OUT/table" "^large${tab}library down-64-a14$tab" "one by the library"
 has "$OUT/table" "^large${tab}kernel gate-up-64-a14$tab" "one by our kernel"
 has "$OUT/table" "^forms${tab}form o-64-wide$tab" "a form of it"
 has "$OUT/table" "^epilogue${tab}epilogue gate-up-64$tab" "an epilogue"
+has "$OUT/kill.log" "^killed: after [1-9].*the part is the same" \
+    "a worker that is killed"
 has "$OUT/memory.log" "^memory refused: the GPU" "memory that is not there"
 for of in "linear${tab}linear qkv-1-a14" "decode-1${tab}decode_tok_s" \
     "decode-64${tab}commit_share"; do
