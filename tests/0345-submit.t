@@ -76,6 +76,22 @@ has err 'sbatch: "x.sh" is not an option.*for the script' "is named"
 gives 0 "options with values" submit few.jsonl -m nano --dry-run \
     --launcher slurm --sbatch '-p gpu --time 4:00:00 -n2 --comment=""'
 
+gives 0 "GPUs of Slurm" submit few.jsonl -m nano --dry-run \
+    --launcher slurm --gpus 2 --ranks 0
+has out ' --ntasks-per-node=2 --gres=gpu:2 --cpus-per-task=2 .*=cuda ' \
+    "a rank each, with two cores"
+gives 0 "of whole nodes" submit few.jsonl -m nano --dry-run \
+    --launcher slurm --gpus 2 --ranks 0 --nodes 3 --exclusive yes
+has out ' --nodes=3 --exclusive --gres=gpu:2 --job' "the job plans its ranks"
+gives 2 "GPUs of this machine" submit few.jsonl -m nano --gpus 2 \
+    --launcher local
+has err '--gpus asks Slurm for GPUs.*--kernel cuda --ranks 2' "names a way"
+gives 2 "GPUs for a kernel of the CPU" submit few.jsonl -m nano --gpus 2 \
+    --launcher slurm --kernel reference
+gives 1 "GPUs for a group" submit few.jsonl -m nano --dry-run --gpus 2 \
+    --launcher slurm --tp 2
+has err 'kernel = cuda with tp = 2.*set tp = 1' "are refused by name"
+
 # ---- cancel ----------------------------------------------------------------
 i=0
 while [ $i -lt 60 ]; do

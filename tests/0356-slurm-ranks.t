@@ -54,6 +54,18 @@ has out ' 1 rank on 1 node, .*: one for 20 requests' \
     "no more than the requests need"
 submit gpus 257 --nodes 1 --sbatch --gres=gpu:2
 has out ' 2 ranks on 1 node, with 4 cores: one a GPU' "a rank a GPU"
+head -n 1 gpus.jsonl >more.jsonl
+gives 1 "GPUs that no node has" submit more.jsonl -m nano --gpus 3
+has err 'slurm: .*: does a node of this partition have 3 GPUs' "has a remedy"
+if [ -x "$build/tests/worker-sim" ]; then
+    APUS_WORKER=$build/tests/worker-sim
+    CUSIM_DEVICES=2
+    export APUS_WORKER CUSIM_DEVICES
+    submit sim 4 --gpus 2
+    cpus 4
+    has out ' 2 ranks on 1 node, .*: as many as were asked for' "one a GPU"
+    unset APUS_WORKER CUSIM_DEVICES
+fi
 submit asked 40 --nodes 2 --ranks 2
 cpus 4
 has out ' 4 ranks on 2 nodes, .*: as many as were asked for' "as --ranks says"

@@ -4,6 +4,7 @@
  */
 #include <config.h>
 
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,11 +36,12 @@
 #include "spool/source.h"
 #include "spool/spool.h"
 
+#define GPUS_MAX 64 /* of a node */
 #define TRIES 8 /* of a batch that others move meanwhile */
 
 struct submit {
     struct settings *settings;
-    const char *model, *output, *nodes_text, *split_text;
+    const char *model, *output, *nodes_text, *gpus_text, *split_text;
     bool dry_run, todo, wait, strict, no_reuse;
     size_t split;             /* batches of a file; 0: one */
     struct spool *spool;      /* NULL: a dry run without any */
@@ -98,6 +100,29 @@ static void print_job(const struct submit *s, const char *id,
     free(line);
 }
 
+/* A job that asks for GPUs computes on them, or says why not. */
+static int take_gpus(struct submit *s, struct err *err)
+{
+    const char *kernel = settings_text(s->settings, "kernel");
+    uint64_t n = 0;
+
+    if (!s->gpus_text)
+        return 0;
+    if (json_u64_text(s->gpus_text, &n) || n < 1 || n > GPUS_MAX)
+        return err_set(err, ERR_INPUT, "apus submit: --gpus \"%s\": 1 to %d"
+                       " expected", s->gpus_text, GPUS_MAX);
+    if (settings_from_flag(s->settings, "kernel") &&
+        strcmp(kernel, "auto") != 0 && strcmp(kernel, "cuda") != 0)
+        return err_set(err, ERR_INPUT, "apus submit: --gpus with kernel = %s,"
+                       " which computes on CPUs: --kernel cuda", kernel);
+    if (strcmp(s->start.launcher->name, "slurm") != 0)
+        return err_set(err, ERR_INPUT, "apus submit: --gpus asks Slurm for"
+                       " GPUs, and workers start on this machine: --kernel"
+                       " cuda --ranks %" PRIu64, n);
+    s->start.gpus = (unsigned)n;
+    return settings_set(s->settings, "kernel", "cuda", err);
+}
+
 static int prepare(struct submit *s, const char **names, size_t n_names,
                    struct err *err)
 {
@@ -130,7 +155,7 @@ static int prepare(struct submit *s, const char **names, size_t n_names,
                        " process alone: it needs --wait", s->output);
     if (s->output && output_check(s->output, err))
         return err_prefix(err, "output");
-    if (start_init(&s->start, s->settings, NULL, err))
+    if (start_init(&s->start, s->settings, NULL, err) || take_gpus(s, err))
         return -1;
     s->start.nodes = (unsigned)n;
     s->start.dry_run = s->dry_run;
@@ -199,6 +224,8 @@ static const char *unused_options(const struct submit *s)
 {
     if (s->nodes_text)
         return "--nodes";
+    if (s->gpus_text)
+        return "--gpus";
     if (settings_from_flag(s->settings, "ranks"))
         return "--ranks";
     if (settings_from_flag(s->settings, "tp"))
@@ -547,6 +574,8 @@ static const struct opt submit_opts[] = {
       offsetof(struct submit, split_text) },
     { 0, "nodes", "N", "of Slurm; default: one",
       offsetof(struct submit, nodes_text) },
+    { 0, "gpus", "N", "of each node of Slurm, one a rank",
+      offsetof(struct submit, gpus_text) },
     { 0, "no-reuse", NULL, "compute every answer, also those that the"
       " spool has", offsetof(struct submit, no_reuse) },
     { 0, "todo", NULL, "start nothing: leave it in todo, for apus drain or"
@@ -559,8 +588,8 @@ static const struct opt submit_opts[] = {
 static const struct opt_command submit_command = {
     .name = "apus submit",
     .synopsis = "[BATCH|FILE ...] [-m MODEL] [-o OUT.jsonl] [--wait]"
-                " [--strict] [--split N] [--nodes N] [--ranks N] [--tp K]"
-                " [--no-reuse] [--todo|--dry-run]",
+                " [--strict] [--split N] [--nodes N] [--gpus N] [--ranks N]"
+                " [--tp K] [--no-reuse] [--todo|--dry-run]",
     .about = "Start workers in the background, for these batches or all"
              " in todo, as the setting\nlauncher says: here or in Slurm."
              "  Print a line each: batch, launcher, job.  A batch\nthat"

@@ -5,6 +5,7 @@
 
 #include "node/start.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/plural.h"
 #include "base/settings.h"
 #include "base/split.h"
 #include "jobs/launcher.h"
@@ -21,6 +23,7 @@
 #include "spool/spool.h"
 
 #define LINE_MAX_BYTES ((size_t)1 << 20)
+#define GRES_SIZE 32
 
 /* Return whether the next word may be the value of this one. */
 static bool may_take_value(const char *word)
@@ -102,6 +105,8 @@ static unsigned tasks_per_node(const struct start *s, unsigned asked)
 {
     unsigned tp = (unsigned)settings_count(s->settings, "tp");
 
+    if (!asked && s->gpus && !wants_whole_nodes(s))
+        return s->gpus;
     if (tp <= 1 || (!asked && s->nodes))
         return asked;
     return (unsigned)plan_whole_groups(asked, s->nodes, tp);
@@ -133,10 +138,38 @@ static bool chooses_hosts(char *const *words)
     return false;
 }
 
-/* Words for sbatch: those of the setting, and the hosts where a rank that was
- * promised a GPU could use none.  The caller frees the list and *own. */
+/* Whether one of the words of the setting begins so. */
+static bool has_word(const struct start *s, const char *begin)
+{
+    for (size_t i = 0; s->words[i]; i++)
+        if (strncmp(s->words[i], begin, strlen(begin)) == 0)
+            return true;
+    return false;
+}
+
+/* The words that ask for GPUs, of which there are at most two: two cores a
+ * rank, one for the steps and one for what is recorded, unless somebody said
+ * how many, or the job has all of its nodes. */
+static size_t gpu_words(const struct start *s, const char **out,
+                        char gres[GRES_SIZE])
+{
+    size_t n = 0;
+
+    if (!s->gpus)
+        return 0;
+    snprintf(gres, GRES_SIZE, "--gres=gpu:%u", s->gpus);
+    out[n++] = gres;
+    if (!has_word(s, "-c") && !has_word(s, "--cpus-per-task") &&
+        !wants_whole_nodes(s))
+        out[n++] = "--cpus-per-task=2";
+    return n;
+}
+
+/* Words for sbatch: those of the setting, GPUs that were asked for, and the
+ * hosts where a rank that was promised a GPU could use none, which come last.
+ * The caller frees the list and *own. */
 static const char **words_of(const struct start *s, const char *spool,
-                             char **own)
+                             char gres[GRES_SIZE], char **own)
 {
     const char *kernel = settings_text(s->settings, "kernel");
     const char **all;
@@ -146,8 +179,9 @@ static const char **words_of(const struct start *s, const char *spool,
     *own = NULL;
     while (s->words[n])
         n++;
-    all = xcalloc(n + 2, sizeof(*all));
+    all = xcalloc(n + 4, sizeof(*all));
     memcpy(all, s->words, n * sizeof(*all));
+    n += gpu_words(s, all + n, gres);
     if (strcmp(s->launcher->name, "slurm") == 0 && !chooses_hosts(s->words) &&
         (strcmp(kernel, "auto") == 0 || strcmp(kernel, "cuda") == 0))
         hosts = no_gpu_hosts(spool);
@@ -160,22 +194,41 @@ static const char **words_of(const struct start *s, const char *spool,
     return all;
 }
 
-/* Start it; if that is refused, then without hosts left out, which may be all
- * that there are. */
-static int submit(const struct start *s, struct launch *l, const char *own,
-                  char id[LAUNCH_ID_SIZE], struct err *err)
+/* Slurm names neither what it lacks nor what to do. */
+static int submit_once(const struct start *s, struct launch *l,
+                       char id[LAUNCH_ID_SIZE], struct err *err)
 {
     struct err why = ERR_INIT;
 
+    if (s->launcher->submit(l, id, &why) == 0)
+        return 0;
+    if (!s->gpus || why.code != ERR_INPUT)
+        return err_copy(err, &why);
+    return err_set(err, ERR_INPUT, "%s: does a node of this partition have %u"
+                   " GPU%s (sinfo -o '%%P %%G')?  --sbatch '-p NAME' takes"
+                   " another one, without --gpus the CPU computes", why.text,
+                   s->gpus, plural_s(s->gpus));
+}
+
+/* Start it; if that is refused, then without hosts left out, which may be all
+ * that there are. */
+static int submit(const struct start *s, struct launch *l, const char **words,
+                  const char *own, char id[LAUNCH_ID_SIZE], struct err *err)
+{
+    struct err why = ERR_INIT;
+    size_t n = 0;
+
     if (!own)
-        return s->launcher->submit(l, id, err);
+        return submit_once(s, l, id, err);
     if (s->launcher->submit(l, id, &why) == 0)
         return 0;
     if (why.code != ERR_INPUT)
         return err_set(err, why.code, "%s", why.text);
     log_info("again without %s: %s", own, why.text);
-    l->options = (const char *const *)s->words;
-    return s->launcher->submit(l, id, err);
+    while (words[n] && words[n] != own)
+        n++;
+    words[n] = NULL;
+    return submit_once(s, l, id, err);
 }
 
 int start_batch(const struct start *s, const struct batch *b,
@@ -188,13 +241,13 @@ int start_batch(const struct start *s, const struct batch *b,
     const char *spool = s->spool ? spool_dir(s->spool)
                                  : settings_text(s->settings, "spool");
     struct launch l;
-    char id[LAUNCH_ID_SIZE], *log, *own;
+    char id[LAUNCH_ID_SIZE], gres[GRES_SIZE], *log, *own;
     const char **words;
     int rc;
 
     if (work_check_batch(s->settings, info, model_path, err))
         return -1;
-    words = words_of(s, spool, &own);
+    words = words_of(s, spool, gres, &own);
     work_launch(&l, b, &o);
     l.ranks = strcmp(s->launcher->name, "local") == 0
                   ? work_ranks(s->settings, info, model_path)
@@ -208,7 +261,7 @@ int start_batch(const struct start *s, const struct batch *b,
     if (s->dry_run) {
         rc = show(s, &l);
     } else {
-        rc = submit(s, &l, own, id, err);
+        rc = submit(s, &l, words, own, id, err);
         if (rc == 0)
             report_start(s, &l, id);
         if (rc == 0 && !s->many)

@@ -20,6 +20,7 @@ struct start {
     const struct launcher *launcher;
     char **words;   /* of the setting sbatch, NULL-terminated */
     unsigned nodes; /* of Slurm; 0: one */
+    unsigned gpus;  /* that a job asks for on each node; 0: what words say */
     bool dry_run;   /* start nothing, print the command (by print) */
     bool many;      /* say nothing of logs: there would be many lines */
     /* Print a line; NULL: for cron, log what was started. */

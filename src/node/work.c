@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "backend/cpu/model_part.h"
+#include "backend/cuda/cuda_plan.h"
 #include "base/base64.h"
 #include "base/caller.h"
 #include "base/err.h"
@@ -197,6 +198,8 @@ int work_check_group(const struct settings *s, const struct model_record *rec,
     if (g.size > 1 && strcmp(settings_text(s, "kernel"), "cuda") == 0)
         return err_set(err, ERR_INPUT, "kernel = cuda with tp = %u: a GPU holds"
                        " a model of its own; set tp = 1", g.size);
+    if (strcmp(settings_text(s, "kernel"), "cuda") == 0)
+        return cuda_plan_check(rec, err);
     return part_init(&part, &g, rec, err);
 }
 
