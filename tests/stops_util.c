@@ -438,6 +438,9 @@ void stopped_try_heads(const char *dir)
     for (int i = 0; i < 4; i++)
         buf_put_u32(&stopped_tokenizer, 0);
     ok(strcmp(head_end(dir, false), "unjudged") == 0, "apustok2, kind 3");
+    stopped_tokenizer.data[7] = '3';
+    stopped_tokenizer.data[8] = 2;
+    ok(strcmp(head_end(dir, false), "unjudged") == 0, "apustok3 with lists");
     begin_head('1', 0, 0);
     stopped_token(0, "", 0);
     ok(strcmp(head_end(dir, true), "open") == 0, "nothing after its token");
