@@ -18,8 +18,7 @@ configure() { # BUILD ARGUMENTS...
     shift
     "$top/configure" "$@"
 }
-# The parts cuda and sim look at the kernels for GPUs: a newcomer's run compiles
-# none.
+# A newcomer's run compiles no kernels for GPUs; whatever is named gets them.
 flags_gcc() {
     set -- --enable-werror CC=gcc
     [ $fresh = no ] || [ $wide = yes ] ||
@@ -39,8 +38,18 @@ flags_tsan() {
         LDFLAGS=-fsanitize=thread \
         CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=thread"
 }
+# Whether it is there, and has the kernels for GPUs where they are asked for.
+will_do() { # BUILD
+    [ $fresh = no ] && [ -f "build/$1/config.status" ] || return 1
+    case " $parts $tests " in
+    *' sim '* | *+scenarios* | *' scenarios '* | *cuda* | *gpu* | *032[4-9]* | \
+        *0213-[es]*) ;;
+    *) return 0 ;;
+    esac
+    ! grep -q without-cusim "build/$1/config.status" || [ "$1" != gcc ]
+}
 do_build() { # BUILD: configured unless it is there and will do
-    [ $fresh = no ] && [ -f "build/$1/config.status" ] || ("flags_$1")
+    will_do "$1" || ("flags_$1")
     make -C "build/$1" -j"$jobs"
 }
 # Once in a call of this script.  Leaves $status.

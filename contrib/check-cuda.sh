@@ -17,10 +17,11 @@ sim_with() { # NAME SETTING=VALUE PROGRAM...
     setting=$2
     shift 2
     export "${setting?}"
-    check "sim-$name" "kernels for GPUs with $setting" do_sim "$@"
+    check "sim-$name" "kernels for GPUs with CUSIM_SEED=$CUSIM_SEED $setting" \
+        do_sim "$@"
     unset "${setting%%=*}"
 }
-# Seed 0 and 227 KB of shared memory are what `quick` runs.
+# Seed 0 and 227 KB of shared memory are what the tests of the build run.
 part_sim() {
     build_gcc
     [ $status = 0 ] || return 0
@@ -36,21 +37,21 @@ part_sim() {
         skip sim "no C++17 compiler (Debian: g++)"
         return 0
     fi
-    # shellcheck disable=SC2086
-    sim_with checked CUSIM_SEED=1 $checked
-    # sm_86, 89 and 120; sm_80; each in another order
     CUSIM_SEED=1
     export CUSIM_SEED
+    # shellcheck disable=SC2086
+    sim_with checked CUSIM_SHARED=232448 $checked
+    # sm_86, 89 and 120; sm_80; each in another order
     # shellcheck disable=SC2086
     sim_with 99KB CUSIM_SHARED=101376 $plain
     CUSIM_SEED=2
     # shellcheck disable=SC2086
     sim_with 163KB CUSIM_SHARED=166912 $plain
-    unset CUSIM_SEED
-    [ -z "${APUS_LONG:-}" ] || for seed in $(seq 3 22); do
+    [ -z "${APUS_LONG:-}" ] || for CUSIM_SEED in $(seq 3 22); do
         # shellcheck disable=SC2086
-        sim_with "seed$seed" "CUSIM_SEED=$seed" $plain
+        sim_with "seed$CUSIM_SEED" CUSIM_SHARED=232448 $plain
     done
+    unset CUSIM_SEED
     [ -z "${APUS_LONG:-}" ] ||
         check mutants "mistakes planted in the kernels are found" do_mutants
 }

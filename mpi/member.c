@@ -8,6 +8,7 @@
 #include "mpi/member.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,7 @@ struct member {
     struct model *model;    /* the thread's, or NULL */
     double received;        /* when, from rank 0 */
     bool told;              /* it was told of the signal */
+    atomic_bool ends;       /* the thread is to end */
 };
 
 /* The model of an id, as this rank's store has it. */
@@ -65,7 +67,7 @@ static void *follow(void *self)
     struct err err = ERR_INIT;
 
     x1_thread_init();
-    if (backend_follow(m->on.b, find, m, &err))
+    if (backend_follow(m->on.b, find, m, &err) && !atomic_load(&m->ends))
         log_err(&err);
     return NULL;
 }
@@ -121,6 +123,8 @@ void member_free(struct member *m)
 {
     if (!m)
         return;
+    /* told to quit before the first member has closed: no fault */
+    atomic_store(&m->ends, true);
     rank_group_stop(m->group);
     pthread_join(m->thread, NULL);
     rank_backend_close(&m->on);

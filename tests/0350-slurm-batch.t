@@ -36,10 +36,10 @@ until_state() { # STATE SECONDS
     done
     [ "$(state)" = "$1" ]
 }
-started() { # [SIZE]: a record is in a log, or it has this size
+started() { # a record is in a log
     left=1200
-    while [ -z "$(find "spool/running/b$batch" -name '*.log' \
-        -size "${1:-+3k}" 2>/dev/null)" ] && [ $left -gt 0 ]; do
+    while [ -z "$(find "spool/running/b$batch" -name '*.log' -size +3k \
+        2>/dev/null)" ] && [ $left -gt 0 ]; do
         left=$((left - 1))
         sleep 0.1
     done
@@ -109,9 +109,14 @@ ranks() { pgrep -f "apus-worker.*$batch" | while read -r p; do
     esac
 done; }
 # Requests of one length end together, and that may be soon: stop the ranks when
-# the first are open.
-stopped() {
-    started +0
+# the first are open in this start.  A log begins with 64 bytes of its own.
+stopped() { # START
+    left=1200
+    while [ -z "$(find "spool/running/b$batch/$1" -name '*.log' -size +64c \
+        2>/dev/null)" ] && [ $left -gt 0 ]; do
+        left=$((left - 1))
+        sleep 0.1
+    done
     kill -STOP $(ranks) 2>/dev/null || :
 }
 stepds() { # of this Slurm, by its titles: all, or those that match
@@ -237,7 +242,7 @@ finished "killed at the start"
 # ---- cancel, preemption, requeue ---------------------------------------------
 long_questions 300 cancelled >cancelled.jsonl
 submit cancelled.jsonl && r=0 || r=1
-stopped
+stopped a000
 gives 0 "apus cancel" cancel "$batch"
 has out 'failed' "puts it away"
 [ -z "$(ranks)" ] && r=0 || r=1
@@ -246,7 +251,7 @@ gives 0 "its state" status "$batch"
 has out '.failed.' "is failed"
 submit cancelled.jsonl && r=0 || r=1
 report $r "submitted again"
-stopped
+stopped a001
 scontrol requeue "$job" >>out 2>&1 && r=0 || r=1
 report $r "requeued by an admin"
 until_state done 90 && r=0 || r=1
@@ -258,7 +263,7 @@ finished "cancelled and requeued"
 # killed since they would go on without the daemons
 long_questions 300 spoiled >spoiled.jsonl
 submit spoiled.jsonl && r=0 || r=1
-stopped
+stopped a000
 kill -9 $(stepds "\\[$job\\.0\\]") 2>/dev/null || r=1
 kill -9 $(ranks) 2>/dev/null || r=1
 report $r "the daemons of a step are killed, and the ranks"

@@ -54,7 +54,7 @@ TXT
 # what squeue says of the time that is left: of some jobs not what it is
 program soon squeue <<'TXT'
 #!/bin/sh
-case " $* " in *" %L"*) echo 0:14 ;; *) exit 1 ;; esac
+case " $* " in *" %L"*) echo 0:16 ;; *) exit 1 ;; esac
 TXT
 program unlimited squeue <<'TXT'
 #!/bin/sh
@@ -109,7 +109,7 @@ ends "$cannot" cannot 1:0 2
 said_once cannot 'got nowhere'
 [ -d "spool/todo/b$a" ] && r=0 || r=1
 report $r "cannot: its batch is where it was"
-# each start has some four seconds, and an answer takes longer
+# each start has some six seconds, and an answer takes longer
 further() { grep -q 'asked to save: [1-9]' soon.log; }
 comes further && r=0 || r=1
 cp soon.log out
