@@ -23,6 +23,8 @@ if [ -x "$make" ]; then
     "$make" stories15m 2 2048 256 shape.gguf
     gives 0 "two layers of stories15M" model convert shape.gguf -o shape
     models="$models shape"
+else
+    echo "# no tests/shapegguf: two layers of stories15M are left out"
 fi
 # shellcheck disable=SC2086
 drive gas plain $metered "$top/contrib/ao/module/apus.lua" $models \

@@ -106,7 +106,7 @@ for of in 1 file; do
     net_node drain >out 2>&1 || :
     has out 'reports a silent challenger and won' "and loses then"
     challenger 3 "the challenger" "$dispute"
-    has out '^verdict.holds' "learns so"
+    has out '^verdict.\(holds\|the answer stands\)' "learns so"
     challenger 3 "once more" "$item"
     has out '^verdict.lost' "it is over"
     "$apus" request --status "$request" --wallet "$net/dapp.json" >out 2>err

@@ -174,15 +174,16 @@ static const struct opt_command audit_command = {
 static int audit_and_report(struct audit *a)
 {
     struct err err = ERR_INIT;
-    int status = CMD_DONE;
+    int rc, status = CMD_DONE;
 
     if (check_use(a, &err))
         return cmd_misused(&err);
     look_init(&a->look, &a->v);
     a->look.computed = audited;
-    if (audit(a, &err))
-        status = cmd_fail_retry(&err);
+    rc = audit(a, &err);
     progress_clear(&a->v.progress);
+    if (rc)
+        status = cmd_fail_retry(&err);
     look_clear(&a->look);
     /* what was found counts, also where another answer was not computed */
     if (!a->look.claims.failed)

@@ -166,10 +166,17 @@ static const char *must_stay(const struct clean *c, const struct batch *b,
  * disputes. */
 static void read_window(struct clean *c)
 {
+    struct err err = ERR_INIT;
     struct drained last;
+    enum found found = drained_read(&last, c->spool, &err);
 
-    if (drained_read(&last, c->spool, NULL) == FOUND_ONE && last.window_s)
+    if (found == FOUND_ONE && last.window_s)
         c->disputed_s = last.window_s + DRAINED_LONGER_S;
+    if (found != FOUND_FAILED || c->disputable)
+        return;
+    log_warning("%s: nothing that came from AO is removed; run apus drain, or"
+                " give --disputable", err.text);
+    c->disputed_s = UINT64_MAX;
 }
 
 static void remove_log(const struct clean *c, const char *id)

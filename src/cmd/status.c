@@ -26,6 +26,7 @@
 #include "cmd/named.h"
 #include "cmd/status_row.h"
 #include "node/answered.h"
+#include "node/drained.h"
 #include "node/owners.h"
 #include "node/turns.h"
 #include "queue/client.h"
@@ -84,6 +85,14 @@ static void ask_turns(struct status *s)
         log_debug("disputes are not shown: %s", err.text);
     s->named_turn = xcalloc(s->turns.n + 1, sizeof(*s->named_turn));
     client_close(&c);
+}
+
+/* A dispute may be about a batch that was removed since. */
+static bool may_have_turns(const struct status *s, bool any_sent)
+{
+    struct drained last;
+
+    return any_sent || drained_read(&last, s->spool, NULL) == FOUND_ONE;
 }
 
 static void warn_turns(const struct status *s)
@@ -346,7 +355,7 @@ static void show(struct status *s, struct status_found *f)
     adopt(s, f, o);
     if (any_in(f, SPOOL_TODO) && status_jobs_ask(&jobs, s->settings, &err))
         log_warning("%s: jobs that wait are not shown", err.text);
-    if (s->json && any_in(f, SPOOL_SENT))
+    if (s->json && may_have_turns(s, any_in(f, SPOOL_SENT)))
         ask_turns(s);
     if (s->json)
         buf_putc(&s->out, '[');
@@ -393,7 +402,7 @@ static int do_status(struct status *s, struct err *err)
         if (show_once(s, err))
             return -1;
         /* people need not wait for the queue to see the batches */
-        if (!s->json && s->totals.batches[SPOOL_SENT])
+        if (!s->json && may_have_turns(s, s->totals.batches[SPOOL_SENT] > 0))
             ask_turns(s);
         warn_turns(s);
         return 0;

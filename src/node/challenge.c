@@ -179,6 +179,8 @@ static enum challenge_end ended(struct challenge *g,
 {
     const char *what = "holds: this challenger was wrong";
 
+    if (g->forgotten)
+        what = "the answer stands: it holds, or no judge decides this";
     if (end->fault)
         what = "fault: the node's answer is wrong";
     else if (end->unjudged)
@@ -228,6 +230,7 @@ static enum challenge_end look_back(struct challenge *g, struct err *err)
     stands = result && strcmp(result, mine) == 0;
     gone = !state || strcmp(state, "gone") == 0;
     ao_result_clear(&r);
+    g->forgotten = true;
     if (!gone)
         return ended(g, &(struct dispute_end){ .over = true,
                                                .fault = !stands }, err);

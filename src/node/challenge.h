@@ -67,6 +67,7 @@ struct challenge {
     struct execution *x;                /* as far as it is computed .. */
     uint32_t at;                        /* .. with rows of this position */
     uint32_t told;                      /* moves reported so far */
+    bool forgotten;                     /* the queue has no dispute any more */
 };
 
 /* Begin with a published answer and the id of its item.  The strings are

@@ -213,15 +213,21 @@ static int look_at(struct drain *d, struct id id, struct err *err)
     return rc;
 }
 
-/* For apus clean, once: a queue that does not say keeps what is known. */
+/* For apus clean, until the queue has said it.  Each request keeps the window
+ * of the day when it arrived, so that a shorter one changes nothing here. */
 static void ask_window(struct drain *d)
 {
     struct err err = ERR_INIT;
+    uint64_t window_s = 0;
 
-    if (!d->asked_window &&
-        turns_window(&d->window_s, &d->puller.client, &err))
+    if (d->asked_window)
+        return;
+    if (turns_window(&window_s, &d->puller.client, &err))
         log_debug("%s", err.text);
-    d->asked_window = true;
+    else
+        d->asked_window = true;
+    if (window_s > d->window_s)
+        d->window_s = window_s;
 }
 
 void drain_disputes(struct drain *d)

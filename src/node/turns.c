@@ -67,9 +67,10 @@ int turns_parse(struct turns *t, const char *text, struct err *err)
     return 0;
 }
 
-/* Ask for a number of seconds that the queue is set to. */
+/* Ask for a number of seconds that the queue is set to; by a signed message
+ * where no dry runs are made, if it must be known. */
 static int ask_setting(uint64_t *seconds, struct client *c, const char *name,
-                       uint64_t max, struct err *err)
+                       uint64_t max, bool must, struct err *err)
 {
     const struct item_text_tag tag[] = { { "Action", "Info" } };
     const struct ao_message m = { .tag = tag, .n_tags = 1 };
@@ -77,7 +78,9 @@ static int ask_setting(uint64_t *seconds, struct client *c, const char *name,
     struct ao_result r;
     int rc;
 
-    if (client_ask(c, &m, "Info-Response", &r, &out, err) < 0)
+    rc = must ? client_ask_or_say(c, &m, "Info-Response", &r, &out, err)
+              : client_ask(c, &m, "Info-Response", &r, &out, err);
+    if (rc < 0)
         return -1;
     rc = client_number(seconds, out, name, max, err);
     ao_result_clear(&r);
@@ -86,12 +89,12 @@ static int ask_setting(uint64_t *seconds, struct client *c, const char *name,
 
 int turns_length(uint64_t *length_s, struct client *c, struct err *err)
 {
-    return ask_setting(length_s, c, "Turn", LENGTH_MAX, err);
+    return ask_setting(length_s, c, "Turn", LENGTH_MAX, false, err);
 }
 
 int turns_window(uint64_t *window_s, struct client *c, struct err *err)
 {
-    return ask_setting(window_s, c, "Window", WINDOW_MAX, err);
+    return ask_setting(window_s, c, "Window", WINDOW_MAX, true, err);
 }
 
 int turns_ask(struct turns *t, struct client *c, struct err *err)

@@ -41,7 +41,7 @@ void turns_clear(struct turns *t);
 int turns_length(uint64_t *length_s, struct client *c, struct err *err);
 
 /* Ask for the seconds for which the queue keeps answers open to disputes; 0:
- * it has none. */
+ * it has none.  Where no dry runs are made it is a signed message. */
 int turns_window(uint64_t *window_s, struct client *c, struct err *err);
 
 /* Return whether half of a turn is over. */

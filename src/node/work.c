@@ -212,7 +212,8 @@ int work_check_batch(const struct settings *s, const struct batch_info *info,
     int rc;
 
     /* whoever computes says what is wrong with a model that cannot be read */
-    if (settings_count(s, "tp") <= 1 ||
+    if ((settings_count(s, "tp") <= 1 &&
+         strcmp(settings_text(s, "kernel"), "cuda") != 0) ||
         (!model_path && models_resolve(&path, settings_text(s, "models"),
                                        id_text(info->model).s, NULL, NULL)))
         return 0;

@@ -776,9 +776,9 @@ enum verdict check_part(const struct part_file *f,
     struct check c = { .o = o };
     int rc;
 
-    if (check_recompute(&c, err))
-        return VERDICT_NONE;
-    rc = check_file(&c, f, err);
+    rc = check_recompute(&c, err);
+    if (rc == 0)
+        rc = check_file(&c, f, err);
     check_recompute_end(&c);
     return check_result(&c, rc, err);
 }

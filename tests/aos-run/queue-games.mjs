@@ -361,8 +361,9 @@ async function stops_gas (games) {
     }
     await q.many([[bob, { Action: 'Cancel', Request: id(g.name) }, '']])
   }
-  ok(most.gas < 1e11, `stop strings: a ${most.what} of ${most.n} bytes for ` +
-    `${most.gas.toExponential(2)} gas`)
+  // one that was refused costs little
+  ok(most.gas > 1e9 && most.gas < 1e11, `stop strings: a ${most.what} of ` +
+    `${most.n} bytes for ${most.gas.toExponential(2)} gas`)
 }
 
 async function main () {
