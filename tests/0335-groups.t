@@ -78,30 +78,40 @@ has err 'tp = 2 does not divide the 3 ranks of this job: start' "by name"
 report $r "once"
 
 # ---- a member that is gone ---------------------------------------------------
+process_of() { # RANK: of this test's job
+    for p in $(pgrep -x apus-worker); do
+        tr '\0' '\n' <"/proc/$p/environ" >environ 2>/dev/null || continue
+        grep -qxF "TMPDIR=$tmp" environ &&
+            grep -qx "OMPI_COMM_WORLD_RANK=$1" environ || continue
+        echo "$p"
+        return
+    done
+}
 # Send a signal to the process of this number in the job once its group, whose
-# first rank is FIRST, has answered something.
+# first rank is FIRST, has answered something.  The process is looked for
+# before: the answers may take no longer than that.
 signal() { # SIGNAL RANK FIRST
     tries=0
+    found=
     while [ $tries -lt 6000 ] && [ ! -e ended ]; do
         tries=$((tries + 1))
         sleep 0.02
+        [ -n "$found" ] || found=$(process_of "$2")
+        [ -n "$found" ] || continue
         n=$(cat spool/running/"$id"/a*/000"$3".log 2>/dev/null | wc -c)
         [ "$n" -gt 1000 ] || continue
-        for p in $(pgrep -x apus-worker); do
-            tr '\0' '\n' <"/proc/$p/environ" >environ 2>/dev/null || continue
-            grep -qxF "TMPDIR=$tmp" environ &&
-                grep -qx "OMPI_COMM_WORLD_RANK=$2" environ || continue
-            kill "-$1" "$p"
-            echo "$p" >signalled
+        if kill "-$1" "$found"; then
+            echo "$found" >signalled
             return
-        done
+        fi
+        found=
     done
 }
 # Run what the signal is to meet; again where it came too late.
 meet() { # SIGNAL RANK FIRST SIGN COMMAND...
     sig=$1 to=$2 first=$3 sign=$4
     shift 4
-    for round in 1 2 3 4 5; do
+    for round in 1 2 3 4 5 6 7 8; do
         again
         rm -f ended signalled
         signal "$sig" "$to" "$first" >/dev/null 2>&1 &
