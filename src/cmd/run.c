@@ -224,6 +224,11 @@ static int write_partial(struct run_command *r, struct err *err)
         log_info("saved before the first answer: run it again to go on");
     else if (found == FOUND_NONE)
         log_info("saved, not all is answered: run it again to go on");
+    if (found == FOUND_FAILED && !file_exists(r->batch.path)) {
+        log_info("saved, and put away meanwhile: apus status %.8s shows where",
+                 id_text(r->batch.id).s);
+        return 0;
+    }
     if (found != FOUND_ONE)
         return found == FOUND_FAILED ? -1 : 0;
     log_info("saved: %" PRIu64 " of %" PRIu64 " are in \"%s\"; run it"
