@@ -133,10 +133,11 @@ gives 0 "the frames of its log" show spool/failed/b"$batch"/a000/0000.log
 has out '.record.' "records"
 has out '.parked.' "and what was parked"
 head -n 200 many.jsonl >few.jsonl
-gives 0 "another" submit few.jsonl -m nano
+# one after the other: it is not done before it is seen to run
+gives 0 "another" submit few.jsonl -m nano --batch 1 --kernel reference
 batch=$(cut -f 1 out)
 until_state running
-pkill -9 -f "apus-worker.*$batch"
+pkill -9 -f "apus-worker.*$batch" || :
 until_state todo
 gives 0 "what a dead worker left is submitted again" submit
 has out "^$batch.local" "it is the one"
