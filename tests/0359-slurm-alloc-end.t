@@ -93,7 +93,7 @@ report $r "other: and ends that job"
 PATH=$tmp/nopmix:$plain
 
 # ---- a second one ------------------------------------------------------------
-long_questions 40 second >second.jsonl
+long_questions 150 second >second.jsonl
 shell second -N1 -n2
 ranks=$(pgrep -f "^[^ ]*apus-worker .*$tmp/second")
 kill -STOP $ranks && begun second && r=0 || r=1
@@ -109,7 +109,7 @@ kill -CONT $ranks || :
 shell_goes_on second
 [ "$(cat second.rc)" = 0 ] && r=0 || r=1
 report $r "second: the first finishes"
-[ "$(grep -c '"error":null' second.out)" -eq 40 ] && r=0 || r=1
+[ "$(grep -c '"error":null' second.out)" -eq 150 ] && r=0 || r=1
 report $r "second: all is answered"
 [ "$(sed -n '$=' second/done/b*/run.jsonl)" -eq 1 ] && r=0 || r=1
 report $r "second: by one start"

@@ -218,11 +218,12 @@ for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
 done
 "$apus" pull >out 2>err
 batch=$(sed -n '1s/[[:space:]].*//p' out)
-APUS_BATCH=1 "$worker" --alone -- "$batch" >out 2>err </dev/null &
+APUS_BATCH=1 APUS_KERNEL=reference "$worker" --alone -- "$batch" \
+    >out 2>err </dev/null &
 pid=$!
 i=0
 log=spool/running/b$batch/a000/0000.log
-while [ $i -lt 6000 ] && [ "$(cat "$log" 2>err | wc -c)" -lt 10000 ]; do
+while [ $i -lt 6000 ] && [ "$(cat "$log" 2>err | wc -c)" -lt 3000 ]; do
     i=$((i + 1))
     sleep 0.01
 done

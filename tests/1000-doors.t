@@ -209,7 +209,8 @@ door 'hdf5.*|H5.*' 'src/store/checkpoint_[a-z0-9]*\.[ch]' HDF5
 door 'seccomp\.h' 'src/base/sandbox\.c' libseccomp
 door 'curl/.*' 'src/net/http\.c' libcurl
 door 'lua.*|lauxlib\.h' \
-    'src/localnet/.*|src/lua/engine_lua\.c|tests/enginelua\.c' Lua
+    'src/localnet/.*|src/lua/engine_lua\.c|tests/(fuzz/fuzz_)?engine_?lua\.c' \
+    Lua
 door 'microhttpd\.h' 'src/localnet/[a-z_]*\.c' libmicrohttpd
 
 # Theirs are loaded where they are, by declarations of our own.
