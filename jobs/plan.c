@@ -94,7 +94,7 @@ uint64_t plan_whole_groups(uint64_t per_node, uint64_t nodes, unsigned tp)
 }
 
 /* As many ranks of a node as there may be, in groups on it or, where it is too
- * small for one, across nodes; more where there is no other way. */
+ * small for one, across nodes; or more, if only that makes whole groups. */
 static void make_groups(struct plan *p, uint64_t nodes, uint64_t tp)
 {
     uint64_t n = p->per_node, part = plan_whole_groups(1, nodes, (unsigned)tp);

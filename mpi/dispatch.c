@@ -32,7 +32,6 @@
 #include "store/scan.h"
 
 #define HOST_MAX 256
-#define SAVED_STATUS 75
 #define PROGRESS_MAX ((size_t)4 << 20)
 #define PROGRESS_RANKS 1024 /* more are not listed one by one */
 
@@ -440,7 +439,7 @@ static void end_members(struct dispatch *d, int first)
     struct buf b;
 
     buf_init(&b, 16);
-    buf_put_u32(&b, SAVED_STATUS);
+    buf_put_u32(&b, EXIT_SAVED);
     for (int i = first + 1; i < d->size && is_member(d, i); i++) {
         send_to(d, i, TAG_QUIT, &b);
         d->rank[i].state = RANK_LOST;

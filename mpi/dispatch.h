@@ -64,6 +64,9 @@ static inline double beat_s(unsigned lost_s)
 /* Before a rank has begun it may be silent so many times longer. */
 #define START_FACTOR 10
 
+/* Exit statuses of a rank.  EXIT_SAVED: run it again. */
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_MISUSED = 2, EXIT_SAVED = 75 };
+
 /* Where a batch is. */
 enum dispatch_phase {
     DISPATCH_ANSWERING,

@@ -1,7 +1,7 @@
 /*
  * The main thread has the payloads of rank 0, another one the orders of the
- * group's first member.  Where the latter fails the rank waits to be told to
- * quit: the first member has noticed, or will, and says so to rank 0.
+ * group's first member.  If that one fails, the rank waits for TAG_QUIT: the
+ * first member has noticed, or will, and reports it to rank 0.
  */
 #include <config.h>
 
@@ -28,8 +28,6 @@
 #include "mpi/rank.h"
 #include "mpi/rank_backend.h"
 
-#define EXIT_SAVED 75
-
 struct member {
     struct rank_options o;
     struct comm *comm;
@@ -38,7 +36,7 @@ struct member {
     struct rank_backend on;
     struct model *model;    /* the thread's, or NULL */
     double received;        /* when, from rank 0 */
-    bool told;              /* it was told of the signal */
+    bool reported;          /* the signal, to rank 0 */
     atomic_bool ends;       /* the thread is to end */
 };
 
@@ -109,9 +107,9 @@ bool member_ends(struct member *m, bool signalled, int *status)
         if (p.tag == TAG_QUIT)
             return true;
     }
-    if (signalled && !m->told)
+    if (signalled && !m->reported)
         comm_send(m->comm, 0, TAG_SIGNAL, "", 0);
-    m->told = m->told || signalled;
+    m->reported = m->reported || signalled;
     if (clock_s() - m->received < lost_s)
         return false;
     log_warning("rank 0 is lost: silent for %u s; this rank leaves", lost_s);
@@ -123,7 +121,7 @@ void member_free(struct member *m)
 {
     if (!m)
         return;
-    /* told to quit before the first member has closed: no fault */
+    /* TAG_QUIT may come before the first member has closed: no fault */
     atomic_store(&m->ends, true);
     rank_group_stop(m->group);
     pthread_join(m->thread, NULL);

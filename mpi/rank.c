@@ -35,7 +35,6 @@
 #include "store/worklog.h"
 
 #define FIRST_BEATS 10 /* a second apart */
-#define EXIT_SAVED 75
 #define DONE_MAX 1024 /* in a payload */
 
 struct rank_side {

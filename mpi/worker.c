@@ -55,8 +55,6 @@
  * nobody else while a sleeper woke there more often than that. */
 #define MAX_PAUSE_NS 4000000
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_MISUSED = 2, EXIT_SAVED = 75 };
-
 struct worker_run {
     struct settings *settings;
     const char *check; /* a file of requests */

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Ranks that hold one model together (setting tp): the same bytes as one rank
-# alone, with a member that is killed, silent or told to save, and what is
-# refused.
+# alone, with a member that is killed, falls silent or gets the signal to save;
+# settings that are refused.
 # part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"

@@ -119,7 +119,7 @@ static int tell_computed(struct look *l, const bool *wrong, struct err *err)
     return 0;
 }
 
-/* What was found is told also where another answer cannot be computed. */
+/* Report what was found even if another answer cannot be computed. */
 int look_compute_rest(void *self, struct err *err)
 {
     struct look *l = self;

@@ -139,7 +139,7 @@ enum own_end own_words(uint32_t *id, size_t n, size_t length,
     return w.faulty ? OWN_FAULT : OWN_WRITTEN;
 }
 
-/* ---- what it is shown ---------------------------------------------------- */
+/* ---- calibration windows ------------------------------------------------- */
 
 /* No more windows than so many ids are in. */
 static void cut_windows(struct windows *w, size_t most)

@@ -8,9 +8,9 @@
  * `at` is the end of the last round, by this machine's clock in seconds; `gap`
  * the seconds between the last round of the drain before and the start of this
  * one, which is about cron's interval; 0: there was none.  apus doctor compares
- * both with what the queue demands of a node.  `window` is the Window of the
- * queue in seconds, 0 where it is unknown or there are no disputes; apus clean
- * keeps what may be disputed.  apus-drained-1 has no window.
+ * both with what the queue demands of a node.  `window` is the longest Window
+ * that the queue was seen to have, in seconds; 0: none, or it is unknown.  apus
+ * clean keeps what may be disputed.  apus-drained-1 has no window.
  */
 #ifndef APUS_NODE_DRAINED_H
 #define APUS_NODE_DRAINED_H
