@@ -136,7 +136,12 @@ TXT
         has err 'bytes of 9[0-9]* that this process may use' "it names both"
         # room for the weights, and for little else
         echo 140000000 >"$memory/memory.limit_in_bytes"
-        APUS_LAUNCHER=local in_group "$apus" run one.jsonl -m smol
+        # of the two in the group the kernel may end apus itself, which is
+        # not what is tried here
+        for try in 1 2 3 4; do
+            APUS_LAUNCHER=local in_group "$apus" run one.jsonl -m smol
+            [ $got = 137 ] && [ $try -lt 4 ] || break
+        done
         [ $got = 1 ] && [ -d "$APUS_SPOOL/todo/b$batch" ] && r=0 || r=1
         report $r "a control group that holds the weights alone: it ends"
         has err 'killed a worker for want of memory, of which .* 133 MiB' \
