@@ -11,7 +11,7 @@
 
 struct err;
 
-#define PLAN_TEXT 320
+#define PLAN_TEXT 512 /* bytes of plan_describe: more than it ever needs */
 #define PLAN_REQUESTS 32 /* fewer are not worth another rank */
 
 /* What there is: of nodes that differ the smallest.  0 where not known. */

@@ -86,11 +86,11 @@ static const char memory[] =
 static void plans(const char *job, const char *nodes,
                   const struct plan_need *need, const char *want)
 {
-    char *text = xasprintf("%s%s%s\n%s", HEAD, job, TAIL, nodes), got[400];
+    char *text = xasprintf("%s%s%s\n%s", HEAD, job, TAIL, nodes);
     struct err err = ERR_INIT;
     struct plan_job j;
     struct plan p;
-    char said[PLAN_TEXT];
+    char said[PLAN_TEXT], got[PLAN_TEXT + 80];
 
     if (plan_job_parse(&j, text, strlen(text), &err)) {
         ok(0, "%s: %s", job, err.text);

@@ -487,7 +487,7 @@ static int check_parts_allowed(const struct again *a, struct err *err)
 
 static enum seal_taken look_and_take(struct again *a, struct err *err)
 {
-    bool refused_good;
+    bool refused_good = false;
 
     if (read_requests(a, err) ||
         check_allowed(file_join(a->batch_path, "checkpoint.json"), err))
