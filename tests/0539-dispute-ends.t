@@ -147,6 +147,15 @@ touch -d '16 days ago' "node/sent/b$batch"
 kept 1 "16 days later" rm
 touch -d '18 days ago' "node/sent/b$batch"
 kept 0 "18 days later" rm
+grep -q '"turn":"3600"' node/drained && r=0 || r=1
+report $r "drain notes the queue's Turn"
+sed 's/"turn":"3600"/"turn":"172800"/' drained |
+    sed 's/"window":"0"/"window":"864000"/' >node/drained
+kept 1 "turns of 2 days" rm
+touch -d '27 days ago' "node/sent/b$batch"
+kept 1 "both sides may use four" rm
+touch -d '29 days ago' "node/sent/b$batch"
+kept 0 "and no more" rm
 touch "node/sent/b$batch"
 gives 0 "or because it was said" rm --spool "$tmp/node" "$batch" --disputable
 

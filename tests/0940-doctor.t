@@ -169,6 +169,20 @@ gives 0 "a round" drain
 gives 0 "has noted its time" doctor
 has out '^ok.drain.the last round was 0 min ago' "in that file"
 has out '^ok.checkpoints.*for 8 days' "and the Window"
+gives 0 "turns of 2 days" queue set Turn=172800
+finds warning checkpoints 'wanted for 19 days' 'apus drain' \
+    "keep an answer longer than drain knows"
+gives 0 "another round" drain
+gives 0 "knows them" doctor
+has out '^ok.checkpoints.*for 19 days' "from the queue"
+gives 0 "turns of an hour again" queue set Turn=3600
+gives 0 "and a round" drain
+gives 0 "do not shorten it" doctor
+has out '^ok.checkpoints.*for 19 days' "as long as a dispute may run"
+printf '{"format":"apus-drained-2","at":"%s","gap":"600","window":"86400"}\n' \
+    "$(date +%s)" >spool/drained
+gives 0 "a file without a Turn" doctor
+has out '^ok.checkpoints.*for 8 days' "is read"
 rm -r spool/sent/b*
 gives 0 "its owner revokes it" queue revoke -- "$node"
 finds bad node 'allows this node no longer' 'apus queue allow' \

@@ -170,8 +170,8 @@ static void read_window(struct clean *c)
     struct drained last;
     enum found found = drained_read(&last, c->spool, &err);
 
-    if (found == FOUND_ONE && last.window_s)
-        c->disputed_s = last.window_s + DRAINED_LONGER_S;
+    if (found == FOUND_ONE)
+        c->disputed_s = drained_kept(last.window_s, last.turn_s);
     if (found != FOUND_FAILED || c->disputable)
         return;
     log_warning("%s: nothing that came from AO is removed; run apus drain, or"

@@ -506,21 +506,26 @@ static void compare_rounds(struct doctor *d, const struct drained *last,
     free(remedy);
 }
 
-/* apus clean knows the Window that drain saw last. */
-static void compare_kept(struct doctor *d, const struct drained *last,
-                         uint64_t window_s)
+static uint64_t days_of(uint64_t s)
 {
-    const uint64_t day = 86400;
-    uint64_t days = (window_s + DRAINED_LONGER_S + day - 1) / day;
+    return (s + 86399) / 86400;
+}
 
-    if (last->window_s < window_s)
+/* apus clean knows what drain saw: the longest Window and Turn. */
+static void compare_kept(struct doctor *d, const struct drained *last,
+                         const struct disputes_wanted *w)
+{
+    uint64_t wanted_s = drained_kept(w->window_s, w->turn_s);
+    uint64_t kept_s = drained_kept(last->window_s, last->turn_s);
+
+    if (kept_s < wanted_s)
         doctor_warn(d, "checkpoints", "apus drain, which tells apus clean the"
-                    " queue's Window", "apus clean would remove answers that"
-                    " may yet be disputed: they are wanted for %" PRIu64
-                    " days", days);
+                    " queue's Window and Turn", "apus clean would remove"
+                    " answers that may yet be disputed: they are wanted for %"
+                    PRIu64 " days", days_of(wanted_s));
     else
         doctor_ok(d, "checkpoints", "apus clean keeps answers that may be"
-                  " disputed for %" PRIu64 " days", days);
+                  " disputed for %" PRIu64 " days", days_of(kept_s));
 }
 
 /* Only a node that has sent answers has disputes. */
@@ -537,7 +542,7 @@ static void check_drained(struct doctor *d, const struct disputes_wanted *w)
         switch (drained_read(&last, s, &err)) {
         case FOUND_ONE:
             compare_rounds(d, &last, rounds_wanted(w));
-            compare_kept(d, &last, w->window_s);
+            compare_kept(d, &last, w);
             break;
         case FOUND_NONE:
             doctor_warn(d, "drain", "a cron line with apus drain", "it never"

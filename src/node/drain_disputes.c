@@ -214,20 +214,24 @@ static int look_at(struct drain *d, struct id id, struct err *err)
 }
 
 /* For apus clean, until the queue has said it.  Each request keeps the window
- * of the day when it arrived, so that a shorter one changes nothing here. */
-static void ask_window(struct drain *d)
+ * of the day when it arrived, and each dispute its turn, so that shorter ones
+ * change nothing here. */
+static void ask_times(struct drain *d)
 {
     struct err err = ERR_INIT;
-    uint64_t window_s = 0;
+    uint64_t window_s, turn_s;
 
-    if (d->asked_window)
+    if (d->asked_times)
         return;
-    if (turns_window(&window_s, &d->puller.client, &err))
+    if (turns_times(&window_s, &turn_s, &d->puller.client, &err)) {
         log_debug("%s", err.text);
-    else
-        d->asked_window = true;
+        return;
+    }
+    d->asked_times = true;
     if (window_s > d->window_s)
         d->window_s = window_s;
+    if (turn_s > d->longest_turn_s)
+        d->longest_turn_s = turn_s;
 }
 
 void drain_disputes(struct drain *d)
@@ -247,7 +251,7 @@ void drain_disputes(struct drain *d)
     }
     if (!d->takes_disputes)
         return;
-    ask_window(d);
+    ask_times(d);
     if (disputes_list(&d->puller.client, true, &id, &n, &err)) {
         err_prefix(&err, "disputes");
         drain_trouble(d, &err);

@@ -72,13 +72,15 @@ static void note_start(struct drain *d)
         return;
     d->gap_s = drained_since(last.at_s);
     d->window_s = last.window_s;
+    d->longest_turn_s = last.turn_s;
 }
 
 /* For apus doctor and apus clean; a round without it is none the worse. */
 static void note_end(const struct drain *d)
 {
     const struct drained now = { .at_s = rounds_now(), .gap_s = d->gap_s,
-                                 .window_s = d->window_s };
+                                 .window_s = d->window_s,
+                                 .turn_s = d->longest_turn_s };
     struct err err = ERR_INIT;
 
     if (drained_write(&now, d->spool, &err))

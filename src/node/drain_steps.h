@@ -50,8 +50,9 @@ struct drain {
     bool takes_disputes;     /* the queue does, as far as is known */
     uint64_t gap_s;          /* since the last round of the drain before */
     uint64_t turn_s;         /* of the queue's disputes; 0: not asked yet */
-    uint64_t window_s;       /* .. its Window, as far as it is known */
-    bool asked_window;       /* in this process */
+    uint64_t window_s;       /* the longest Window of the queue, .. */
+    uint64_t longest_turn_s; /* .. and Turn, as far as they are known */
+    bool asked_times;        /* for these, in this process */
     double disputes_s;       /* not asked for before this, by base/clock */
     struct pretended *fault;     /* that this node pretends to have, or NULL */
     bool failed, later;      /* something went wrong; may pass */

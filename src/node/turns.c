@@ -67,34 +67,36 @@ int turns_parse(struct turns *t, const char *text, struct err *err)
     return 0;
 }
 
-/* Ask for a number of seconds that the queue is set to; by a signed message
- * where no dry runs are made, if it must be known. */
-static int ask_setting(uint64_t *seconds, struct client *c, const char *name,
-                       uint64_t max, bool must, struct err *err)
+static const struct item_text_tag INFO[] = { { "Action", "Info" } };
+static const struct ao_message ASK_INFO = { .tag = INFO, .n_tags = 1 };
+
+int turns_length(uint64_t *length_s, struct client *c, struct err *err)
 {
-    const struct item_text_tag tag[] = { { "Action", "Info" } };
-    const struct ao_message m = { .tag = tag, .n_tags = 1 };
     const struct ao_out *out;
     struct ao_result r;
     int rc;
 
-    rc = must ? client_ask_or_say(c, &m, "Info-Response", &r, &out, err)
-              : client_ask(c, &m, "Info-Response", &r, &out, err);
-    if (rc < 0)
+    if (client_ask(c, &ASK_INFO, "Info-Response", &r, &out, err) < 0)
         return -1;
-    rc = client_number(seconds, out, name, max, err);
+    rc = client_number(length_s, out, "Turn", LENGTH_MAX, err);
     ao_result_clear(&r);
     return rc;
 }
 
-int turns_length(uint64_t *length_s, struct client *c, struct err *err)
+int turns_times(uint64_t *window_s, uint64_t *length_s, struct client *c,
+                struct err *err)
 {
-    return ask_setting(length_s, c, "Turn", LENGTH_MAX, false, err);
-}
+    const struct ao_out *out;
+    struct ao_result r;
+    int rc;
 
-int turns_window(uint64_t *window_s, struct client *c, struct err *err)
-{
-    return ask_setting(window_s, c, "Window", WINDOW_MAX, true, err);
+    if (client_ask_or_say(c, &ASK_INFO, "Info-Response", &r, &out, err) < 0)
+        return -1;
+    rc = client_number(window_s, out, "Window", WINDOW_MAX, err);
+    if (rc == 0)
+        rc = client_number(length_s, out, "Turn", LENGTH_MAX, err);
+    ao_result_clear(&r);
+    return rc;
 }
 
 int turns_ask(struct turns *t, struct client *c, struct err *err)

@@ -41,8 +41,10 @@ void turns_clear(struct turns *t);
 int turns_length(uint64_t *length_s, struct client *c, struct err *err);
 
 /* Ask for the seconds for which the queue keeps answers open to disputes; 0:
- * it has none.  Where no dry runs are made it is a signed message. */
-int turns_window(uint64_t *window_s, struct client *c, struct err *err);
+ * it has none; and for the length of a turn.  Where no dry runs are made it is
+ * a signed message. */
+int turns_times(uint64_t *window_s, uint64_t *length_s, struct client *c,
+                struct err *err);
 
 /* Return whether half of a turn is over. */
 bool turns_late(uint64_t until_ms, uint64_t length_s);
