@@ -1,9 +1,12 @@
 /*
- * Payloads over MPI.  Receiving asks first (MPI_Iprobe): a receive that waits
- * for a rank that is dead never returns, and no error is ever told.  Two
- * threads call MPI, that of the rank and that of the pulse, each with the lock
- * of the communicator (MPI_THREAD_SERIALIZED); what goes to this rank itself is
- * the former's alone.
+ * Payloads over MPI.  No call waits for another rank once all have begun: a
+ * large payload comes in several steps, and of a rank that dies between them
+ * the rest never comes, of which no error is ever told.  So a receive is begun
+ * (MPI_Imrecv, MPI_Irecv), into memory of this file, and asked for until it is
+ * done.  Three threads call MPI, that of the rank, that of the pulse and the
+ * one that computes for a group (second way), each with the lock of the
+ * communicator (MPI_THREAD_SERIALIZED); what goes to this rank itself is the
+ * first one's alone.
  */
 #include <config.h>
 
@@ -29,10 +32,13 @@
 #define FLUSH_MS 2000
 #define END_S 20
 
-/* A payload on its way: to this rank itself, or out. */
+/* On the second way. */
+enum { TAG_PIECE, TAG_END };
+
+/* A payload on its way: to this rank itself, in, or out. */
 struct parcel {
     struct parcel *next;
-    int to, tag;
+    int peer, tag; /* whom it goes to, or comes from */
     size_t n;
 #ifdef HAVE_MPI
     MPI_Request request;
@@ -49,30 +55,44 @@ struct pulse {
     double period_s, patience_s;
 };
 
+/* What comes from a rank on the second way.  Whoever waits for it may give up,
+ * so that it comes to room of its own, COMM_PIECE bytes. */
+struct arrival {
+    unsigned char *room;    /* NULL: it never was waited for */
+    bool asked, ended;      /* a receive is begun; the end was the last one */
+    size_t n;               /* bytes of the end */
+#ifdef HAVE_MPI
+    MPI_Request request;
+#endif
+};
+
 struct comm {
     int rank, size;
     bool mpi, serialized;
-    pthread_mutex_t lock;          /* of MPI, of `out`, of the pulse */
+    pthread_mutex_t lock;          /* of MPI, and of what other threads see */
     double polled;                 /* when this rank last asked */
     struct pulse pulse;
     struct parcel *own, **own_end; /* to this rank, oldest first */
     struct parcel *out;            /* not sent yet */
+    struct parcel *in, **in_end;   /* begun to come, oldest first */
     struct parcel *held;           /* what comm_poll gave last */
+    struct arrival *arrival;       /* of each rank; NULL: no second way */
 #ifdef HAVE_MPI
     MPI_Comm second;
 #endif
     unsigned call_s;               /* the longest that MPI may take */
 };
 
-static struct parcel *parcel_new(int to, int tag, const void *data, size_t n)
+/* data NULL: it is filled later. */
+static struct parcel *parcel_new(int peer, int tag, const void *data, size_t n)
 {
     struct parcel *p = xmalloc(sizeof(*p) + n);
 
     p->next = NULL;
-    p->to = to;
+    p->peer = peer;
     p->tag = tag;
     p->n = n;
-    if (n > 0)
+    if (data && n > 0)
         memcpy(p->data, data, n);
     return p;
 }
@@ -152,7 +172,7 @@ static void send_on(struct comm *l, struct parcel *p, MPI_Comm way)
     int rc;
 
     watch(l->call_s);
-    rc = MPI_Isend(p->data, (int)p->n, MPI_BYTE, p->to, p->tag, way,
+    rc = MPI_Isend(p->data, (int)p->n, MPI_BYTE, p->peer, p->tag, way,
                    &p->request);
     watch(0);
     if (rc) {
@@ -173,20 +193,60 @@ static void send_second(struct comm *l, struct parcel *p)
     send_on(l, p, l->second);
 }
 
-/* As receive_now: it asks first. */
-static bool receive_second(struct comm *l, int from, void *data, size_t n)
+/* Whether a receive is over, well or not. */
+static bool is_over(MPI_Request *request, MPI_Status *st, bool *well)
 {
-    int flag = 0;
+    int done = 0;
+
+    *well = MPI_Test(request, &done, st) == 0;
+    return done || !*well;
+}
+
+static enum comm_got take_arrival(struct arrival *a, const MPI_Status *st,
+                                  void *data, size_t n)
+{
+    int got = 0;
+
+    MPI_Get_count(st, MPI_BYTE, &got);
+    if (st->MPI_TAG == TAG_END) {
+        a->ended = true;
+        a->n = (size_t)got;
+        return COMM_END;
+    }
+    if ((size_t)got != n)
+        return COMM_STRANGE;
+    memcpy(data, a->room, n);
+    return COMM_GOT;
+}
+
+static enum comm_got ask_arrival(struct comm *l, int from, void *data, size_t n)
+{
+    struct arrival *a = &l->arrival[from];
+    MPI_Status st;
+    bool well;
+
+    if (!a->room)
+        a->room = xmalloc(COMM_PIECE);
+    if (!a->asked && MPI_Irecv(a->room, (int)COMM_PIECE, MPI_BYTE, from,
+                               MPI_ANY_TAG, l->second, &a->request))
+        return COMM_STRANGE;
+    a->asked = true;
+    if (!is_over(&a->request, &st, &well))
+        return COMM_NOTHING;
+    a->asked = false;
+    return well ? take_arrival(a, &st, data, n) : COMM_STRANGE;
+}
+
+static enum comm_got receive_second(struct comm *l, int from, void *data,
+                                    size_t n)
+{
+    enum comm_got got;
 
     watch(l->call_s);
     collect(l);
-    if (MPI_Iprobe(from, 0, l->second, &flag, MPI_STATUS_IGNORE) || !flag)
-        flag = 0;
-    else
-        flag = MPI_Recv(data, (int)n, MPI_BYTE, from, 0, l->second,
-                        MPI_STATUS_IGNORE) == 0;
+    got = ask_arrival(l, from, data, n);
     watch(0);
-    return flag;
+    return got;
 }
 
 static int make_second(struct comm *l, unsigned start_s, struct err *err)
@@ -202,29 +262,72 @@ static int make_second(struct comm *l, unsigned start_s, struct err *err)
     if (rc)
         return err_set(err, ERR_FATAL, "MPI gives no second communicator");
     MPI_Comm_set_errhandler(l->second, MPI_ERRORS_RETURN);
+    l->arrival = xcalloc((size_t)l->size, sizeof(*l->arrival));
     return 0;
+}
+
+/* Begin to receive the next payload, if there is one. */
+static void begin_one(struct comm *l)
+{
+    MPI_Message message;
+    struct parcel *p;
+    MPI_Status st;
+    int flag = 0, n = 0;
+
+    if (MPI_Improbe(MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, &flag,
+                    &message, &st) || !flag)
+        return;
+    MPI_Get_count(&st, MPI_BYTE, &n);
+    if (n < 0 || n > (int)COMM_MAX)
+        n = (int)COMM_MAX; /* nobody sends as much: it fails, and is dropped */
+    p = parcel_new(st.MPI_SOURCE, st.MPI_TAG, NULL, (size_t)n);
+    if (MPI_Imrecv(p->data, n, MPI_BYTE, &message, &p->request)) {
+        free(p);
+        return;
+    }
+    *l->in_end = p;
+    l->in_end = &p->next;
+}
+
+/* Whether an earlier one of the same rank is not there yet. */
+static bool waits_in_line(const struct comm *l, const struct parcel *p)
+{
+    const struct parcel *before = l->in;
+
+    while (before != p && before->peer != p->peer)
+        before = before->next;
+    return before != p;
+}
+
+/* The oldest that is over.  What a dead rank leaves unfinished stays until the
+ * end, and holds up nobody else's. */
+static struct parcel *take_in(struct comm *l, bool *well)
+{
+    for (struct parcel **at = &l->in; *at; at = &(*at)->next) {
+        struct parcel *p = *at;
+        MPI_Status unused;
+
+        if (waits_in_line(l, p) || !is_over(&p->request, &unused, well))
+            continue;
+        *at = p->next;
+        if (!*at)
+            l->in_end = at;
+        return p;
+    }
+    return NULL;
 }
 
 static bool receive_now(struct comm *l, struct payload *p)
 {
-    MPI_Status st;
-    int flag = 0, n = 0;
+    bool well = true;
 
     collect(l);
-    if (MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, &flag, &st) ||
-        !flag)
+    begin_one(l);
+    l->held = take_in(l, &well);
+    if (!l->held || !well)
         return false;
-    MPI_Get_count(&st, MPI_BYTE, &n);
-    if (n < 0 || n > (int)COMM_MAX)
-        n = (int)COMM_MAX; /* it is cut, and refused by whoever reads it */
-    l->held = xmalloc(sizeof(*l->held) + (size_t)n);
-    if (MPI_Recv(l->held->data, n, MPI_BYTE, st.MPI_SOURCE, st.MPI_TAG,
-                 MPI_COMM_WORLD, MPI_STATUS_IGNORE))
-        return false;
-    p->from = st.MPI_SOURCE;
-    p->tag = st.MPI_TAG;
-    p->data = l->held->data;
-    p->n = (size_t)n;
+    *p = (struct payload){ l->held->peer, l->held->tag, l->held->data,
+                           l->held->n };
     return true;
 }
 
@@ -245,6 +348,21 @@ static void give_up(int signo)
     _exit(hung_status);
 }
 
+/* No longer wait for what comes: its memory stays until MPI has ended. */
+static void let_go(struct comm *l)
+{
+    for (struct parcel *p = l->in; p; p = p->next)
+        MPI_Request_free(&p->request);
+    for (int i = 0; l->arrival && i < l->size; i++) {
+        struct arrival *a = &l->arrival[i];
+
+        if (!a->asked)
+            continue;
+        MPI_Cancel(&a->request);
+        MPI_Request_free(&a->request);
+    }
+}
+
 static void end_mpi(struct comm *l, int status)
 {
     const struct timespec pause = { .tv_nsec = 1000000 };
@@ -257,6 +375,7 @@ static void end_mpi(struct comm *l, int status)
     hung_status = status;
     sigaction(SIGALRM, &sa, NULL);
     alarm(END_S);
+    let_go(l);
     MPI_Finalize();
     alarm(0);
 }
@@ -289,13 +408,14 @@ static void send_second(struct comm *l, struct parcel *p)
     send_out(l, p);
 }
 
-static bool receive_second(struct comm *l, int from, void *data, size_t n)
+static enum comm_got receive_second(struct comm *l, int from, void *data,
+                                    size_t n)
 {
     (void)l;
     (void)from;
     (void)data;
     (void)n;
-    return false;
+    return COMM_NOTHING;
 }
 
 static int make_second(struct comm *l, unsigned start_s, struct err *err)
@@ -327,7 +447,7 @@ static bool is_on_its_way(const struct comm *l, int to, int tag)
 {
     const struct parcel *p = l->out;
 
-    while (p && (p->to != to || p->tag != tag))
+    while (p && (p->peer != to || p->tag != tag))
         p = p->next;
     return p != NULL;
 }
@@ -413,6 +533,7 @@ int comm_open(struct comm **out, bool alone, unsigned start_s,
 
     l->size = 1;
     l->own_end = &l->own;
+    l->in_end = &l->in;
     l->call_s = call_s;
     pthread_mutex_init(&l->lock, NULL);
     hung_status = status;
@@ -455,9 +576,9 @@ int comm_second(struct comm *l, unsigned start_s, struct err *err)
     return make_second(l, start_s, err);
 }
 
-void comm_give(struct comm *l, int to, const void *data, size_t n)
+static void give(struct comm *l, int to, int tag, const void *data, size_t n)
 {
-    struct parcel *p = parcel_new(to, 0, data, n);
+    struct parcel *p = parcel_new(to, tag, data, n);
 
     sys_crash_point();
     pthread_mutex_lock(&l->lock);
@@ -465,14 +586,31 @@ void comm_give(struct comm *l, int to, const void *data, size_t n)
     pthread_mutex_unlock(&l->lock);
 }
 
-bool comm_get(struct comm *l, int from, void *data, size_t n)
+void comm_give(struct comm *l, int to, const void *data, size_t n)
 {
-    bool some;
+    give(l, to, TAG_PIECE, data, n);
+}
+
+void comm_give_end(struct comm *l, int to, const void *data, size_t n)
+{
+    give(l, to, TAG_END, data, n < COMM_PIECE ? n : COMM_PIECE);
+}
+
+enum comm_got comm_get(struct comm *l, int from, void *data, size_t n)
+{
+    enum comm_got got = COMM_END;
 
     pthread_mutex_lock(&l->lock);
-    some = receive_second(l, from, data, n);
+    if (!l->arrival || !l->arrival[from].ended)
+        got = receive_second(l, from, data, n);
     pthread_mutex_unlock(&l->lock);
-    return some;
+    return got;
+}
+
+const unsigned char *comm_end(const struct comm *l, int from, size_t *n)
+{
+    *n = l->arrival[from].n;
+    return l->arrival[from].room;
 }
 
 bool comm_poll(struct comm *l, struct payload *p)
@@ -501,6 +639,16 @@ bool comm_poll(struct comm *l, struct payload *p)
     return some;
 }
 
+static void parcels_free(struct parcel *p)
+{
+    while (p) {
+        struct parcel *next = p->next;
+
+        free(p);
+        p = next;
+    }
+}
+
 void comm_close(struct comm *l, int status)
 {
     if (!l)
@@ -509,18 +657,12 @@ void comm_close(struct comm *l, int status)
     if (l->mpi)
         end_mpi(l, status);
     free(l->held);
-    while (l->own) {
-        struct parcel *p = l->own;
-
-        l->own = p->next;
-        free(p);
-    }
-    while (l->out) {
-        struct parcel *p = l->out;
-
-        l->out = p->next;
-        free(p);
-    }
+    parcels_free(l->own);
+    parcels_free(l->in);
+    parcels_free(l->out);
+    for (int i = 0; l->arrival && i < l->size; i++)
+        free(l->arrival[i].room);
+    free(l->arrival);
     pthread_mutex_destroy(&l->lock);
     free(l);
 }

@@ -21,10 +21,11 @@ struct payload {
 };
 
 /* Start MPI unless `alone`.  All calls of one communicator are made by the
- * thread that opened it, but for the pulse below, and MPI is called by one
- * thread at a time.  With ranks that die at the wrong moment MPI may never
- * return from a call: after start_s seconds in starting, and call_s in any
- * later one, the process says so and ends with `status`. */
+ * thread that opened it, but for those of the second way below, and MPI, which
+ * the pulse calls, too, is called by one thread at a time.  With ranks that
+ * die at the wrong moment MPI may never return from a call: after start_s
+ * seconds in starting, and call_s in any later one, the process says so and
+ * ends with `status`. */
 int comm_open(struct comm **out, bool alone, unsigned start_s,
               unsigned call_s, int status, struct err *err);
 int comm_rank(const struct comm *l);
@@ -38,12 +39,24 @@ void comm_send(struct comm *l, int to, int tag, const void *data, size_t n);
  * this MPI does not let several threads take turns. */
 int comm_second(struct comm *l, unsigned start_s, struct err *err);
 
-/* On that way, by any one thread at a time: n bytes to a rank, at most
- * COMM_PIECE, which are copied; and n bytes from a rank if they have arrived.
- * What is given is got in the same order and in the same pieces. */
+/* On that way, by any one thread at a time beside the one that opened the
+ * communicator: n bytes to a rank, at most COMM_PIECE, which are copied; and n
+ * bytes from a rank if they have arrived.  What is given is got in the same
+ * order and in the same pieces.  After the end, which has any bytes up to
+ * COMM_PIECE, nothing is given any more. */
 #define COMM_PIECE (256u << 10)
+enum comm_got {
+    COMM_NOTHING, /* yet */
+    COMM_GOT,
+    COMM_END,     /* the rank gives nothing more: comm_end */
+    COMM_STRANGE  /* what came has another size, or was lost */
+};
 void comm_give(struct comm *l, int to, const void *data, size_t n);
-bool comm_get(struct comm *l, int from, void *data, size_t n);
+void comm_give_end(struct comm *l, int to, const void *data, size_t n);
+enum comm_got comm_get(struct comm *l, int from, void *data, size_t n);
+
+/* The bytes of the end that comm_get has told of, until comm_close. */
+const unsigned char *comm_end(const struct comm *l, int from, size_t *n);
 
 /* From now on a thread of the communicator sends `tag`, without data, to all
  * other ranks whenever this thread has not asked for payloads for period_s, so

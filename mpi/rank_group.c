@@ -9,6 +9,8 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -18,6 +20,7 @@
 #include "base/mem.h"
 #include "mpi/comm.h"
 #include "mpi/dispatch.h"
+#include "mpi/local_share.h"
 
 #define SPIN_S 0.002 /* then it sleeps between looks */
 #define PAUSE_NS 100000
@@ -29,9 +32,52 @@ struct rank_group {
     unsigned lost_s;
     unsigned char *piece;   /* of another member */
     atomic_bool stopped;    /* by this rank, or since a member is gone */
+    _Atomic double heard;   /* when, from the first member; 0: never */
+    char name[300];         /* of this member */
 };
 
 enum kind { KIND_MAX_U32, KIND_SUM_I32, KIND_SUM_I64 };
+
+/* An end is the code of an error and its text. */
+static void give_ends(struct rank_group *g, const struct err *why)
+{
+    unsigned char end[1 + sizeof(why->text)];
+    size_t n = strlen(why->text);
+
+    end[0] = (unsigned char)why->code;
+    memcpy(end + 1, why->text, n);
+    for (uint32_t i = 0; i < g->view.size; i++)
+        if (i != g->view.rank)
+            comm_give_end(g->comm, g->first + (int)i, end, 1 + n);
+}
+
+/* This rank is through with its group, and whoever waits for it need not. */
+static int leave(struct rank_group *g, const struct err *why, struct err *err)
+{
+    if (!atomic_exchange(&g->stopped, true))
+        give_ends(g, why);
+    return err_copy(err, why);
+}
+
+/* What is wrong with member `from`, if anything is. */
+static void look_at(struct rank_group *g, uint32_t from, enum comm_got got,
+                    double waited, unsigned patience_s, struct err *why)
+{
+    int rank = g->first + (int)from;
+    const unsigned char *end;
+    size_t n;
+
+    if (got == COMM_END) {
+        end = comm_end(g->comm, rank, &n);
+        err_set(why, n && end[0] ? (enum err_code)end[0] : ERR_RETRY, "%.*s",
+                n ? (int)n - 1 : 0, (const char *)end + 1);
+    } else if (got == COMM_STRANGE) {
+        err_set(why, ERR_RETRY, "rank %d of this group is out of step", rank);
+    } else if (patience_s && waited > patience_s) {
+        err_set(why, ERR_RETRY, "rank %d of this group is silent for %u s",
+                rank, patience_s);
+    }
+}
 
 /* A piece of member `from`.  patience_s 0: wait as long as it takes. */
 static int get_piece(struct rank_group *g, uint32_t from, void *data, size_t n,
@@ -39,22 +85,24 @@ static int get_piece(struct rank_group *g, uint32_t from, void *data, size_t n,
 {
     const struct timespec pause = { .tv_nsec = PAUSE_NS };
     double begun = clock_s(), waited;
+    struct err why = ERR_INIT;
+    enum comm_got got;
 
-    while (!comm_get(g->comm, g->first + (int)from, data, n)) {
+    for (;;) {
+        got = comm_get(g->comm, g->first + (int)from, data, n);
+        if (got == COMM_GOT)
+            return 0;
         waited = clock_s() - begun;
         if (atomic_load(&g->stopped))
             return err_set(err, ERR_RETRY, "this rank has left its group");
-        if (patience_s && waited > patience_s) {
-            rank_group_stop(g);
-            return err_set(err, ERR_RETRY, "rank %d of this group is silent for"
-                           " %u s", g->first + (int)from, patience_s);
-        }
+        look_at(g, from, got, waited, patience_s, &why);
+        if (why.code)
+            return leave(g, &why, err);
         if (waited < SPIN_S)
             sched_yield();
         else
             nanosleep(&pause, NULL);
     }
-    return 0;
 }
 
 static void give_all(struct rank_group *g, const void *data, size_t n)
@@ -161,6 +209,7 @@ static int broadcast(void *self, void *data, size_t n, struct err *err)
         else if (get_piece(g, 0, at, m, 0, err))
             return -1;
     }
+    atomic_store(&g->heard, clock_s());
     return 0;
 }
 
@@ -170,6 +219,7 @@ int rank_group_new(struct rank_group **out, struct comm *comm, unsigned tp,
     static const struct group_ops ops = { max_u32, sum_i32, sum_i64, barrier,
                                           broadcast };
     struct rank_group *g;
+    char node[256];
 
     if (comm_size(comm) == 1)
         return err_set(err, ERR_INPUT, "tp = %u needs %u ranks, and there is"
@@ -180,12 +230,16 @@ int rank_group_new(struct rank_group **out, struct comm *comm, unsigned tp,
                        " this job: start as many as a multiple of it", tp,
                        comm_size(comm));
     g = xcalloc(1, sizeof(*g));
-    g->view = (struct group){ (uint32_t)comm_rank(comm) % tp, tp, &ops, g };
+    local_node(node, sizeof(node));
+    snprintf(g->name, sizeof(g->name), "rank %d on %s", comm_rank(comm), node);
+    g->view = (struct group){ (uint32_t)comm_rank(comm) % tp, tp, &ops, g,
+                              g->name };
     g->comm = comm;
     g->first = comm_rank(comm) - (int)g->view.rank;
     g->lost_s = lost_s;
     g->piece = xmalloc(COMM_PIECE);
     atomic_init(&g->stopped, false);
+    atomic_init(&g->heard, 0);
     *out = g;
     return 0;
 }
@@ -206,4 +260,17 @@ const struct group *rank_group_view(const struct rank_group *g)
 void rank_group_stop(struct rank_group *g)
 {
     atomic_store(&g->stopped, true);
+}
+
+void rank_group_leave(struct rank_group *g, const struct err *why)
+{
+    struct err named = *why;
+
+    err_prefix(&named, "%s", g->name);
+    leave(g, &named, NULL);
+}
+
+double rank_group_heard(const struct rank_group *g)
+{
+    return atomic_load(&g->heard);
 }

@@ -3,8 +3,9 @@
  * which answers requests.  Pieces go to each other member on the second way of
  * mpi/comm.h, which never blocks; arrivals are asked for, and a member that is
  * silent for lost_s seconds within an exchange (longer within a barrier) ends
- * the group.  None of MPI's collectives is called: with a dead member they
- * never return.
+ * the group, and so does one that says that it leaves.  Whoever finds that out
+ * tells the others.  None of MPI's collectives is called: with a dead member
+ * they never return.
  */
 #ifndef APUS_MPI_RANK_GROUP_H
 #define APUS_MPI_RANK_GROUP_H
@@ -27,7 +28,15 @@ void rank_group_free(struct rank_group *g);
 const struct group *rank_group_view(const struct rank_group *g);
 
 /* Let calls of this member fail from now on, the one that waits, too.  Any
- * thread may call it. */
+ * thread may call it.  The others are not told. */
 void rank_group_stop(struct rank_group *g);
+
+/* Say why this member does nothing more for its group: calls of the others that
+ * wait for it fail with that error, after this member's name.  Of the thread
+ * that makes its calls. */
+void rank_group_leave(struct rank_group *g, const struct err *why);
+
+/* When the first member last broadcast something, by clock_s; 0: never. */
+double rank_group_heard(const struct rank_group *g);
 
 #endif

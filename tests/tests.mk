@@ -17,6 +17,7 @@ test_programs = \
 	tests/t_chunk \
 	tests/t_claims \
 	tests/t_clock \
+	tests/t_comm \
 	tests/t_commit \
 	tests/t_convert \
 	tests/t_crash_log \
@@ -364,6 +365,15 @@ emulated_amx = tests/emulated_amx.c tests/emulated_amx_attention.c \
 tests_emulated_check_SOURCES = $(emulated_amx) $(kernels_check_SOURCES)
 tests_emulated_x1vectors_SOURCES = $(emulated_amx) \
 	$(tests_x1vectors_SOURCES)
+tests_t_comm_SOURCES = tests/t_comm.c \
+	mpi/comm.c \
+	mpi/comm.h \
+	mpi/local_share.c \
+	mpi/local_share.h \
+	mpi/rank_group.c \
+	mpi/rank_group.h
+tests_t_comm_CFLAGS = $(AM_CFLAGS) $(MPI_CFLAGS)
+tests_t_comm_LDADD = tests/libtest.a $(apus_libs) $(MPI_LIBS)
 tests_t_dispatch_SOURCES = tests/t_dispatch.c \
 	mpi/dispatch.c \
 	mpi/dispatch.h \

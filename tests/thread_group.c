@@ -164,7 +164,8 @@ struct group thread_group_member(struct thread_group *g, uint32_t rank)
     static const struct group_ops ops = { max_u32, sum_i32, sum_i64, barrier,
                                           broadcast };
 
-    return (struct group){ rank, g->size, &ops, &g->member[rank] };
+    return (struct group){ .rank = rank, .size = g->size, .ops = &ops,
+                            .self = &g->member[rank] };
 }
 
 void thread_group_leave(struct thread_group *g)

@@ -12,8 +12,8 @@
  *
  * A member that leaves, or is silent for longer than the implementation
  * waits, ends the group: from then on every call fails, of all members, with
- * an error of ERR_RETRY, and what arrays have is undefined.  There is no way
- * back into a group.
+ * an error of ERR_RETRY, or the one for which the member left, and what arrays
+ * have is undefined.  There is no way back into a group.
  */
 #ifndef APUS_ENGINE_GROUP_H
 #define APUS_ENGINE_GROUP_H
@@ -50,6 +50,7 @@ struct group {
     uint32_t rank, size; /* rank < size <= GROUP_MAX; size 1: nobody else */
     const struct group_ops *ops;
     void *self;
+    const char *name;    /* of this member in messages; NULL: its rank */
 };
 
 #endif
