@@ -51,8 +51,8 @@ model='convert model model_layout model_stream ordered rotate smooth import/ends
     import/hf_template import/hf_tensors import/hf_values import/import
     import/llama2c import/llama2c_texts import/safetensors'
 engine='blocks engine prefix sampler sequence step'
-cpu='attend cpu forward forward_new forward_part joined kv logits model_part
-    orders pool shared weights'
+cpu='agree attend cpu forward forward_new forward_part joined kv logits
+    model_part orders pool shared weights'
 
 sources='src/text/tokens.c src/backend/backends.c src/backend/cuda/none.c
     src/answer/commit.c tests/kit_text.c'

@@ -202,6 +202,9 @@ static void add(struct engine *e, const struct model *m, uint32_t i,
     }
 }
 
+/* Why the last one failed. */
+static struct err said;
+
 static bool answer(struct seen *s, struct id *all, struct backend *b,
                    const struct model *m)
 {
@@ -230,6 +233,7 @@ static bool answer(struct seen *s, struct id *all, struct backend *b,
     digest_end(s->d, all);
     if (err.code)
         printf("# %s\n", err.text);
+    said = err;
     return err.code == 0;
 }
 
@@ -395,13 +399,61 @@ static void test_refused(void)
     struct backend *first = crew_start(&c, m, false, "auto", 3);
 
     ok(!answer(&s, &h, first, m), "3 members and 8 KV heads: refused");
-    ok(!crew_end(&c, first) && c.member[1].err.code == ERR_INPUT &&
-           strstr(c.member[2].err.text, "tp = 3 does not divide the 8 KV"),
-       "by name: %s", c.member[2].err.text);
-    first = crew_start(&c, NULL, false, "auto", 2);
-    ok(!answer(&s, &h, first, m), "a member without the model ends the group");
-    ok(!crew_end(&c, first) && strstr(c.member[1].err.text, "no such model"),
-       "it says why: %s", c.member[1].err.text);
+    ok(strstr(said.text, "tp = 3 does not divide the 8 KV") != NULL,
+       "by name: %s", said.text);
+    ok(crew_end(&c, first), "and the group goes on");
+    first = crew_start(&c, NULL, false, "auto", 4);
+    ok(!answer(&s, &h, first, m), "members without the model fail its load");
+    ok(strcmp(said.text, "member 1 of its group: this member has no such"
+              " model") == 0,
+       "the first one is told why: %s", said.text);
+    c.model = m;
+    ok(answer(&s, &h, first, m), "later they have it");
+    ok(crew_end(&c, first), "and the group goes on");
+    model_close(m);
+}
+
+struct refusing {
+    struct group g;
+    int rc;
+};
+
+static void *refuse(void *self)
+{
+    struct refusing *r = self;
+    struct err why = ERR_INIT;
+
+    err_set(&why, ERR_INPUT, "no such kernel");
+    r->rc = backend_refuse(&r->g, &why, NULL);
+    return NULL;
+}
+
+/* A member without a backend. */
+static void test_refusing(void)
+{
+    struct thread_group *g = thread_group_new(2);
+    struct refusing r = { .g = thread_group_member(g, 1), .rc = -1 };
+    struct group mine = thread_group_member(g, 0);
+    struct model_record rec = shape(0);
+    struct model *m = build(&rec);
+    struct backend *first;
+    struct seen s;
+    pthread_t thread;
+    struct id h;
+
+    r.g.name = "rank 5 on n7";
+    if (pthread_create(&thread, NULL, refuse, &r) ||
+        backend_open_member(&first, "auto", 1, &mine, NULL))
+        abort();
+    for (int i = 0; i < 2; i++) {
+        ok(!answer(&s, &h, first, m), "a member without a backend");
+        ok(strcmp(said.text, "rank 5 on n7: no such kernel") == 0 &&
+               said.code == ERR_INPUT, "says so by name: %s", said.text);
+    }
+    backend_close(first);
+    pthread_join(thread, NULL);
+    ok(r.rc == 0, "until the first one closes");
+    thread_group_free(g);
     model_close(m);
 }
 
@@ -439,6 +491,7 @@ int main(void)
     test_faults();
     test_trees();
     test_refused();
+    test_refusing();
     test_sinks(MODEL_QKV_BIAS);
     test_sinks(MODEL_TIED | MODEL_EXPERTS | 5u << MODEL_EXPERTS_AT |
                2u << MODEL_USED_AT);

@@ -45,6 +45,12 @@ int backend_follow(struct backend *b, backend_find_fn *find, void *self,
     return cpu_follow(b, find, self, err);
 }
 
+int backend_refuse(const struct group *g, const struct err *why,
+                   struct err *err)
+{
+    return cpu_refuse(g, why, err);
+}
+
 void backend_share(struct backend *b, unsigned wait_s,
                    const struct caller *caller)
 {

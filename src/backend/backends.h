@@ -36,11 +36,18 @@ int backend_open_member(struct backend **out, const char *name, size_t threads,
 /* Of a member that is not the first: make each call that the first member's
  * backend gets, until that one is closed.  `find` gives the model of an id,
  * whose matrices may have come to this backend's sink, or NULL; it stays until
- * find is called again.  -1 for the errors of its own calls and of the group,
- * after which it can only be closed. */
+ * find is called again.  A load that fails, here or with another member, fails
+ * with all of them: the first one's error is that of the first member that has
+ * any, after its name, and the group goes on.  -1 for the errors of other calls
+ * and of the group, after which the backend can only be closed. */
 typedef const struct model *backend_find_fn(void *self, struct id id,
                                             struct err *err);
 int backend_follow(struct backend *b, backend_find_fn *find, void *self,
+                   struct err *err);
+
+/* Of a member that has no backend: let each load of the first one fail for this
+ * reason, until its backend is closed.  -1 for the errors of the group. */
+int backend_refuse(const struct group *g, const struct err *why,
                    struct err *err);
 
 /* Share the weights of models that come to its sink from now on with other

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/cpu/agree.h"
 #include "backend/cpu/forward.h"
 #include "backend/cpu/joined.h"
 #include "backend/cpu/kv.h"
@@ -527,27 +528,29 @@ static int load_part(struct cpu *c, const struct model *m,
     return 0;
 }
 
-/* Whether all members have loaded: what this one made of it, or what the others
- * did.  m NULL: this one has no model. */
-static int load_together(struct cpu *c, const struct model *m,
-                         const struct backend_load *want, struct err *err)
+/* Whether all members have loaded.  m NULL: this one has no model, `none` has
+ * why. */
+static enum agreed load_together(struct cpu *c, const struct model *m,
+                                 const struct err *none,
+                                 const struct backend_load *want,
+                                 struct err *err)
 {
-    int rc = m ? load_part(c, m, want, err) : -1;
-    uint32_t failed = rc != 0;
+    enum agreed agreed = AGREED_FAILED;
+    struct err mine = ERR_INIT;
 
-    if (!c->in_group)
-        return rc;
-    if (c->group.ops->barrier(c->group.self, rc ? NULL : err) ||
-        c->group.ops->max_u32(c->group.self, &failed, 1, rc ? NULL : err)) {
+    if (m)
+        load_part(c, m, want, &mine);
+    else
+        mine = *none;
+    if (c->in_group)
+        agreed = agree(&c->group, &mine, err);
+    else if (mine.code)
+        err_copy(err, &mine);
+    else
+        agreed = AGREED_WELL;
+    if (agreed != AGREED_WELL)
         unload(c);
-        return -1;
-    }
-    if (rc == 0 && failed) {
-        unload(c);
-        rc = err_set(err, ERR_FATAL, "another member of its group cannot load"
-                     " the model");
-    }
-    return rc;
+    return agreed;
 }
 
 static int cpu_load(struct backend *b, const struct model *m,
@@ -558,7 +561,7 @@ static int cpu_load(struct backend *b, const struct model *m,
 
     if (leads(c) && order_load(&c->group, m->id, want, err))
         return -1;
-    if (load_together(c, m, want, err))
+    if (load_together(c, m, NULL, want, err) != AGREED_WELL)
         return -1;
     *plan = (struct backend_plan){
         .block_positions = KV_PAGE,
@@ -676,23 +679,53 @@ static bool is_sound(const struct cpu *c, const struct backend_step *s)
     return s->n_rows <= c->want.rows && draws <= c->want.draws;
 }
 
-/* One call of the first member. */
-static int do_order(struct cpu *c, const struct order *o,
-                    const struct model **m, cpu_find_fn *find, void *self,
-                    struct err *err)
-{
-    struct id id = o->model;
+/* What a member has of the models it was told of. */
+struct cpu_follower {
+    cpu_find_fn *find;
+    void *self;
+    const struct model *m; /* the latest, or NULL .. */
+    struct err none;       /* .. why */
+    struct id missed;      /* .. and which it was */
+};
 
-    if (o->kind == ORDER_OPEN)
-        model_record_id(&id, &o->rec);
-    if ((o->kind == ORDER_OPEN || o->kind == ORDER_LOAD) &&
-        (!*m || !id_equal((*m)->id, id))) {
-        unload(c);
-        *m = find(self, id, err);
-    }
+static void find_model(struct cpu *c, struct cpu_follower *f, struct id id)
+{
+    if (f->m && id_equal(f->m->id, id))
+        return;
+    unload(c);
+    f->none = (struct err)ERR_INIT;
+    f->m = f->find(f->self, id, &f->none);
+    f->missed = id;
+    if (!f->m && !f->none.code)
+        err_set(&f->none, ERR_FATAL, "there is no such model");
+}
+
+/* What was missed while the first member read it is not looked for again. */
+static int follow_load(struct cpu *c, struct cpu_follower *f,
+                       const struct order *o, struct err *err)
+{
+    enum agreed agreed;
+
+    if (f->m || !f->none.code || !id_equal(f->missed, o->model))
+        find_model(c, f, o->model);
+    agreed = load_together(c, f->m, &f->none, &o->load, err);
+    f->none.code = ERR_NONE;
+    return agreed == AGREED_BROKEN ? -1 : 0;
+}
+
+/* One call of the first member. */
+static int do_order(struct cpu *c, struct cpu_follower *f,
+                    const struct order *o, struct err *err)
+{
+    struct id id;
+
     switch (o->kind) {
+    case ORDER_OPEN:
+        model_record_id(&id, &o->rec);
+        find_model(c, f, id);
+        return 0;
     case ORDER_LOAD:
-        return load_together(c, *m, &o->load, err);
+        return follow_load(c, f, o, err);
     case ORDER_STEP:
         if (!c->model || !is_sound(c, &o->step))
             return err_set(err, ERR_FATAL, "the first member of the group has"
@@ -709,17 +742,32 @@ int cpu_follow(struct backend *b, cpu_find_fn *find, void *self,
                struct err *err)
 {
     struct cpu *c = (struct cpu *)b;
-    const struct model *m = NULL;
+    struct cpu_follower f = { .find = find, .self = self, .none = ERR_INIT };
     struct order o;
     int rc;
 
     order_init(&o);
     do
-        rc = order_hear(&c->group, &o, err) ||
-             do_order(c, &o, &m, find, self, err);
+        rc = order_hear(&c->group, &o, err) || do_order(c, &f, &o, err);
     while (rc == 0 && o.kind != ORDER_CLOSE);
     order_clear(&o);
     return rc ? -1 : 0;
+}
+
+int cpu_refuse(const struct group *g, const struct err *why, struct err *err)
+{
+    struct order o;
+    int rc;
+
+    order_init(&o);
+    do {
+        rc = order_hear(g, &o, err);
+        if (rc == 0 && o.kind == ORDER_LOAD &&
+            agree(g, why, err) == AGREED_BROKEN)
+            rc = -1;
+    } while (rc == 0 && o.kind != ORDER_CLOSE);
+    order_clear(&o);
+    return rc;
 }
 
 void cpu_share(struct backend *b, unsigned wait_s, const struct caller *caller)

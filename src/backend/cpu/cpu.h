@@ -40,6 +40,9 @@ typedef const struct model *cpu_find_fn(void *self, struct id id,
 int cpu_follow(struct backend *b, cpu_find_fn *find, void *self,
                struct err *err);
 
+/* backend_refuse. */
+int cpu_refuse(const struct group *g, const struct err *why, struct err *err);
+
 /* backend_share. */
 void cpu_share(struct backend *b, unsigned wait_s,
                const struct caller *caller);
