@@ -433,22 +433,6 @@ static const char *host_of(const struct dispatch *d, int i)
     return d->ranks->host[i][0] ? d->ranks->host[i] : "?";
 }
 
-/* The members whose first rank is lost have nothing to do any more. */
-static void end_members(struct dispatch *d, int first)
-{
-    struct buf b;
-
-    buf_init(&b, 16);
-    buf_put_u32(&b, EXIT_SAVED);
-    for (int i = first + 1; i < d->size && is_member(d, i); i++) {
-        send_to(d, i, TAG_QUIT, &b);
-        d->rank[i].state = RANK_LOST;
-        d->ranks->lost[i] = true;
-        comm_mute(d->comm, i);
-    }
-    buf_clear(&b);
-}
-
 static void lose(struct dispatch *d, int i, unsigned silent_s)
 {
     struct err err = ERR_INIT;
@@ -465,7 +449,6 @@ static void lose(struct dispatch *d, int i, unsigned silent_s)
     d->rank[i].state = RANK_LOST;
     d->ranks->lost[i] = true;
     comm_mute(d->comm, i);
-    end_members(d, i);
     take_back(d, i);
     d->n_done = d->n_refused = 0;
     count_lines(d);

@@ -1,7 +1,8 @@
 /*
  * The main thread has the payloads of rank 0, another one the orders of the
- * group's first member.  If that one fails, the rank waits for TAG_QUIT: the
- * first member has noticed, or will, and reports it to rank 0.
+ * group's first member.  If that one fails, it tells its group, and the rank
+ * waits for TAG_QUIT: it must not end before the others, since mpirun ends all
+ * ranks when one ends with more to do.
  */
 #include <config.h>
 
@@ -34,10 +35,12 @@ struct member {
     struct rank_group *group;
     pthread_t thread;
     struct rank_backend on;
+    struct err none;        /* why there is no backend */
     struct model *model;    /* the thread's, or NULL */
     double received;        /* when, from rank 0 */
     bool reported;          /* the signal, to rank 0 */
     atomic_bool ends;       /* the thread is to end */
+    atomic_bool closed;     /* the first member has ended */
 };
 
 /* The model of an id, as this rank's store has it. */
@@ -65,8 +68,14 @@ static void *follow(void *self)
     struct err err = ERR_INIT;
 
     x1_thread_init();
-    if (backend_follow(m->on.b, find, m, &err) && !atomic_load(&m->ends))
-        log_err(&err);
+    if ((m->none.code ? backend_refuse(m->o.group, &m->none, &err)
+                      : backend_follow(m->on.b, find, m, &err)) == 0)
+        atomic_store(&m->closed, true);
+    else if (!atomic_load(&m->ends)) {
+        /* the first member reports it */
+        log_info("this rank leaves its group: %s", err.text);
+        rank_group_leave(m->group, &err);
+    }
     return NULL;
 }
 
@@ -83,10 +92,7 @@ int member_new(struct member **out, struct comm *comm, struct rank_group *g,
     m->comm = comm;
     m->group = g;
     m->received = clock_s();
-    if (rank_backend_open(&m->on, &wish, NULL, err)) {
-        free(m);
-        return -1;
-    }
+    rank_backend_open(&m->on, &wish, NULL, &m->none);
     if (pthread_create(&m->thread, NULL, follow, m)) {
         rank_backend_close(&m->on);
         free(m);
@@ -96,9 +102,22 @@ int member_new(struct member **out, struct comm *comm, struct rank_group *g,
     return 0;
 }
 
+/* How long rank 0 may be silent.  As with other ranks: longer between batches.
+ * In a batch the first member, which saves, is to be through with it before. */
+static unsigned patience_s(const struct member *m)
+{
+    double heard = rank_group_heard(m->group);
+
+    if (atomic_load(&m->closed))
+        return m->o.lost_s;
+    return heard > 0 && heard + m->o.lost_s >= m->received
+               ? m->o.lost_s + (m->o.lost_s + 1) / 2
+               : m->o.lost_s * START_FACTOR;
+}
+
 bool member_ends(struct member *m, bool signalled, int *status)
 {
-    unsigned lost_s = m->o.lost_s * START_FACTOR;
+    unsigned lost_s = patience_s(m);
     struct payload p;
 
     while (comm_poll(m->comm, &p)) {

@@ -14,12 +14,15 @@ struct rank_group;
 struct rank_options;
 struct member;
 
-/* Start the thread that computes.  All is borrowed; the options are copied. */
+/* Start the thread that computes, or says for whatever it is told to load why
+ * this rank cannot.  All is borrowed; the options are copied. */
 int member_new(struct member **out, struct comm *comm, struct rank_group *g,
                const struct rank_options *o, struct err *err);
 
 /* Take what rank 0 sent and look at the time; `signalled`: this rank was told
- * to save, which it tells rank 0.  Whether it is over, and the exit status. */
+ * to save, which it tells rank 0.  In a batch rank 0 is lost when silent for
+ * lost_s seconds and half of them, START_FACTOR times lost_s between batches.
+ * Whether it is over, and the exit status. */
 bool member_ends(struct member *m, bool signalled, int *status);
 
 /* End the thread; NULL is accepted. */

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Ranks that hold one model together (setting tp): the same bytes as one rank
-# alone, with a member that is killed, falls silent or gets the signal to save;
-# settings that are refused.
+# alone, with a member that is killed, falls silent or gets the signal to save,
+# or cannot have the model; with a first rank that falls silent; settings that
+# are refused.
 # part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
@@ -76,6 +77,37 @@ report $r "three ranks in groups of 2: exit $got"
 has err 'tp = 2 does not divide the 3 ranks of this job: start' "by name"
 [ "$(grep -c 'tp = 2 does not' err)" -eq 1 ] && r=0 || r=1
 report $r "once"
+
+# ---- a member that has no part -----------------------------------------------
+# What is said of rank 1 does not hold for the others.
+unlike() { # NAME=VALUE
+    cat >unlike <<TXT
+#!/bin/sh
+[ "\$OMPI_COMM_WORLD_RANK" != 1 ] || export "$1"
+exec "$worker" "\$@"
+TXT
+    chmod +x unlike
+    again
+    whole=$worker
+    worker=./unlike
+    ranks 2 --tp=2 --rank-timeout=20 -- "$batch"
+    worker=$whole
+}
+host=$(uname -n)
+unlike "APUS_MODELS=$tmp/none"
+[ $got -eq 1 ] && r=0 || r=1
+report $r "a member without the model: exit $got"
+has err "rank 0: rank 1 on $host: the model of this group: .*$tmp/none" \
+    "the first rank says whose it is, and why"
+[ "$(grep -c 'the model of this group' err)" -eq 1 ] && r=0 || r=1
+report $r "once"
+level=sdot
+[ "$(uname -m)" != aarch64 ] || level=avx2
+unlike "APUS_KERNEL=$level"
+[ $got -eq 1 ] && r=0 || r=1
+report $r "a member that has no such kernel: exit $got"
+has err "rank 0: rank 1 on $host: this build has no kernel \"$level\"" \
+    "is named, too"
 
 # ---- a member that is gone ---------------------------------------------------
 process_of() { # RANK: of this test's job
@@ -160,5 +192,31 @@ meet STOP 3 2 is_silent two_pairs
 has err 'rank 3 of this group is silent for 10 s' \
     "two groups: of one a member is silent, its first rank says so"
 same "the other group does its work: the same bytes"
+
+
+# The first rank of a group: its members have nothing to do, and wait.
+is_lost() { grep -q 'rank 2 on .* is lost' err; }
+meet STOP 2 2 is_lost two_pairs
+has err 'rank 2 on .* is lost' "a first rank is silent: it is lost"
+same "the other group does its work: the same bytes"
+
+# Rank 0 is silent, and ended when the others have left, or long after.
+wake_it() {
+    tries=0
+    while [ $tries -lt 450 ] && [ ! -e ended ]; do
+        tries=$((tries + 1))
+        sleep 0.1
+        [ -e signalled ] && grep -q 'rank 0 is lost' err && break
+    done
+    [ ! -e signalled ] || kill -KILL "$(cat signalled)"
+}
+without_first() {
+    wake_it >/dev/null 2>&1 &
+    ranks 2 --tp=2 --rank-timeout=6 -- "$batch"
+}
+leaves() { grep -q 'rank 0 is lost' err; }
+meet STOP 0 0 leaves without_first
+has err 'apus-worker.1.: .*rank 0 is lost: silent for 9 s; this rank leaves' \
+    "rank 0 is silent: a member waits no longer than others"
 
 finish

@@ -23,6 +23,7 @@ test_programs = \
 	tests/t_crash_log \
 	tests/t_dapp \
 	tests/t_dispatch \
+	tests/t_dispatch_group \
 	tests/t_dispute \
 	tests/t_doomed \
 	tests/t_download \
@@ -379,8 +380,14 @@ tests_t_dispatch_SOURCES = tests/t_dispatch.c \
 	mpi/dispatch.h \
 	mpi/queue.c \
 	mpi/queue.h
-# its clock is moved by hand
+tests_t_dispatch_group_SOURCES = tests/t_dispatch_group.c \
+	mpi/dispatch.c \
+	mpi/dispatch.h \
+	mpi/queue.c \
+	mpi/queue.h
+# their clock is moved by hand
 tests_t_dispatch_CPPFLAGS = $(AM_CPPFLAGS) -Dclock_s=test_clock_s
+tests_t_dispatch_group_CPPFLAGS = $(AM_CPPFLAGS) -Dclock_s=test_clock_s
 tests_t_fidelity_SOURCES = tests/t_fidelity.c src/cmd/compare_out.c
 tests_t_progress_SOURCES = tests/t_progress.c src/cmd/progress.c
 tests_t_queue_SOURCES = tests/t_queue.c mpi/queue.c mpi/queue.h

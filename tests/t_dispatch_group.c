@@ -1,0 +1,133 @@
+/*
+ * mpi/dispatch with groups of ranks, without MPI: what rank 0 tells members
+ * when the first rank of their group is lost.  The clock stands until it is
+ * moved, and of what is sent the tags are counted.
+ */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "mpi/comm.h"
+#include "mpi/dispatch.h"
+#include "tests/batch_util.h"
+
+enum { LOST_S = 10, RANKS = 4, TAGS = 32 };
+
+static double seconds = 1000;
+
+/* What clock_s is in the sources of this test (tests.mk). */
+double test_clock_s(void);
+double test_clock_s(void)
+{
+    return seconds;
+}
+
+struct comm {
+    unsigned told[RANKS][TAGS];
+};
+
+void comm_send(struct comm *l, int to, int tag, const void *data, size_t n)
+{
+    (void)data;
+    (void)n;
+    l->told[to][tag]++;
+}
+
+void comm_mute(struct comm *l, int rank)
+{
+    (void)l;
+    (void)rank;
+}
+
+static struct dispatch *d;
+
+static void say(int from, int tag, const void *data, size_t n)
+{
+    struct payload p = { from, tag, data, n };
+
+    dispatch_take(d, &p);
+}
+
+/* Rank 0 alone gives signs of life. */
+static void wait_s(unsigned s)
+{
+    static const unsigned char tokens[8];
+
+    for (; s > 0; s--) {
+        seconds += 1;
+        say(0, TAG_BEAT, tokens, 8);
+        dispatch_tick(d);
+    }
+}
+
+static void report_done(int from, unsigned char line)
+{
+    unsigned char b[8 + DONE_BYTES] = { 1 };
+
+    b[8] = line;
+    say(from, TAG_DONE, b, sizeof(b));
+}
+
+/* Whether a rank was told nothing but that rank 0 lives. */
+static bool is_left_alone(const struct comm *l, int rank)
+{
+    for (int tag = 0; tag < TAGS; tag++)
+        if (tag != TAG_PULSE && l->told[rank][tag])
+            return false;
+    return true;
+}
+
+/* Two groups of two.  The first rank of the second one is lost, and its member
+ * stays: a rank that ends with more to do ends the job of an mpirun. */
+static void test_lost_first(void)
+{
+    struct batch_info info;
+    struct dispatch_options o = { .lost_s = LOST_S, .tp = 2,
+                                  .part_size = (uint64_t)1 << 30 };
+    struct ranks *ranks = ranks_new(RANKS);
+    struct err err = ERR_INIT;
+    char *lines = lines_of(LINE, 2);
+    struct comm net = { .told = { { 0 } } };
+    unsigned pulses;
+
+    batch_make(&info, "batch", lines);
+    o.batch_path = info.source;
+    o.info = &info;
+    must(dispatch_new(&d, &net, ranks, &o, &err), &err);
+    ok(net.told[0][TAG_START] == 1 && net.told[2][TAG_START] == 1 &&
+           is_left_alone(&net, 1) && is_left_alone(&net, 3),
+       "first ranks begin, members are told nothing");
+    for (int i = 0; i < RANKS; i += 2) {
+        say(i, TAG_READY, "host", 4);
+        say(i, TAG_WANT, "", 0);
+    }
+    wait_s(LOST_S + 1);
+    pulses = net.told[3][TAG_PULSE];
+    wait_s(LOST_S);
+    ok(is_left_alone(&net, 3), "nor when the first rank of theirs is lost");
+    ok(net.told[3][TAG_PULSE] > pulses && net.told[1][TAG_PULSE] > 0,
+       "but that rank 0 lives");
+    report_done(0, 0);
+    report_done(0, 1);
+    say(0, TAG_LEFT, "", 1); /* well */
+    ok(net.told[0][TAG_SEAL] == 1 && is_left_alone(&net, 1) &&
+           is_left_alone(&net, 3),
+       "the other group does the rest");
+    dispatch_free(d);
+    ranks_free(ranks);
+    batch_info_clear(&info);
+    free(lines);
+}
+
+int main(void)
+{
+    log_init("t_dispatch_group", LOG_LEVEL_ERROR);
+    if (!freopen("/dev/null", "w", stderr))
+        return 1;
+    test_lost_first();
+    all_remove();
+    return done();
+}
