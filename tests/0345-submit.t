@@ -80,6 +80,34 @@ gives 0 "GPUs of Slurm" submit few.jsonl -m nano --dry-run \
     --launcher slurm --gpus 2 --ranks 0
 has out ' --ntasks-per-node=2 --gres=gpu:2 --cpus-per-task=2 .*=cuda ' \
     "a rank each, with two cores"
+for own in --gres=gpu:1 '--gres tmpdisk:3' -G2 '-G 2' --gpus=2 \
+    --gpus-per-node=2 '--gpus-per-task 1' --ntasks-per-node=3 \
+    --ntasks-per-gpu=1; do
+    gives 2 "GPUs twice: $own" submit few.jsonl -m nano --dry-run \
+        --launcher slurm --gpus 2 --sbatch "-p gpu $own"
+    [ "$(grep -c "^apus: error: apus submit: --gpus 2 with sbatch \"${own%% *}\
+\": .*; leave one of them out" err)" -eq 1 ] && r=0 || r=1
+    report $r "one error, with both"
+done
+for own in --cpus-per-gpu=4 '--cpus-per-gpu 4' -c4; do
+    gives 0 "GPUs and $own" submit few.jsonl -m nano --dry-run \
+        --launcher slurm --gpus 2 --sbatch "$own --gres-flags=enforce-binding"
+    ! grep -q 'cpus-per-task' out && r=0 || r=1
+    report $r "no other number of cores"
+done
+gives 2 "fewer GPUs than ranks" submit few.jsonl -m nano --dry-run \
+    --launcher slurm --gpus 2 --ranks 4
+has err '^apus: error: .*--gpus 2 with --ranks 4: .*leave --ranks out' \
+    "the error says so"
+gives 0 "which share them" submit few.jsonl -m nano --dry-run \
+    --launcher slurm --gpus 2 --ranks 4 --share-gpu yes
+has out ' --ntasks-per-node=4 --gres=gpu:2 ' "as many as were asked for"
+APUS_RANKS=7
+export APUS_RANKS
+gives 0 "GPUs, and ranks in the settings" submit few.jsonl -m nano --dry-run \
+    --launcher slurm --gpus 2
+unset APUS_RANKS
+has out ' --ntasks-per-node=2 --gres=gpu:2 ' "a rank a GPU"
 gives 0 "of whole nodes" submit few.jsonl -m nano --dry-run \
     --launcher slurm --gpus 2 --ranks 0 --nodes 3 --exclusive yes
 has out ' --nodes=3 --exclusive --gres=gpu:2 --job' "the job plans its ranks"

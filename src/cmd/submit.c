@@ -119,7 +119,8 @@ static int take_gpus(struct submit *s, struct err *err)
         return err_set(err, ERR_INPUT, "apus submit: --gpus asks Slurm for"
                        " GPUs, and workers start on this machine: --kernel"
                        " cuda --ranks %" PRIu64, n);
-    s->start.gpus = (unsigned)n;
+    if (start_gpus(&s->start, (unsigned)n, err))
+        return err_prefix(err, "apus submit");
     return settings_set(s->settings, "kernel", "cuda", err);
 }
 

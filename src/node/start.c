@@ -5,6 +5,7 @@
 
 #include "node/start.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,52 @@ static int check_words(char *const *words, struct err *err)
     return 0;
 }
 
+static bool is_option(const char *word, const char *name)
+{
+    size_t n = strlen(name);
+
+    return strncmp(word, name, n) == 0 && (!word[n] || word[n] == '=');
+}
+
+/* The first word by which somebody said himself what --gpus says, or NULL.  Of
+ * two --gres Slurm obeys one, whatever they are for. */
+static const char *asks_for_gpus(char *const *words)
+{
+    static const char *const own[] = { "--gres", "--gpus", "--gpus-per-node",
+        "--gpus-per-socket", "--gpus-per-task", "--ntasks-per-gpu",
+        "--ntasks-per-node", NULL };
+
+    for (size_t i = 0; words[i]; i++) {
+        if (strncmp(words[i], "-G", 2) == 0)
+            return words[i];
+        for (size_t k = 0; own[k]; k++)
+            if (is_option(words[i], own[k]))
+                return words[i];
+    }
+    return NULL;
+}
+
+int start_gpus(struct start *s, unsigned n, struct err *err)
+{
+    const char *word = asks_for_gpus(s->words);
+    uint64_t ranks = settings_count(s->settings, "ranks");
+    bool shares = strcmp(settings_text(s->settings, "share-gpu"), "yes") == 0;
+
+    if (word)
+        return err_set(err, ERR_INPUT, "--gpus %u with sbatch \"%s\": --gpus"
+                       " asks for GPUs and for a rank each by --gres and"
+                       " --ntasks-per-node; leave one of them out (without"
+                       " --gpus: --kernel cuda)", n, word);
+    if (settings_from_flag(s->settings, "ranks") && ranks && ranks != n &&
+        !(shares && ranks > n))
+        return err_set(err, ERR_INPUT, "--gpus %u with --ranks %" PRIu64 ":"
+                       " each rank has a GPU of its own; leave --ranks out"
+                       " (more ranks than GPUs need share-gpu = yes)", n,
+                       ranks);
+    s->gpus = n;
+    return 0;
+}
+
 int start_init(struct start *s, struct settings *settings,
                const struct spool *spool, struct err *err)
 {
@@ -82,6 +129,15 @@ static int show(const struct start *s, const struct launch *l)
     return 0;
 }
 
+/* Ranks of a node that were asked for, or 0.  Those in a file of settings are
+ * of CPUs, and no wish of whoever asks for GPUs. */
+static unsigned ranks_asked(const struct start *s)
+{
+    if (s->gpus && !settings_from_flag(s->settings, "ranks"))
+        return 0;
+    return (unsigned)settings_count(s->settings, "ranks");
+}
+
 /* Return whether only a number of nodes was requested: the job then plans its
  * ranks from all resources of the nodes. */
 static bool wants_whole_nodes(const struct start *s)
@@ -89,7 +145,7 @@ static bool wants_whole_nodes(const struct start *s)
     static const char *const own[] = { "--exclusive", "--oversubscribe",
         "--share", "--ntasks", "--cpus-per-task", "-s", "-n", "-c", NULL };
 
-    if (!s->nodes || settings_count(s->settings, "ranks") ||
+    if (!s->nodes || ranks_asked(s) ||
         strcmp(settings_text(s->settings, "exclusive"), "yes") != 0)
         return false;
     for (size_t i = 0; s->words[i]; i++)
@@ -101,9 +157,10 @@ static bool wants_whole_nodes(const struct start *s)
 
 /* Tasks to ask Slurm for on each node, 0: what fits; the job plans its ranks of
  * whole nodes alone. */
-static unsigned tasks_per_node(const struct start *s, unsigned asked)
+static unsigned tasks_per_node(const struct start *s)
 {
     unsigned tp = (unsigned)settings_count(s->settings, "tp");
+    unsigned asked = ranks_asked(s);
 
     if (!asked && s->gpus && !wants_whole_nodes(s))
         return s->gpus;
@@ -160,7 +217,7 @@ static size_t gpu_words(const struct start *s, const char **out,
     snprintf(gres, GRES_SIZE, "--gres=gpu:%u", s->gpus);
     out[n++] = gres;
     if (!has_word(s, "-c") && !has_word(s, "--cpus-per-task") &&
-        !wants_whole_nodes(s))
+        !has_word(s, "--cpus-per-gpu") && !wants_whole_nodes(s))
         out[n++] = "--cpus-per-task=2";
     return n;
 }
@@ -251,7 +308,7 @@ int start_batch(const struct start *s, const struct batch *b,
     work_launch(&l, b, &o);
     l.ranks = strcmp(s->launcher->name, "local") == 0
                   ? work_ranks(s->settings, info, model_path)
-                  : tasks_per_node(s, l.ranks);
+                  : tasks_per_node(s);
     log = xasprintf("%s/log/%s.log", spool, l.batch);
     l.log = log;
     l.spool = s->spool ? spool_inode(s->spool) : 0;

@@ -20,7 +20,8 @@ struct start {
     const struct launcher *launcher;
     char **words;   /* of the setting sbatch, NULL-terminated */
     unsigned nodes; /* of Slurm; 0: one */
-    unsigned gpus;  /* that a job asks for on each node; 0: what words say */
+    unsigned gpus;  /* that a job asks for on each node (start_gpus); 0: what
+                       words say */
     bool dry_run;   /* start nothing, print the command (by print) */
     bool many;      /* say nothing of logs: there would be many lines */
     /* Print a line; NULL: for cron, log what was started. */
@@ -33,6 +34,11 @@ struct start {
 int start_init(struct start *s, struct settings *settings,
                const struct spool *spool, struct err *err);
 void start_clear(struct start *s);
+
+/* Let a job ask for n GPUs on each node, and for a rank each: start_init was
+ * called.  ERR_INPUT: words of the setting sbatch, or --ranks, say something
+ * else. */
+int start_gpus(struct start *s, unsigned n, struct err *err);
 
 /* Start a worker for a pending batch (`info` describes it), with this model
  * file (NULL: the store's), and print a line: batch, launcher, job. */
