@@ -233,6 +233,7 @@ test_scripts = \
 	tests/0539-dispute-ends.t \
 	tests/0541-judge-aos.t \
 	tests/0542-dispute-stops.t \
+	tests/0543-dispute-unjudged.t \
 	tests/0900-localnet.t \
 	tests/0901-graphql.t \
 	tests/0905-localnet-ao.t \
