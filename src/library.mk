@@ -635,6 +635,7 @@ libapus_a_SOURCES = \
 	src/verify/question.h \
 	src/verify/check.c \
 	src/verify/check.h \
+	src/verify/check_again.c \
 	src/verify/check_batch.c \
 	src/verify/check_internal.h \
 	src/verify/check_job.c \

@@ -1,6 +1,6 @@
 /*
- * Checks the claims of a checkpoint, one after another.  It reads everything,
- * in pieces, and draws the answers to recompute beforehand.
+ * Checks the claims of a checkpoint that take no model, one after another.  It
+ * reads everything, in pieces; check_again.c computes answers again.
  */
 #include <config.h>
 
@@ -10,9 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
-#include "answer/commit.h"
 #include "answer/prompt.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -20,7 +18,6 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/plural.h"
-#include "engine/backend.h"
 #include "model/model.h"
 #include "proof/job_record.h"
 #include "proof/merkle.h"
@@ -33,11 +30,8 @@
 #include "store/record.h"
 #include "store/request.h"
 #include "store/seal.h"
-#include "store/topk.h"
-#include "verify/recompute.h"
 
 #define INDEX_MAX ((size_t)1 << 20)
-#define ROW_BYTES ((size_t)1 << 31)
 
 void check_report(struct check *c, const char *what, const char *against,
                   const char *detail)
@@ -94,15 +88,13 @@ void check_name_wrong(struct check *c, const char *what, const char *against,
     c->o->claim(c->o->self, &cl);
 }
 
-/* Keep the first thing that is wrong with a row. */
-static void wrong(struct check *c, const char *text)
+void check_row_wrong(struct check *c, const char *text)
 {
     if (!c->row[0])
         snprintf(c->row, sizeof(c->row), "%.390s", text);
 }
 
-/* Report the row if anything is wrong with it. */
-static void end_row(struct check *c, uint32_t line, uint32_t choice,
+void check_row_end(struct check *c, uint32_t line, uint32_t choice,
                     const char *how, const char *against)
 {
     char what[80];
@@ -192,7 +184,7 @@ static int check_request(struct check *c, const struct checkpoint_row *row,
     int rc;
 
     if (check_seek(&c->along, row->line, &why)) {
-        wrong(c, why.text);
+        check_row_wrong(c, why.text);
         return why.code == ERR_INPUT ? 0 : err_set(err, why.code, "%s",
                                                    why.text);
     }
@@ -200,12 +192,12 @@ static int check_request(struct check *c, const struct checkpoint_row *row,
     request_file_id(c->along.f, &own);
     if (batch_request_id(&id, c->batch, own, r.custom_id, &why) ||
         !id_equal(id, res->request))
-        wrong(c, "its id is not that of the line");
+        check_row_wrong(c, "its id is not that of the line");
     else if (!is_called(c, row, r.custom_id))
-        wrong(c, "its custom_id is not that of the line");
+        check_row_wrong(c, "its custom_id is not that of the line");
     else if (rc == 0 && job_record_unpack(&job, row->record.job) == 0 &&
              (other = check_job_differs(&job, &r, id)) != NULL)
-        wrong(c, other);
+        check_row_wrong(c, other);
     request_clear(&r);
     return 0;
 }
@@ -216,19 +208,19 @@ static void count_row(struct check *c, uint32_t line, uint32_t choice)
     struct check_line *l;
 
     if (line >= c->n_lines) {
-        wrong(c, "requests.jsonl has no such line");
+        check_row_wrong(c, "requests.jsonl has no such line");
         return;
     }
     l = &c->line[line];
     if (l->blank) {
-        wrong(c, "the line is blank: it can have no answer");
+        check_row_wrong(c, "the line is blank: it can have no answer");
     } else if (l->n_choices == 0) {
-        wrong(c, "the request is malformed: it can have no answer");
+        check_row_wrong(c, "the request is malformed: it can have no answer");
     } else if (choice >= l->n_choices) {
-        wrong(c, "the request asks for fewer choices");
+        check_row_wrong(c, "the request asks for fewer choices");
     } else {
         if (l->got >> choice & 1)
-            wrong(c, "another part has it, too");
+            check_row_wrong(c, "another part has it, too");
         l->got |= (uint8_t)(1 << choice);
     }
 }
@@ -240,17 +232,17 @@ static int check_row(struct check *c, const struct checkpoint_row *row,
     char text[100];
 
     if (record_check(&row->record, &why))
-        wrong(c, why.text);
+        check_row_wrong(c, why.text);
     else if (check_trace(&row->record, text, sizeof(text)))
-        wrong(c, text);
+        check_row_wrong(c, text);
     if (!id_equal(res->model, c->head->model))
-        wrong(c, "it is of another model than the file");
+        check_row_wrong(c, "it is of another model than the file");
     if (row->line < c->head->first ||
         row->line - c->head->first >= c->head->count)
-        wrong(c, "the request is not one of this part");
+        check_row_wrong(c, "the request is not one of this part");
     if (!last_fits(c, row))
-        wrong(c, "its row of /last is not the one that its"
-              " trace commits to");
+        check_row_wrong(c, "its row of /last is not the one that its trace"
+                        " commits to");
     if (!c->batch)
         return 0;
     count_row(c, row->line, res->choice);
@@ -267,10 +259,10 @@ static int contradicts(struct check *c, uint64_t i, const char *why,
 
     if (checkpoint_place(c->part, i, &line, &choice, err))
         return -1;
-    wrong(c, colon ? colon + 3 : why);
+    check_row_wrong(c, colon ? colon + 3 : why);
     if (c->batch)
         count_row(c, line, choice);
-    end_row(c, line, choice, "", "its columns");
+    check_row_end(c, line, choice, "", "its columns");
     return 0;
 }
 
@@ -291,7 +283,7 @@ static int look_at_row(struct check *c, uint64_t i, struct err *err)
     check_leaf(c, &res);
     if (check_row(c, &row, &res, err))
         return -1;
-    end_row(c, row.line, res.choice, "", "its columns");
+    check_row_end(c, row.line, res.choice, "", "its columns");
     return 0;
 }
 
@@ -327,291 +319,6 @@ static int check_rows(struct check *c, struct err *err)
         snprintf(c->wrong, sizeof(c->wrong), "the root differs");
     check_report(c, "the tree of its results", "its part_root",
                  "the same root");
-    return 0;
-}
-
-/* ---- computing again ----------------------------------------------------- */
-
-/* A row of the part, copied: a part lends one at a time.  Its answer is
- * computed in shared steps with others. */
-struct again_row {
-    uint32_t line, choice;
-    char wrong[400];  /* with its job, or "" */
-    struct buf bytes; /* record, topk and last, each whole */
-    struct record rec;
-    struct topk likely;
-    struct recompute_tensors also;
-};
-
-struct check_group {
-    struct again_row row[RECOMPUTE_RECORDS];
-    size_t n, bytes;
-    uint64_t positions;
-};
-
-static void show_progress(void *user, size_t n)
-{
-    const struct check *c = user;
-
-    if (c->o->progress)
-        c->o->progress(c->o->self, c->computed + n, c->of);
-}
-
-static void show_step(void *user, const struct recompute_step *step)
-{
-    const struct check *c = user;
-
-    if (c->o->step)
-        c->o->step(c->o->self, step);
-}
-
-int check_recompute(struct check *c, struct err *err)
-{
-    struct recompute_options ro = {
-        .one_by_one = c->o->trace, .hidden = c->with_hidden,
-        .max_records = c->o->trace ? 1 : RECOMPUTE_RECORDS,
-        .max_rows = RECOMPUTE_ROWS,
-        .step = show_step, .computed = show_progress, .user = c
-    };
-
-    if (!c->o->trace && !c->o->recompute)
-        return 0;
-    if (!c->group)
-        c->group = xcalloc(1, sizeof(*c->group));
-    return recompute_new(&c->recompute, c->o->model, c->o->backend, &ro, err);
-}
-
-static void empty_group(struct check_group *g)
-{
-    for (size_t i = 0; i < g->n; i++)
-        buf_clear(&g->row[i].bytes);
-    g->n = g->bytes = 0;
-    g->positions = 0;
-}
-
-void check_recompute_end(struct check *c)
-{
-    if (c->group)
-        empty_group(c->group);
-    free(c->group);
-    recompute_free(c->recompute);
-}
-
-/* View the copy of a row in its bytes, of which the first n_record are the
- * record and the last n_last its last row. */
-static int view_row(struct again_row *a, const struct checkpoint_row *row,
-                    size_t n_record, size_t n_last, struct err *err)
-{
-    const unsigned char *at = (unsigned char *)a->bytes.data;
-    size_t n_topk = a->bytes.len - n_record - n_last;
-
-    if (record_get(&a->rec, at, n_record, err) ||
-        (row->topk.n && topk_get(&a->likely, at + n_record, n_topk, err)))
-        return -1;
-    if (!row->record.leaf) {
-        a->rec.leaf = NULL;
-        a->rec.n_leaves = row->record.n_leaves;
-    }
-    a->also = (struct recompute_tensors){
-        .last = n_last ? at + n_record + n_topk : NULL, .likely = &a->likely
-    };
-    return 0;
-}
-
-static int copy_row(struct again_row *a, const struct check *c,
-                    const struct checkpoint_row *row, struct err *err)
-{
-    size_t n_last = row->last ? 4 * (size_t)c->head->dim : 0, n_record;
-
-    buf_init(&a->bytes, ROW_BYTES);
-    record_put(&a->bytes, &row->record);
-    n_record = a->bytes.len;
-    if (row->topk.n)
-        topk_put(&a->bytes, &row->topk);
-    buf_put(&a->bytes, row->last, n_last);
-    return buf_check(&a->bytes, "an answer", err) ||
-           view_row(a, row, n_record, n_last, err) ? -1 : 0;
-}
-
-/* Report what is wrong with a row: its job, or what was computed. */
-static int report_row(struct check *c, const struct again_row *a,
-                      const struct recompute_task *t, struct err *err)
-{
-    char text[330];
-
-    if (a->wrong[0])
-        wrong(c, a->wrong);
-    if (t->failed) {
-        wrong(c, t->err.text);
-        if (t->err.code != ERR_INPUT)
-            return err_copy(err, &t->err);
-    } else if (!t->v.same) {
-        snprintf(text, sizeof(text), "differs first at position %" PRIu32
-                 ", in its %s: %s", t->v.position, t->v.part, t->v.text);
-        wrong(c, text);
-    }
-    end_row(c, a->line, a->choice, ", computed again", c->o->model->id);
-    return 0;
-}
-
-/* Recompute the rows of the group, and compare everything that the part stores
- * about them. */
-static int compute_group(struct check *c, struct err *err)
-{
-    struct check_group *g = c->group;
-    struct recompute_task t[RECOMPUTE_RECORDS];
-    int rc;
-
-    memset(t, 0, sizeof(t));
-    for (size_t i = 0; i < g->n; i++)
-        t[i] = (struct recompute_task){ .rec = &g->row[i].rec,
-                                        .also = &g->row[i].also };
-    show_progress(c, 0);
-    rc = recompute_records(c->recompute, t, g->n, err);
-    for (size_t i = 0; rc == 0 && i < g->n; i++)
-        rc = report_row(c, &g->row[i], &t[i], err);
-    c->computed += g->n;
-    empty_group(g);
-    return rc;
-}
-
-/* ---- what is drawn ------------------------------------------------------- */
-
-/* Draw to_draw of the remaining rows, each with equal probability. */
-bool check_draw(struct check *c)
-{
-    uint64_t r = 0;
-
-    c->to_see--;
-    if (c->to_draw == 0)
-        return false;
-    if (c->to_draw <= c->to_see) {
-        if (getrandom(&r, sizeof(r), 0) != (ssize_t)sizeof(r))
-            r = 0; /* no random numbers: take the first ones */
-        if (r % (c->to_see + 1) >= c->to_draw)
-            return false;
-    }
-    c->to_draw--;
-    return true;
-}
-
-/* Check that the job record follows from the request. */
-static void check_job(struct check *c, const struct checkpoint_row *row,
-                      const struct result_record *res, const char *text,
-                      size_t n)
-{
-    unsigned char packed[RECORD_JOB];
-    struct err err = ERR_INIT;
-    struct job_record job;
-    struct prompt prompt;
-    struct request r;
-
-    if (request_parse(&r, text, n, &err) ||
-        prompt_make(&prompt, c->o->model, &r, res->request, &err)) {
-        request_clear(&r);
-        wrong(c, err.text);
-        return;
-    }
-    prompt.first.sampling.choice = res->choice;
-    if (res->choice >= prompt.n_choices) {
-        wrong(c, "the request asked for fewer choices");
-    } else if (commit_job(&job, c->o->model->model, &prompt.first, &err)) {
-        wrong(c, err.text);
-    } else {
-        job_record_pack(packed, &job);
-        if (memcmp(packed, row->record.job, RECORD_JOB) != 0)
-            wrong(c, "its job record is not that of the"
-                  " request");
-    }
-    prompt_clear(&prompt);
-    request_clear(&r);
-}
-
-/* Add row i to the group, and compute the group if it is full.  Hidden states
- * and logits are large: they are not copied. */
-static int add_row(struct check *c, const struct checkpoint_row *row,
-                   uint64_t i, uint32_t choice, struct err *err)
-{
-    struct check_group *g = c->group;
-    struct again_row *a = &g->row[g->n];
-    struct checkpoint_rows hidden, logits;
-
-    *a = (struct again_row){ .line = row->line, .choice = choice };
-    memcpy(a->wrong, c->row, sizeof(a->wrong));
-    c->row[0] = '\0';
-    g->n++;
-    if (copy_row(a, c, row, err) ||
-        checkpoint_hidden(c->part, i, &hidden, err) ||
-        checkpoint_logits(c->part, i, &logits, err))
-        return -1;
-    if (hidden.nbytes)
-        a->also.hidden = hidden.data;
-    if (logits.nbytes)
-        a->also.logits = logits.data;
-    g->positions += row->record.n_leaves;
-    g->bytes += a->bytes.len;
-    return c->o->trace || hidden.nbytes || logits.nbytes ||
-                   recompute_is_enough(g->n, g->positions, g->bytes)
-               ? compute_group(c, err) : 0;
-}
-
-static bool is_wanted(struct check *c, const struct result_record *res)
-{
-    if (!c->o->trace)
-        return check_draw(c);
-    if (!id_equal(c->o->trace_id, res->request))
-        return false;
-    c->traced = true;
-    return true;
-}
-
-static int compute_rows(struct check *c, struct err *err)
-{
-    struct checkpoint_row row;
-    struct result_record res;
-
-    empty_group(c->group); /* of a part that ended in an error */
-    for (uint64_t i = 0; i < c->head->n_rows; i++) {
-        if (checkpoint_row(c->part, i, &row, err) ||
-            result_record_unpack(&res, row.record.result))
-            return -1;
-        if (!is_wanted(c, &res))
-            continue;
-        if (c->batch) {
-            if (check_seek(&c->again, row.line, err))
-                return -1;
-            check_job(c, &row, &res, c->again.text, c->again.n);
-        }
-        if (add_row(c, &row, i, res.choice, err))
-            return -1;
-    }
-    return c->group->n ? compute_group(c, err) : 0;
-}
-
-/* Ask the backend for hidden states, which it offers only on request. */
-static int want_hidden(struct check *c, struct err *err)
-{
-    if (!c->head->n_hidden || c->with_hidden)
-        return 0;
-    recompute_free(c->recompute);
-    c->recompute = NULL;
-    c->with_hidden = true;
-    return check_recompute(c, err);
-}
-
-static int check_computed(struct check *c, struct err *err)
-{
-    char things[100];
-    uint64_t before = c->computed;
-
-    if (want_hidden(c, err) || compute_rows(c, err))
-        return -1;
-    if (c->o->trace && c->computed == before)
-        return 0;
-    snprintf(things, sizeof(things), "of %" PRIu64 " answer%s, kernel %s",
-             c->head->n_rows, plural_s(c->head->n_rows), c->o->backend->name);
-    check_report_some(c, "answers computed again", c->o->model->id,
-                      c->computed - before, things);
     return 0;
 }
 

@@ -92,6 +92,12 @@ void check_name_wrong(struct check *c, const char *what, const char *against,
 void check_report_some(struct check *c, const char *what,
                        const char *against, uint64_t of, const char *things);
 
+/* Keep the first thing that is wrong with a row .. */
+void check_row_wrong(struct check *c, const char *text);
+/* .. and report the row if anything is. */
+void check_row_end(struct check *c, uint32_t line, uint32_t choice,
+                   const char *how, const char *against);
+
 /* The last part of a path, borrowed. */
 const char *check_name(const char *path);
 
@@ -107,6 +113,9 @@ int check_trace(const struct record *r, char *why, size_t size);
  * it. */
 int check_recompute(struct check *c, struct err *err);
 void check_recompute_end(struct check *c);
+
+/* Draw answers of c->part, compute them again, and report them. */
+int check_computed(struct check *c, struct err *err);
 
 /* Prepare to draw from this many answers. */
 void check_plan(struct check *c, uint64_t n_rows);
