@@ -50,6 +50,7 @@ static made make(const float *x, const float *g, const float *cos,
 struct heads_case {
     shape s;
     uint32_t hdp, page, stride;
+    uint32_t live, frame; /* rows that the step has; of the ring's two */
     std::vector<float> x, gq, gk, cos, sin;
     std::vector<int32_t> table;
     std::vector<uint32_t> slot, to;
@@ -83,6 +84,8 @@ heads_case::heads_case(const shape &s) : s(s)
 {
     uint32_t vectors = s.heads + 2 * s.kv_heads, blocks;
 
+    live = rnd.below(2) ? s.m : 1 + rnd.below(s.m);
+    frame = rnd.below(2);
     hdp = (s.hd + 31) / 32 * 32;
     page = s.hd > 256 ? 16 : 32;
     stride = 3 * s.m / page + 1;
@@ -107,7 +110,7 @@ heads_case::heads_case(const shape &s) : s(s)
     v = k;
     s_k.assign((size_t)blocks * s.kv_heads * page, 0);
     s_v = s_k;
-    ring.assign(s.m * ring_row(), 0);
+    ring.assign(2 * s.m * ring_row(), 0);
     least.assign(2, NONE);
 }
 
@@ -124,7 +127,8 @@ void heads_case::key(uint32_t row, uint32_t g, bool value, const made &m)
     uint32_t p = to[row] - 1;
     size_t block = table[slot[row] * stride + p / page];
     size_t at = (block * s.kv_heads + g) * page + p % page;
-    uint8_t *r = &ring[row * ring_row() + g * (8 + 2 * s.hd)];
+    uint8_t *r = &ring[(frame * s.m + row) * ring_row() +
+                       g * (8 + 2 * s.hd)];
 
     (value ? s_v : s_k)[at] = m.scale;
     memcpy(r + (value ? 4 : 0), &m.scale, 4);
@@ -137,7 +141,7 @@ void heads_case::key(uint32_t row, uint32_t g, bool value, const made &m)
 
 void heads_case::expect()
 {
-    for (uint32_t i = 0; i < s.m; i++) {
+    for (uint32_t i = 0; i < live; i++) {
         const float *at = &x[(size_t)i * (s.heads + 2 * s.kv_heads) * s.hd];
         const float *c = &cos[i * s.hd / 2], *n = &sin[i * s.hd / 2];
 
@@ -177,7 +181,7 @@ bool heads_case::equal()
     array<float> dsk(s_k), dsv(s_v);
     array<int8_t> dq(q), dk(k), dv(v);
     array<int32_t> dt(table);
-    array<uint32_t> dslot(slot), dto(to);
+    array<uint32_t> dslot(slot), dto(to), dlive(&live, 1), df(&frame, 1);
     array<uint8_t> dr(ring);
     array<unsigned long long> dl(least);
     struct heads_args a = {};
@@ -195,7 +199,10 @@ bool heads_case::equal()
     a.s_v = dsv.p;
     a.table = dt.p;
     a.ring = dr.p;
+    a.frame = frame ? df.p : nullptr;
+    a.frame_bytes = s.m * ring_row();
     a.fault = { dl.p, dslot.p, dto.p, 5 };
+    a.live = live < s.m ? dlive.p : nullptr;
     for (uint32_t i = 0; i < 5; i++)
         a.op[i] = 2 + i;
     a.heads = s.heads;

@@ -17,7 +17,7 @@ extern "C" {
 #include "tests/tap.h"
 }
 
-static struct random_numbers rnd(11);
+static struct random_numbers rnd(11), rows_rnd(5);
 static struct x1_kernels ref;
 
 /* What the numbers are: any; the largest; large and all positive, so that sums
@@ -165,12 +165,13 @@ static bool tap_right(const std::vector<int32_t> &tapped, const operands &o,
 }
 
 static bool amax_right(const std::vector<uint32_t> &amax,
-                       const std::vector<float> &y, const shape &s)
+                       const std::vector<float> &y, const shape &s,
+                       uint32_t live)
 {
     for (uint32_t r = 0; r < s.m; r++) {
         uint32_t m = 0;
 
-        for (uint32_t j = 0; j < s.n; j++) {
+        for (uint32_t j = 0; r < live && j < s.n; j++) {
             uint32_t b = x1_bits(y[(size_t)r * s.n + j]) & 0x7fffffffu;
 
             m = b > m ? b : m;
@@ -201,10 +202,12 @@ static logit_rows logits_of(const shape &s)
     return h;
 }
 
-/* What those logits make of it: of equal ones the lowest id. */
-static void rank(logit_rows *h, const std::vector<float> &y, const shape &s)
+/* What those logits of the first rows make of it: of equal ones the lowest
+ * id. */
+static void rank(logit_rows *h, const std::vector<float> &y, const shape &s,
+                 uint32_t live)
 {
-    for (size_t i = 0; i < y.size(); i++) {
+    for (size_t i = 0; i < (size_t)live * s.n; i++) {
         uint32_t r = (uint32_t)(i / s.n), n = (uint32_t)(i % s.n);
         uint32_t u = x1_bits(y[i] + 0.0f);
         unsigned long long key, fault;
@@ -293,7 +296,9 @@ static bool equal(const shape &s)
     uint32_t ldk = slice_bytes(s.k), S = s.a8 ? 1 : 2, second = s.gate;
     /* a slab may go past the last row */
     uint32_t rows = s.slab ? (s.n + s.slab - 1) / s.slab * s.slab : s.n;
-    struct linear_tap at = { 5, rnd.below(s.m) };
+    /* of every third launch the step has but some rows */
+    uint32_t live = rows_rnd.below(3) ? s.m : 1 + rows_rnd.below(s.m);
+    struct linear_tap at = { 5, rnd.below(s.m) % live };
     struct linear_args a = {};
     operands o;
 
@@ -306,6 +311,7 @@ static bool equal(const shape &s)
     array<uint32_t> amax(s.m), count(needs_of(s).counts);
     array<int32_t> sum(needs_of(s).sums), tapped(2 * S * s.n);
     array<struct linear_tap> tap(&at, 1);
+    array<uint32_t> there(&live, 1);
     logit_rows h = logits_of(s);
     array<uint32_t> slot(h.slot), to(h.to);
     array<unsigned long long> least(h.least);
@@ -329,6 +335,7 @@ static bool equal(const shape &s)
     a.tap = tap.p;
     a.tapped = tapped.p;
     a.number = 5;
+    a.live = live < s.m || rows_rnd.below(2) ? there.p : nullptr;
     a.n = s.n;
     a.m = s.m;
     a.ldk = ldk;
@@ -341,17 +348,20 @@ static bool equal(const shape &s)
         launch(a, s);
 
     std::vector<float> expected = want(o, s);
+
+    std::copy(o.add.begin() + (size_t)live * s.n, o.add.end(),
+              expected.begin() + (size_t)live * s.n);
     bool good = memcmp(y.get().data(), expected.data(),
                        expected.size() * sizeof(float)) == 0 &&
-                (s.slab || amax_right(amax.get(), expected, s)) &&
+                (s.slab || amax_right(amax.get(), expected, s, live)) &&
                 tap_right(tapped.get(), o, s, at.row);
 
     if (s.head)
-        rank(&h, expected, s);
+        rank(&h, expected, s, live);
     good = good && head_right(h, draw, least);
     if (!good)
-        printf("# m %u n %u k %u splits %u a8 %d bias %d add %d gate %d"
-               " form %d\n", s.m, s.n, s.k, s.splits, s.a8, s.bias, s.add,
+        printf("# m %u (%u) n %u k %u splits %u a8 %d bias %d add %d gate %d"
+               " form %d\n", s.m, live, s.n, s.k, s.splits, s.a8, s.bias, s.add,
                s.gate, s.large ? (int)s.form : -1);
     return good;
 }

@@ -198,6 +198,50 @@ static void test_sink(void)
     ok(dl.get()[0] == fault_key(2, 4, 8, 0, 63), ".. and that of its input");
 }
 
+/* Of a launch for five rows, three that a step has. */
+static void test_live(void)
+{
+    const size_t m = 5, k = 70, n = 3, ldk = 128;
+    std::vector<float> x = make_rows(m, k, k), g(k, 1.5f), y(m * k, 7.0f);
+    std::vector<float> scale(m, 7.0f), all_y, all_scale;
+    std::vector<int8_t> q(m * 2 * ldk, 7), all_q;
+    std::vector<unsigned long long> least(m, ~0ull);
+    std::vector<uint32_t> slot = { 0, 1, 2, 3, 4 }, to(m, 1), live = { n };
+    struct rows_args a = {};
+    bool good = true;
+
+    x[4 * k] = 0x1p41f; /* a fault of nobody */
+    array<float> dx(x), dg(g);
+    array<uint32_t> dslot(slot), dto(to), dlive(live);
+
+    a.x = dx.p;
+    a.g = dg.p;
+    a.k = a.stride = (uint32_t)k;
+    a.ldk = (uint32_t)ldk;
+    a.eps = 1e-5f;
+    for (int i = 0; i < 2; i++) {
+        array<float> dy(y), ds(scale);
+        array<int8_t> dq(q);
+        array<unsigned long long> dl(least);
+
+        a.y = dy.p;
+        a.q = dq.p;
+        a.scale = ds.p;
+        a.fault = { dl.p, dslot.p, dto.p, 0 };
+        a.live = i ? dlive.p : nullptr;
+        must(rows_launch(&a, (uint32_t)m, nullptr));
+        if (i)
+            good = first_alone(dy.get(), all_y, n * k, 7.0f) &&
+                   first_alone(ds.get(), all_scale, n, 7.0f) &&
+                   first_alone(dq.get(), all_q, n * 2 * ldk, (int8_t)7) &&
+                   dl.get()[4] == ~0ull;
+        all_y = dy.get();
+        all_scale = ds.get();
+        all_q = dq.get();
+    }
+    ok(good, "rows behind those of the step stay as they are");
+}
+
 static void test_table(void)
 {
     std::vector<int32_t> table(12, -1), want(12, -1);
@@ -235,13 +279,21 @@ static void test_embed(void)
 
     given[1] = EMBED_DRAWN;
     array<uint32_t> di(given), dt(slot), dd(last);
-    struct embed_args a = { dx.p, dw.p, ds.p, di.p, dt.p, dd.p, k, ldk };
+    struct embed_args a = { dx.p, dw.p, ds.p, di.p, dt.p, dd.p, nullptr,
+                            k,    ldk };
 
     must(embed_launch(&a, (uint32_t)id.size(), nullptr));
     x1_pack(&ref, &packed, &m, nullptr);
     for (size_t i = 0; i < id.size(); i++)
         ref.embed(&x[i * k], &packed, id[i]);
     ok(same(dx.get(), x), "embeds as the reference");
+    array<uint32_t> two(std::vector<uint32_t>(1, 2));
+    array<float> other(std::vector<float>(x.size(), 7.0f));
+
+    a.x = other.p;
+    a.live = two.p;
+    must(embed_launch(&a, (uint32_t)id.size(), nullptr));
+    ok(first_alone(other.get(), x, 2 * k, 7.0f), "two rows that a step has");
 }
 
 int main(void)
@@ -251,6 +303,7 @@ int main(void)
     test_rope();
     test_each();
     test_sink();
+    test_live();
     test_table();
     test_embed();
     return done();

@@ -94,12 +94,17 @@ static bool equal(uint32_t n, uint32_t rows, int kind, uint32_t position)
     array<struct sample_row> dr(row);
     std::vector<uint32_t> last(rows, UNDRAWN);
     array<uint32_t> drawn(last);
-    struct sample_args a = { dl.p, dw.p, dr.p, drawn.p, n };
+    uint32_t live = position % 3 ? rows : rows - rows / 2;
+    array<uint32_t> there(&live, 1);
+    struct sample_args a = { dl.p, dw.p, dr.p, drawn.p, there.p, n };
 
     must(sample_launch(&a, rows, nullptr));
+    good = first_alone(drawn.get(), drawn.get(), live, UNDRAWN);
+    for (uint32_t i = live; i < rows; i++)
+        good = good && memcmp(&row[i], &dr.get()[i], sizeof(row[i])) == 0;
     row = dr.get();
     last = drawn.get();
-    for (uint32_t i = 0; i < rows; i++) {
+    for (uint32_t i = 0; i < live; i++) {
         const struct sample_row &r = row[i];
         struct drawn d;
 
@@ -129,7 +134,7 @@ static void test_fault(void)
     array<float> dl(l);
     array<uint32_t> dw(l.size());
     array<struct sample_row> dr(row);
-    struct sample_args a = { dl.p, dw.p, dr.p, nullptr, 500 };
+    struct sample_args a = { dl.p, dw.p, dr.p, nullptr, nullptr, 500 };
 
     must(sample_launch(&a, 1, nullptr));
     row = dr.get();

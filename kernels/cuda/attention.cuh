@@ -158,10 +158,15 @@ k_scores(const struct attention_args a)
     SHARED_DYNAMIC(int8_t, qs);
     SHARED(uint32_t, top, 4 * NT);
     SHARED(uint32_t, vmax, 1);
-    struct attn_part p = attn_part_of(a, 16, gridDim.x);
+    struct attn_part p;
     uint32_t lane = threadIdx.x % 32, t = lane % 4, best[NT] = {}, vm = 0;
     float scale[NT];
 
+    if (!row_is_live(a.live, a.row + blockIdx.z))
+        return;
+    p = attn_part_of(a, 16, gridDim.x);
+    if (p.first >= p.end) /* more splits than tiles */
+        return;
     scores_queries<NT>(qs, a, p);
     if (threadIdx.x < 4 * NT)
         top[threadIdx.x] = 0;
@@ -320,14 +325,20 @@ k_mix(const struct attention_args a, uint32_t splits)
     /* a warp's u: 16 MT rows of 32 bytes, 36 apart */
     SHARED(uint32_t, us, ATTN_WARPS * 16 * MT * 9);
     SHARED(int32_t, part, 16 * MT * 32 * C);
-    struct attn_part p = attn_part_of(a, 32, splits);
+    struct attn_part p;
     uint32_t warp = threadIdx.x / 32, slab = blockIdx.x / splits * 32 * C;
     uint32_t *mine = us + warp * 16 * MT * 9;
-    float scale = x1_pow2(21 - x1_value_exponent(
-                                   a.vm[(size_t)p.seq * a.kv_heads + p.kv]));
+    float scale;
     unsigned long long z[ATTN_GROUP] = {};
     int32_t d[MT][4 * C][4] = {};
 
+    if (!row_is_live(a.live, a.row + blockIdx.z))
+        return;
+    p = attn_part_of(a, 32, splits);
+    if (p.first >= p.end)
+        return;
+    scale = x1_pow2(21 - x1_value_exponent(
+                             a.vm[(size_t)p.seq * a.kv_heads + p.kv]));
     for (uint32_t i = threadIdx.x; i < 16 * MT * 32 * C; i += ATTN_THREADS)
         part[i] = 0;
     for (uint32_t i = threadIdx.x % 32; i < 16 * MT * 9; i += 32)
@@ -361,11 +372,14 @@ __global__ void __launch_bounds__(ATTN_THREADS)
 k_finish(const struct attention_args a)
 {
     size_t row = (size_t)blockIdx.y * a.heads + blockIdx.x;
-    uint32_t group = a.heads / a.kv_heads;
-    uint32_t vm = a.vm[(size_t)blockIdx.y * a.kv_heads + blockIdx.x / group];
-    float z = X1_MUL((float)(long long)a.z[row], x1_float(0x33800000u));
-    float f = X1_DIV(x1_pow2(x1_value_exponent(vm) - 21), z);
+    uint32_t group = a.heads / a.kv_heads, vm;
+    float z, f;
 
+    if (!row_is_live(a.live, a.row + blockIdx.y))
+        return;
+    vm = a.vm[(size_t)blockIdx.y * a.kv_heads + blockIdx.x / group];
+    z = X1_MUL((float)(long long)a.z[row], x1_float(0x33800000u));
+    f = X1_DIV(x1_pow2(x1_value_exponent(vm) - 21), z);
     for (uint32_t i = threadIdx.x; i < a.hdp; i += ATTN_THREADS) {
         if (i < a.hd)
             a.o[row * a.hd + i] =

@@ -42,6 +42,8 @@ k_scale(const struct scale_args a)
     uint32_t i = blockIdx.x * SCALE_THREADS + threadIdx.x, r = blockIdx.y;
     unsigned long long key = 0;
 
+    if (!row_is_live(a.of.live, r))
+        return;
     if (i < a.some)
         key = scale_output<S, GATE>(a, r, i);
     if (!a.of.draw)

@@ -93,7 +93,8 @@ DEV void heads_append(const struct heads_args &a, uint32_t row, uint32_t g,
     int32_t block = a.table[(size_t)a.fault.slot[row] * a.table_stride +
                             position / a.page];
     size_t at = ((size_t)block * a.kv_heads + g) * a.page + position % a.page;
-    uint8_t *ring = a.ring + row * a.ring_row + (size_t)g * (8 + 2 * a.hd);
+    uint8_t *ring = a.ring + (a.frame ? *a.frame * a.frame_bytes : 0) +
+                    row * a.ring_row + (size_t)g * (8 + 2 * a.hd);
     int8_t *to = (v ? a.v : a.k) + at * a.hdp;
     int32_t fault;
     float scale, r = row_factor(&scale, warp_amax(value, a.hd, &fault), true);
@@ -127,6 +128,8 @@ k_heads(const struct heads_args a)
     const float *sin = a.sin + (size_t)row * a.angles;
     int32_t fault = -1;
 
+    if (!row_is_live(a.live, row))
+        return;
     if (mine && g) {
         heads_sum(&norm[warp], x, a.hd, &fault);
         if (threadIdx.x % 32 == 0)

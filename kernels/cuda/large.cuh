@@ -191,7 +191,7 @@ DEV void large_row(const struct linear_args &a,
                    const struct linear_scales (&c)[F::MT][2], uint32_t first,
                    uint32_t r, uint32_t tapped)
 {
-    const bool valid = r < a.m;
+    const bool valid = r < a.m && row_is_live(a.live, r);
     const float step = valid ? a.step[r] : 0;
     unsigned long long key = 0;
     uint32_t amax = 0;

@@ -23,6 +23,15 @@ static inline uint32_t slice_bytes(size_t k)
     return (uint32_t)((k + 63) / 64 * 64);
 }
 
+/* A launch may have room for more rows than a step has: `live` of the arguments
+ * below points to how many it has, in device memory, and what belongs to the
+ * rows behind them stays as it is.  NULL: it has all of them.  So a launch that
+ * is made once serves steps of fewer rows. */
+DEV bool row_is_live(const uint32_t *live, uint32_t row)
+{
+    return !live || row < *live;
+}
+
 /* Faults of a step: of each slot the least, all ones where there is none, in
  * the order of doc/numerics.md.  The head is layer FAULT_HEAD. */
 #define FAULT_HEAD 255u
@@ -55,6 +64,7 @@ struct rows_args {
     int32_t *fault_x; /* m, of x: written where g is, or NULL */
     int32_t *fault_y; /* m, of what is quantised: where q is, or NULL */
     struct fault_sink fault;
+    const uint32_t *live;
     uint32_t op_x, op_y; /* of these faults */
     uint32_t k, ldk, stride;
     float eps;
@@ -89,6 +99,7 @@ struct embed_args {
     const uint32_t *id;    /* m */
     const uint32_t *slot;  /* m, or NULL: every id is one */
     const uint32_t *drawn; /* by slot, or NULL likewise */
+    const uint32_t *live;
     uint32_t k, ldk;
 };
 cudaError_t embed_launch(const struct embed_args *a, uint32_t m,
@@ -120,6 +131,7 @@ struct linear_args {
     const struct linear_tap *tap; /* or NULL */
     int32_t *tapped; /* S x n sums of the row, then those of w2 */
     uint32_t number; /* of this linear */
+    const uint32_t *live;
     uint32_t n, m, ldk, ldy;
     /* where y are logits: of each row the greatest goes into `best`, and a
      * fault of this operator is noted; draw NULL: they are not */
@@ -186,11 +198,14 @@ struct heads_args {
     const int32_t *table;
     uint8_t *ring; /* m rows, ring_row bytes apart: of this layer and each kv
                       head s_k, s_v, K, V */
+    const uint32_t *frame; /* the ring has several, frame_bytes apart: which is
+                              written; or NULL: the first */
     struct fault_sink fault; /* its slots and positions are needed */
+    const uint32_t *live;
     uint32_t op[5];
     uint32_t heads, kv_heads, hd, hdp, page, table_stride;
     uint32_t m_q, ldx, angles;
-    size_t ring_row;
+    size_t ring_row, frame_bytes;
     float eps;
 };
 cudaError_t heads_launch(const struct heads_args *a, uint32_t m,
@@ -218,6 +233,8 @@ struct attention_args {
     unsigned long long *num;    /* sequences x heads x hdp, zero likewise */
     unsigned long long *z;      /* sequences x heads, zero before and after */
     float *o;                   /* sequences x heads x hd */
+    const uint32_t *live;       /* rows of a step, of which these begin .. */
+    uint32_t row;               /* .. with this one */
     uint32_t heads, kv_heads, hd, hdp, page, table_stride, score_stride;
 };
 
@@ -278,6 +295,7 @@ struct sample_args {
     uint32_t *w;         /* rows x n: scratch */
     struct sample_row *row;
     uint32_t *drawn;     /* by slot, or NULL: nobody wants to know */
+    const uint32_t *live;
     uint32_t n;
 };
 cudaError_t sample_launch(const struct sample_args *a, uint32_t rows,

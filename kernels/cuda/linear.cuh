@@ -146,6 +146,12 @@ DEV bool linear_join(const struct linear_args &a, int32_t *part,
     return true;
 }
 
+/* Rows of the launch that the step has. */
+DEV uint32_t linear_rows(const struct linear_args &a)
+{
+    return a.live && *a.live < a.m ? *a.live : a.m;
+}
+
 /* The row whose sums are tapped, or TAP_NONE. */
 DEV uint32_t linear_tapped(const struct linear_args &a)
 {
@@ -236,8 +242,8 @@ DEV void linear_epilogue(const struct linear_args &a, const int32_t *part,
                          uint32_t *amax, unsigned long long *best)
 {
     const uint32_t outs = GATE ? 8 * MT : 16 * MT; /* outputs of the tile */
-    const uint32_t tapped = linear_tapped(a);
-    const uint32_t all = (outs * a.m + 31) / 32 * 32; /* warps stay whole */
+    const uint32_t tapped = linear_tapped(a), m = linear_rows(a);
+    const uint32_t all = (outs * m + 31) / 32 * 32; /* warps stay whole */
 
     for (uint32_t i = threadIdx.x; i < all; i += 32 * W) {
         uint32_t r = i / outs, j = i % outs, n = blockIdx.x * outs + j;
@@ -247,7 +253,7 @@ DEV void linear_epilogue(const struct linear_args &a, const int32_t *part,
         const int32_t *u = p + 16 * (8 * NT);
         unsigned long long key = 0;
 
-        if (r < a.m && n < a.n) {
+        if (r < m && n < a.n) {
             float v = linear_output<S, GATE>(a, p, u, r, n,
                                              linear_scales_of<GATE>(a, n),
                                              a.step[r], tapped);
@@ -263,9 +269,9 @@ DEV void linear_epilogue(const struct linear_args &a, const int32_t *part,
             atomicMax(&best[r], key);
     }
     __syncthreads();
-    if (a.amax && threadIdx.x < a.m)
+    if (a.amax && threadIdx.x < m)
         atomicMax(&a.amax[threadIdx.x], amax[threadIdx.x]);
-    if (a.draw && threadIdx.x < a.m)
+    if (a.draw && threadIdx.x < m)
         atomicMax(&a.draw[threadIdx.x].best, best[threadIdx.x]);
 }
 

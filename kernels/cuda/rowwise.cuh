@@ -117,10 +117,14 @@ k_rows(const struct rows_args a)
     uint32_t row = blockIdx.x;
     const float *x = a.x + (size_t)row * a.stride, *g = a.g;
     auto plain = [x](uint32_t i) { return x[i]; };
-    uint32_t amax = row_amax(plain, a.k, word);
-    int32_t fault = row_fault(plain, a.k, amax, word);
+    uint32_t amax;
+    int32_t fault;
     float inv;
 
+    if (!row_is_live(a.live, row))
+        return;
+    amax = row_amax(plain, a.k, word);
+    fault = row_fault(plain, a.k, amax, word);
     if (!g) {
         row_quantise(a, row, amax, fault, plain);
         return;
@@ -199,8 +203,11 @@ __global__ void k_each(float *y, const float *a, const float *b, uint32_t n,
 /* A block a row. */
 __global__ void k_embed(const struct embed_args a)
 {
-    uint32_t id = a.id[blockIdx.x];
+    uint32_t id;
 
+    if (!row_is_live(a.live, blockIdx.x))
+        return;
+    id = a.id[blockIdx.x];
     if (id == EMBED_DRAWN && a.drawn)
         id = a.drawn[a.slot[blockIdx.x]];
     for (uint32_t i = threadIdx.x; i < a.k; i += blockDim.x)

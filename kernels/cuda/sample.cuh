@@ -261,10 +261,15 @@ __global__ void __launch_bounds__(SAMPLE_THREADS, 1)
     struct sample_row *p = &a.row[blockIdx.x];
     const float *l = a.logits + (size_t)blockIdx.x * a.n;
     uint32_t *w = a.w + (size_t)blockIdx.x * a.n;
-    unsigned long long best = p->best, all = 0, sum_k;
-    float max = from_order((uint32_t)(best >> 32)), t = p->t;
+    unsigned long long best, all = 0, sum_k;
+    float max, t;
     struct sample_cut c;
 
+    if (!row_is_live(a.live, blockIdx.x))
+        return;
+    best = p->best;
+    max = from_order((uint32_t)(best >> 32));
+    t = p->t;
     if (t == 0 || best == BEST_FAULT) {
         if (threadIdx.x == 0)
             sample_put(a, p, 0xffffffffu - (uint32_t)best);

@@ -100,6 +100,18 @@ static inline struct x1_kernels reference_kernels(void)
     return k;
 }
 
+/* Whether the first n elements are those of `all`, and the others what they
+ * were. */
+template <typename T>
+static inline bool first_alone(const std::vector<T> &got,
+                               const std::vector<T> &all, size_t n, T was)
+{
+    for (size_t i = 0; i < got.size(); i++)
+        if (memcmp(&got[i], i < n ? &all[i] : &was, sizeof(T)) != 0)
+            return false;
+    return got.size() == all.size();
+}
+
 /* m rows of k integers as slices of ldk bytes (kernels/cuda/launch.cuh). */
 static inline std::vector<int8_t> slices_of(const int16_t *q, size_t m,
                                             size_t k, size_t ldk, bool a8)
