@@ -306,6 +306,15 @@ try $R rowwise "rows: sums of squares in 32 bits" \
     's/        s += (uint32_t)(q \* q);/        s = (uint32_t)(s + q * q);/'
 try $R rowwise "rows: the padding is not zero" \
     's/r == 0 || i >= a.k ? 0/r == 0 ? 0/'
+try $R rowwise "rows: the tap has the row before" \
+    's/a.tap->row == row/a.tap->row == row + 1/'
+try $R rowwise "rows: one linear has the tap" \
+    's/a.tap->number == a.reader\[1\]/false/'
+try $R rowwise "rows: the tap has hi twice" \
+    's/a.tapped_q\[a.ldk + i\] = (int8_t)(v - 256 \* hi);/\
+a.tapped_q[a.ldk + i] = (int8_t)hi;/'
+try $R rowwise "rows: those that a step does not have" \
+    '/^k_rows/,/return;/{/if (!row_is_live/,/return;/d}'
 try $R rowwise "rows: exponents of GELU are not bounded below" \
     '/w = w > -88.0f ? w : -88.0f;/d'
 try kernels/cuda/quantise.cuh rowwise "quantise: the limit is a fault late" \
@@ -428,9 +437,6 @@ try $B/products.cu backend "products: the library serves A8 as A14" \
     's/scale_launch(s, a8, d->stream)/scale_launch(s, false, d->stream)/'
 try $B/products.cu backend "products: many rows are those of the library" \
     's/large_launch(&a, p->a8,/large_launch(\&a, false,/'
-try $B/products.cu backend "products: the row of a tap is of few rows" \
-    's/tap_wants(d, p->w, p->up, 0, p->m, p->m)/\
-tap_wants(d, p->w, p->up, 0, p->m - 1, p->m)/'
 try $B/products.cu backend "products: columns of half the rows" \
     's/p->m \* (p->a8 ? 1 : 2)/p->m/'
 try $B/cuda_plan.c backend "plan: a block of 32 above 256 channels" \
@@ -447,8 +453,12 @@ try $B/rehash.cu backend "rehash: x_L of another row" \
     's/cuda_array<float>(d, PLAN_X) + row \* dim/cuda_array<float>(d, PLAN_X)/'
 try $B/rehash.cu backend "rehash: no row is ever hashed" \
     's/at < d->f->n;/at > d->f->n;/'
-try $B/tap.cu backend "tap: the row that was multiplied is the first" \
-    's/q + d->f->tap_words\[1\] \* n/q/'
+try $B/tap.cu backend "tap: no linear has a number of its own" \
+    's/a->number = w->number;/a->number = 0;/'
+try $B/tap.cu backend "tap: rows of the last layer that stopped" \
+    's/return (uint32_t)f->n_going;/return (uint32_t)f->n;/'
+try $B/tap.cu backend "tap: up is not said to read" \
+    's/up ? up->number : w->number/w->number/'
 try $B/load.cu backend "tap: weights of q, k and v at one place" \
     's/freivalds_add(at->check, m->w, first + from/\
 freivalds_add(at->check, m->w, from/'

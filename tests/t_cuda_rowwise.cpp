@@ -12,7 +12,7 @@ extern "C" {
 #include "tests/tap.h"
 }
 
-static struct random_numbers rnd(7);
+static struct random_numbers rnd(7), tap_rnd(8);
 static struct x1_kernels ref;
 
 template <typename T>
@@ -66,6 +66,12 @@ static bool rows_equal(const shape &s)
     array<float> dx(x), dy(x), dg(g), ds(s.m);
     array<int8_t> dq(s.m * S * ldk);
     array<int32_t> fx(fault_x), fy(s.m);
+    /* of the linears 4 and 5, or of one that reads other rows */
+    struct linear_tap at = { 4 + tap_rnd.below(3),
+                             tap_rnd.below((uint32_t)s.m) };
+    array<struct linear_tap> tap(&at, 1);
+    std::vector<int8_t> tapped(S * ldk, 99), all;
+    array<int8_t> dt(tapped);
 
     a.x = dx.p;
     a.g = s.norm ? dg.p : nullptr;
@@ -74,6 +80,10 @@ static bool rows_equal(const shape &s)
     a.scale = ds.p;
     a.fault_x = fx.p;
     a.fault_y = fy.p;
+    a.tap = tap.p;
+    a.tapped_q = dt.p;
+    a.reader[0] = 4;
+    a.reader[1] = 5;
     a.k = (uint32_t)s.k;
     a.ldk = ldk;
     a.stride = (uint32_t)s.stride;
@@ -87,8 +97,10 @@ static bool rows_equal(const shape &s)
     ref.quantise(&out, y.data(), s.stride, fault_y.data(), 0, s.m);
     for (size_t i = 0; i < s.m; i++)
         ref.integers(&q[i * s.k], &out, i);
-    return same(dq.get(), slices_of(q.data(), s.m, s.k, ldk, s.a8)) &&
-           same(ds.get(), scale) && same(fx.get(), fault_x) &&
+    all = slices_of(q.data(), s.m, s.k, ldk, s.a8);
+    if (at.number < 6)
+        std::copy_n(&all[at.row * S * ldk], S * ldk, tapped.begin());
+    return same(dq.get(), all) && same(dt.get(), tapped) && same(ds.get(), scale) && same(fx.get(), fault_x) &&
            same(fy.get(), fault_y) && (!s.norm || same(dy.get(), y));
 }
 

@@ -41,6 +41,14 @@ struct fault_sink {
     uint32_t layer;
 };
 
+/* One product to look at: of the linear with this number, the integer sums of
+ * this row; number TAP_NONE: of none.  The host changes it between steps, in
+ * device memory, so that launches are the same. */
+#define TAP_NONE 0xffffffffu
+struct linear_tap {
+    uint32_t number, row;
+};
+
 /* 17 bits of position, 8 of layer, 4 of operator, 16 of head, 18 of index. */
 __host__ __device__ static inline unsigned long long
 fault_key(uint32_t position, uint32_t layer, uint32_t op, uint32_t head,
@@ -54,7 +62,8 @@ fault_key(uint32_t position, uint32_t layer, uint32_t op, uint32_t head,
 /* Rows of k floats, `stride` floats apart: RMSNorm with the weights g, unless
  * g is NULL, then A14 or A8 into q and scale, unless q is NULL.  A fault is
  * the index of the first element of 2^40 or more in size, or -1; a row with
- * one is zeros after it.  Formulas: doc/numerics.md. */
+ * one is zeros after it.  Formulas: doc/numerics.md.  Where the tap is of a
+ * linear that reads these rows, the slices of its row go to tapped_q, too. */
 struct rows_args {
     const float *x;
     const float *g;
@@ -64,6 +73,9 @@ struct rows_args {
     int32_t *fault_x; /* m, of x: written where g is, or NULL */
     int32_t *fault_y; /* m, of what is quantised: where q is, or NULL */
     struct fault_sink fault;
+    const struct linear_tap *tap; /* or NULL */
+    int8_t *tapped_q;    /* S slices */
+    uint32_t reader[2];  /* the linears' numbers; one twice if it is alone */
     const uint32_t *live;
     uint32_t op_x, op_y; /* of these faults */
     uint32_t k, ldk, stride;
@@ -104,14 +116,6 @@ struct embed_args {
 };
 cudaError_t embed_launch(const struct embed_args *a, uint32_t m,
                          cudaStream_t stream);
-
-/* One product to look at: of the linear with this number, the integer sums of
- * this row; number TAP_NONE: of none.  The host changes it between steps, in
- * device memory, so that graphs need not change. */
-#define TAP_NONE 0xffffffffu
-struct linear_tap {
-    uint32_t number, row;
-};
 
 /* y = W x for 1 to LINEAR_ROWS rows: ((f32(acc) * s_w[n]) * step[r]) + bias,
  * added to `add`.  With w2: silu of W x times W2 x, no bias, nothing added. */

@@ -76,6 +76,9 @@ DEV void row_quantise(const struct rows_args &a, uint32_t row, uint32_t amax,
     uint32_t S = a.a8 ? 1 : 2;
     int8_t *q = a.q + (size_t)row * S * a.ldk;
     float scale, r = row_factor(&scale, amax, a.a8 != 0);
+    bool tapped = a.tap && a.tap->row == row &&
+                  (a.tap->number == a.reader[0] ||
+                   a.tap->number == a.reader[1]);
 
     if (threadIdx.x == 0) {
         a.scale[row] = scale;
@@ -90,6 +93,11 @@ DEV void row_quantise(const struct rows_args &a, uint32_t row, uint32_t amax,
         q[i] = (int8_t)(a.a8 ? v : hi);
         if (!a.a8)
             q[a.ldk + i] = (int8_t)(v - 256 * hi);
+        if (!tapped)
+            continue;
+        a.tapped_q[i] = (int8_t)(a.a8 ? v : hi);
+        if (!a.a8)
+            a.tapped_q[a.ldk + i] = (int8_t)(v - 256 * hi);
     }
 }
 

@@ -239,9 +239,8 @@ static int launch_rows(struct device *d, const struct backend_step *s,
                        struct err *err)
 {
     order_rows(d, s);
-    tap_choose(d);
     rehash_choose(d);
-    return send_rows(d, err) || forward_launch(d, err) || keep_last(d, err) ||
+    return send_rows(d, err) || tap_send(d, err) || forward_launch(d, err) || keep_last(d, err) ||
            fin_launch(d, err) || receive_all(d, err) ? -1 : 0;
 }
 

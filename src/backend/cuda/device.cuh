@@ -48,6 +48,7 @@ struct cuda_matrix {
     int8_t *w;
     float *scale;
     uint32_t rows, cols, ldk;
+    uint32_t number;         /* among the matrices */
     struct freivalds *check; /* or NULL: nothing is checked */
 };
 
@@ -89,9 +90,9 @@ struct cuda_weights {
 
 /* The product of a step that is checked. */
 struct cuda_tap {
-    const struct cuda_matrix *w, *up; /* w NULL: none; up NULL: one matrix */
-    uint32_t layer, row;              /* row ffffffff: not drawn yet */
-    size_t S;                         /* slices of the row */
+    const struct cuda_matrix *w, *up; /* up NULL: one matrix */
+    uint32_t layer, row;              /* layer n_layers: the head */
+    size_t S;                         /* slices of the row; 0: none is */
 };
 
 /* The library for large products, and the shapes that were asked of it. */
@@ -148,7 +149,7 @@ struct cuda_frame {
     unsigned long long *least;
     unsigned char *again_rows; /* what was hashed of a row .. */
     float *again_x;            /* .. and its x_L */
-    uint32_t *tap_words;       /* TAP, TAPPED, TAP_Q */
+    struct linear_tap *tap_at; /* TAP, TAPPED, TAP_Q */
     int32_t *tapped;
     int8_t *tap_q;
     /* rows in the order of the device, first those with logits, then those
@@ -269,16 +270,17 @@ int rehash_receive(struct device *d, struct err *err);
 int rehash_check(struct device *d, const struct cuda_frame *f,
                  struct err *err);
 
-/* Choose the product of a step that is checked; before its launches. */
-void tap_choose(struct device *d);
-/* Whether rows [from, from + m) of w's product, which has `all`, have the one
- * that is checked. */
-bool tap_wants(struct device *d, const struct cuda_matrix *w,
-               const struct cuda_matrix *up, uint32_t from, uint32_t m,
-               uint32_t all);
-/* Then send the kernel what it needs for it, and keep the row, which is one of
- * those at q, of S slices each. */
-int tap_keep(struct device *d, const int8_t *q, size_t S, struct err *err);
+/* Choose the product of a step that is checked, once its rows are ordered, and
+ * tell the device, whose kernels look whether it is theirs: what they are
+ * launched with is the same for every step. */
+int tap_send(struct device *d, struct err *err);
+/* Of the kernel of a linear, where it looks and where the sums go; of the
+ * kernel of its input, which linears read that: w, and `up` unless it is
+ * NULL. */
+void tap_linear(const struct device *d, const struct cuda_matrix *w,
+                struct linear_args *a);
+void tap_rows(const struct device *d, const struct cuda_matrix *w,
+              const struct cuda_matrix *up, struct rows_args *a);
 /* Bring all that to the host; then, once the step is done, check it: -1 and
  * ERR_RETRY where the product is wrong. */
 int tap_receive(struct device *d, struct err *err);
@@ -289,6 +291,9 @@ int tap_check(struct device *d, const struct cuda_frame *f, struct err *err);
 void order_rows(struct device *d, const struct backend_step *s);
 void order_tiles(struct device *d);
 
+/* Whether the input of the linear with this operator is A8; layer FAULT_HEAD:
+ * of the head. */
+bool forward_is_a8(const struct model_record *rec, uint32_t layer, uint32_t op);
 /* Launch everything for the rows of d->f up to logits; their words and angles
  * are being copied.  Returns before the device is done. */
 int forward_launch(struct device *d, struct err *err);

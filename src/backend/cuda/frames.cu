@@ -37,7 +37,7 @@ static void carve_frame(const struct device *d, struct cuda_frame *f,
     carve(p, &f->draws, n->draws);
     carve(p, &f->hash, 2 * n->rows * 8);
     carve(p, &f->least, n->slots);
-    carve(p, &f->tap_words, 2);
+    carve(p, &f->tap_at, 1);
     carve(p, &f->tapped, n->bytes[PLAN_TAPPED] / 4);
     carve(p, &f->tap_q, n->bytes[PLAN_TAP_Q]);
     carve(p, &f->again_rows, n->ring_row);

@@ -28,19 +28,23 @@ static struct fault_sink sink_of(const struct layer_pass *p)
 
 /* ---- rows ---------------------------------------------------------------- */
 
-/* Whether the input of the linear with this operator is A8. */
-static bool is_a8(const struct layer_pass *p, uint32_t op)
+bool forward_is_a8(const struct model_record *rec, uint32_t layer, uint32_t op)
 {
-    uint32_t flags = p->rec->flags;
-
-    return flags & MODEL_A8 || (flags & MODEL_A8R && p->layer != FAULT_HEAD &&
-                                op != OP_DOWN);
+    return rec->flags & MODEL_A8 ||
+           (rec->flags & MODEL_A8R && layer != FAULT_HEAD && op != OP_DOWN);
 }
 
-/* Rows of k floats as the input of the next linear, `op`: x itself, or with
- * gains its norm, whose input is op - 1. */
-static cudaError_t enter(const struct layer_pass *p, const float *x, uint32_t k,
-                         const float *g, uint32_t op)
+static bool is_a8(const struct layer_pass *p, uint32_t op)
+{
+    return forward_is_a8(p->rec, p->layer, op);
+}
+
+/* Rows of floats as the input of the next linear, w (and `up`), `op`: x itself,
+ * or with gains its norm, whose input is op - 1. */
+static cudaError_t enter(const struct layer_pass *p, const float *x,
+                         const struct cuda_matrix *w,
+                         const struct cuda_matrix *up, const float *g,
+                         uint32_t op)
 {
     struct rows_args a = {};
 
@@ -51,10 +55,11 @@ static cudaError_t enter(const struct layer_pass *p, const float *x, uint32_t k,
     a.fault = sink_of(p);
     a.op_x = op - 1;
     a.op_y = op;
-    a.k = a.stride = k;
-    a.ldk = cuda_plan_ldk(k);
+    a.k = a.stride = w->cols;
+    a.ldk = w->ldk;
     a.eps = p->rec->eps;
     a.a8 = is_a8(p, op);
+    tap_rows(p->d, w, up, &a);
     return rows_launch(&a, p->m, p->d->stream);
 }
 
@@ -291,8 +296,8 @@ static int attention_part(struct layer_pass *p, uint32_t m_q, struct err *err)
     const struct cuda_layer *y = &d->weights.layer[p->layer];
     float *qkv = cuda_array<float>(d, PLAN_QKV);
 
-    CUDA_TRY(enter(p, cuda_array<float>(d, PLAN_X), p->rec->dim, y->attn_norm,
-                   OP_ATTN_NORM), err);
+    CUDA_TRY(enter(p, cuda_array<float>(d, PLAN_X), &y->qkv, NULL,
+                   y->attn_norm, OP_ATTN_NORM), err);
     if (linear(p, &y->qkv, NULL, y->bias, qkv, false, is_a8(p, OP_ATTN_NORM),
                err))
         return -1;
@@ -304,7 +309,7 @@ static int attention_part(struct layer_pass *p, uint32_t m_q, struct err *err)
         return 0;
     if (attend_blocks(p, err))
         return -1;
-    CUDA_TRY(enter(p, cuda_array<float>(d, PLAN_O), y->o.cols, NULL, OP_O),
+    CUDA_TRY(enter(p, cuda_array<float>(d, PLAN_O), &y->o, NULL, NULL, OP_O),
              err);
     return add(p, &y->o, y->attn_after, OP_O, OP_O_OUT, err);
 }
@@ -318,8 +323,8 @@ static int ffn_part(const struct layer_pass *p, struct err *err)
     float *u = cuda_array<float>(d, PLAN_UP);
     bool a8 = is_a8(p, OP_FFN_NORM);
 
-    CUDA_TRY(enter(p, cuda_array<float>(d, PLAN_X), p->rec->dim, y->ffn_norm,
-                   OP_FFN_NORM), err);
+    CUDA_TRY(enter(p, cuda_array<float>(d, PLAN_X), &y->gate, &y->up,
+                   y->ffn_norm, OP_FFN_NORM), err);
     if (p->rec->flags & MODEL_GELU) {
         if (linear(p, &y->gate, NULL, NULL, g, false, a8, err) ||
             linear(p, &y->up, NULL, NULL, u, false, a8, err))
@@ -329,7 +334,7 @@ static int ffn_part(const struct layer_pass *p, struct err *err)
     } else if (linear(p, &y->gate, &y->up, NULL, g, false, a8, err)) {
         return -1;
     }
-    CUDA_TRY(enter(p, g, y->down.cols, NULL, OP_DOWN), err);
+    CUDA_TRY(enter(p, g, &y->down, NULL, NULL, OP_DOWN), err);
     return add(p, &y->down, y->ffn_after, OP_DOWN, OP_DOWN_OUT, err);
 }
 
@@ -343,7 +348,7 @@ static int head(struct device *d, const struct model_record *rec,
                                      false, is_a8(&p, HEAD_NORM), &sink };
     struct sample_args a = {};
 
-    CUDA_TRY(enter(&p, cuda_array<float>(d, PLAN_X), rec->dim,
+    CUDA_TRY(enter(&p, cuda_array<float>(d, PLAN_X), &d->weights.head, NULL,
                    d->weights.final_norm, HEAD_NORM), err);
     if (product_launch(d, &of, err))
         return -1;

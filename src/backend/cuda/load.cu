@@ -33,7 +33,7 @@ static void place(struct places *p, struct cuda_matrix *m, uint64_t rows,
     m->w = p->w ? p->w + p->w_at : NULL;
     m->scale = p->scale ? (float *)(p->scale + p->scale_at) : NULL;
     m->check = p->check ? &p->check[p->n] : NULL;
-    p->n++;
+    m->number = (uint32_t)p->n++;
     /* the library reads rows up to the next multiple of 16 */
     p->w_at += aligned((rows + 15) / 16 * 16 * m->ldk);
     p->scale_at += aligned(rows * sizeof(float));

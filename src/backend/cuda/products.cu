@@ -255,23 +255,13 @@ static struct linear_args arguments(const struct device *d,
     a.n = a.ldy = p->w->rows;
     a.m = p->m;
     a.ldk = p->w->ldk;
-    a.tapped = cuda_array<int32_t>(d, PLAN_TAPPED);
+    tap_linear(d, p->w, &a);
     if (!p->logits)
         return a;
     a.draw = cuda_array<struct sample_row>(d, PLAN_DRAW);
     a.fault = *p->logits;
     a.op = HEAD_LOGITS;
     return a;
-}
-
-static int set_tap(struct device *d, const struct cuda_product *p,
-                   struct linear_args *a, struct err *err)
-{
-    a->tap = NULL;
-    if (!tap_wants(d, p->w, p->up, 0, p->m, p->m))
-        return 0;
-    a->tap = cuda_array<struct linear_tap>(d, PLAN_TAP);
-    return tap_keep(d, a->q, p->a8 ? 1 : 2, err);
 }
 
 /* Few rows. */
@@ -286,8 +276,6 @@ static int by_linear(struct device *d, const struct cuda_product *p,
         splits = most;
     a.sum = cuda_array<int32_t>(d, PLAN_SUM);
     a.count = cuda_array<uint32_t>(d, PLAN_COUNT);
-    if (set_tap(d, p, &a, err))
-        return -1;
     CUDA_TRY(linear_launch(&a, p->a8, splits, d->stream), err);
     return 0;
 }
@@ -302,8 +290,6 @@ static int by_large(struct device *d, const struct cuda_product *p,
 
     a.sum = cuda_array<int32_t>(d, PLAN_SUM);
     a.count = cuda_array<uint32_t>(d, PLAN_COUNT);
-    if (set_tap(d, p, &a, err))
-        return -1;
     CUDA_TRY(large_launch(&a, p->a8,
                           large_choose(&a, p->a8, d->processors, most),
                           d->stream), err);
@@ -350,8 +336,6 @@ static int by_library(struct device *d, const struct cuda_product *p,
     s.of = arguments(d, p);
     s.d = cuda_array<int32_t>(d, PLAN_SLAB);
     s.d2 = s.d + bytes / 4 / 4 * 4; /* aligned to 16 bytes */
-    if (set_tap(d, p, &s.of, err))
-        return -1;
     for (uint32_t i = 0; i < n; i += each) {
         bool full = n - i >= each;
 

@@ -5,11 +5,12 @@
  */
 #include "backend/cuda/device.cuh"
 
+#include "backend/op_numbers.h"
+
 extern "C" {
 #include "kernels/philox.h"
 }
 
-#define UNDRAWN 0xffffffffu
 #define LINEARS 4 /* of a layer: q k v, o, gate and up, down */
 
 uint32_t draw_below(struct device *d, uint32_t n)
@@ -22,57 +23,91 @@ uint32_t draw_below(struct device *d, uint32_t n)
     return (uint32_t)(((uint64_t)out[0] * n) >> 32);
 }
 
-void tap_choose(struct device *d)
+/* One of a layer's linears; the operator of its input. */
+static uint32_t choose_linear(struct device *d, struct cuda_tap *t,
+                              uint32_t which)
 {
-    const struct model_record *r = &d->model->rec;
-    uint32_t at;
-
-    d->f->tap = {};
-    if (!d->checks)
-        return;
-    at = draw_below(d, r->n_layers * LINEARS + 1);
-    d->f->tap.layer = at / LINEARS;
-    d->f->tap.row = UNDRAWN;
-    if (d->f->tap.layer == r->n_layers) {
-        d->f->tap.w = &d->weights.head;
-        return;
-    }
-    const struct cuda_layer *y = &d->weights.layer[d->f->tap.layer];
+    static const uint32_t op[LINEARS] = { OP_ATTN_NORM, OP_O, OP_FFN_NORM,
+                                          OP_DOWN };
+    const struct cuda_layer *y = &d->weights.layer[t->layer];
     const struct cuda_matrix *of[LINEARS] = { &y->qkv, &y->o, &y->gate,
                                               &y->down };
 
-    d->f->tap.w = of[at % LINEARS];
-    if (d->f->tap.w == &y->gate && r->flags & MODEL_GELU && draw_below(d, 2))
-        d->f->tap.w = &y->up;
+    t->w = of[which];
+    if (t->w != &y->gate)
+        return op[which];
+    if (!(d->model->rec.flags & MODEL_GELU))
+        t->up = &y->up;
+    else if (draw_below(d, 2))
+        t->w = &y->up;
+    return op[which];
 }
 
-bool tap_wants(struct device *d, const struct cuda_matrix *w,
-               const struct cuda_matrix *up, uint32_t from, uint32_t m,
-               uint32_t all)
+/* The rows that it has in this step; 0: it is not computed. */
+static uint32_t rows_of(const struct device *d, const struct cuda_tap *t)
 {
-    /* nobody is checked outside of steps, where bench/gpu launches products */
-    if (!d->f || d->f->tap.w != w || d->f->tap.S)
-        return false;
-    if (d->f->tap.row == UNDRAWN)
-        d->f->tap.row = draw_below(d, all);
-    if (d->f->tap.row < from || d->f->tap.row - from >= m)
-        return false;
-    d->f->tap.up = up;
-    d->f->tap_words[0] = 0;
-    d->f->tap_words[1] = d->f->tap.row - from;
-    return true;
+    const struct cuda_frame *f = d->f;
+    uint32_t layers = d->model->rec.n_layers;
+
+    if (t->layer == layers)
+        return (uint32_t)f->n_logits;
+    if (t->layer + 1 < layers || t->w == &d->weights.layer[t->layer].qkv)
+        return (uint32_t)f->n;
+    return (uint32_t)f->n_going;
 }
 
-int tap_keep(struct device *d, const int8_t *q, size_t S, struct err *err)
+static void choose(struct device *d, struct cuda_tap *t)
 {
-    size_t n = S * d->f->tap.w->ldk;
+    const struct model_record *r = &d->model->rec;
+    uint32_t at = draw_below(d, r->n_layers * LINEARS + 1), op = HEAD_NORM, n;
 
-    d->f->tap.S = S;
-    CUDA_TRY(cudaMemcpyAsync(d->at[PLAN_TAP], d->f->tap_words, 8,
+    t->layer = at / LINEARS;
+    if (t->layer == r->n_layers)
+        t->w = &d->weights.head;
+    else
+        op = choose_linear(d, t, at % LINEARS);
+    n = rows_of(d, t);
+    if (n == 0)
+        return;
+    t->row = draw_below(d, n);
+    t->S = forward_is_a8(r, t->layer < r->n_layers ? t->layer : FAULT_HEAD, op)
+               ? 1 : 2;
+}
+
+int tap_send(struct device *d, struct err *err)
+{
+    struct cuda_frame *f = d->f;
+
+    f->tap = {};
+    if (!d->checks)
+        return 0;
+    choose(d, &f->tap);
+    *f->tap_at = { f->tap.S ? f->tap.w->number : TAP_NONE, f->tap.row };
+    CUDA_TRY(cudaMemcpyAsync(d->at[PLAN_TAP], f->tap_at, sizeof(*f->tap_at),
                              cudaMemcpyHostToDevice, d->stream), err);
-    CUDA_TRY(cudaMemcpyAsync(d->at[PLAN_TAP_Q], q + d->f->tap_words[1] * n, n,
-                             cudaMemcpyDeviceToDevice, d->stream), err);
     return 0;
+}
+
+/* Nobody is checked outside of steps, where bench/gpu launches products. */
+void tap_linear(const struct device *d, const struct cuda_matrix *w,
+                struct linear_args *a)
+{
+    if (!d->checks || !d->f)
+        return;
+    a->tap = cuda_array<struct linear_tap>(d, PLAN_TAP);
+    a->tapped = cuda_array<int32_t>(d, PLAN_TAPPED);
+    a->number = w->number;
+}
+
+void tap_rows(const struct device *d, const struct cuda_matrix *w,
+              const struct cuda_matrix *up, struct rows_args *a)
+{
+    if (!d->checks)
+        return;
+    a->tap = cuda_array<struct linear_tap>(d, PLAN_TAP);
+    a->tapped_q = cuda_array<int8_t>(d, PLAN_TAP_Q);
+    a->reader[0] = w->number;
+    a->reader[1] = up ? up->number : w->number;
 }
 
 int tap_receive(struct device *d, struct err *err)
