@@ -244,6 +244,63 @@ static void streams_unordered(bench &d)
     LAUNCH(k_add, 1, 256, 0, d.b, d.out, d.y);
 }
 
+/* y = x + 1 is captured, and done by the graph alone: each launch of it works
+ * on what x is by then. */
+static void graph_sound(bench &d)
+{
+    cudaGraphExec_t x;
+    cudaGraph_t g;
+
+    cudaMemset(d.out, 0, 1024);
+    cudaStreamBeginCapture(d.a, cudaStreamCaptureModeThreadLocal);
+    LAUNCH(k_add, 1, 256, 0, d.a, d.out, d.out);
+    cudaStreamEndCapture(d.a, &g);
+    if (cudaGraphInstantiate(&x, g, 0))
+        return;
+    cudaGraphDestroy(g);
+    for (int i = 0; i < 3; i++)
+        cudaGraphLaunch(x, d.a);
+    cudaGraphExecDestroy(x);
+}
+
+/* A stream that nobody captures has no graph to give. */
+static void graph_refused(bench &d)
+{
+    cudaGraph_t g;
+    int good;
+
+    setenv("CUSIM_GRAPHS", "0", 1);
+    good = cudaStreamBeginCapture(d.a, cudaStreamCaptureModeThreadLocal) ==
+               cudaErrorStreamCaptureUnsupported &&
+           cudaStreamEndCapture(d.a, &g) == cudaErrorIllegalState;
+    cudaMemset(d.out, 0, 1024);
+    for (int i = 0; i < good; i++)
+        LAUNCH(k_add, 1, 256, 0, d.a, d.out, d.out);
+}
+
+static void graph_waits(bench &d)
+{
+    cudaStreamBeginCapture(d.a, cudaStreamCaptureModeThreadLocal);
+    cudaStreamSynchronize(d.b);
+}
+
+static void graph_allocates(bench &d)
+{
+    void *p;
+
+    cudaStreamBeginCapture(d.a, cudaStreamCaptureModeThreadLocal);
+    cudaMalloc(&p, 64);
+}
+
+static void graph_event(bench &d)
+{
+    cudaEvent_t e;
+
+    cudaEventCreateWithFlags(&e, cudaEventDisableTiming);
+    cudaStreamBeginCapture(d.a, cudaStreamCaptureModeThreadLocal);
+    cudaEventRecord(e, d.a);
+}
+
 static void returned(bench &d)
 {
     LAUNCH(k_returns, 1, 32, 0, d.a, d.out);
@@ -297,9 +354,14 @@ static const struct {
     { "a sum by the last block", SOUND, last_sound, 1, 28 * 32 },
     { "an asynchronous copy", SOUND, copy_sound, 128, 127 * 64 },
     { "two streams and an event", SOUND, streams_sound, 256, 255 * 128 + 512 },
+    { "three launches of a graph", SOUND, graph_sound, 256, 3 * 256 },
+    { "a stream that is not captured", SOUND, graph_refused, 256, 256 },
     { "threads that return early", SOUND, returned, 32, 58 },
     { "a divergent barrier", FOUND, divergent, 0, 0 },
     { "a collective that lanes never reach", FOUND, stuck, 0, 0 },
+    { "a wait while a stream is captured", FOUND, graph_waits, 0, 0 },
+    { "memory while a stream is captured", FOUND, graph_allocates, 0, 0 },
+    { "an event of a captured stream", FOUND, graph_event, 0, 0 },
     { "a misaligned load", FOUND, misaligned, 0, 0 },
     { "a sum without a barrier", CHECKED, sum_unsynced, 0, 0 },
     { "a transpose with a shuffle alone", CHECKED, transpose_unsynced, 0, 0 },

@@ -14,8 +14,13 @@
  * whether the n-th has ended it is stopped for an hour), CUSIM_WRONG (each
  * product of tensor cores from the n-th on, from 1, adds a bit too many to its
  * sums), CUSIM_BLAS (0: there is no library of large products),
- * CUSIM_DRIVER (12040: a driver that is too old),
- * CUSIM_SKIP (kernels with this in their name do nothing).
+ * CUSIM_DRIVER (12040: a driver that is too old), CUSIM_GRAPHS (0: no stream is
+ * captured), CUSIM_SKIP (kernels with this in their name do nothing).
+ *
+ * While a stream is captured its launches, copies and fills wait for the graph;
+ * what a real device refuses then is a finding: to wait, to get or give back
+ * memory, to ask a stream or an event; and so are events of a captured stream,
+ * which need not be emulated.
  *
  * With the kernels compiled under -fsanitize=thread and hooks.cpp linked
  * (never libtsan), every load and store is seen: out of bounds, misaligned,
@@ -82,7 +87,8 @@ enum {
     cudaErrorIllegalAddress = 700,
     cudaErrorMisalignedAddress = 716,
     cudaErrorLaunchFailure = 719,
-    cudaErrorIllegalState = 401
+    cudaErrorIllegalState = 401,
+    cudaErrorStreamCaptureUnsupported = 900
 };
 enum {
     cudaMemcpyHostToDevice = 1,
@@ -153,6 +159,8 @@ cudaError_t cudaGraphDestroy(cudaGraph_t g);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t x);
 /* From here on the n-th allocation fails, from 0; -1: none does. */
 extern "C" void cusim_fail(long n);
+/* Graphs that were launched so far. */
+extern "C" unsigned long cusim_graph_launches(void);
 /* From here on kernels of this name do nothing; NULL: all work. */
 extern "C" void cusim_skip(const char *name);
 /* base/clock.h's clock_s, an hour later once the device hangs, or the process

@@ -21,6 +21,7 @@ uint32_t first_run = 1;
 
 static size_t used;
 static long n_alloc;
+static unsigned long n_graph_launches;
 static std::recursive_mutex lock;
 static std::map<const void *, int> attribute;
 static cudaError_t last_error;
@@ -99,12 +100,22 @@ static void drain_all(void)
     });
 }
 
+/* Before what waits for the device, or for memory. */
+static void not_in_capture(const char *what)
+{
+    for (cusim_stream *s : streams)
+        if (s->capture)
+            finding("%s while a stream is captured", what);
+}
+
 static void submit(cudaStream_t s, op o)
 {
     std::lock_guard<std::recursive_mutex> l(lock);
 
     if (!s)
         s = &null_stream;
+    if (s->capture && (o.wait || o.set))
+        finding("an event of a stream that is captured");
     if (s->capture)
         s->capture->ops.push_back(std::move(o));
     else
@@ -302,6 +313,7 @@ cudaError_t cudaMalloc(void **p, size_t n)
     std::lock_guard<std::recursive_mutex> l(lock);
     char name[40];
 
+    not_in_capture("cudaMalloc");
     if (sticky)
         return last_error = sticky;
     if (n_alloc++ == settings.fail_at || used + n > settings.memory)
@@ -317,6 +329,7 @@ cudaError_t cudaFree(void *p)
 
     if (!p)
         return cudaSuccess;
+    not_in_capture("cudaFree");
     drain_all();
     used -= inside(p);
     give((char *)p);
@@ -324,12 +337,14 @@ cudaError_t cudaFree(void *p)
 }
 cudaError_t cudaMallocHost(void **p, size_t n)
 {
+    not_in_capture("cudaMallocHost");
     if (n_alloc++ == settings.fail_at || !(*p = malloc(n)))
         return last_error = cudaErrorMemoryAllocation;
     return cudaSuccess;
 }
 cudaError_t cudaFreeHost(void *p)
 {
+    not_in_capture("cudaFreeHost");
     drain_all();
     free(p);
     return waited();
@@ -423,6 +438,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t s)
 
     if (!s)
         s = &null_stream;
+    not_in_capture("cudaStreamSynchronize");
     drain([s] { return s->queue.empty(); });
     return waited();
 }
@@ -430,6 +446,7 @@ cudaError_t cudaStreamQuery(cudaStream_t s)
 {
     std::lock_guard<std::recursive_mutex> l(lock);
 
+    not_in_capture("cudaStreamQuery");
     drain([s] { return s->queue.empty(); });
     return answered();
 }
@@ -437,6 +454,7 @@ cudaError_t cudaDeviceSynchronize(void)
 {
     std::lock_guard<std::recursive_mutex> l(lock);
 
+    not_in_capture("cudaDeviceSynchronize");
     drain_all();
     return waited();
 }
@@ -476,6 +494,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t e)
     std::lock_guard<std::recursive_mutex> l(lock);
     uint64_t t = e->asked;
 
+    not_in_capture("cudaEventSynchronize");
     drain([e, t] { return e->done >= t; });
     return waited();
 }
@@ -484,6 +503,7 @@ cudaError_t cudaEventQuery(cudaEvent_t e)
     std::lock_guard<std::recursive_mutex> l(lock);
     uint64_t t = e->asked;
 
+    not_in_capture("cudaEventQuery");
     drain([e, t] { return e->done >= t; });
     return answered();
 }
@@ -498,11 +518,19 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned)
 }
 cudaError_t cudaStreamBeginCapture(cudaStream_t s, int)
 {
+    const char *v = getenv("CUSIM_GRAPHS");
+
+    if (sticky)
+        return last_error = sticky;
+    if (!s || s->capture || (v && strcmp(v, "0") == 0))
+        return last_error = cudaErrorStreamCaptureUnsupported;
     s->capture = new cusim_graph();
     return 0;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t *g)
 {
+    if (!s->capture)
+        return last_error = cudaErrorIllegalState;
     *g = s->capture;
     s->capture = nullptr;
     return 0;
@@ -510,14 +538,21 @@ cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t *g)
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *x, cudaGraph_t g,
                                  unsigned long long)
 {
+    if (n_alloc++ == settings.fail_at)
+        return last_error = cudaErrorMemoryAllocation;
     *x = new cusim_graph(*g);
     return 0;
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t x, cudaStream_t s)
 {
+    n_graph_launches++;
     for (op &o : x->ops)
         submit(s, o);
-    return 0;
+    return sticky;
+}
+unsigned long cusim_graph_launches(void)
+{
+    return n_graph_launches;
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t g)
 {
