@@ -262,7 +262,8 @@ static void bench_rows(struct gpu_bench *b, const char *part, uint32_t m,
     y = (float *)take_bytes((size_t)m * most * 4);
     for (int i = 0; i < SHAPES; i++) {
         struct cuda_matrix w = take_matrix(of[i].n, of[i].k), up = {};
-        struct cuda_product p = { &w, NULL, NULL, y, m, false, a8, NULL };
+        struct cuda_product p = { &w, NULL, NULL, y, NULL, m, false, a8,
+                                  NULL };
 
         if (i == 2) {
             up = take_matrix(of[i].n, of[i].k);

@@ -36,7 +36,8 @@ enum plan_array {
     PLAN_COUNT,   /* u32, one an output tile */
     PLAN_SLAB,    /* int32: sums of a large product, some outputs of it */
     PLAN_WORKSPACE, /* of the library that makes them */
-    PLAN_WORDS,   /* u32, PLAN_ROW_WORDS x rows: slot, to, from .. */
+    PLAN_WORDS,   /* u32, PLAN_ROW_WORDS x rows: slot, to, from ..; then
+                     PLAN_STEP_WORDS: rows of the step, its frame */
     PLAN_DRAWN,   /* u32 a slot: the id drawn last */
     PLAN_LEAST,   /* u64 a slot: faults */
     PLAN_TABLE,   /* int32, slots x stride: blocks */
@@ -67,6 +68,7 @@ enum plan_array {
 };
 
 #define PLAN_ROW_WORDS 5 /* slot, to, from 0, from of a window, token */
+#define PLAN_STEP_WORDS 2
 #define PLAN_KEPT 3      /* steps of which x_L is kept, and what is hashed */
 
 struct cuda_plan {

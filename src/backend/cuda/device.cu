@@ -44,6 +44,8 @@ static void fill_rows(struct device *d)
                     f->angles + (rows + i) * angles, d->model->inv_freq,
                     angles, r->position);
     }
+    f->words[PLAN_ROW_WORDS * rows] = (uint32_t)f->n;
+    f->words[PLAN_ROW_WORDS * rows + 1] = (uint32_t)(f - d->frame);
 }
 
 /* Rows of a slot stand in the order of their positions: the token of the last
@@ -235,13 +237,24 @@ static int receive_all(struct device *d, struct err *err)
                ? -1 : 0;
 }
 
+static int launch_forward(struct device *d, struct err *err)
+{
+    const struct cuda_frame *f = d->f;
+    const struct cuda_extent e = { (uint32_t)f->n, (uint32_t)f->n_going,
+                                   (uint32_t)f->n_logits,
+                                   (uint32_t)f->n_single, false };
+
+    return forward_launch(d, &e, err);
+}
+
 static int launch_rows(struct device *d, const struct backend_step *s,
                        struct err *err)
 {
     order_rows(d, s);
     rehash_choose(d);
-    return send_rows(d, err) || tap_send(d, err) || forward_launch(d, err) || keep_last(d, err) ||
-           fin_launch(d, err) || receive_all(d, err) ? -1 : 0;
+    return send_rows(d, err) || tap_send(d, err) || launch_forward(d, err) ||
+           keep_last(d, err) || fin_launch(d, err) || receive_all(d, err)
+               ? -1 : 0;
 }
 
 static int launch_step(struct device *d, const struct backend_step *s,

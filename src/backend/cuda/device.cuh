@@ -105,12 +105,14 @@ struct cuda_products {
     size_t n_shapes;
 };
 
-/* y = w times the quantised rows, m of them; with `up` as in linear_args, and
- * with `add` y is added to. */
+/* y = w times the quantised rows, m of them, or as many as `live` has of these
+ * where it is not NULL; with `up` as in linear_args, and with `add` y is added
+ * to. */
 struct cuda_product {
     const struct cuda_matrix *w, *up; /* up NULL: one matrix */
     const float *bias;                /* or NULL */
     float *y;
+    const uint32_t *live;
     uint32_t m;
     bool add, a8;
     const struct fault_sink *logits; /* y are logits, whose faults these are;
@@ -165,6 +167,14 @@ struct cuda_frame {
     struct backend_last *last;  /* x_L that was asked for */
     size_t n_last;
     cudaEvent_t done, hashed;   /* all but hashes is here; these are */
+};
+
+/* Rows that the launches of a forward pass have room for: all; those whose x_L
+ * is computed; those that draw; those that attend one by one.  fewer: a step
+ * may have fewer rows, which are alike; the device knows how many. */
+struct cuda_extent {
+    uint32_t n, n_going, n_logits, n_single;
+    bool fewer;
 };
 
 struct device {
@@ -296,7 +306,8 @@ void order_tiles(struct device *d);
 bool forward_is_a8(const struct model_record *rec, uint32_t layer, uint32_t op);
 /* Launch everything for the rows of d->f up to logits; their words and angles
  * are being copied.  Returns before the device is done. */
-int forward_launch(struct device *d, struct err *err);
+int forward_launch(struct device *d, const struct cuda_extent *e,
+                   struct err *err);
 
 /* Launch the hashes of x_L that is asked for and not kept, in the stream of the
  * step, before the next one writes over it; then, in the side stream after the

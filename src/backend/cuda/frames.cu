@@ -28,7 +28,7 @@ static void carve_frame(const struct device *d, struct cuda_frame *f,
     const struct cuda_plan *n = &d->plan;
     size_t dim = d->model->rec.dim;
 
-    carve(p, &f->words, PLAN_ROW_WORDS * n->rows);
+    carve(p, &f->words, n->bytes[PLAN_WORDS] / sizeof(*f->words));
     carve(p, &f->entry, 3 * n->entries);
     carve(p, &f->angles, 2 * n->rows * n->angles);
     carve(p, &f->last_x, n->slots * dim);

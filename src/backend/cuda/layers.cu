@@ -14,9 +14,17 @@
 struct layer_pass {
     struct device *d;
     const struct model_record *rec;
+    const struct cuda_extent *e;
+    const uint32_t *live; /* how many rows there are; NULL: all */
     uint32_t layer; /* FAULT_HEAD: the head */
     uint32_t m;     /* rows that are still computed */
 };
+
+/* Words of the step as a whole: how many rows it has, and its frame. */
+static const uint32_t *step_words(const struct device *d)
+{
+    return cuda_array<uint32_t>(d, PLAN_WORDS) + PLAN_ROW_WORDS * d->plan.rows;
+}
 
 static struct fault_sink sink_of(const struct layer_pass *p)
 {
@@ -57,6 +65,7 @@ static cudaError_t enter(const struct layer_pass *p, const float *x,
     a.op_y = op;
     a.k = a.stride = w->cols;
     a.ldk = w->ldk;
+    a.live = p->live;
     a.eps = p->rec->eps;
     a.a8 = is_a8(p, op);
     tap_rows(p->d, w, up, &a);
@@ -74,6 +83,7 @@ static cudaError_t norm(const struct layer_pass *p, float *x, uint32_t k,
     a.g = g;
     a.fault = sink_of(p);
     a.op_x = op;
+    a.live = p->live;
     a.k = k;
     a.stride = stride;
     a.eps = p->rec->eps;
@@ -87,7 +97,8 @@ static int linear(const struct layer_pass *p, const struct cuda_matrix *w,
                   const struct cuda_matrix *up, const float *bias, float *y,
                   bool add, bool a8, struct err *err)
 {
-    const struct cuda_product of = { w, up, bias, y, p->m, add, a8, NULL };
+    const struct cuda_product of = { w, up, bias, y, p->live, p->m, add, a8,
+                                     NULL };
 
     return product_launch(p->d, &of, err);
 }
@@ -151,8 +162,11 @@ static cudaError_t heads(const struct layer_pass *p, uint32_t m_q)
     a.q = cuda_array<int8_t>(d, PLAN_Q);
     a.step = cuda_array<float>(d, PLAN_STEP);
     set_pool(a, p);
-    a.ring = frame_part(d, d->f, PLAN_RING) +
+    a.ring = cuda_array<uint8_t>(d, PLAN_RING) +
              (size_t)p->layer * (d->plan.ring_row / p->rec->n_layers);
+    a.frame = step_words(d) + 1;
+    a.frame_bytes = d->plan.bytes[PLAN_RING] / PLAN_KEPT;
+    a.live = p->live;
     a.fault = sink_of(p);
     a.op[HEADS_Q_NORM] = OP_Q_HEAD;
     a.op[HEADS_K_NORM] = OP_K_HEAD;
@@ -173,13 +187,15 @@ static cudaError_t heads(const struct layer_pass *p, uint32_t m_q)
     return heads_launch(&a, p->m, d->stream);
 }
 
-/* Keys of the row that attends to most, of those from i on. */
-static uint32_t most_keys(const struct device *d, uint32_t i, uint32_t n,
+/* Keys of the row that attends to most, of those from i on; where the device
+ * knows which there are, as many as any may. */
+static uint32_t most_keys(const struct layer_pass *p, uint32_t i, uint32_t n,
                           uint32_t window)
 {
-    uint32_t most = 1;
+    const struct device *d = p->d;
+    uint32_t most = p->live ? p->rec->context : 1;
 
-    for (uint32_t j = i; j < i + n; j++)
+    for (uint32_t j = i; j < i + n && !p->live; j++)
         if (d->f->row[j].r.position + 1 > most)
             most = d->f->row[j].r.position + 1;
     return window && most > window ? window : most;
@@ -211,15 +227,17 @@ static int attend_alone(const struct layer_pass *p, uint32_t alone,
     a.page = d->plan.page;
     a.table_stride = d->plan.stride;
     a.score_stride = p->rec->context;
+    a.live = p->live;
     for (uint32_t i = 0; i < alone; i += n) {
         n = alone - i < n ? alone - i : n;
+        a.row = i;
         a.slot = words + i;
         a.to = words + rows + i;
         a.from = words + (l->window ? 3 : 2) * rows + i;
         a.q = cuda_array<int8_t>(d, PLAN_Q) + i * a.heads * 2 * a.hdp;
         a.step = cuda_array<float>(d, PLAN_STEP) + i * a.heads;
         a.o = cuda_array<float>(d, PLAN_O) + i * q_dim;
-        most = most_keys(d, i, n, l->window) / KEYS_OF_SPLIT;
+        most = most_keys(p, i, n, l->window) / KEYS_OF_SPLIT;
         splits = 2 * d->processors / (n * a.kv_heads) + 1;
         CUDA_TRY(cudaMemsetAsync(a.vm, 0, n * a.kv_heads * sizeof(*a.vm),
                                  d->stream), err);
@@ -266,11 +284,11 @@ static int attend_blocks(const struct layer_pass *p, struct err *err)
     const struct device *d = p->d;
     bool last = p->layer + 1 == p->rec->n_layers;
     const struct cuda_tiles *t = &d->f->tiles[last];
-    uint32_t single = (uint32_t)d->f->n_single;
+    uint32_t single = p->e->n_single;
 
     if (attend_alone(p, single < p->m ? single : p->m, err))
         return -1;
-    return t->n ? attend_tiles(p, t, err) : 0;
+    return single < p->m ? attend_tiles(p, t, err) : 0;
 }
 
 /* ---- layers -------------------------------------------------------------- */
@@ -338,17 +356,18 @@ static int ffn_part(const struct layer_pass *p, struct err *err)
     return add(p, &y->down, y->ffn_after, OP_DOWN, OP_DOWN_OUT, err);
 }
 
-static int head(struct device *d, const struct model_record *rec,
-                struct err *err)
+/* Logits of the pass's rows, and what they draw. */
+static int head(const struct layer_pass *p, struct err *err)
 {
-    struct layer_pass p = { d, rec, FAULT_HEAD, (uint32_t)d->f->n_logits };
+    struct device *d = p->d;
     float *logits = cuda_array<float>(d, PLAN_LOGITS);
-    const struct fault_sink sink = sink_of(&p);
-    const struct cuda_product of = { &d->weights.head, NULL, NULL, logits, p.m,
-                                     false, is_a8(&p, HEAD_NORM), &sink };
+    const struct fault_sink sink = sink_of(p);
+    const struct cuda_product of = { &d->weights.head, NULL, NULL, logits,
+                                     p->live, p->m, false,
+                                     is_a8(p, HEAD_NORM), &sink };
     struct sample_args a = {};
 
-    CUDA_TRY(enter(&p, cuda_array<float>(d, PLAN_X), &d->weights.head, NULL,
+    CUDA_TRY(enter(p, cuda_array<float>(d, PLAN_X), &d->weights.head, NULL,
                    d->weights.final_norm, HEAD_NORM), err);
     if (product_launch(d, &of, err))
         return -1;
@@ -356,8 +375,9 @@ static int head(struct device *d, const struct model_record *rec,
     a.w = cuda_array<uint32_t>(d, PLAN_WEIGHT);
     a.row = cuda_array<struct sample_row>(d, PLAN_DRAW);
     a.drawn = cuda_array<uint32_t>(d, PLAN_DRAWN);
-    a.n = rec->n_vocab;
-    CUDA_TRY(sample_launch(&a, p.m, d->stream), err);
+    a.live = p->live;
+    a.n = p->rec->n_vocab;
+    CUDA_TRY(sample_launch(&a, p->m, d->stream), err);
     return 0;
 }
 
@@ -412,31 +432,42 @@ int hashes_launch(struct device *d, struct err *err)
     return 0;
 }
 
-int forward_launch(struct device *d, struct err *err)
+static cudaError_t embed(const struct layer_pass *p)
 {
-    const struct model_record *rec = &d->model->rec;
+    const struct device *d = p->d;
     const struct cuda_matrix *w = &d->weights.embed;
     const uint32_t *words = cuda_array<uint32_t>(d, PLAN_WORDS);
-    const struct cuda_frame *f = d->f;
-    struct layer_pass p = { d, rec, 0, (uint32_t)f->n };
-    struct embed_args e = {};
+    struct embed_args a = {};
 
-    e.x = cuda_array<float>(d, PLAN_X);
-    e.w = w->w;
-    e.scale = w->scale;
-    e.id = words + 4 * d->plan.rows;
-    e.slot = words;
-    e.drawn = cuda_array<uint32_t>(d, PLAN_DRAWN);
-    e.k = rec->dim;
-    e.ldk = w->ldk;
-    CUDA_TRY(embed_launch(&e, p.m, d->stream), err);
+    a.x = cuda_array<float>(d, PLAN_X);
+    a.w = w->w;
+    a.scale = w->scale;
+    a.id = words + 4 * d->plan.rows;
+    a.slot = words;
+    a.drawn = cuda_array<uint32_t>(d, PLAN_DRAWN);
+    a.live = p->live;
+    a.k = w->cols;
+    a.ldk = w->ldk;
+    return embed_launch(&a, p->m, d->stream);
+}
+
+int forward_launch(struct device *d, const struct cuda_extent *e,
+                   struct err *err)
+{
+    const struct model_record *rec = &d->model->rec;
+    struct layer_pass p = { d, rec, e, e->fewer ? step_words(d) : NULL, 0,
+                            e->n };
+
+    CUDA_TRY(embed(&p), err);
     for (p.layer = 0; p.layer < rec->n_layers; p.layer++) {
         bool last = p.layer + 1 == rec->n_layers;
 
-        if (attention_part(&p, last ? (uint32_t)f->n_going : p.m, err))
+        if (attention_part(&p, last ? e->n_going : p.m, err))
             return -1;
         if (p.m > 0 && ffn_part(&p, err))
             return -1;
     }
-    return f->n_logits > 0 ? head(d, rec, err) : 0;
+    p.layer = FAULT_HEAD;
+    p.m = e->n_logits;
+    return p.m > 0 ? head(&p, err) : 0;
 }

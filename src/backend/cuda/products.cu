@@ -252,6 +252,7 @@ static struct linear_args arguments(const struct device *d,
     a.step = cuda_array<float>(d, PLAN_SCALE);
     a.y = p->y;
     a.add = p->add ? p->y : NULL;
+    a.live = p->live;
     a.n = a.ldy = p->w->rows;
     a.m = p->m;
     a.ldk = p->w->ldk;
