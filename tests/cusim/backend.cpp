@@ -18,6 +18,7 @@
 #include "backend/cuda/health.cu"
 #undef clock_s
 #include "backend/cuda/frames.cu"
+#include "backend/cuda/graphs.cu"
 #include "backend/cuda/layers.cu"
 #include "backend/cuda/load.cu"
 #include "backend/cuda/look.cu"

@@ -32,6 +32,7 @@ enum cuda_gemm {
 struct cuda_options {
     unsigned local; /* number of this rank on the machine, from 0 */
     bool share;     /* with other processes */
+    bool plain;     /* every kernel is launched by itself, none in a graph */
     bool checks;    /* one product a step, on the CPU, and .. */
     uint32_t hash_every; /* .. hashes of one position in so many; 0: 1,000 */
     const char *libs; /* directories of NVIDIA's libraries, with colons; "none":

@@ -237,22 +237,12 @@ static int receive_all(struct device *d, struct err *err)
                ? -1 : 0;
 }
 
-static int launch_forward(struct device *d, struct err *err)
-{
-    const struct cuda_frame *f = d->f;
-    const struct cuda_extent e = { (uint32_t)f->n, (uint32_t)f->n_going,
-                                   (uint32_t)f->n_logits,
-                                   (uint32_t)f->n_single, false };
-
-    return forward_launch(d, &e, err);
-}
-
 static int launch_rows(struct device *d, const struct backend_step *s,
                        struct err *err)
 {
     order_rows(d, s);
     rehash_choose(d);
-    return send_rows(d, err) || tap_send(d, err) || launch_forward(d, err) ||
+    return send_rows(d, err) || tap_send(d, err) || graphs_launch(d, err) ||
            keep_last(d, err) || fin_launch(d, err) || receive_all(d, err)
                ? -1 : 0;
 }
@@ -451,6 +441,7 @@ static int device_copy(struct backend *b, uint32_t from, uint32_t to,
 
 static void unload(struct device *d)
 {
+    graphs_drop(d);
     for (size_t i = 0; i < PLAN_ARRAYS; i++) {
         if (!d->lost)
             cudaFree(d->at[i]);
@@ -597,6 +588,7 @@ int cuda_open(struct backend **out, const struct cuda_options *o,
     struct device *d = (struct device *)xcalloc(1, sizeof(*d));
 
     d->checks = o->checks;
+    d->graphs.off = o->plain;
     d->hash_every = o->hash_every ? o->hash_every : HASH_EVERY;
     if (freivalds_key(d->key, err)) {
         free(d);

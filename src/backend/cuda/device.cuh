@@ -1,13 +1,13 @@
 /*
  * The state of the GPU backend, for its own files: load.cu has weights and
- * memory, order.cu the order of rows, layers.cu the forward pass, health.cu
- * which device, waiting for it and its failures, products.cu which way a linear
- * is computed, blas_lt.cu the library for large ones, tap.cu checks of them,
- * rehash.cu of hashes, frames.cu the host's memory of steps,
- * device.cu steps and the backend's life, look.cu what messages say.  The
- * host orders and launches; all arrays of `at` are the device's, the others
- * pinned or the host's.  Functions return -1 with err set, ERR_RETRY where the
- * device fails.
+ * memory, order.cu the order of rows, layers.cu the forward pass, graphs.cu
+ * launches that are made once, health.cu which device, waiting for it and its
+ * failures, products.cu which way a linear is computed, blas_lt.cu the library
+ * for large ones, tap.cu checks of them, rehash.cu of hashes, frames.cu the
+ * host's memory of steps, device.cu steps and the backend's life, look.cu what
+ * messages say.  The host orders and launches; all arrays of `at` are the
+ * device's, the others pinned or the host's.  Functions return -1 with err set,
+ * ERR_RETRY where the device fails.
  */
 #ifndef APUS_BACKEND_CUDA_DEVICE_CUH
 #define APUS_BACKEND_CUDA_DEVICE_CUH
@@ -177,6 +177,19 @@ struct cuda_extent {
     bool fewer;
 };
 
+/* The launches of steps that only draw, with room for so many rows; exec NULL:
+ * no graph of them is made yet. */
+struct cuda_graph {
+    uint32_t rows;
+    cudaGraphExec_t exec;
+};
+#define GRAPHS_MOST 40 /* numbers of rows */
+struct cuda_graphs {
+    bool off; /* they are not wanted, or the device makes none */
+    struct cuda_graph of[GRAPHS_MOST];
+    size_t n;
+};
+
 struct device {
     struct backend base;
     struct model_sink sink;
@@ -188,6 +201,7 @@ struct device {
     enum cuda_gemm gemm;
     struct caller caller;
     struct cuda_products products;
+    struct cuda_graphs graphs;
     int claim;                 /* a socket that no other rank has, or -1 */
     bool lost;                 /* no call of CUDA may be made any more */
     double usual;              /* seconds that waits took lately */
@@ -308,6 +322,10 @@ bool forward_is_a8(const struct model_record *rec, uint32_t layer, uint32_t op);
  * are being copied.  Returns before the device is done. */
 int forward_launch(struct device *d, const struct cuda_extent *e,
                    struct err *err);
+/* The same for all rows of d->f, by a graph where one serves the step.  To be
+ * dropped before any array or matrix is. */
+int graphs_launch(struct device *d, struct err *err);
+void graphs_drop(struct device *d);
 
 /* Launch the hashes of x_L that is asked for and not kept, in the stream of the
  * step, before the next one writes over it; then, in the side stream after the

@@ -1,0 +1,110 @@
+/*
+ * Launches that are made once.  A step whose rows all draw, one a slot, is the
+ * same launches as the next: for each of some numbers of rows, with room for so
+ * many, they are captured into a graph, which later steps launch as a whole.
+ * What changes between steps (which rows, how many, their tables, the frame,
+ * the product that is checked) lies in device memory.  Steps with parts of
+ * prompts are launched kernel by kernel, and so are all where the device makes
+ * no graph.
+ */
+#include "backend/cuda/device.cuh"
+
+/* Rows of the launches for a step of n: the next of 1 2 4 8 12 16 24 32 48 ..,
+ * but not more than `most`. */
+static uint32_t room_for(uint32_t n, uint32_t most)
+{
+    uint32_t room = 1;
+
+    while (room < n)
+        room = room < 8 ? 2 * room : room % 3 ? room / 2 * 3 : room / 3 * 4;
+    return room < most ? room : most;
+}
+
+/* The launches for n rows; NULL: there is no place for them. */
+static struct cuda_graph *find_graph(struct device *d, uint32_t n)
+{
+    const struct cuda_plan *p = &d->plan;
+    struct cuda_graphs *g = &d->graphs;
+    uint32_t most = (uint32_t)(p->rows < p->draws ? p->rows : p->draws);
+    uint32_t rows = room_for(n, most);
+
+    for (size_t i = 0; i < g->n; i++)
+        if (g->of[i].rows == rows)
+            return &g->of[i];
+    if (g->n == GRAPHS_MOST)
+        return NULL;
+    g->of[g->n] = { rows, NULL };
+    return &g->of[g->n++];
+}
+
+void graphs_drop(struct device *d)
+{
+    struct cuda_graphs *g = &d->graphs;
+
+    for (size_t i = 0; i < g->n && !d->lost; i++)
+        if (g->of[i].exec)
+            cudaGraphExecDestroy(g->of[i].exec);
+    g->n = 0;
+}
+
+/* Capture these launches, none of which runs. */
+static cudaError_t capture(struct device *d, const struct cuda_extent *e,
+                           cudaGraphExec_t *exec)
+{
+    cudaError_t rc =
+        cudaStreamBeginCapture(d->stream, cudaStreamCaptureModeThreadLocal);
+    struct err why = ERR_INIT;
+    cudaGraph_t graph = NULL;
+
+    if (rc)
+        return rc;
+    if (forward_launch(d, e, &why))
+        rc = cudaErrorUnknown;
+    /* it ends in any case, or the stream takes nothing else */
+    if (cudaStreamEndCapture(d->stream, &graph) && !rc)
+        rc = cudaErrorUnknown;
+    if (!rc)
+        rc = cudaGraphInstantiate(exec, graph, 0);
+    if (graph)
+        cudaGraphDestroy(graph);
+    return rc;
+}
+
+/* The first step is launched kernel by kernel, since what CUDA loads when a
+ * kernel is first used cannot be loaded in a capture; then, while the device
+ * works, the graph of the later ones is made. */
+static int launch_first(struct device *d, struct cuda_graph *g,
+                        struct err *err)
+{
+    const struct cuda_extent e = { g->rows, g->rows, g->rows, g->rows, true };
+
+    if (forward_launch(d, &e, err))
+        return -1;
+    if (capture(d, &e, &g->exec) == cudaSuccess)
+        return 0;
+    g->exec = NULL;
+    d->graphs.off = true;
+    cudaGetLastError();
+    if (cudaGetLastError() == cudaSuccess) /* or the device is lost */
+        caller_note(&d->caller, false, "the GPU makes no graph of launches:"
+                    " each kernel is launched by itself");
+    return 0;
+}
+
+int graphs_launch(struct device *d, struct err *err)
+{
+    const struct cuda_frame *f = d->f;
+    const struct cuda_extent e = { (uint32_t)f->n, (uint32_t)f->n_going,
+                                   (uint32_t)f->n_logits,
+                                   (uint32_t)f->n_single, false };
+    struct cuda_graph *g = NULL;
+
+    if (!d->graphs.off && e.n_logits == e.n && e.n_single == e.n)
+        g = find_graph(d, e.n);
+    if (!g)
+        return forward_launch(d, &e, err);
+    if (!g->exec)
+        return launch_first(d, g, err);
+    CUDA_TRY(cudaGraphLaunch(g->exec, d->stream), err);
+    return 0;
+}
