@@ -196,7 +196,7 @@ static int open_backend(struct rank_side *r, const char *what, struct err *err)
         .kernel = r->o.kernel, .threads = r->o.threads,
         .pretend = r->o.pretend, .hidden = r->o.seal.with_hidden,
         .share_gpu = r->o.share_gpu, .check_gpu = r->o.check_gpu,
-        .cuda_libs = r->o.cuda_libs,
+        .gpu_graphs = r->o.gpu_graphs, .cuda_libs = r->o.cuda_libs,
         .group = r->o.group,
         .shares = r->o.sharers > 1,
         .wait_s = r->o.lost_s * START_FACTOR / 2,

@@ -23,6 +23,7 @@ struct backend_wish {
     bool pretend, hidden; /* made-up answers; residual rows of all layers */
     bool share_gpu;       /* with other processes */
     bool check_gpu;       /* one product a step */
+    bool gpu_graphs;      /* of steps that only draw */
     const char *cuda_libs; /* where its libraries are, borrowed */
     const struct group *group; /* of ranks that share a model (a CPU's alone),
                                   or NULL; borrowed until it is closed */

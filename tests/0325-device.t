@@ -48,6 +48,20 @@ gives 0 "without the library" run in.jsonl -m nano -o own.out --ranks 1 \
     --batch 2 --kernel cuda
 unset CUSIM_BLAS
 same "cpu/done/$id/part-0000.h5" "own/done/$id/part-0000.h5" "the same part"
+[ "$(grep -c 'no graph' err)" = 0 ] && r=0 || r=1
+report $r "the GPU makes graphs"
+APUS_SPOOL=$tmp/single
+gives 0 "kernel by kernel" run in.jsonl -m nano -o single.out --ranks 1 \
+    --batch 2 --kernel cuda --gpu-graphs no
+same "cpu/done/$id/part-0000.h5" "single/done/$id/part-0000.h5" "the same part"
+APUS_SPOOL=$tmp/none
+CUSIM_GRAPHS=0
+export CUSIM_GRAPHS
+gives 0 "a GPU that makes no graph" run in.jsonl -m nano -o none.out \
+    --ranks 1 --batch 2 --kernel cuda
+unset CUSIM_GRAPHS
+has err 'the GPU makes no graph of launches' "it is said"
+same "cpu/done/$id/part-0000.h5" "none/done/$id/part-0000.h5" "the same part"
 
 # A start that is told to save, one that finds no device, one on the CPU.
 APUS_SPOOL=$tmp/spool

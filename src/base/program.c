@@ -47,6 +47,8 @@ const struct setting program_settings[] = {
       "which implementation of the arithmetic; the answers are the same" },
     { "check-gpu", "yes|no", "yes", WORKER,
       "check one product of each step of a GPU on the CPU" },
+    { "gpu-graphs", "yes|no", "yes", WORKER,
+      "launch the steps of a GPU that only draw as one graph of kernels" },
     { "cuda-libs", "text", "", WORKER,
       "directories of NVIDIA's libraries, with colons between; none: they are"
       " not used" },
