@@ -5,6 +5,7 @@
 //     wasm    the bytes of the module, and its format
 //     item    the bytes that WeaveDrive finds under /data/ID
 //     limit   gas of a message, 9e12 without it
+//     memory  bytes that it may have, 1 GB without it
 //   await u.send(more)   a message of the owner with these fields instead;
 //                        throws what the process does not survive
 //   await u.lua(code)    evaluated; `out` of the result is what it gives
@@ -44,7 +45,8 @@ function serve (u, req, res) {
   res.end(item.subarray(from, to + 1))
 }
 
-export async function unit ({ wasm, format, item, limit = 9e12 }) {
+export async function unit ({ wasm, format, item, limit = 9e12,
+  memory = 1 << 30 }) {
   const tags = [
     { name: 'Extension', value: 'WeaveDrive' },
     { name: 'Availability-Type', value: 'Individual' },
@@ -67,7 +69,7 @@ export async function unit ({ wasm, format, item, limit = 9e12 }) {
     handle = await AoLoader(wasm, {
       format,
       computeLimit: limit,
-      memoryLimit: String(1 << 30),
+      memoryLimit: String(memory),
       WeaveDrive,
       ARWEAVE: 'http://127.0.0.1:' + server.address().port,
       mode: 'test',
