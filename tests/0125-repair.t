@@ -3,6 +3,7 @@
 # 3 and name the remedy, apus seal --again; they write no answer that does not
 # fit its hashes, and all others to OUT.partial.  The repair keeps what is good,
 # computes the rest, and makes the same files.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 APUS_MODELS=$tmp/models

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Every kind of part, and the programs that people have: h5py, the tools of
 # HDF5 with a filter, netCDF.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 python=/usr/bin/python3

@@ -2,6 +2,7 @@
 # Lines that were answered before: their answers are taken over, the same
 # bytes as when they are computed, and whatever is damaged, missing or not
 # wanted is computed.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 : >apus.conf

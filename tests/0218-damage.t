@@ -2,6 +2,7 @@
 # One rule for each command that reads a sealed checkpoint: if a file of it is
 # not what was sealed, or is missing, the exit status is 3 and the remedy is
 # named; a file that was only said to be trustworthy has no remedy.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 APUS_CONFIG=$tmp/apus.conf

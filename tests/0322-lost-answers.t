@@ -3,6 +3,7 @@
 # client asks again and is told that there is no such file, or that there is
 # one.  Each call of each command that renames, links, makes or removes a name
 # is answered so in turn, and the command does what it does without.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/slow.sh"

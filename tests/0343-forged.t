@@ -3,6 +3,7 @@
 # is changed at a time, and every hash that needs no key is made to fit
 # (tests/forge.c).  Computed again, none of them passes.
 # part: san
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 build=$(dirname "$apus")

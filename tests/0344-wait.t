@@ -1,6 +1,7 @@
 #!/bin/sh
 # apus wait and submit --wait: until a batch is done, whatever its state; exit
 # status, -o, names of files; submit --split, and what puts its parts together.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/submitting.sh"
