@@ -31,34 +31,57 @@ static uint64_t divide_up(uint64_t n, uint64_t by)
     return n / by + (n % by != 0);
 }
 
-/* How often weights are in a node's memory: once for the ranks of a socket, or
- * of the node where a quarter of its memory does not hold them
+/* Weights of a rank: of its part of the model. */
+static uint64_t part_of(const struct plan_need *need)
+{
+    return divide_up(need->model, at_least_one(need->tp));
+}
+
+/* How often the weights of a rank are in a node's memory: once for the ranks of
+ * a socket, or of the node where a quarter of its memory does not hold them
  * (src/backend/cpu/weights.h). */
 static uint64_t copies(const struct plan_job *j, const struct plan_need *need)
 {
-    return need->model < j->memory / 4 ? at_least_one(j->sockets) : 1;
+    return part_of(need) < j->memory / 4 ? at_least_one(j->sockets) : 1;
+}
+
+/* Bytes of a node that its ranks may have for weights and the caches that were
+ * asked for. */
+static uint64_t usable(const struct plan_job *j, const struct plan_need *need)
+{
+    uint64_t use = j->memory / 10 * 9;
+
+    if (need->kv)
+        return use;
+    return use > j->memory / 4 ? use - j->memory / 4 : 0;
 }
 
 /* How many ranks a node's memory holds, each with its cache; UINT64_MAX: nobody
- * knows, or as many as there may be. */
+ * knows, or as many as there may be.  The next ones up to `most` bring weights
+ * of their own: those of each part, and of each copy. */
 static uint64_t memory_holds(const struct plan_job *j,
                              const struct plan_need *need)
 {
-    uint64_t memory = j->memory, use = memory / 10 * 9;
-    uint64_t most = copies(j, need), kv = need->kv, ranks;
-    uint64_t model = divide_up(need->model, at_least_one(need->tp));
+    uint64_t use = usable(j, need), kv = need->kv, part = part_of(need);
+    uint64_t most = copies(j, need) * at_least_one(need->tp), ranks;
 
-    if (!memory || !need->model)
+    if (!j->memory || !need->model)
         return UINT64_MAX;
-    if (!kv)
-        use = use > memory / 4 ? use - memory / 4 : 0;
-    if (kv > use || model > use - kv)
+    if (kv > use || part > use - kv)
         return 0;
-    ranks = use / (model + kv);
-    /* who shares a part is not known yet: each counts */
-    if (ranks < most || need->tp > 1)
+    ranks = use / (part + kv);
+    if (ranks < most)
         return ranks;
-    return kv ? (use - most * need->model) / kv : UINT64_MAX;
+    return kv ? (use - most * part) / kv : UINT64_MAX;
+}
+
+/* Bytes that n ranks of a node need at least. */
+static uint64_t needs(const struct plan_job *j, const struct plan_need *need,
+                      uint64_t n)
+{
+    uint64_t most = copies(j, need) * at_least_one(need->tp);
+
+    return (n < most ? n : most) * part_of(need) + n * need->kv;
 }
 
 static void bound_by(struct plan *p, uint64_t most, enum plan_bound why)
@@ -129,8 +152,19 @@ static uint64_t socket_cpus(const struct plan_job *j)
     return at_least_one(divide_up(all, at_least_one(j->sockets)));
 }
 
-void plan_make(struct plan *p, const struct plan_job *j,
-               const struct plan_need *need)
+/* Whole groups may be more than fit, and so may what was asked for. */
+static void look_for_lack(struct plan *p, const struct plan_job *j,
+                          const struct plan_need *need)
+{
+    uint64_t nodes = at_least_one(j->nodes);
+    uint64_t n = p->per_node ? p->per_node : divide_up(p->ranks, nodes);
+
+    if (need->tp > 1 && n > memory_holds(j, need))
+        p->lacks = needs(j, need, n);
+}
+
+static void make_plan(struct plan *p, const struct plan_job *j,
+                      const struct plan_need *need)
 {
     uint64_t nodes = at_least_one(j->nodes), cpus = at_least_one(j->cpus);
     uint64_t tp = at_least_one(need->tp);
@@ -162,11 +196,18 @@ void plan_make(struct plan *p, const struct plan_job *j,
     p->overcommit = p->cpus * p->per_node > cpus;
 }
 
+void plan_make(struct plan *p, const struct plan_job *j,
+               const struct plan_need *need)
+{
+    make_plan(p, j, need);
+    look_for_lack(p, j, need);
+}
+
 static void report_bound(char *text, size_t n, const struct plan *p,
                          const struct plan_job *j, const struct plan_need *need)
 {
     const char *where = copies(j, need) > 1 ? " a socket" : "";
-    char kv[64] = "";
+    char kv[64] = "", parts[32] = "";
 
     switch (p->bound) {
     case PLAN_ASKED:
@@ -186,9 +227,11 @@ static void report_bound(char *text, size_t n, const struct plan *p,
         if (need->kv)
             snprintf(kv, sizeof(kv), ", %" PRIu64 " MiB of kv-memory each",
                      need->kv / MIB);
+        if (need->tp > 1)
+            snprintf(parts, sizeof(parts), " in %u parts", need->tp);
         snprintf(text, n, "no more fit into %" PRIu64 " MiB of memory with"
-                 " %" PRIu64 " MiB of weights%s%s", j->memory / MIB,
-                 need->model / MIB, where, kv);
+                 " %" PRIu64 " MiB of weights%s%s%s", j->memory / MIB,
+                 need->model / MIB, parts, where, kv);
         break;
     case PLAN_REQUEST_COUNT:
         if (need->requests > PLAN_REQUESTS)
@@ -221,9 +264,13 @@ void plan_describe(char text[PLAN_TEXT], const struct plan *p,
     uint64_t threads = at_least_one(j->threads);
     uint64_t cores = at_least_one(at_least_one(j->cpus) / threads);
     uint64_t all = j->node_cpus / threads;
-    char why[160], of[64] = "", each[64] = "", groups[64] = "";
+    char why[160], of[64] = "", each[64] = "", groups[64] = "", lack[160] = "";
 
     report_bound(why, sizeof(why), p, j, need);
+    if (p->lacks)
+        snprintf(lack, sizeof(lack), "; those of a node need %" PRIu64 " MiB of"
+                 " memory at least, and have %" PRIu64 ": more nodes, or a"
+                 " greater tp", p->lacks / MIB, usable(j, need) / MIB);
     if (all > cores)
         snprintf(of, sizeof(of), " of %" PRIu64, all);
     if (p->per_node && nodes > 1)
@@ -231,13 +278,14 @@ void plan_describe(char text[PLAN_TEXT], const struct plan *p,
     if (need->tp > 1)
         snprintf(groups, sizeof(groups), ", in groups of %u", need->tp);
     snprintf(text, PLAN_TEXT, "%" PRIu64 " rank%s on %" PRIu64 " node%s%s%s,"
-             " with %" PRIu64 "%s core%s%s: %s%s", p->ranks, plural_s(p->ranks),
+             " with %" PRIu64 "%s core%s%s: %s%s%s", p->ranks,
+             plural_s(p->ranks),
              nodes, plural_s(nodes), each, groups, cores, of,
              plural_s(all ? all : cores),
              nodes > 1 ? " a node" : "", why,
              all > cores && (p->bound == PLAN_SOCKETS ||
                              p->bound == PLAN_TASK_CPUS)
-                 ? " (--exclusive asks for whole nodes)" : "");
+                 ? " (--exclusive asks for whole nodes)" : "", lack);
 }
 
 /* ---- scontrol ------------------------------------------------------------ */

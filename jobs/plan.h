@@ -11,7 +11,7 @@
 
 struct err;
 
-#define PLAN_TEXT 512 /* bytes of plan_describe: more than it ever needs */
+#define PLAN_TEXT 704 /* bytes of plan_describe: more than it ever needs */
 #define PLAN_REQUESTS 32 /* fewer are not worth another rank */
 
 /* What there is: of nodes that differ the smallest.  0 where not known. */
@@ -51,6 +51,7 @@ struct plan {
     uint64_t per_node; /* 0: not the same on all */
     uint64_t cpus;     /* for each */
     uint64_t memory;   /* of a node, as in the job */
+    uint64_t lacks;    /* bytes that groups need of a node, if it has less */
     int overcommit;    /* more were asked for than there are CPUs */
     enum plan_bound bound;
 };

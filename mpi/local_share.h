@@ -8,12 +8,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Ranks of this machine, of a job of so many. */
+struct err;
+
+/* Ranks of this machine, of a job of so many, all of them where nothing tells
+ * how many are here. */
 uint64_t local_ranks(int ranks);
 
 /* Bytes for its weights and cache: its share of what is free while nobody has
  * read a model yet, or of what the job has, less a tenth. */
 uint64_t rank_memory(int ranks);
+
+/* ERR_INPUT, with what is needed and what there is, unless the memory of this
+ * machine, or what the job has of it, could hold the parts that the ranks here
+ * have of a model file of so many bytes, each part once.  Where nothing tells
+ * how many are here it could. */
+int local_holds_parts(unsigned tp, uint64_t model, struct err *err);
 
 /* How many threads it has: as many as were asked for, 0: what Slurm bound it
  * to, else its share of the cores; at least 1. */

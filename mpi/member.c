@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -25,6 +26,7 @@
 #include "model/models.h"
 #include "mpi/comm.h"
 #include "mpi/dispatch.h"
+#include "mpi/local_share.h"
 #include "mpi/rank_group.h"
 #include "mpi/rank.h"
 #include "mpi/rank_backend.h"
@@ -43,6 +45,22 @@ struct member {
     atomic_bool closed;     /* the first member has ended */
 };
 
+/* Whether this machine can hold what its ranks have of the model. */
+static int check_parts(const struct member *m, const char *what,
+                       struct err *err)
+{
+    uint64_t size;
+    char *path;
+    int rc;
+
+    if (models_resolve(&path, m->o.models, what, NULL, err))
+        return -1;
+    rc = file_size(path, &size, err) ||
+         local_holds_parts(m->o.group->size, size, err);
+    free(path);
+    return rc ? -1 : 0;
+}
+
 /* The model of an id, as this rank's store has it. */
 static const struct model *find(void *self, struct id id, struct err *err)
 {
@@ -52,7 +70,8 @@ static const struct model *find(void *self, struct id id, struct err *err)
 
     model_close(m->model);
     m->model = NULL;
-    if (models_open(&m->model, m->o.models, what, m->on.b->sink, NULL, err)) {
+    if (check_parts(m, what, err) ||
+        models_open(&m->model, m->o.models, what, m->on.b->sink, NULL, err)) {
         err_prefix(err, "the model of this group");
         return NULL;
     }

@@ -116,7 +116,10 @@ int planning(const struct settings *s, const char *model_path,
     look_at_work(&need, s, model_path, name, n);
     plan_make(&p, &job, &need);
     plan_describe(text, &p, &job, &need);
-    log_info("%s", text);
+    if (p.lacks)
+        log_warning("%s", text);
+    else
+        log_info("%s", text);
     printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %d %" PRIu64 "\n",
            job.nodes, p.ranks, p.per_node, p.cpus, p.overcommit, p.memory);
     return 0;

@@ -16,10 +16,12 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/machine.h"
 #include "base/mem.h"
+#include "engine/group.h"
 #include "jobs/plan.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
@@ -27,6 +29,7 @@
 #include "mpi/compute.h"
 #include "mpi/dispatch.h"
 #include "mpi/comm.h"
+#include "mpi/local_share.h"
 #include "mpi/rank_backend.h"
 #include "mpi/sealer.h"
 #include "mpi/tensors.h"
@@ -189,6 +192,19 @@ static void leave_out(const struct rank_side *r)
         log_warning("%s", why.text);
 }
 
+/* Whether this machine can hold what its ranks have of a model together. */
+static int check_parts(const struct rank_side *r, const char *path,
+                       struct err *err)
+{
+    uint64_t size;
+
+    if (!r->o.group)
+        return 0;
+    if (file_size(path, &size, err))
+        return -1;
+    return local_holds_parts(r->o.group->size, size, err);
+}
+
 /* The model's record says which backend computes it. */
 static int open_backend(struct rank_side *r, const char *what, struct err *err)
 {
@@ -208,7 +224,7 @@ static int open_backend(struct rank_side *r, const char *what, struct err *err)
 
     if (models_resolve(&path, r->o.models, what, NULL, err))
         return err_prefix(err, "the model of this batch");
-    rc = model_peek(&rec, &id, path, err);
+    rc = model_peek(&rec, &id, path, err) || check_parts(r, path, err);
     free(path);
     if (rc)
         return err_prefix(err, "the model of this batch");

@@ -109,6 +109,24 @@ report $r "a member that has no such kernel: exit $got"
 has err "rank 0: rank 1 on $host: this build has no kernel \"$level\"" \
     "is named, too"
 
+needs="tp = 2: the 2 ranks on $host need [0-9]* MiB at least for their parts of\
+ the model, and have 0 MiB of memory: "
+unlike APUS_JOB_MEMORY=100000
+has err "rank 0: rank 1 on $host: the model of this group: $needs" \
+    "a member that has no memory for its part"
+[ $got -eq 1 ] && [ "$(grep -c 'MiB of memory' err)" -eq 1 ] && r=0 || r=1
+report $r "is named once: exit $got"
+again
+APUS_JOB_MEMORY=100000
+export APUS_JOB_MEMORY
+ranks 2 --tp=2 -- "$batch"
+unset APUS_JOB_MEMORY
+has err "the model of this batch: $needs" "all have none: in one error"
+[ $got -eq 1 ] && [ "$(grep -c 'MiB of memory' err)" -eq 1 ] && r=0 || r=1
+report $r "and none is read: exit $got"
+[ -d spool/todo/"$id" ] && r=0 || r=1
+report $r "the batch is where it was"
+
 # ---- a member that is gone ---------------------------------------------------
 process_of() { # RANK: of this test's job
     for p in $(pgrep -x apus-worker); do

@@ -146,6 +146,8 @@ static void group_plans(void)
     const struct plan_need few = { MIB, 0, 6, 2 };
     const struct plan_need large = { 800 * MIB, 0, 10000, 4 };
     const struct plan_need giant = { 1500 * MIB, 0, 10000, 4 };
+    const struct plan_need shared = { 600 * MIB, 10 * MIB, 10000, 2 };
+    const struct plan_need wide_cache = { 80 * MIB, 400 * MIB, 10000, 2 };
 
     plans(full, SOCKETS, &pair, "8 4 2 0: 8 ranks on 2 nodes, 4 on each, in"
           " groups of 2, with 8 cores a node: one a socket");
@@ -163,9 +165,21 @@ static void group_plans(void)
           " groups of 2, with 8 cores a node: one for 6 requests");
     plans(full, SOCKETS, &large, "4 2 4 0: 4 ranks on 2 nodes, 2 on each, in"
           " groups of 4, with 8 cores a node: no more fit into 1000 MiB of"
-          " memory with 800 MiB of weights");
+          " memory with 800 MiB of weights in 4 parts a socket");
     plans(full, SOCKETS, &giant, "4 2 4 0: 4 ranks on 2 nodes, 2 on each, in"
-          " groups of 4, with 8 cores a node: no fewer make whole groups");
+          " groups of 4, with 8 cores a node: no fewer make whole groups; those"
+          " of a node need 750 MiB of memory at least, and have 650: more"
+          " nodes, or a greater tp");
+    plans(full, SOCKETS, &shared, "8 4 2 0: 8 ranks on 2 nodes, 4 on each, in"
+          " groups of 2, with 8 cores a node: one a socket");
+    plans(full, SOCKETS, &wide_cache, "4 2 4 0: 4 ranks on 2 nodes, 2 on each,"
+          " in groups of 2, with 8 cores a node: no more fit into 1000 MiB of"
+          " memory with 80 MiB of weights in 2 parts a socket, 400 MiB of"
+          " kv-memory each");
+    plans(asked, NODES, &wide_cache, "6 3 2 1: 6 ranks on 2 nodes, 3 on each,"
+          " in groups of 2, with 4 cores a node: as many as were asked for;"
+          " those of a node need 1280 MiB of memory at least, and have 900:"
+          " more nodes, or a greater tp");
     plans(asked, NODES, &pair, "6 3 2 1: 6 ranks on 2 nodes, 3 on each, in"
           " groups of 2, with 4 cores a node: as many as were asked for");
     plans(tasks, NODES, &pair, "4 0 1 0: 4 ranks on 2 nodes, in groups of 2,"

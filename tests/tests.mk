@@ -49,6 +49,7 @@ test_programs = \
 	tests/t_jinja \
 	tests/t_json \
 	tests/t_llama2c \
+	tests/t_local_share \
 	tests/t_kernels \
 	tests/t_key \
 	tests/t_launcher \
@@ -386,6 +387,9 @@ tests_t_dispatch_group_SOURCES = tests/t_dispatch_group.c \
 	mpi/dispatch.h \
 	mpi/queue.c \
 	mpi/queue.h
+tests_t_local_share_SOURCES = tests/t_local_share.c \
+	mpi/local_share.c \
+	mpi/local_share.h
 # their clock is moved by hand
 tests_t_dispatch_CPPFLAGS = $(AM_CPPFLAGS) -Dclock_s=test_clock_s
 tests_t_dispatch_group_CPPFLAGS = $(AM_CPPFLAGS) -Dclock_s=test_clock_s
@@ -399,6 +403,8 @@ tests_t_rank_SOURCES = tests/t_rank.c \
 	mpi/pretend_fault.h \
 	mpi/tensors.c \
 	mpi/tensors.h \
+	mpi/local_share.c \
+	mpi/local_share.h \
 	mpi/rank.c \
 	mpi/rank.h \
 	mpi/rank_backend.c \

@@ -238,7 +238,7 @@ unsigned work_ranks(const struct settings *s, const struct batch_info *info,
 
     set_need(&need, s, info, model_path);
     plan_make(&p, &job, &need);
-    if (p.bound == PLAN_MEMORY) {
+    if (p.bound == PLAN_MEMORY || p.lacks) {
         plan_describe(text, &p, &job, &need);
         log_info("%s", text);
     }
