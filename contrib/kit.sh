@@ -43,8 +43,8 @@ base='base64 buf caller clock err file id json json_parse json_python
     utf8_read vec'
 proof='blob digest_hex digest_pair digest_plain job_record merkle model_record
     result_record sha256 trace'
-model='convert model model_layout model_stream ordered rotate smooth import/ends
-    import/fold import/foreign import/formats import/gguf
+model='convert model model_layout model_stream ordered rotate rotated smooth
+    import/ends import/fold import/foreign import/formats import/gguf
     import/gguf_blocks import/gguf_config
     import/gguf_header import/gguf_model import/gguf_texts import/hf
     import/hf_config import/hf_layers import/hf_part import/hf_rope

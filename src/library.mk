@@ -266,6 +266,7 @@ libapus_a_SOURCES = \
 	src/fidelity/fit_layer.c \
 	src/fidelity/fit_matrix.c \
 	src/fidelity/fit_nearest.c \
+	src/fidelity/fit_read.c \
 	src/fidelity/fit_state.c \
 	src/fidelity/fit_state.h \
 	src/fidelity/float_layer.c \
@@ -318,6 +319,8 @@ libapus_a_SOURCES = \
 	src/model/ordered.h \
 	src/model/rotate.c \
 	src/model/rotate.h \
+	src/model/rotated.c \
+	src/model/rotated.h \
 	src/model/smooth.c \
 	src/model/smooth.h \
 	src/model/import/ends.c \

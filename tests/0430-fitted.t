@@ -44,6 +44,24 @@ report $r "its file is as large"
 gives 0 "on one thread" model convert "$nano" -o f.apus --rounding fitted \
     --threads 1
 same id out "it is the same model"
+
+# ---- an A8R model ------------------------------------------------------------
+gives 0 "nearest with A8" model add "$nano" near8 --activations A8
+gives 0 "fitted with A8" model add "$nano" fit8 --activations A8 \
+    --rounding fitted
+cp out id8
+gives 0 "its rule" model info fit8
+has out '^rounding: fitted, rule 2' "is shown"
+near=$(kl near8)
+fit=$(kl fit8)
+echo "# KL in 1e-6: nearest $near, fitted $fit"
+[ "$fit" -gt 0 ] && [ $((fit * 4)) -lt $((near * 3)) ] && r=0 || r=1
+report $r "is nearer to the source by a quarter at least"
+gives 0 "on one thread" model convert "$nano" -o f8.apus --rounding fitted \
+    --activations A8 --threads 1
+same id8 out "it is the same model"
+cmp -s id id8 && r=1 || r=0
+report $r "and another one than that of A14"
 find . -name 'fitting*' -o -name '*.fitting' | grep -q . && r=1 || r=0
 report $r "nothing else is left"
 
@@ -51,7 +69,6 @@ report $r "nothing else is left"
 gives 2 "another word" model add "$nano" --rounding up
 has err 'nearest or fitted expected' "is named"
 gives 2 "with smoothing" model add "$nano" --rounding fitted --smooth auto
-gives 2 "with A8" model add "$nano" --rounding fitted --activations A8
 gives 1 "experts" model add "$vectors/tiny-qwen3-moe" --rounding fitted \
     --no-tokenizer
 has err 'fitted is not for a model with experts' "are refused by name"

@@ -144,6 +144,7 @@ struct model_test {
     size_t layers, stop_at;
     const char *tokenizer; /* a file of its own */
     bool planted; /* the state is not this account's own */
+    bool a8;      /* of an A8R model */
     char note[200];
 };
 
@@ -179,7 +180,7 @@ static int convert(const char *dir, const char *kernel, size_t threads,
                              .stop = stop };
     struct fit *f = fit_new(&o);
     struct convert_rounding r;
-    struct convert_options c = { .rounding = &r,
+    struct convert_options c = { .rounding = &r, .a8 = test.a8,
                                  .tokenizer = test.tokenizer };
     int rc;
 
@@ -260,9 +261,8 @@ static void same_model(const char *dir, const char *kernel, size_t threads,
        "the same model: %s %s", what, err.text);
 }
 
-static void try_nano(const char *dir)
+static void try_nano(const char *dir, const char *want)
 {
-    static const char want[] = "ePv8IQ_gDKI9AjgBMpfFIOk5FnbKo1JQ27Yy3T9AhoI";
     struct err err = ERR_INIT;
     struct id id, other;
     bool good = convert(dir, "reference", 1, &id, &err) == 0;
@@ -447,7 +447,10 @@ int main(void)
            "a text"))
         test.text.len = BYTES;
     try_own_words(dir);
-    try_nano(dir);
+    try_nano(dir, "ePv8IQ_gDKI9AjgBMpfFIOk5FnbKo1JQ27Yy3T9AhoI");
+    test.a8 = true;
+    try_nano(dir, "lEBSX0AgS-aUj56yY5TG7XxFGSfAE5hZQey6oi7T-hk");
+    test.a8 = false;
     try_changed(dir);
     try_tokenizer(dir);
     try_damaged(dir);

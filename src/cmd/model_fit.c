@@ -24,12 +24,12 @@
 #define IN_NAME 16 /* characters of a digest in a name */
 
 /* The directory for what this account has done of this source: those who share
- * a store each have their own. */
-static char *state_of(const char *dir, const char *source)
+ * a store each have their own, and so has a model with other activations. */
+static char *state_of(const char *dir, const char *source, bool a8)
 {
     char *real = realpath(source, NULL);
-    char *name = xasprintf("%" PRIu64 " %s", (uint64_t)geteuid(),
-                           real ? real : source);
+    char *name = xasprintf("%" PRIu64 " %s%s", (uint64_t)geteuid(),
+                           a8 ? "A8 " : "", real ? real : source);
     struct id h;
     char *state;
 
@@ -94,10 +94,8 @@ int model_fit_begin(struct model_fit *m, const char *rounding,
     if (o->smooth_auto)
         return err_set(err, ERR_INPUT, "--rounding fitted smooths keys in its"
                        " own way: leave --smooth auto out");
-    if (o->a8)
-        return err_set(err, ERR_INPUT, "--rounding fitted is for A14: leave"
-                       " --activations A8 out");
-    m->state = state_of(dir ? dir : tmp && *tmp ? tmp : "/tmp", source);
+    m->state = state_of(dir ? dir : tmp && *tmp ? tmp : "/tmp", source,
+                        o->a8);
     m->o.state = m->state;
     m->o.kernel = strcmp(kernel, "cuda") == 0 ? "auto" : kernel;
     m->o.threads = settings_count(s, "threads");

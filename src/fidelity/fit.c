@@ -25,8 +25,7 @@ static int check_family(const struct model_record *r, struct err *err)
         uint32_t flag;
         const char *what;
     } no[] = {
-        { MODEL_A8, "A8 inputs" },
-        { MODEL_A8R, "A8 inputs; leave --activations A8 out" },
+        { MODEL_A8, "A8 inputs and without rotation" },
         { MODEL_NORM_AFTER, "norms after its sublayers" },
         { MODEL_NORM_BOTH, "norms after its sublayers" },
         { MODEL_WIDE_NORM, "norms over all heads" },
@@ -48,11 +47,11 @@ static int head(struct fit *f, struct shown_fault *fault, struct err *err)
 {
     const struct model_record *r = &f->source->rec;
     bool tied = r->flags & MODEL_TIED;
-    uint32_t to = tied ? TENSOR_EMBED : TENSOR_HEAD;
     struct fit_plan plan;
-    struct fit_matrix m = { to, to, &plan, NULL, false };
+    struct fit_matrix m = { tied ? TENSOR_EMBED : TENSOR_HEAD, &plan, NULL,
+                            false };
     float *gain = xmalloc(r->dim * sizeof(*gain));
-    int rc = import_read(f->source, TENSOR_FINAL_NORM, 0, r->dim, gain, err);
+    int rc = fit_read_vector(f, TENSOR_FINAL_NORM, r->dim, gain, err);
 
     if (rc == 0)
         shown_head(&f->s, fault, &f->k, r, gain, f->n);
@@ -157,16 +156,15 @@ static int fit_all(struct fit *f, const char *path, struct err *err)
 
 /* ---- what convert.h calls ------------------------------------------------ */
 
-static int begin(void *self, struct import *source, const char *path,
-                 const char *tokenizer, const struct model_layout *lay,
-                 struct err *err)
+static int begin(void *self, const struct convert_source *s, struct err *err)
 {
     struct fit *f = self;
 
-    f->source = source;
-    f->tokenizer = tokenizer;
-    f->lay = lay;
-    if (check_family(&source->rec, err))
+    f->source = s->import;
+    f->rotated = s->rotated;
+    f->tokenizer = s->tokenizer;
+    f->lay = s->lay;
+    if (check_family(&s->import->rec, err))
         return -1;
     x1_thread_init();
     if (x1_kernels_find(&f->k, f->o.kernel))
@@ -174,7 +172,7 @@ static int begin(void *self, struct import *source, const char *path,
                        " this CPU: apus --version lists those it has",
                        f->o.kernel);
     f->pool = pool_new(f->o.threads ? f->o.threads : machine_cores());
-    return fit_all(f, path, err);
+    return fit_all(f, s->path, err);
 }
 
 static bool has(void *self, uint32_t tensor)
@@ -202,6 +200,7 @@ static void end(void *self)
     struct fit *f = self;
 
     f->source = NULL;
+    f->rotated = NULL;
     f->tokenizer = NULL;
     f->lay = NULL;
 }

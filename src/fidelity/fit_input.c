@@ -230,13 +230,12 @@ int fit_embed(struct fit *f, struct err *err)
 {
     size_t dim = f->source->rec.dim;
     int8_t *w = xmalloc(dim);
-    int rc = 0;
+    int rc = fit_read_begin(f, TENSOR_EMBED, err);
 
     for (size_t i = 0; rc == 0 && i < f->n; i++) {
         float *x = f->s.x + i * dim, scale;
 
-        rc = import_read(f->source, TENSOR_EMBED, f->w.id[i] * (uint64_t)dim,
-                         dim, x, err);
+        rc = fit_read_rows(f, TENSOR_EMBED, f->w.id[i], 1, x, err);
         if (rc)
             break;
         x1_w8_row(w, &scale, x, dim);

@@ -1,7 +1,7 @@
 /*
  * The inside of a fitted conversion: fit.c has its order, fit_input.c what it
- * begins with, fit_nearest.c a layer by the nearest rule, fit_layer.c what it
- * becomes, fit_matrix.c one matrix.
+ * begins with, fit_read.c the numbers of the source, fit_nearest.c a layer by
+ * the nearest rule, fit_layer.c what it becomes, fit_matrix.c one matrix.
  */
 #ifndef APUS_FIDELITY_FIT_INTERNAL_H
 #define APUS_FIDELITY_FIT_INTERNAL_H
@@ -20,12 +20,14 @@
 
 struct import;
 struct model_layout;
+struct rotated;
 
 #define FIT_SHORTEST 8 /* ids of a window */
 
 struct fit {
     struct fit_options o;
     struct import *source;          /* the conversion's, as lay */
+    struct rotated *rotated;        /* of an A8R model; NULL: of others */
     const struct model_layout *lay;
     const char *tokenizer;          /* a file of its own, or NULL */
     struct x1_kernels k;
@@ -38,6 +40,14 @@ struct fit {
     struct fit_state st;
     bool fitted;                    /* the state has all tensors */
 };
+
+/* Numbers of the source as the nearest rule rounds them.  Those of a vector; and
+ * rows of a matrix, which is begun first. */
+int fit_read_vector(struct fit *f, uint32_t tensor, size_t n, float *x,
+                    struct err *err);
+int fit_read_begin(struct fit *f, uint32_t tensor, struct err *err);
+int fit_read_rows(struct fit *f, uint32_t tensor, size_t first, size_t n,
+                  float *x, struct err *err);
 
 /* How the inputs of one kind are treated: factors that columns are multiplied
  * by, and what feeds them divided, and blocks. */
@@ -57,8 +67,7 @@ void fit_plan_clear(struct fit_plan *p);
 /* What a matrix is and becomes: columns times plan->c, row i times or through
  * rows[i], or nothing (NULL). */
 struct fit_matrix {
-    uint32_t tensor;  /* of the source .. */
-    uint32_t to;      /* .. and of the model: a tied head is the embedding */
+    uint32_t tensor; /* the embedding for a tied head */
     const struct fit_plan *plan;
     const double *rows;
     bool divide;

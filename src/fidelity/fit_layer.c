@@ -128,12 +128,16 @@ static void plans_init(struct fit *f, struct plans *p)
     fit_plan_init(f, &p->ffn, f->s.ffn, r->dim);
     fit_plan_init(f, &p->h, f->s.h, r->ffn_dim);
     p->kv = xmalloc(kv * sizeof(*p->kv));
+    for (size_t i = 0; i < kv; i++)
+        p->kv[i] = 1;
     p->q = xmalloc(q * sizeof(*p->q));
     p->k = xmalloc(kv * sizeof(*p->k));
-    factors(p->attn.c, p->attn.d, r->dim, f->n);
-    factors(p->ffn.c, p->ffn.d, r->dim, f->n);
+    if (!(r->flags & MODEL_A8R)) { /* the factors of A8 inputs are 1 */
+        factors(p->attn.c, p->attn.d, r->dim, f->n);
+        factors(p->ffn.c, p->ffn.d, r->dim, f->n);
+        o_factors(f, &p->o, p->kv);
+    }
     factors(p->h.c, p->h.d, r->ffn_dim, f->n);
-    o_factors(f, &p->o, p->kv);
     key_factors(f, p->q, p->k);
     fit_plan_blocks(f, &p->attn, f->s.attn);
     fit_plan_blocks(f, &p->o, f->s.o);
@@ -158,18 +162,17 @@ static int put_matrices(struct fit *f, uint32_t l, const struct plans *p,
     const struct model_record *r = &f->source->rec;
     bool norms = r->flags & MODEL_QK_NORM;
     struct fit_matrix m[] = {
-        { LAYER_WQ, 0, &p->attn, norms ? NULL : p->q, false },
-        { LAYER_WK, 0, &p->attn, norms ? NULL : p->k, true },
-        { LAYER_WV, 0, &p->attn, p->kv, true },
-        { LAYER_WO, 0, &p->o, NULL, false },
-        { LAYER_GATE, 0, &p->ffn, NULL, false },
-        { LAYER_UP, 0, &p->ffn, p->h.c, true },
-        { LAYER_DOWN, 0, &p->h, NULL, false },
+        { LAYER_WQ, &p->attn, norms ? NULL : p->q, false },
+        { LAYER_WK, &p->attn, norms ? NULL : p->k, true },
+        { LAYER_WV, &p->attn, p->kv, true },
+        { LAYER_WO, &p->o, NULL, false },
+        { LAYER_GATE, &p->ffn, NULL, false },
+        { LAYER_UP, &p->ffn, p->h.c, true },
+        { LAYER_DOWN, &p->h, NULL, false },
     };
 
     for (size_t i = 0; i < sizeof(m) / sizeof(*m); i++) {
         m[i].tensor = model_tensor_at(r, l, m[i].tensor);
-        m[i].to = m[i].tensor;
         if (fit_matrix(f, &m[i], err))
             return -1;
     }

@@ -110,7 +110,7 @@ static void some_rows(void *self, size_t from, size_t to, size_t thread)
 static int put_rows(struct fit *f, const struct fit_rows *j,
                     const struct tensor_record *t, size_t n, struct err *err)
 {
-    uint64_t at = f->lay->offset[j->m->to];
+    uint64_t at = f->lay->offset[j->m->tensor];
     uint64_t w = at + model_tensor_scales(t) + (uint64_t)j->first * t->cols;
 
     return fit_state_put(&f->st, at + 4 * (uint64_t)j->first, j->scale,
@@ -124,9 +124,9 @@ int fit_matrix(struct fit *f, const struct fit_matrix *m, struct err *err)
     struct fit_rows j = { .m = m };
     float *x = NULL;
     size_t step;
-    int rc = 0;
+    int rc;
 
-    model_expect(&f->source->rec, m->to, &t);
+    model_expect(&f->source->rec, m->tensor, &t);
     step = CHUNK / t.cols + 1;
     step = step < t.rows ? step : t.rows;
     if (mem_big((void **)&x, step * t.cols, sizeof(*x), "rows of a matrix",
@@ -135,11 +135,11 @@ int fit_matrix(struct fit *f, const struct fit_matrix *m, struct err *err)
     j.x = x;
     j.w = xmalloc(step * t.cols);
     j.scale = xmalloc(step * sizeof(*j.scale));
+    rc = fit_read_begin(f, m->tensor, err);
     for (; j.first < t.rows && rc == 0; j.first += step) {
         size_t n = t.rows - j.first < step ? t.rows - j.first : step;
 
-        rc = import_read(f->source, m->tensor, (uint64_t)j.first * t.cols,
-                         n * t.cols, x, err);
+        rc = fit_read_rows(f, m->tensor, j.first, n, x, err);
         if (rc)
             break;
         pool_run(f->pool, some_rows, &j, n, 1);
@@ -162,7 +162,7 @@ int fit_vector(struct fit *f, uint32_t tensor, const double *factor,
     if (t.type == TENSOR_ABSENT)
         return 0;
     x = xmalloc(t.rows * sizeof(*x));
-    rc = import_read(f->source, tensor, 0, t.rows, x, err);
+    rc = fit_read_vector(f, tensor, t.rows, x, err);
     for (size_t i = 0; rc == 0 && i < t.rows; i++)
         x[i] = (float)(divide ? (double)x[i] / factor[i]
                               : (double)x[i] * factor[i]);

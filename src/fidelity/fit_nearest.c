@@ -27,14 +27,14 @@ static int get_matrix(struct fit *f, uint32_t tensor,
     float *row = xmalloc(t->cols * sizeof(*row)), *scale;
     int8_t *q;
     int rc = mem_big(&part[0], t->rows, sizeof(*scale), "scales", err) ||
-                     mem_big(&part[1], t->rows, t->cols, "weights", err)
+                     mem_big(&part[1], t->rows, t->cols, "weights", err) ||
+                     fit_read_begin(f, tensor, err)
                  ? -1 : 0;
 
     scale = part[0];
     q = part[1];
     for (uint32_t n = 0; rc == 0 && n < t->rows; n++) {
-        rc = import_read(f->source, tensor, (uint64_t)n * t->cols, t->cols,
-                         row, err);
+        rc = fit_read_rows(f, tensor, n, 1, row, err);
         if (rc == 0)
             x1_w8_row(q + (size_t)n * t->cols, &scale[n], row, t->cols);
     }
@@ -84,7 +84,7 @@ int fit_nearest(struct fit *f, uint32_t l, struct fit_nearest *y,
 
             y->part[i][0] = x;
             y->layer.vector[i] = x;
-            rc = import_read(f->source, tensor, 0, t.rows, x, err);
+            rc = fit_read_vector(f, tensor, t.rows, x, err);
         }
     }
     return rc;

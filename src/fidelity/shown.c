@@ -119,13 +119,14 @@ static void norm(const struct shown_window *p, float *y, const float *x,
         check(p, i, p->room->fault[i]);
 }
 
-static void quantise(const struct shown_window *p, const float *x, size_t k)
+static void quantise(const struct shown_window *p, const float *x, size_t k,
+                     bool a8)
 {
     struct x1_rows *in = &p->room->in;
 
     in->m = p->n;
     in->k = k;
-    in->a8 = false;
+    in->a8 = a8;
     p->run->k->quantise(in, x, k, p->room->fault, 0, p->n);
     for (size_t i = 0; i < p->n; i++)
         check(p, i, p->room->fault[i]);
@@ -232,21 +233,22 @@ static void one_window(const struct shown_window *p)
     float *x = c->s->x + at * dim, *attn = c->s->attn + at * dim;
     float *q = c->s->q + at * c->q_dim, *k = c->s->k + at * c->kv_dim;
     float *f = c->s->ffn + at * dim, *h = c->s->h + at * ffn;
+    bool a8 = c->r->flags & MODEL_A8R;
 
     norm(p, attn, x, l->vector[LAYER_ATTN_NORM]);
-    quantise(p, attn, dim);
+    quantise(p, attn, dim, a8);
     linear(p, q, LAYER_WQ, l->vector[LAYER_BQ], false);
     linear(p, k, LAYER_WK, l->vector[LAYER_BK], false);
     linear(p, p->room->v, LAYER_WV, l->vector[LAYER_BV], false);
     keys(p, q, k);
     attention(p);
-    quantise(p, c->s->o + at * c->q_dim, c->q_dim);
+    quantise(p, c->s->o + at * c->q_dim, c->q_dim, a8);
     linear(p, x, LAYER_WO, NULL, true);
     norm(p, f, x, l->vector[LAYER_FFN_NORM]);
-    quantise(p, f, dim);
+    quantise(p, f, dim, a8);
     c->k->swiglu(h, ffn, &l->w[LAYER_GATE], &l->w[LAYER_UP], &p->room->in, 0,
                  ffn);
-    quantise(p, h, ffn);
+    quantise(p, h, ffn, false); /* A14 in an A8R model, too */
     linear(p, x, LAYER_DOWN, NULL, true);
 }
 

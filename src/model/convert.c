@@ -22,7 +22,7 @@
 #include "model/import/import.h"
 #include "model/model_layout.h"
 #include "model/ordered.h"
-#include "model/rotate.h"
+#include "model/rotated.h"
 #include "model/smooth.h"
 #include "proof/merkle.h"
 #include "text/chat.h"
@@ -37,10 +37,7 @@ struct conversion {
     float *scale;   /* of a matrix */
     float *gain;    /* attention norm, for smoothing */
     bool rotate;    /* an A8R model: man 5 apus-model */
-    bool tied;      /* the source has no head of its own */
-    struct rotation rotation;
-    float *folded;  /* the norm that the matrix reads, for rotation */
-    float *block;   /* rows whose columns are rotated */
+    struct rotated rotated;
     unsigned char *power; /* kv heads x head_dim / 2, of the layer */
     bool smooth;    /* some power of the layer is not 0 */
 };
@@ -205,7 +202,7 @@ static int put_zeros(struct conversion *c, uint64_t to, struct err *err)
 
 static int too_large(const struct conversion *c, uint32_t i, struct err *err)
 {
-    if (i == TENSOR_HEAD && c->tied)
+    if (i == TENSOR_HEAD && c->rotated.tied)
         i = TENSOR_EMBED;
     return err_set(err, ERR_INPUT, "tensor \"%s\" is 2^40 or more in size"
                    " after %s", import_name(c->source, i),
@@ -214,74 +211,20 @@ static int too_large(const struct conversion *c, uint32_t i, struct err *err)
                              : "smoothing; use --smooth off");
 }
 
-/* ---- rotation ------------------------------------------------------------ */
-
-/* Of a norm that is before linears its gains go into these. */
-static bool is_folded(const struct conversion *c, uint32_t i)
-{
-    uint32_t part = i < TENSOR_LAYERS ? 0 : part_of(c, i);
-
-    if (i < TENSOR_LAYERS)
-        return i == TENSOR_FINAL_NORM;
-    return part == LAYER_ATTN_NORM || part == LAYER_FFN_NORM;
-}
-
-/* What writes to the residual stream. */
-static bool is_writer(const struct conversion *c, uint32_t i)
-{
-    uint32_t part = i < TENSOR_LAYERS ? 0 : part_of(c, i);
-
-    return i >= TENSOR_LAYERS && (part == LAYER_WO || part == LAYER_DOWN);
-}
-
-/* c->folded = the gains of the norm that matrix i reads. */
-static int get_folded(struct conversion *c, uint32_t i, struct err *err)
-{
-    uint32_t dim = c->source->rec.dim, norm = TENSOR_FINAL_NORM;
-    uint32_t part = i < TENSOR_LAYERS ? 0 : part_of(c, i);
-
-    if (i == TENSOR_EMBED || is_writer(c, i))
-        return 0;
-    if (i >= TENSOR_LAYERS)
-        norm = i - part + (part < LAYER_FFN_NORM ? LAYER_ATTN_NORM
-                                                 : LAYER_FFN_NORM);
-    if (get_numbers(c, norm, 0, dim, err))
-        return -1;
-    memcpy(c->folded, c->x, dim * sizeof(*c->folded));
-    return 0;
-}
-
-/* x = row n of a matrix that writes, from the block of rows that it is in. */
-static int get_written(struct conversion *c, uint32_t i, uint32_t n,
-                       uint32_t cols, float *x, struct err *err)
-{
-    size_t b = c->rotation.block;
-
-    for (size_t k = 0; n % b == 0 && k < b; k++) {
-        if (get_numbers(c, i, (n + k) * cols, cols, err))
-            return -1;
-        memcpy(c->block + k * cols, c->x, cols * sizeof(*c->x));
-    }
-    if (n % b == 0)
-        rotate_columns(&c->rotation, c->block, n, cols);
-    memcpy(x, c->block + n % b * cols, cols * sizeof(*x));
-    return 0;
-}
-
 /* x = row n of matrix i as it is quantised.  Without rotation, which has room
  * for one thread alone, several threads may do so. */
 static int get_row(struct conversion *c, uint32_t i, uint32_t n, uint32_t cols,
                    float *x, struct err *err)
 {
-    uint32_t from = i == TENSOR_HEAD && c->tied ? TENSOR_EMBED : i;
+    uint32_t from = i == TENSOR_HEAD && c->rotated.tied ? TENSOR_EMBED : i;
 
-    if (c->rotate && is_writer(c, i))
-        return get_written(c, i, n, cols, x, err);
+    if (c->rotate && rotated_writes(&c->rotated, i))
+        return rotated_written(&c->rotated, n, x, err);
     if (import_read(c->source, from, (uint64_t)n * cols, cols, x, err))
         return -1;
     smooth_scale(x, cols, power_at(c, i, n));
     if (c->rotate)
-        rotate_row(&c->rotation, x, i == TENSOR_EMBED ? NULL : c->folded);
+        rotated_row(&c->rotated, x);
     return 0;
 }
 
@@ -314,7 +257,8 @@ static int put_vector(struct conversion *c, uint32_t i, struct err *err)
     else if (is_given(c, i) ? get_given(c, i, 0, c->x, 4 * n, err)
                             : get_numbers(c, i, 0, n, err))
         return -1;
-    for (size_t k = 0; c->rotate && is_folded(c, i) && k < n; k++)
+    for (size_t k = 0; c->rotate && rotated_is_ones(&c->rotated, i) &&
+                       k < n; k++)
         c->x[k] = 1;
     for (size_t k = 0; k < n; k++)
         smooth_scale(&c->x[k], 1, power_at(c, i, (uint32_t)k));
@@ -426,12 +370,14 @@ static int put_matrix(struct conversion *c, uint32_t i, struct err *err)
                             .room = room_of_rows(rec),
                             .make = make_rows, .put = put_rows };
     unsigned threads = c->o->threads ? c->o->threads : machine_cores();
+    bool rotate = c->rotate && !is_given(c, i);
 
     if (put_zeros(c, at + model_tensor_scales(rec), err) ||
-        (c->rotate && get_folded(c, i, err)) || get_scales(c, i, err))
+        (rotate && rotated_begin(&c->rotated, i, err)) ||
+        get_scales(c, i, err))
         return -1;
     merkle_init(&m.tree);
-    if (ordered_run(&rows, c->rotate ? 1 : threads, err))
+    if (ordered_run(&rows, rotate ? 1 : threads, err))
         return -1;
     merkle_root(&m.tree, &rec->root);
     return file_out_patch(c->f, at, c->scale, (size_t)rec->rows * 4, err);
@@ -549,7 +495,9 @@ static int check_template(struct conversion *c, struct err *err)
 static int choose_activations(struct conversion *c, struct err *err)
 {
     struct model_record *r = &c->source->rec;
+    bool tied;
     char *line;
+    size_t b;
 
     if (c->o->a14)
         r->flags &= ~(uint32_t)(MODEL_A8 | MODEL_A8R);
@@ -568,18 +516,16 @@ static int choose_activations(struct conversion *c, struct err *err)
     c->rotate = r->flags & MODEL_A8R;
     if (!c->rotate)
         return 0;
-    c->tied = r->flags & MODEL_TIED;
+    tied = r->flags & MODEL_TIED;
     r->flags &= ~(uint32_t)MODEL_TIED;
-    rotate_init(&c->rotation, r->dim);
-    if (c->rotation.block < 32 && c->o->note) {
+    b = rotate_block(r->dim);
+    if (b < 32 && c->o->note) {
         line = xasprintf("rotation gains little: the width of %u has blocks of"
-                         " %zu channels", r->dim, c->rotation.block);
+                         " %zu channels", r->dim, b);
         c->o->note(c->o->user, line);
         free(line);
     }
-    c->folded = xmalloc(r->dim * sizeof(*c->folded));
-    return mem_big((void **)&c->block, c->rotation.block * longest(r),
-                   sizeof(*c->block), "rows that are rotated", err);
+    return rotated_init(&c->rotated, c->source, tied, err);
 }
 
 /* Everything but the writing. */
@@ -618,11 +564,19 @@ static void clear(struct conversion *c)
     free(c->x);
     free(c->scale);
     free(c->gain);
-    rotate_clear(&c->rotation);
-    free(c->folded);
-    free(c->block);
+    rotated_clear(&c->rotated);
     free(c->power);
     free(c->t);
+}
+
+static int begin_rounding(struct conversion *c, const char *path,
+                          struct err *err)
+{
+    const struct convert_rounding *r = c->o->rounding;
+    struct convert_source s = { c->source, path, c->o->tokenizer, &c->lay,
+                                c->rotate ? &c->rotated : NULL };
+
+    return r->begin(r->self, &s, err);
 }
 
 int convert_model(const char *path, const char *out,
@@ -643,8 +597,7 @@ int convert_model(const char *path, const char *out,
     if (!rc)
         rc = room_check(out, c.lay.size, ROOM_ANYWHERE, err);
     if (!rc && c.o->rounding) {
-        rc = c.o->rounding->begin(c.o->rounding->self, c.source, path,
-                                  c.o->tokenizer, &c.lay, err);
+        rc = begin_rounding(&c, path, err);
         begun = true;
         if (rc)
             err_prefix(err, "cannot convert \"%s\"", path);

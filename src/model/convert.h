@@ -16,20 +16,25 @@
 struct err;
 struct import;
 struct model_layout;
+struct rotated;
 
 /* Counts up when a source may give other bytes than before.  2: the tokens that
  * begin and end a text are the tokenizer's and the template's. */
 #define CONVERT_RULE 2
 
+/* What is converted. */
+struct convert_source {
+    struct import *import;          /* opened at .. */
+    const char *path, *tokenizer;   /* .. these (formats_open_with) */
+    const struct model_layout *lay; /* where tensors lie in the file */
+    struct rotated *rotated;        /* of an A8R model; NULL: of others */
+};
+
 /* Another rule than the nearest for the numbers of some tensors, which is
  * somebody else's (fidelity/fit.h). */
 struct convert_rounding {
-    /* Before the file is begun: the source, opened at `path` with `tokenizer`
-     * (formats_open_with), and where tensors lie in the file; all are borrowed
-     * until `end`. */
-    int (*begin)(void *self, struct import *source, const char *path,
-                 const char *tokenizer, const struct model_layout *lay,
-                 struct err *err);
+    /* Before the file is begun; what *s names is borrowed until `end`. */
+    int (*begin)(void *self, const struct convert_source *s, struct err *err);
     /* Whether tensor i comes from here. */
     bool (*has)(void *self, uint32_t tensor);
     /* n bytes of it, from `at` on, in the form of the file (man 5
