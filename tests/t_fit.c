@@ -130,6 +130,11 @@ static void try_blocks(void)
     memset(copy, 0, sizeof(copy));
     rounding_row(&r, copy, w, &scale);
     ok(scale == 0 && w[0] == 0 && w[K - 1] == 0, "a row of zeros");
+    for (size_t i = 0; i < K; i++)
+        copy[i] = 1e200;
+    rounding_row(&r, copy, w, &scale);
+    ok(isinf(scale) && w[0] == 0 && w[K - 1] == 0,
+       "a row beyond f32 has no finite scale");
     memset(g, 0, sizeof(g));
     ok(rounding_factor(&none, 0, g, 0) == -1, "a singular block is refused");
     rounding_clear(&r);
@@ -210,7 +215,7 @@ static enum own_end own(uint32_t *id, size_t n, const char *dir,
 {
     char *path = tmp_path("nearest.apus");
     struct own_words o = { dir, NULL, path, kernel, 2, stop_now };
-    struct fault fault;
+    struct own_fault fault;
     enum own_end end = own_words(id, n, WORDS, &o, &fault, err);
 
     ok(!file_exists(path), "no file stays");
@@ -277,6 +282,23 @@ static void try_nano(const char *dir, const char *want)
            strstr(err.text, "after 2 of"), "interrupted: %s", err.text);
     test.stop_at = 0;
     same_model(dir, "auto", 2, id, "after an interruption");
+}
+
+/* A state whose tensors are lost or cut off begins again. */
+static void try_lost(const char *dir)
+{
+    char *state = tmp_path("fitting"), *tensors = file_join(state, "tensors");
+    struct err err = ERR_INIT;
+    struct id id, other;
+
+    ok(convert(dir, "auto", 2, &id, &err) == 0, "a model %s", err.text);
+    test.stop_at = 3;
+    ok(convert(dir, "auto", 2, &other, &err) == -1 && unlink(tensors) == 0,
+       "interrupted, and tensors are lost");
+    test.stop_at = 0;
+    same_model(dir, "auto", 2, id, "from the beginning");
+    free(tensors);
+    free(state);
 }
 
 /* nano with all numbers of a tensor, or its first (one), set to a bf16; the
@@ -451,6 +473,7 @@ int main(void)
     test.a8 = true;
     try_nano(dir, "lEBSX0AgS-aUj56yY5TG7XxFGSfAE5hZQey6oi7T-hk");
     test.a8 = false;
+    try_lost(dir);
     try_changed(dir);
     try_tokenizer(dir);
     try_damaged(dir);

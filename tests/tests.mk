@@ -196,6 +196,7 @@ test_scripts = \
 	tests/0428-model-url.t \
 	tests/0429-compare.t \
 	tests/0430-fitted.t \
+	tests/0431-fitted-faults.t \
 	tests/0434-llama2c.t \
 	tests/0440-queue-aos.t \
 	tests/0441-ask.t \

@@ -653,7 +653,7 @@ static void print_rounding(const char *store, struct id id)
         return;
     if (rule)
         printf("rounding: fitted, rule %u (%s)\n", rule,
-               rule == 1 ? "text 1" : "own words and text 1");
+               rule == 1 ? "text 1" : "generated text and text 1");
     else
         printf("rounding: nearest\n");
 }

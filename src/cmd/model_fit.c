@@ -41,7 +41,7 @@ static char *state_of(const char *dir, const char *source, bool a8)
 }
 
 /* Layers take about the same time, and the head that of a few.  Before the
- * first the model writes, so the estimate begins with the second. */
+ * first the model generates text, so the estimate begins with the second. */
 static void report_layer(void *user, size_t done, size_t of)
 {
     struct model_fit *m = user;
@@ -49,7 +49,7 @@ static void report_layer(void *user, size_t done, size_t of)
     char estimate[64] = "";
 
     if (done == 0) {
-        log_info("the model writes half of what it is fitted to");
+        log_info("calibration: the model generates half of the text");
         return;
     }
     if (m->counted) {

@@ -60,24 +60,22 @@ static int head(struct fit *f, struct shown_fault *fault, struct err *err)
         return rc ? -1 : 1;
     fit_plan_init(f, &plan, f->s.attn, r->dim);
     fit_plan_blocks(f, &plan, f->s.attn);
+    fit_note_singular(f, r->n_layers, plan.r.singular);
     rc = fit_matrix(f, &m, err);
     fit_plan_clear(&plan);
     return rc;
 }
 
+/* Row `row` of all windows. */
 static void note_fault(struct fit *f, uint32_t l, size_t row)
 {
     size_t i = 0;
-    char *line;
 
     while (f->w.start[i + 1] <= row)
         i++;
-    line = xasprintf("calibration: activation out of range in layer %u at"
-                     " position %zu of window %zu: the nearest rule stays", l,
-                     row - f->w.start[i], i + 1);
-    if (f->o.note)
-        f->o.note(f->o.user, line);
-    free(line);
+    fit_note_fault(f, l, row - f->w.start[i],
+                   i < f->n_text ? i : i - f->n_text,
+                   i < f->n_text ? "" : "generated ");
 }
 
 static int stopped(const struct fit *f, uint32_t done, struct err *err)

@@ -23,7 +23,8 @@ struct fit;
 #define FIT_RULE 2
 #define FIT_IDS 16384  /* half of them the model's, in windows of WINDOW_IDS or
                           of as many as its context has */
-#define FIT_LEAST 1024 /* that a text must give */
+#define FIT_LEAST 1024 /* that a text must give: many times the channels of a
+                          block, beside as many as ever from the model */
 
 struct fit_options {
     const char *state;   /* a directory for what is done */

@@ -31,7 +31,7 @@
 struct writing {
     uint32_t *id;
     size_t n, length;
-    struct fault *fault;
+    struct own_fault *fault;
     bool faulty;
 };
 
@@ -59,7 +59,8 @@ static void finished(void *self, const struct answer *a)
         memcpy(to, a->token, a->n_out * sizeof(*to));
     } else if (!w->faulty) {
         w->faulty = true;
-        *w->fault = a->fault;
+        w->fault->at = a->fault;
+        w->fault->window = (size_t)(to - w->id) / w->length;
     }
 }
 
@@ -118,7 +119,7 @@ static int write_by(struct writing *w, const struct own_words *o,
 }
 
 enum own_end own_words(uint32_t *id, size_t n, size_t length,
-                       const struct own_words *o, struct fault *fault,
+                       const struct own_words *o, struct own_fault *fault,
                        struct err *err)
 {
     struct convert_options plain = { .a14 = true, .no_chat = true,
@@ -171,8 +172,9 @@ static int cut_text(struct fit *f, size_t most, size_t length, struct err *err)
     f->n_text = f->w.n;
     ids = f->w.start[f->w.n];
     if (ids < FIT_LEAST)
-        return err_set(err, ERR_INPUT, "the calibration text gives %zu ids,"
-                       " and %d are needed", ids, FIT_LEAST);
+        return err_set(err, ERR_INPUT, "the calibration text gives %zu ids"
+                       " with this tokenizer, and %d are needed: use"
+                       " --rounding nearest", ids, FIT_LEAST);
     for (size_t i = 0; i < ids; i++)
         if (f->w.id[i] >= m->rec.n_vocab)
             return err_set(err, ERR_INPUT, "the tokenizer gives the id %u,"
@@ -196,16 +198,20 @@ int fit_cut_windows(struct fit *f, struct err *err)
     return 0;
 }
 
-static void note_fault(struct fit *f, const struct fault *fault)
+void fit_note_fault(struct fit *f, uint32_t layer, size_t position,
+                    size_t window, const char *text)
 {
-    char *line = xasprintf("calibration: activation out of range in layer %"
-                           PRIu32 " at position %" PRIu32 " of what the model"
-                           " writes: the nearest rule stays", fault->layer,
-                           fault->position);
+    char *in = layer < f->source->rec.n_layers
+                   ? xasprintf("layer %" PRIu32, layer) : xstrdup("the head");
+    char *line = xasprintf("calibration: activation out of range in %s at"
+                           " position %zu of window %zu of the %stext: the"
+                           " nearest rule stays", in, position, window + 1,
+                           text);
 
     if (f->o.note)
         f->o.note(f->o.user, line);
     free(line);
+    free(in);
 }
 
 int fit_own_words(struct fit *f, const char *path, struct err *err)
@@ -214,14 +220,15 @@ int fit_own_words(struct fit *f, const char *path, struct err *err)
     const struct own_words o = { path, f->tokenizer, file, f->o.kernel,
                                  f->o.threads, f->o.stop };
     size_t at = f->w.start[f->n_text], n = f->w.n - f->n_text;
-    struct fault fault;
+    struct own_fault fault;
     enum own_end end = OWN_WRITTEN;
 
     if (n > 0)
         end = own_words(f->w.id + at, n, (f->n - at) / n, &o, &fault, err);
     free(file);
     if (end == OWN_FAULT)
-        note_fault(f, &fault);
+        fit_note_fault(f, fault.at.layer, fault.at.position, fault.window,
+                       "generated ");
     return end == OWN_WRITTEN ? 0 : end == OWN_FAULT ? 1 : -1;
 }
 

@@ -41,7 +41,7 @@ struct fit {
     bool fitted;                    /* the state has all tensors */
 };
 
-/* Numbers of the source as the nearest rule rounds them.  Those of a vector; and
+/* Numbers of the source as the nearest rule rounds them: those of a vector, and
  * rows of a matrix, which is begun first. */
 int fit_read_vector(struct fit *f, uint32_t tensor, size_t n, float *x,
                     struct err *err);
@@ -105,15 +105,21 @@ struct own_words {
     bool (*stop)(void); /* whether to end with ERR_RETRY; may be NULL */
 };
 
+/* Where an activation left the range. */
+struct own_fault {
+    struct fault at;
+    size_t window; /* from 0 */
+};
+
 enum own_end {
     OWN_WRITTEN,
-    OWN_FAULT,  /* an activation left the range: *fault */
+    OWN_FAULT,  /* *fault */
     OWN_FAILED, /* *err, which leaves the source's name to the caller */
 };
 
 /* id[i * length ..] = window i of n, each of `length` ids, at least 3. */
 enum own_end own_words(uint32_t *id, size_t n, size_t length,
-                       const struct own_words *o, struct fault *fault,
+                       const struct own_words *o, struct own_fault *fault,
                        struct err *err);
 
 /* A layer by the nearest rule; to be cleared whatever is returned. */
@@ -124,6 +130,13 @@ struct fit_nearest {
 int fit_nearest(struct fit *f, uint32_t l, struct fit_nearest *y,
                 struct err *err);
 void fit_nearest_clear(struct fit_nearest *y);
+
+/* Tell the user that an activation left the range, in a layer or, at n_layers
+ * and above, in the head: window i, from 0, of the text of this kind.  And that
+ * blocks could not be factored, if any. */
+void fit_note_fault(struct fit *f, uint32_t layer, size_t position,
+                    size_t window, const char *text);
+void fit_note_singular(struct fit *f, uint32_t layer, size_t blocks);
 
 /* A layer from f->s.x to f->s.x.  1 if a number left the range: *fault. */
 int fit_layer(struct fit *f, uint32_t l, struct shown_fault *fault,

@@ -201,21 +201,6 @@ static int put_vectors(struct fit *f, uint32_t l, const struct plans *p,
     return 0;
 }
 
-static void note_singular(const struct fit *f, uint32_t l,
-                          const struct plans *p)
-{
-    size_t n = p->attn.r.singular + p->o.r.singular + p->ffn.r.singular +
-               p->h.r.singular;
-    char *line;
-
-    if (n == 0 || !f->o.note)
-        return;
-    line = xasprintf("layer %u: %zu singular blocks of channels are rounded"
-                     " to nearest", l, n);
-    f->o.note(f->o.user, line);
-    free(line);
-}
-
 int fit_layer(struct fit *f, uint32_t l, struct shown_fault *fault,
               struct err *err)
 {
@@ -232,7 +217,8 @@ int fit_layer(struct fit *f, uint32_t l, struct shown_fault *fault,
     if (fault->row != SIZE_MAX)
         return 1;
     plans_init(f, &p);
-    note_singular(f, l, &p);
+    fit_note_singular(f, l, p.attn.r.singular + p.o.r.singular +
+                                p.ffn.r.singular + p.h.r.singular);
     rc = put_matrices(f, l, &p, err) || put_vectors(f, l, &p, err) ? -1 : 0;
     plans_clear(&p);
     return rc;

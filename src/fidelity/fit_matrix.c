@@ -3,12 +3,14 @@
  */
 #include <config.h>
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "backend/cpu/pool.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/plural.h"
 #include "fidelity/fit_internal.h"
 #include "fidelity/sums.h"
 #include "model/import/import.h"
@@ -75,6 +77,21 @@ void fit_plan_blocks(struct fit *f, struct fit_plan *p, const float *x)
     rounding_init(&p->r, energy, p->k);
     free(energy);
     pool_run(f->pool, some_blocks, &j, p->r.n_blocks, 1);
+}
+
+void fit_note_singular(struct fit *f, uint32_t layer, size_t blocks)
+{
+    char *in, *line;
+
+    if (blocks == 0 || !f->o.note)
+        return;
+    in = layer < f->source->rec.n_layers ? xasprintf("layer %" PRIu32, layer)
+                                         : xstrdup("the head");
+    line = xasprintf("calibration: %zu singular block%s of channels in %s:"
+                     " rounded to nearest", blocks, plural_s(blocks), in);
+    f->o.note(f->o.user, line);
+    free(line);
+    free(in);
 }
 
 /* ---- matrices ------------------------------------------------------------ */

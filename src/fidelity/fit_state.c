@@ -132,6 +132,7 @@ static int make_own(const char *dir, struct err *err)
 int fit_state_open(struct fit_state *s, const char *dir, struct id key,
                    size_t n, uint32_t *done, struct err *err)
 {
+    struct stat st;
     char *path;
 
     s->dir = xstrdup(dir);
@@ -152,7 +153,8 @@ int fit_state_open(struct fit_state *s, const char *dir, struct id key,
                 dir);
         goto fail;
     }
-    *done = read_rows(s, NULL, n);
+    /* rows without the tensors that they stand for are of no use */
+    *done = fstat(s->fd, &st) || st.st_size == 0 ? 0 : read_rows(s, NULL, n);
     return 0;
 fail:
     fit_state_close(s);
@@ -176,12 +178,28 @@ int fit_state_put(struct fit_state *s, uint64_t at, const void *data, size_t n,
     return 0;
 }
 
+/* Without them the next try begins again: what is lost would stop each. */
+static void drop_rows(const struct fit_state *s)
+{
+    char *path = file_join(s->dir, ROWS);
+
+    unlink(path);
+    free(path);
+}
+
 int fit_state_get(const struct fit_state *s, uint64_t at, void *data, size_t n,
                   struct err *err)
 {
-    if (file_read_at(s->fd, data, n, at) == (ssize_t)n)
+    ssize_t got = file_read_at(s->fd, data, n, at);
+
+    if (got == (ssize_t)n)
         return 0;
-    return err_set(err, ERR_RETRY, "\"%s\": tensors cannot be read", s->dir);
+    if (got < 0)
+        return err_errno(err, ERR_RETRY, "cannot read \"%s/%s\"", s->dir,
+                         TENSORS);
+    drop_rows(s);
+    return err_set(err, ERR_RETRY, "\"%s/%s\" is not whole: the same command"
+                   " begins again", s->dir, TENSORS);
 }
 
 int fit_state_save(struct fit_state *s, uint32_t done, const float *x,

@@ -145,6 +145,10 @@ void rounding_row(const struct rounding *r, double *row, int8_t *w,
         return;
     }
     *scale = (float)most / 127;
+    if (isinf(*scale)) {
+        memset(w, 0, r->k);
+        return;
+    }
     for (size_t b = 0; b < r->n_blocks; b++) {
         const uint32_t *order = r->order + b * B;
         size_t n = rounding_width(r, b);

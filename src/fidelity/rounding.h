@@ -38,7 +38,8 @@ size_t rounding_width(const struct rounding *r, size_t b);
  * rounds to nearest, which the caller counts. */
 int rounding_factor(struct rounding *r, size_t b, double *g, double damping);
 
-/* Round a row of k numbers, which are overwritten, to w and *scale. */
+/* Round a row of k numbers, which are overwritten, to w and *scale; an infinite
+ * scale says that one is beyond f32. */
 void rounding_row(const struct rounding *r, double *row, int8_t *w,
                   float *scale);
 
