@@ -179,5 +179,15 @@ if [ -n "$long" ] && [ -f "$gguf" ]; then
     has out '^KL, mean of second halves 2.4[56].e-03' "2.46e-3 at the end"
     has out '^next id equal, margin 0.1 to 0.5 .* 3203 of 3305$' "near ids"
     has out '^perplexity, model  *26.639' "perplexity"
+    gives 0 "SmolLM2 with A8" model add "$gguf" smollm8 --rounding fitted \
+        --activations A8
+    has out '^svjIipSOgCQO_BfXr_DRgHb37IDZi1TcenKKbMdUc-Q$' \
+        "is the known model"
+    gives 0 "beside float" model compare smollm8 "$gguf" \
+        --ids "$data/contexts.ids"
+    has out '^KL, mean  *3.9[89].e-03$' "KL is 3.99e-3"
+    has out '^KL, mean of second halves 3.[56][09].e-03' "3.60e-3 at the end"
+    has out '^next id equal, margin 0.1 to 0.5 .* 3129 of 3305$' "near ids"
+    has out '^perplexity, model  *26.687' "perplexity"
 fi
 finish
