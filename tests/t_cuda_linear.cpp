@@ -133,6 +133,17 @@ static std::vector<float> want(operands &o, const shape &s)
     return y;
 }
 
+/* .. of the first rows; the others are what is added to. */
+static std::vector<float> want_first(operands &o, const shape &s,
+                                     uint32_t live)
+{
+    std::vector<float> y = want(o, s);
+    size_t at = (size_t)live * s.n;
+
+    std::copy(o.add.begin() + at, o.add.end(), y.begin() + at);
+    return y;
+}
+
 static std::vector<int8_t> padded(const std::vector<int8_t> &w, uint32_t rows,
                                   uint32_t n, uint32_t k, uint32_t ldk)
 {
@@ -311,9 +322,8 @@ static bool equal(const shape &s)
     array<uint32_t> amax(s.m), count(needs_of(s).counts);
     array<int32_t> sum(needs_of(s).sums), tapped(2 * S * s.n);
     array<struct linear_tap> tap(&at, 1);
-    array<uint32_t> there(&live, 1);
     logit_rows h = logits_of(s);
-    array<uint32_t> slot(h.slot), to(h.to);
+    array<uint32_t> slot(h.slot), to(h.to), there(&live, 1);
     array<unsigned long long> least(h.least);
     array<struct sample_row> draw(h.draw);
 
@@ -347,17 +357,13 @@ static bool equal(const shape &s)
     for (int i = 0; i < (s.add ? 1 : 2); i++)
         launch(a, s);
 
-    std::vector<float> expected = want(o, s);
-
-    std::copy(o.add.begin() + (size_t)live * s.n, o.add.end(),
-              expected.begin() + (size_t)live * s.n);
+    std::vector<float> expected = want_first(o, s, live);
     bool good = memcmp(y.get().data(), expected.data(),
                        expected.size() * sizeof(float)) == 0 &&
                 (s.slab || amax_right(amax.get(), expected, s, live)) &&
                 tap_right(tapped.get(), o, s, at.row);
 
-    if (s.head)
-        rank(&h, expected, s, live);
+    rank(&h, expected, s, s.head ? live : 0);
     good = good && head_right(h, draw, least);
     if (!good)
         printf("# m %u (%u) n %u k %u splits %u a8 %d bias %d add %d gate %d"

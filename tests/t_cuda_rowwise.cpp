@@ -100,7 +100,8 @@ static bool rows_equal(const shape &s)
     all = slices_of(q.data(), s.m, s.k, ldk, s.a8);
     if (at.number < 6)
         std::copy_n(&all[at.row * S * ldk], S * ldk, tapped.begin());
-    return same(dq.get(), all) && same(dt.get(), tapped) && same(ds.get(), scale) && same(fx.get(), fault_x) &&
+    return same(dq.get(), all) && same(dt.get(), tapped) &&
+           same(ds.get(), scale) && same(fx.get(), fault_x) &&
            same(fy.get(), fault_y) && (!s.norm || same(dy.get(), y));
 }
 
