@@ -34,7 +34,7 @@ flags="-std=c++17 -ffp-contract=off -w -DHAVE_CONFIG_H -I$tmp/over -I$build
 
 # Build the test with what is in $tmp/over into $tmp/program.
 build_plain() { # TEST
-    if [ "$1" = backend ]; then
+    if [ "$1" = backend ] || [ "$1" = graphs ]; then
         # shellcheck disable=SC2086
         $CXX $flags -O1 -c "$tmp/over/tests/cusim/backend.cpp" \
             -o "$tmp/b.o" || return 1
@@ -42,7 +42,7 @@ build_plain() { # TEST
         $CC -std=gnu11 -w -DHAVE_CONFIG_H -I"$tmp/over" -I"$tmp/over/src" \
             -I"$build" -I"$build/src" -I"$top" -I"$top/src" -O1 -c \
             "$tmp/over/src/backend/cuda/cuda_plan.c" -o "$tmp/p.o" || return 1
-        objects="$build/tests/t_cuda_backend.o $tmp/b.o $tmp/p.o"
+        objects="$build/tests/t_cuda_$1.o $tmp/b.o $tmp/p.o"
     else
         # shellcheck disable=SC2086
         $CXX $flags -O1 -c "$top/tests/t_cuda_$1.cpp" -o "$tmp/t.o" ||
@@ -53,7 +53,7 @@ build_plain() { # TEST
     (cd "$build" && $CXX $objects $base_libs -o "$tmp/program")
 }
 build_checked() { # TEST
-    [ "$1" != backend ] || return 1
+    [ "$1" != backend ] && [ "$1" != graphs ] || return 1
     # shellcheck disable=SC2086
     $CXX $flags -O1 -fsanitize=thread -fno-tree-vectorize \
         -fno-store-merging -c "$top/tests/t_cuda_$1.cpp" -o "$tmp/t.o" ||
@@ -154,6 +154,8 @@ try $L linear "linear: no barrier before the best are read" \
     '/if (key \&\& i % 16 == 0)/,/if (a.amax \&\& threadIdx/{
      /__syncthreads/d
      }'
+try $L linear "linear: rows that a step does not have" \
+    's/return a.live \&\& \*a.live < a.m ? \*a.live : a.m;/return a.m;/'
 
 M=kernels/cuda/large.cuh
 try $M linear "large: a copy is not waited for" \
@@ -200,6 +202,12 @@ try $M linear "large: amax of half the lanes" \
     's/linear_best(amax, 4, 32)/linear_best(amax, 8, 32)/'
 try $M linear "large: the best of half the lanes" \
     's/linear_best(key, 4, 32)/linear_best(key, 8, 32)/'
+try $M linear "large: rows that a step does not have" \
+    's/ \&\& row_is_live(a.live, r)//'
+try $M linear "large: no row is tapped" \
+    's/tapped = linear_tapped(a);/tapped = TAP_NONE;/'
+try $M linear "large: the step of the row before" \
+    's/a.step\[r\] : 0/a.step[r ? r - 1 : 0] : 0/'
 try kernels/cuda/large.cu linear "large: splits without room for their sums" \
     's/if (needs.sums > most.sums || needs.counts > most.counts)/if (false)/'
 try kernels/cuda/large.cu linear "large: a scratch for fewer tiles" \
@@ -215,8 +223,15 @@ try $G linear "gemm: the best of half a warp" \
     's/linear_best(key, 1, 32)/linear_best(key, 1, 16)/'
 try $G linear "gemm: one row too many a piece" \
     's/if (i < a.some)/if (i <= a.some)/'
+try $G linear "gemm: rows that a step does not have" \
+    '/if (!row_is_live/,/return;/d'
+try $G linear "gemm: the best is that of the first row" \
+    's/a.of.draw\[r\].best/a.of.draw[0].best/'
+try $G linear "gemm: the step of the first row" 's/a.of.step\[r\]/a.of.step[0]/'
 
 A=kernels/cuda/attention.cuh
+try $A attention "attention: rows of a step from its first on" \
+    's/a.row + blockIdx.z/blockIdx.z/'
 try $A attention "scores: no barrier after the queries are copied" \
     '/vmax\[0\] = 0;/,/pragma unroll/{/__syncthreads/d}'
 try $A attention "scores: the greatest one includes keys that are out" \
@@ -289,8 +304,12 @@ try $H heads "heads: the fault of a head has no number" \
 try $H heads "heads: a norm's fault is lost" \
     's/fault_note(a.fault, row, a.op\[q ? HEADS_Q_NORM/\
 fault_note(a.fault, row, a.op[0 ? HEADS_Q_NORM/'
+try $H heads "heads: one ring for all frames" \
+    's/\*a.frame \* a.frame_bytes/0 * a.frame_bytes/'
 
 R=kernels/cuda/rowwise.cuh
+try $R rowwise "embed: rows that a step does not have" \
+    '/^__global__ void k_embed/,/return;/{/if (!row_is_live/,/return;/d}'
 try $R rowwise "rows: no barrier between two maxima" \
     '/v = __reduce_max_sync(0xffffffffu, v);/,/return v;/{
      /^    __syncthreads();\n    return/d
@@ -344,6 +363,12 @@ try $S sample "sample: the choice is not of the counter" \
 try $S sample "sample: bins are not zeroed" 's/ b->count\[i\] = 0;/;/'
 try $S sample "sample: no barrier before the bins are walked" \
     '/atomicAdd(&b->sum\[0\], zero_sum);/,/^}/{/__syncthreads/d}'
+try $S sample "sample: rows that a step does not have" \
+    '/if (!row_is_live/,/return;/d'
+try $S sample "sample: equals of the chunks before are forgotten" \
+    's/t.equals = e = (uint32_t)before;/t.equals = 0, e = (uint32_t)before;/'
+try $S sample "sample: what one thread keeps is all" \
+    's/(void)sample_scan(kept, word, &all);/all = kept;/'
 
 C=kernels/cuda/hashes.cuh
 try $C hashes "hashes: an odd last hash is lost" \
@@ -387,6 +412,22 @@ try $B/layers.cu backend "layers: logits that are faults are drawn from" \
     's/HEAD_NORM), &sink }/HEAD_NORM), NULL }/'
 try $B/layers.cu backend "layers: greatest s_v of the step before" \
     '/cudaMemsetAsync(a.vm/,/err);/d'
+try $B/layers.cu backend "layers: GELU of gate times gate" \
+    's/each_launch(g, g, u,/each_launch(g, g, g,/'
+try $B/layers.cu backend "layers: x_L that is asked for has the first hashes" \
+    's/(d->plan.rows + from) \* 8/d->plan.rows * 8/'
+try $B/layers.cu backend "layers: hashes of rows with logits alone" \
+    's/f->n_going \* 32/f->n_logits * 32/'
+try $B/layers.cu backend "layers: the norm after down is that after o" \
+    's/y->ffn_after, OP_DOWN/y->attn_after, OP_DOWN/'
+try $B/layers.cu graphs "layers: graphs do not know how many rows there are" \
+    's/e->fewer ? step_words(d) : NULL/NULL/'
+try $B/graphs.cu graphs "graphs: room for more is all there" \
+    's/g->rows, g->rows, true }/g->rows, g->rows, false }/'
+try $B/graphs.cu graphs "graphs: the first one serves all" \
+    's/g->of\[i\].rows == rows)/g->of[i].rows > 0)/'
+try $B/device.cu graphs "device: hashes of the first frame" \
+    's/= (uint32_t)(f - d->frame);/= 0;/'
 try $B/device.cu backend "device: the position of the draw" \
     's/w->position = r->position + 1;/w->position = r->position;/'
 try $B/device.cu backend "device: half of the seed" \
@@ -437,6 +478,11 @@ try $B/products.cu backend "products: the library serves A8 as A14" \
     's/scale_launch(s, a8, d->stream)/scale_launch(s, false, d->stream)/'
 try $B/products.cu backend "products: many rows are those of the library" \
     's/large_launch(&a, p->a8,/large_launch(\&a, false,/'
+try $B/products.cu backend "products: no bias" 's/a.bias = p->bias;/;/'
+try $B/products.cu backend "products: gate without up" \
+    's/a.w2 = p->up ? p->up->w : NULL;/a.w2 = NULL;/'
+try $B/products.cu backend "products: a fault of logits is of their norm" \
+    's/a.op = HEAD_LOGITS;/a.op = HEAD_NORM;/'
 try $B/products.cu backend "products: columns of half the rows" \
     's/p->m \* (p->a8 ? 1 : 2)/p->m/'
 try $B/cuda_plan.c backend "plan: a block of 32 above 256 channels" \
@@ -451,6 +497,10 @@ try $B/cuda_plan.c backend "plan: no room for one sequence" \
     's/p->n_blocks = p->stride;/;/'
 try $B/rehash.cu backend "rehash: x_L of another row" \
     's/cuda_array<float>(d, PLAN_X) + row \* dim/cuda_array<float>(d, PLAN_X)/'
+try $B/rehash.cu backend "rehash: the hash of the first row" \
+    's/f->hash + row \* 8, sizeof(kv)/f->hash, sizeof(kv)/'
+try $B/rehash.cu backend "rehash: the ring of the first frame" \
+    's/frame_part(d, d->f, PLAN_RING) +/d->at[PLAN_RING] +/'
 try $B/rehash.cu backend "rehash: no row is ever hashed" \
     's/at < d->f->n;/at > d->f->n;/'
 try $B/tap.cu backend "tap: no linear has a number of its own" \

@@ -328,7 +328,8 @@ static float *spoil(const float **g, uint32_t n)
 struct kind {
     const char *name;
     uint32_t flags, head_dim, window;
-    bool spoilt; /* a norm before a linear, and the last one */
+    bool spoilt; /* a norm before a linear, or the last one, or .. */
+    bool logits; /* .. a row of the head */
     bool own;    /* without the library of large products */
 };
 
@@ -352,7 +353,9 @@ static void test_kind(const struct kind *k)
         printf("# %s\n", err.text);
         abort();
     }
-    if (k->spoilt)
+    if (k->logits)
+        own = spoil(&m->head.scale, rec.n_vocab);
+    else if (k->spoilt)
         own = spoil(k->window ? &m->final_norm : &m->layers[1].ffn_norm,
                     rec.dim);
     open_both(&a, &b, !k->own);
@@ -644,6 +647,7 @@ int main(void)
         { .name = "heads of 320, window", .head_dim = 320, .window = 9 },
         { .name = "a fault of a layer", .spoilt = true },
         { .name = "a fault of the head", .window = 20, .spoilt = true },
+        { .name = "a fault of logits", .spoilt = true, .logits = true },
     };
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)

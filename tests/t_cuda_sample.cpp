@@ -74,6 +74,46 @@ static unsigned long long best_of(const float *l, uint32_t n)
     return (unsigned long long)u << 32 | (0xffffffffu - at);
 }
 
+/* Of two equal weights the first stays, which another thread has, and the one
+ * after them: a draw from the last counts but one of the two before it. */
+static void test_equals(void)
+{
+    const uint32_t n = 5001, rows = 24;
+    std::vector<float> l((size_t)n * rows, -60.0f);
+    std::vector<struct sample_row> row(rows);
+    std::vector<uint32_t> weight(n);
+    struct sampling s = {};
+    uint32_t last = 0;
+    bool good = true;
+
+    s.temperature = s.top_p = 1000000;
+    s.top_k = 2;
+    for (uint32_t i = 0; i < rows; i++) {
+        float *x = &l[(size_t)i * n];
+
+        x[0] = x[40] = 1.0f;
+        x[41] = 1.125f;
+        row[i] = row_of(s, i, SAMPLE_NOWHERE);
+        row[i].best = best_of(x, n);
+    }
+    array<float> dl(l);
+    array<uint32_t> dw(l.size());
+    array<struct sample_row> dr(row);
+    struct sample_args a = { dl.p, dw.p, dr.p, nullptr, nullptr, n };
+
+    must(sample_launch(&a, rows, nullptr));
+    row = dr.get();
+    for (uint32_t i = 0; i < rows; i++) {
+        struct drawn d;
+
+        sampler_draw(&d, l.data(), n, &s, i, &ref, weight.data());
+        good = good && d.token == row[i].token;
+        last += d.token == 41;
+    }
+    ok(good && last > 0 && last < rows,
+       "of equal weights the lowest id stays, %u draws of another", last);
+}
+
 static bool equal(uint32_t n, uint32_t rows, int kind, uint32_t position)
 {
     std::vector<float> l((size_t)n * rows);
@@ -151,5 +191,6 @@ int main(void)
         bad += !equal(ns[rnd.below(7)], 1 + rnd.below(3), i % 4, (uint32_t)i);
     ok(bad == 0, "%d batches of rows draw as the sampler", cases);
     test_fault();
+    test_equals();
     return done();
 }
