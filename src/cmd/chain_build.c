@@ -66,7 +66,7 @@ static int find_script(char **script, const char *source, struct err *err)
 static int run_script(const struct chain_build_options *o, const char *script,
                       const char *model, struct err *err)
 {
-    const char *name = model ? o->plain ? "apus-plain-nano" : "apus-simd-nano"
+    const char *name = model ? o->plain ? "apus-plain-model" : "apus-simd-model"
                              : o->plain ? "apus-plain" : "apus-simd";
 
     if ((model && setenv("MODEL", model, 1)) || (!model && unsetenv("MODEL")))
