@@ -246,6 +246,59 @@ export async function turns () {
     'who always waits for the last minute has no time left after four turns')
 }
 
+// A node that shows in the last moment of each turn: no answer of it becomes
+// final by that, and after four turns it has an hour, and loses.
+export async function last_moments () {
+  const q = await disputed(['a', 'b'])
+  const d = await open(q)
+  const left = (a, ms) => (Number(a.first.Until) - 1700000100000 - ms) / hour
+  let [ms, n] = [0, 0]
+  const s = []
+  for (let i = 0; i < 4; i++) {
+    ms += 6 * hour - 1
+    s.push(...await q.many([show(q, d, String(n), 'x', ms),
+      pick(d, String(n + 1), 'more', ms), status('b', ms)]))
+    n += 2
+  }
+  is([codes(s).filter((c) => c !== '200'), left(s.at(-1), ms)], [[], 20],
+    'of each turn a 24th of the window passes')
+  const over = ms + 4
+  const t = await q.many([end('Overdue', bob, d, over),
+    end('Overdue', bob, d, over + hour - 1),
+    show(q, d, String(n), 'x', over + hour),
+    end('Overdue', bob, d, over + hour), status('a', over + hour),
+    status('b', over + hour), status('b', over + 2 * hour)])
+  is([...codes(t.slice(0, 3)), t[3].first.Verdict, t[3].first.Loser,
+    t[4].first.State], ['409', '409', '409', 'fault', q.node, 'pending'],
+  'then it has an hour more, and no time left')
+  is([left(t[5], over + hour), left(t[6], over + 2 * hour)], [19, 18],
+    'its other answer can be disputed for most of a day')
+}
+
+// No message for more than a day: whoever had the turn has an hour more, and so
+// has whoever wants to dispute.
+export async function outages_in_disputes () {
+  const q = await disputed(['a', 'b'])
+  const d = await open(q)
+  const s = await q.many([show(q, d, '0', 'x', hour),
+    end('Overdue', q.node, d, 31 * hour), pick(d, '1', 'more', 32 * hour - 1),
+    show(q, d, '2', 'x', 62 * hour), end('Overdue', q.node, d, 62 * hour + 1),
+    end('Overdue', q.node, d, 63 * hour), pick(d, '3', 'end', 63 * hour),
+    prove(d, '4', 'holds', q.node, 93 * hour), status('a', 94 * hour)])
+  is(codes(s.slice(0, 7)), ['200', '409', '200', '200', '409', '409', '200'],
+    'the hour begins with the first message')
+  is([s[7].first.Verdict, s[8].first.State,
+    (Number(s[8].first.Until) - 1700000100000) / hour],
+  ['holds', 'answered', 93 + 24], 'and nobody has lost by it')
+  const r = await disputed(['a', 'b'])
+  const t = await r.many([challenge(bob, 'a', 50 * hour),
+    challenge(bob, 'b', 51 * hour - 1), status('a', 80 * hour),
+    status('b', 80 * hour)])
+  is([...codes(t.slice(0, 2)), t[2].first.State, t[3].first.State],
+    ['200', '200', 'answered', 'answered'],
+    'what could be disputed before it can be for an hour after it')
+}
+
 // While a dispute over it is open the window stands still; while the node is
 // late in a turn, those of all its answers do.
 export async function stands_still_in_disputes () {
@@ -301,6 +354,47 @@ export async function places () {
   end`)
   is(codes(await q.many([challenge(q.node2, 'r17')])), ['429'],
     'there are so many places')
+}
+
+// Who fills places fills those of his kind, and ends no window by it.
+export async function filled_places () {
+  const q = await disputed([])
+  const who = Array.from({ length: 18 }, (_, i) => id('person-' + i))
+  await q.many([...who.map((from, i) => [from, infer('r' + i), 'r' + i,
+    at(0, { id: id('r' + i) })]),
+  [q.node, pull(), '', at(0, { id: id('all') })],
+  [q.node, complete(id('all')), who.map((_, i) => result(id('r' + i)))
+    .join('\n'), at(0)]])
+  const s = await q.many([...who.map((from, i) => challenge(from, 'r' + i)),
+    challenge(bob, 'r16'), challenge(q.node2, 'r17')])
+  is([codes(s.slice(0, 16)).every((c) => c === '200'), ...codes(s.slice(16))],
+    [true, '429', '429', '200', '200'],
+    'requesters fill the places of requesters')
+  const t = await q.many([...who.map((_, i) => show(q, s[i < 16 ? i : i + 2]
+    .first.Dispute, '0')), status('r0', 5 * hour), status('r16', 5 * hour),
+  end('Concede', who[0], s[0].first.Dispute, 5 * hour),
+  challenge(who[16], 'r16', 5 * hour), challenge(who[17], 'r17', 5 * hour)])
+  is([...t.slice(18, 20).map((a) => a.first.Until), ...codes(t.slice(20))],
+    [...[1, 2].map(() => String(1700000100000 + 29 * hour)), '200', '200',
+      '429'], 'whose windows stand still; who gives up leaves one')
+  const copies = (n, change) => q.p.eval(`
+    for i = 1, ${n} - #Queue.dispute_list do
+      local d = {}
+      for k, v in pairs(Queue.disputes[Queue.dispute_list[1]]) do d[k] = v end
+      d.challenger, d.kind = "c" .. i, "challenger"
+      ${change}
+      local id = "d" .. #Queue.dispute_list
+      Queue.disputes[id] = d
+      Queue.dispute_list[#Queue.dispute_list + 1] = id
+    end`)
+  await q.many([[who[0], infer('o', { 'X-Node': q.node2 }), 'o',
+    at(5 * hour, { id: id('o') })],
+  [q.node2, pull(), '', at(5 * hour, { id: id('p2') })],
+  [q.node2, complete(id('p2')), result(id('o')), at(5 * hour)]])
+  await copies(256, '')
+  is(codes(await q.many([challenge(bob, 'r5', 5 * hour),
+    challenge(bob, 'o', 5 * hour)])), ['429', '200'],
+  'places over one node are not those over another')
 }
 
 const dump_text = async (q) =>
