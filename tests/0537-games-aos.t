@@ -22,7 +22,7 @@ fi
 # ---- and what it costs ------------------------------------------------------
 aos_node queue-games.mjs >"$tmp/tap" && status=0 || status=1
 GAS=1 aos_node queue-games.mjs >>"$tmp/tap" || status=1
-aos_node gas.mjs 20 2000 >"$tmp/complete" 2>&1 && not= || not='not '
+aos_node gas.mjs 20 384 2000 >"$tmp/complete" 2>&1 && not= || not='not '
 sed 's/^/# /' "$tmp/complete"
 echo "${not}ok - a Complete of 80 kB costs less than 1e11 gas" >>"$tmp/tap"
 [ -z "$not" ] || status=1

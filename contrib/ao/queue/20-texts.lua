@@ -81,7 +81,10 @@ end
 quoted["\n"], quoted["\r"], quoted["\t"] = "\\n", "\\r", "\\t"
 
 local function quote(s)
-    return '"' .. s:gsub('[\0-\31"\\]', quoted) .. '"'
+    if s:find('[\0-\31"\\]') then
+        s = s:gsub('[\0-\31"\\]', quoted)
+    end
+    return '"' .. s .. '"'
 end
 
 -- A JSON object of strings: name, value, name, value ..
@@ -96,15 +99,24 @@ end
 local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" ..
     "0123456789-_"
 
+local CHAR = {}
+for i = 1, #ALPHABET do
+    CHAR[i - 1] = ALPHABET:sub(i, i)
+end
+
 local function base64url(s)
-    local out = {}
-    for i = 1, #s, 3 do
-        local a, b, c = s:byte(i, i + 2)
-        local bits = a << 16 | (b or 0) << 8 | (c or 0)
-        for k = 0, c and 3 or b and 2 or 1 do
-            local at = (bits >> (18 - 6 * k) & 63) + 1
-            out[#out + 1] = ALPHABET:sub(at, at)
-        end
+    local out, n, byte, v = {}, 0, string.byte, CHAR
+    for i = 1, #s - 2, 3 do
+        local a, b, c = byte(s, i, i + 2)
+        n = n + 1
+        out[n] = v[a >> 2] .. v[a << 4 & 48 | b >> 4] ..
+            v[b << 2 & 60 | c >> 6] .. v[c & 63]
+    end
+    local a, b = byte(s, #s - #s % 3 + 1, #s)
+    if b then
+        out[n + 1] = v[a >> 2] .. v[a << 4 & 48 | b >> 4] .. v[b << 2 & 60]
+    elseif a then
+        out[n + 1] = v[a >> 2] .. v[a << 4 & 48]
     end
     return table.concat(out)
 end
@@ -118,7 +130,7 @@ end
 local function unbase64url(s)
     local out, n, byte, char, v = {}, 0, string.byte, string.char, VALUE
     local rest = #s % 4
-    if rest == 1 or s:find("[^A-Za-z0-9_-]") then
+    if rest == 1 or not s:find("^[A-Za-z0-9_-]*$") then
         return nil
     end
     local eights = (#s - rest) // 8 * 8
