@@ -4,6 +4,7 @@
  */
 #include <config.h>
 
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +63,7 @@ static void test_parts(void)
     char memory[32];
 
     /* less than this machine has, too */
-    snprintf(memory, sizeof(memory), "%llu", 64ull << 20);
+    snprintf(memory, sizeof(memory), "%" PRIu64, 64 * MIB);
     set("APUS_JOB_MEMORY", memory);
     ok(holds("2", 2, 64 * MIB, &err) && holds("1", 2, 128 * MIB, &err) &&
            holds("8", 2, 64 * MIB, &err) && holds("2", 4, 128 * MIB, &err),
