@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/json.h"
 #include "fidelity/fit.h"
+#include "fidelity/fit_state.h"
 #include "fidelity/fit_internal.h"
 #include "fidelity/rounding.h"
 #include "fidelity/sums.h"
@@ -284,6 +285,44 @@ static void try_nano(const char *dir, const char *want)
     same_model(dir, "auto", 2, id, "after an interruption");
 }
 
+/* Open the state under a key, write 1,000 bytes as a layer does, save after
+ * `save` layers or end before that.  Layers that it had. */
+static uint32_t state_of(const char *dir, char key, uint32_t save)
+{
+    static const char bytes[1000] = "tensors";
+    static const float at[3] = { 1, 2, 3 };
+    struct err err = ERR_INIT;
+    struct id id = { .b = { (unsigned char)key } };
+    struct fit_state s;
+    uint32_t done;
+
+    if (fit_state_open(&s, dir, id, 3, &done, &err) ||
+        fit_state_put(&s, done * 1000, bytes, sizeof(bytes), &err) ||
+        (save && fit_state_save(&s, save, at, 3, &err)))
+        abort();
+    fit_state_close(&s);
+    return done;
+}
+
+/* Whoever begins again and is killed in its first layer leaves nothing that
+ * another would take for done. */
+static void try_state(void)
+{
+    char *dir = tmp_path("state"), *tensors = file_join(dir, "tensors");
+
+    ok(state_of(dir, 1, 1) == 0 && state_of(dir, 1, 2) == 1 &&
+           state_of(dir, 1, 0) == 2 && state_of(dir, 1, 0) == 2,
+       "a state goes on after its last whole layer");
+    ok(truncate(tensors, 1500) == 0 && state_of(dir, 1, 0) == 0 &&
+           state_of(dir, 1, 0) == 0,
+       "tensors cut off: again, and once more after a kill");
+    ok(state_of(dir, 1, 1) == 0 && state_of(dir, 2, 0) == 0 &&
+           state_of(dir, 1, 0) == 0,
+       "another conversion was there, and was killed");
+    free(tensors);
+    free(dir);
+}
+
 /* A state whose tensors are lost or cut off begins again. */
 static void try_lost(const char *dir)
 {
@@ -297,6 +336,12 @@ static void try_lost(const char *dir)
        "interrupted, and tensors are lost");
     test.stop_at = 0;
     same_model(dir, "auto", 2, id, "from the beginning");
+    test.stop_at = 3;
+    ok(convert(dir, "auto", 2, &other, &err) == -1 &&
+           truncate(tensors, 100000) == 0,
+       "interrupted, and tensors are cut off");
+    test.stop_at = 0;
+    same_model(dir, "auto", 2, id, "cut off: from the beginning");
     free(tensors);
     free(state);
 }
@@ -473,6 +518,7 @@ int main(void)
     test.a8 = true;
     try_nano(dir, "lEBSX0AgS-aUj56yY5TG7XxFGSfAE5hZQey6oi7T-hk");
     test.a8 = false;
+    try_state();
     try_lost(dir);
     try_changed(dir);
     try_tokenizer(dir);

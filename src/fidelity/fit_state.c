@@ -23,8 +23,8 @@
 #include "base/sys.h"
 #include "proof/digest.h"
 
-#define MAGIC "apusfit1"
-#define HEAD 48
+#define MAGIC "apusfit2"
+#define HEAD 56
 #define TENSORS "tensors"
 #define ROWS "rows"
 
@@ -75,20 +75,22 @@ int fit_state_source(struct id *out, const char *path, struct err *err)
 }
 
 /* Layers of the rows that are there: n numbers, into x unless it is NULL.  0 if
- * these are not there. */
+ * these are not there, or fewer bytes of tensors than they stand for. */
 static uint32_t read_rows(const struct fit_state *s, float *x, size_t n)
 {
     char *path = file_join(s->dir, ROWS);
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     unsigned char head[HEAD];
     ssize_t want = (ssize_t)(n * sizeof(*x));
-    struct stat st;
+    struct stat st, tensors;
     uint32_t done = 0;
 
     if (fd >= 0 && file_read_at(fd, head, HEAD, 0) == HEAD &&
         memcmp(head, MAGIC, 8) == 0 &&
         memcmp(head + 8, s->key.b, sizeof(s->key.b)) == 0 &&
         fstat(fd, &st) == 0 && st.st_size == (off_t)HEAD + want &&
+        fstat(s->fd, &tensors) == 0 &&
+        (uint64_t)tensors.st_size >= get_u64(head + 48) &&
         (!x || file_read_at(fd, x, (size_t)want, HEAD) == want))
         done = get_u32(head + 40);
     free(path);
@@ -129,10 +131,28 @@ static int make_own(const char *dir, struct err *err)
                    " another place (TMPDIR; of apus model add, --models)", dir);
 }
 
+/* Without them the next try begins again: what is lost would stop each. */
+static void drop_rows(const struct fit_state *s)
+{
+    char *path = file_join(s->dir, ROWS);
+
+    unlink(path);
+    free(path);
+}
+
+/* Rows stand for tensors of their own conversion alone: they go before the
+ * first tensor of another is written. */
+static int begin_again(const struct fit_state *s, struct err *err)
+{
+    drop_rows(s);
+    if (sys_sync_dir(s->dir) || ftruncate(s->fd, 0))
+        return room_fail(err, ERR_RETRY, "write", s->dir);
+    return 0;
+}
+
 int fit_state_open(struct fit_state *s, const char *dir, struct id key,
                    size_t n, uint32_t *done, struct err *err)
 {
-    struct stat st;
     char *path;
 
     s->dir = xstrdup(dir);
@@ -153,9 +173,9 @@ int fit_state_open(struct fit_state *s, const char *dir, struct id key,
                 dir);
         goto fail;
     }
-    /* rows without the tensors that they stand for are of no use */
-    *done = fstat(s->fd, &st) || st.st_size == 0 ? 0 : read_rows(s, NULL, n);
-    return 0;
+    *done = read_rows(s, NULL, n);
+    if (*done || begin_again(s, err) == 0)
+        return 0;
 fail:
     fit_state_close(s);
     return -1;
@@ -176,15 +196,6 @@ int fit_state_put(struct fit_state *s, uint64_t at, const void *data, size_t n,
     if (sys_pwrite(s->fd, data, n, (off_t)at))
         return room_fail(err, ERR_RETRY, "write", s->dir);
     return 0;
-}
-
-/* Without them the next try begins again: what is lost would stop each. */
-static void drop_rows(const struct fit_state *s)
-{
-    char *path = file_join(s->dir, ROWS);
-
-    unlink(path);
-    free(path);
 }
 
 int fit_state_get(const struct fit_state *s, uint64_t at, void *data, size_t n,
@@ -208,10 +219,13 @@ int fit_state_save(struct fit_state *s, uint32_t done, const float *x,
     unsigned char head[HEAD] = MAGIC;
     char *path = file_join(s->dir, ROWS);
     struct file_out *f = NULL;
+    struct stat st;
     int rc = 0;
 
     memcpy(head + 8, s->key.b, sizeof(s->key.b));
     set_u32(head + 40, done);
+    if (fstat(s->fd, &st) == 0)
+        set_u64(head + 48, (uint64_t)st.st_size);
     if (sys_fdatasync(s->fd))
         rc = room_fail(err, ERR_RETRY, "write", s->dir);
     else if (file_out_open(&f, path, err))

@@ -6,7 +6,10 @@
  * whole and after the tensors that they stand for, so a conversion that
  * was interrupted goes on behind its last whole layer.
  *
- * rows: "apusfit1", the key, u32 layers that are done, u32 0, then f32.
+ * rows: "apusfit2", the key, u32 layers that are done, u32 0, u64 bytes that
+ * tensors had, then f32.  Fewer bytes there, another key, or "apusfit1", which
+ * did not have them: the conversion begins again, and both files are emptied
+ * before it does.
  */
 #ifndef APUS_FIDELITY_FIT_STATE_H
 #define APUS_FIDELITY_FIT_STATE_H
