@@ -32,7 +32,7 @@ const u = await unit({
   wasm: readFileSync(wasm),
   format,
   item: readFileSync(model),
-  memory: 16 << 30
+  memory: 16 * 2 ** 30
 })
 const begun = await u.lua(load)
 if (begun.out !== loaded) throw new Error(`load: ${begun.out}`)

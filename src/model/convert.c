@@ -200,15 +200,23 @@ static int put_zeros(struct conversion *c, uint64_t to, struct err *err)
     return 0;
 }
 
+/* Whether tensor i is rounded by another rule. */
+static bool is_given(const struct conversion *c, uint32_t i)
+{
+    const struct convert_rounding *r = c->o->rounding;
+
+    return r && r->has(r->self, i);
+}
+
 static int too_large(const struct conversion *c, uint32_t i, struct err *err)
 {
     if (i == TENSOR_HEAD && c->rotated.tied)
         i = TENSOR_EMBED;
     return err_set(err, ERR_INPUT, "tensor \"%s\" is 2^40 or more in size"
                    " after %s", import_name(c->source, i),
-                   c->rotate ? "rotation; use --activations A14"
-                   : c->o->rounding ? "fitting; use --rounding nearest"
-                             : "smoothing; use --smooth off");
+                   is_given(c, i) ? "fitting; use --rounding nearest"
+                   : c->rotate    ? "rotation; use --activations A14"
+                                  : "smoothing; use --smooth off");
 }
 
 /* x = row n of matrix i as it is quantised.  Without rotation, which has room
@@ -229,14 +237,6 @@ static int get_row(struct conversion *c, uint32_t i, uint32_t n, uint32_t cols,
 }
 
 /* ---- tensors ------------------------------------------------------------- */
-
-/* Whether tensor i is rounded by another rule. */
-static bool is_given(const struct conversion *c, uint32_t i)
-{
-    const struct convert_rounding *r = c->o->rounding;
-
-    return r && r->has(r->self, i);
-}
 
 static int get_given(const struct conversion *c, uint32_t i, uint64_t at,
                      void *out, size_t n, struct err *err)
@@ -441,7 +441,8 @@ static int put_file(struct conversion *c, struct id *id, struct err *err)
     for (uint32_t i = 0; i < r->n_tensors; i++) {
         if (c->o->stop && c->o->stop())
             return err_set(err, ERR_RETRY, "interrupted after %u of %u"
-                           " tensors", i, r->n_tensors);
+                           " tensors%s", i, r->n_tensors, c->o->rounding
+                           ? ": the same command goes on" : "");
         if (put_tensor(c, i, err))
             return -1;
         if (c->o->progress)

@@ -31,7 +31,8 @@ struct drained {
  * longer than it takes to send it, since there is no window.  Disputes let a
  * window stand still: each side may use four turns (here 0: unknown), and an
  * hour more for each move (doc/queue.md), in all less than two days.  It is at
- * least 7 days after the window. */
+ * least 7 days after the window.  That is one dispute: of several about one
+ * answer, one after the other, the last may end later. */
 uint64_t drained_kept(uint64_t window_s, uint64_t turn_s);
 
 /* Read the file; FOUND_NONE if it does not exist. */

@@ -4,6 +4,7 @@
  */
 #include <config.h>
 
+#include "base/log.h"
 #include "node/turns.h"
 
 #include <inttypes.h>
@@ -86,6 +87,7 @@ int turns_length(uint64_t *length_s, struct client *c, struct err *err)
 int turns_times(uint64_t *window_s, uint64_t *length_s, struct client *c,
                 struct err *err)
 {
+    struct err none = ERR_INIT;
     const struct ao_out *out;
     struct ao_result r;
     int rc;
@@ -93,8 +95,9 @@ int turns_times(uint64_t *window_s, uint64_t *length_s, struct client *c,
     if (client_ask_or_say(c, &ASK_INFO, "Info-Response", &r, &out, err) < 0)
         return -1;
     rc = client_number(window_s, out, "Window", WINDOW_MAX, err);
-    if (rc == 0)
-        rc = client_number(length_s, out, "Turn", LENGTH_MAX, err);
+    *length_s = 0;
+    if (rc == 0 && client_number(length_s, out, "Turn", LENGTH_MAX, &none))
+        log_debug("Info: %s", none.text);
     ao_result_clear(&r);
     return rc;
 }

@@ -41,8 +41,8 @@ void turns_clear(struct turns *t);
 int turns_length(uint64_t *length_s, struct client *c, struct err *err);
 
 /* Ask for the seconds for which the queue keeps answers open to disputes; 0:
- * it has none; and for the length of a turn.  Where no dry runs are made it is
- * a signed message. */
+ * it has none; and for the length of a turn; 0: what it says is none.  Where no
+ * dry runs are made it is a signed message. */
 int turns_times(uint64_t *window_s, uint64_t *length_s, struct client *c,
                 struct err *err);
 
