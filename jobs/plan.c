@@ -45,11 +45,16 @@ static uint64_t copies(const struct plan_job *j, const struct plan_need *need)
     return part_of(need) < j->memory / 4 ? at_least_one(j->sockets) : 1;
 }
 
-/* Bytes of a node that its ranks may have for weights and the caches that were
- * asked for. */
+/* Bytes of a node that its ranks may have. */
+static uint64_t most_of(const struct plan_job *j)
+{
+    return j->memory / 10 * 9;
+}
+
+/* .. for weights and the caches that were asked for. */
 static uint64_t usable(const struct plan_job *j, const struct plan_need *need)
 {
-    uint64_t use = j->memory / 10 * 9;
+    uint64_t use = most_of(j);
 
     if (need->kv)
         return use;
@@ -159,7 +164,7 @@ static void look_for_lack(struct plan *p, const struct plan_job *j,
     uint64_t nodes = at_least_one(j->nodes);
     uint64_t n = p->per_node ? p->per_node : divide_up(p->ranks, nodes);
 
-    if (need->tp > 1 && n > memory_holds(j, need))
+    if (need->tp > 1 && j->memory && needs(j, need, n) > most_of(j))
         p->lacks = needs(j, need, n);
 }
 
@@ -270,7 +275,7 @@ void plan_describe(char text[PLAN_TEXT], const struct plan *p,
     if (p->lacks)
         snprintf(lack, sizeof(lack), "; those of a node need %" PRIu64 " MiB of"
                  " memory at least, and have %" PRIu64 ": more nodes, or a"
-                 " greater tp", p->lacks / MIB, usable(j, need) / MIB);
+                 " greater tp", p->lacks / MIB, most_of(j) / MIB);
     if (all > cores)
         snprintf(of, sizeof(of), " of %" PRIu64, all);
     if (p->per_node && nodes > 1)

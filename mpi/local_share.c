@@ -52,6 +52,9 @@ static uint64_t ranks_here(void)
 {
     uint64_t n = number_of("OMPI_COMM_WORLD_LOCAL_SIZE");
 
+    /* of MPICH's starter, which Slurm starts once a node */
+    if (!n)
+        n = number_of("MPI_LOCALNRANKS");
     if (!n && getenv("SLURM_NODEID"))
         n = tasks_here(getenv("SLURM_STEP_TASKS_PER_NODE"),
                        number_of("SLURM_NODEID"));

@@ -20,7 +20,8 @@ uint64_t rank_memory(int ranks);
 
 /* ERR_INPUT, with what is needed and what there is, unless the memory of this
  * machine, or what the job has of it, could hold the parts that the ranks here
- * have of a model file of so many bytes, each part once.  Where nothing tells
+ * have of a model file of so many bytes, each part once: ranks in a row, as
+ * Slurm and mpirun give them out unless told otherwise.  Where nothing tells
  * how many are here it could. */
 int local_holds_parts(unsigned tp, uint64_t model, struct err *err);
 

@@ -91,7 +91,7 @@ static void *follow(void *self)
                       : backend_follow(m->on.b, find, m, &err)) == 0)
         atomic_store(&m->closed, true);
     else if (!atomic_load(&m->ends)) {
-        /* the first member reports it */
+        /* the first member reports it, or rank 0 that this one is lost */
         log_info("this rank leaves its group: %s", err.text);
         rank_group_leave(m->group, &err);
     }

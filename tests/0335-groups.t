@@ -93,6 +93,7 @@ TXT
     ranks 2 --tp=2 --rank-timeout=20 -- "$batch"
     worker=$whole
 }
+unset SLURM_JOB_ID SLURMD_NODENAME
 host=$(uname -n)
 unlike "APUS_MODELS=$tmp/none"
 [ $got -eq 1 ] && r=0 || r=1

@@ -145,7 +145,8 @@ static void group_plans(void)
     const struct plan_need sixteen = { .tp = 16 };
     const struct plan_need few = { MIB, 0, 6, 2 };
     const struct plan_need large = { 800 * MIB, 0, 10000, 4 };
-    const struct plan_need giant = { 1500 * MIB, 0, 10000, 4 };
+    const struct plan_need giant = { 2500 * MIB, 0, 10000, 4 };
+    const struct plan_need tight = { 1500 * MIB, 0, 10000, 4 };
     const struct plan_need shared = { 600 * MIB, 10 * MIB, 10000, 2 };
     const struct plan_need wide_cache = { 80 * MIB, 400 * MIB, 10000, 2 };
 
@@ -168,8 +169,10 @@ static void group_plans(void)
           " memory with 800 MiB of weights in 4 parts a socket");
     plans(full, SOCKETS, &giant, "4 2 4 0: 4 ranks on 2 nodes, 2 on each, in"
           " groups of 4, with 8 cores a node: no fewer make whole groups; those"
-          " of a node need 750 MiB of memory at least, and have 650: more"
+          " of a node need 1250 MiB of memory at least, and have 900: more"
           " nodes, or a greater tp");
+    plans(full, SOCKETS, &tight, "4 2 4 0: 4 ranks on 2 nodes, 2 on each, in"
+          " groups of 4, with 8 cores a node: no fewer make whole groups");
     plans(full, SOCKETS, &shared, "8 4 2 0: 8 ranks on 2 nodes, 4 on each, in"
           " groups of 2, with 8 cores a node: one a socket");
     plans(full, SOCKETS, &wide_cache, "4 2 4 0: 4 ranks on 2 nodes, 2 on each,"

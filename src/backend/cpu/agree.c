@@ -15,8 +15,8 @@
 #include "base/mem.h"
 #include "engine/group.h"
 
-#define WORDS 72 /* of a member: a code, and so much text */
-#define TEXT (4 * (WORDS - 1))
+#define TEXT sizeof(((struct err *)NULL)->text)
+#define WORDS (1 + TEXT / 4) /* of a member: a code, and its text */
 
 static void show(uint32_t *word, const struct group *g, const struct err *mine)
 {
@@ -39,7 +39,7 @@ static int take(const uint32_t *word, struct err *err)
 
     for (size_t i = 0; i < TEXT / 4; i++)
         set_u32(text + 4 * i, word[1 + i]);
-    return err_set(err, (enum err_code)word[0], "%.*s", TEXT,
+    return err_set(err, (enum err_code)word[0], "%.*s", (int)TEXT,
                    (const char *)text);
 }
 
