@@ -7,6 +7,8 @@
  * prompts are launched kernel by kernel, and so are all where the device makes
  * no graph.
  */
+#include <stdio.h>
+
 #include "backend/cuda/device.cuh"
 
 /* Rows of the launches for a step of n: the next of 1 2 4 8 12 16 24 32 48 ..,
@@ -47,18 +49,18 @@ void graphs_drop(struct device *d)
     g->n = 0;
 }
 
-/* Capture these launches, none of which runs. */
+/* Capture these launches, none of which runs; *err without a code: CUDA's
+ * error says why not. */
 static cudaError_t capture(struct device *d, const struct cuda_extent *e,
-                           cudaGraphExec_t *exec)
+                           cudaGraphExec_t *exec, struct err *err)
 {
     cudaError_t rc =
         cudaStreamBeginCapture(d->stream, cudaStreamCaptureModeThreadLocal);
-    struct err why = ERR_INIT;
     cudaGraph_t graph = NULL;
 
     if (rc)
         return rc;
-    if (forward_launch(d, e, &why))
+    if (forward_launch(d, e, err))
         rc = cudaErrorUnknown;
     /* it ends in any case, or the stream takes nothing else */
     if (cudaStreamEndCapture(d->stream, &graph) && !rc)
@@ -77,17 +79,24 @@ static int launch_first(struct device *d, struct cuda_graph *g,
                         struct err *err)
 {
     const struct cuda_extent e = { g->rows, g->rows, g->rows, g->rows, true };
+    struct err why = ERR_INIT;
+    char text[sizeof(why.text) + 100];
+    cudaError_t rc;
 
     if (forward_launch(d, &e, err))
         return -1;
-    if (capture(d, &e, &g->exec) == cudaSuccess)
+    rc = capture(d, &e, &g->exec, &why);
+    if (rc == cudaSuccess)
         return 0;
     g->exec = NULL;
     d->graphs.off = true;
     cudaGetLastError();
-    if (cudaGetLastError() == cudaSuccess) /* or the device is lost */
-        caller_note(&d->caller, false, "the GPU makes no graph of launches:"
-                    " each kernel is launched by itself");
+    if (cudaGetLastError() == cudaSuccess) { /* or the device is lost */
+        snprintf(text, sizeof(text), "the GPU makes no graph of launches (%s):"
+                 " each kernel is launched by itself",
+                 why.code ? why.text : cudaGetErrorString(rc));
+        caller_note(&d->caller, false, text);
+    }
     return 0;
 }
 
