@@ -1,8 +1,9 @@
 // One side of bench/chain, in the loader of ao's compute units:
 //     node --experimental-wasm-memory64 measure.mjs ours|theirs MODULE MODEL N
 // loads the model by WeaveDrive, answers a first message, which is not
-// counted, then 5 of N tokens each after the same prompt.  Prints
-// "load_ms message_ms memory_bytes": time of the processor, the median of 5.
+// counted, then 5 of N tokens each after the same prompt, and 5 that compute
+// nothing.  Prints "load_ms message_ms nothing_ms memory_bytes": time of the
+// processor, medians of 5.
 // Beside it: tests/ao-module/unit.mjs and what that imports.
 import { readFileSync } from 'node:fs'
 import { id, unit } from './unit.mjs'
@@ -36,12 +37,16 @@ const u = await unit({
 })
 const begun = await u.lua(load)
 if (begun.out !== loaded) throw new Error(`load: ${begun.out}`)
-const ms = []
-for (let k = 0; k < 6; k++) {
-  const r = await u.lua(answer)
-  if (!answered(r.out)) throw new Error(`answer: ${r.out}`)
-  if (k > 0) ms.push(r.ms)
+async function median (code, good) {
+  const ms = []
+  for (let k = 0; k < 6; k++) {
+    const r = await u.lua(code)
+    if (!good(r.out)) throw new Error(`${code}: ${r.out}`)
+    if (k > 0) ms.push(r.ms)
+  }
+  return ms.sort((a, b) => a - b)[2].toFixed(0)
 }
-ms.sort((a, b) => a - b)
-console.log(begun.ms.toFixed(0), ms[2].toFixed(0), u.memory.length)
+const message = await median(answer, answered)
+const nothing = await median('return 1', (out) => out === '1')
+console.log(begun.ms.toFixed(0), message, nothing, u.memory.length)
 process.exit(0)
