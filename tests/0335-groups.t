@@ -129,12 +129,14 @@ report $r "and none is read: exit $got"
 report $r "the batch is where it was"
 
 # ---- a member that is gone ---------------------------------------------------
-process_of() { # RANK: of this test's job
-    for p in $(pgrep -x apus-worker); do
-        tr '\0' '\n' <"/proc/$p/environ" >environ 2>/dev/null || continue
-        grep -qxF "TMPDIR=$tmp" environ &&
-            grep -qx "OMPI_COMM_WORLD_RANK=$1" environ || continue
-        echo "$p"
+process_of() { # RANK: of this test's job; two programs look at all of them
+    mine=$(grep -szlxF "TMPDIR=$tmp" /proc/[0-9]*/environ) || :
+    [ -n "$mine" ] || return 0
+    # shellcheck disable=SC2086
+    for p in $(grep -szlxF "OMPI_COMM_WORLD_RANK=$1" $mine); do
+        p=${p%/environ}
+        grep -qsx apus-worker "$p/comm" || continue
+        echo "${p#/proc/}"
         return
     done
 }
