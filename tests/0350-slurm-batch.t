@@ -38,8 +38,9 @@ until_state() { # STATE SECONDS
 }
 started() { # a record is in a log
     left=1200
-    while [ -z "$(find "spool/running/b$batch" -name '*.log' -size +3k \
-        2>/dev/null)" ] && [ $left -gt 0 ]; do
+    while [ ! -d "spool/done/b$batch" ] && [ -z "$(find \
+        "spool/running/b$batch" -name '*.log' -size +3k 2>/dev/null)" ] &&
+        [ $left -gt 0 ]; do
         left=$((left - 1))
         sleep 0.1
     done
@@ -112,8 +113,9 @@ done; }
 # the first are open in this start.  A log begins with 64 bytes of its own.
 stopped() { # START
     left=2400
-    while [ -z "$(find "spool/running/b$batch/$1" -name '*.log' -size +64c \
-        2>/dev/null)" ] && [ $left -gt 0 ]; do
+    while [ ! -d "spool/done/b$batch" ] && [ -z "$(find \
+        "spool/running/b$batch/$1" -name '*.log' -size +64c 2>/dev/null)" ] &&
+        [ $left -gt 0 ]; do
         left=$((left - 1))
         sleep 0.05
     done
@@ -223,10 +225,11 @@ echo "# $records records in $(ls links | wc -l) logs"
 report $r "nothing is computed after it was recorded"
 
 # ---- killed while MPI starts -----------------------------------------------
-questions 90 early >early.jsonl
+long_questions 90 early >early.jsonl
 submit early.jsonl && r=0 || r=1
 left=3000
-while [ "$(ranks | wc -l)" -lt 4 ] && [ $left -gt 0 ]; do
+while [ ! -d "spool/done/b$batch" ] && [ "$(ranks | wc -l)" -lt 4 ] &&
+    [ $left -gt 0 ]; do
     left=$((left - 1))
     sleep 0.02
 done
