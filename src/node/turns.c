@@ -4,7 +4,6 @@
  */
 #include <config.h>
 
-#include "base/log.h"
 #include "node/turns.h"
 
 #include <inttypes.h>
@@ -15,6 +14,7 @@
 #include "ao/ao.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/vec.h"
 #include "node/rounds.h"
 #include "queue/client.h"

@@ -7,9 +7,9 @@
  * prompts are launched kernel by kernel, and so are all where the device makes
  * no graph.
  */
-#include <stdio.h>
-
 #include "backend/cuda/device.cuh"
+
+#include <stdio.h>
 
 /* Rows of the launches for a step of n: the next of 1 2 4 8 12 16 24 32 48 ..,
  * but not more than `most`. */
