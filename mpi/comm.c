@@ -1,8 +1,8 @@
 /*
  * Payloads over MPI.  No call waits for another rank once all have begun: a
  * large payload comes in several steps, and of a rank that dies between them
- * the rest never comes, of which no error is ever told.  So a receive is begun
- * (MPI_Imrecv, MPI_Irecv), into memory of this file, and asked for until it is
+ * the rest never comes, and MPI reports no error.  So a receive is begun
+ * (MPI_Imrecv, MPI_Irecv), into memory of this file, and tested until it is
  * done.  Three threads call MPI, that of the rank, that of the pulse and the
  * one that computes for a group (second way), each with the lock of the
  * communicator (MPI_THREAD_SERIALIZED); what goes to this rank itself is the

@@ -55,7 +55,7 @@ void comm_give(struct comm *l, int to, const void *data, size_t n);
 void comm_give_end(struct comm *l, int to, const void *data, size_t n);
 enum comm_got comm_get(struct comm *l, int from, void *data, size_t n);
 
-/* The bytes of the end that comm_get has told of, until comm_close. */
+/* The bytes of the end, once comm_get gave COMM_END; valid until comm_close. */
 const unsigned char *comm_end(const struct comm *l, int from, size_t *n);
 
 /* From now on a thread of the communicator sends `tag`, without data, to all

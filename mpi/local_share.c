@@ -68,13 +68,20 @@ uint64_t local_ranks(int ranks)
     return here ? here : (uint64_t)ranks;
 }
 
+/* Bytes that the job has, by apus-batch.sh; 0: not known. */
+static uint64_t job_memory(void)
+{
+    const char *text = getenv("APUS_JOB_MEMORY");
+    uint64_t bytes = 0;
+
+    return text && json_u64_text(text, &bytes) == 0 ? bytes : 0;
+}
+
 uint64_t rank_memory(int ranks)
 {
-    const char *text = getenv("APUS_JOB_MEMORY"); /* of apus-batch.sh */
-    uint64_t memory = machine_memory_free(), of_job = 0;
+    uint64_t memory = machine_memory_free(), of_job = job_memory();
 
-    if (text && json_u64_text(text, &of_job) == 0 && of_job &&
-        of_job < memory)
+    if (of_job && of_job < memory)
         memory = of_job;
     return (memory - memory / 10) / local_ranks(ranks);
 }
@@ -83,12 +90,10 @@ int local_holds_parts(unsigned tp, uint64_t model, struct err *err)
 {
     uint64_t here = ranks_here(), parts = here < tp ? here : tp;
     uint64_t part = model / tp, memory = machine_memory();
-    const char *text = getenv("APUS_JOB_MEMORY");
-    uint64_t of_job = 0;
+    uint64_t of_job = job_memory();
     char node[256];
 
-    if (text && json_u64_text(text, &of_job) == 0 && of_job &&
-        (of_job < memory || !memory))
+    if (of_job && (of_job < memory || !memory))
         memory = of_job;
     if (!here || !memory || part <= memory / parts)
         return 0;

@@ -21,8 +21,8 @@ uint64_t rank_memory(int ranks);
 /* ERR_INPUT, with what is needed and what there is, unless the memory of this
  * machine, or what the job has of it, could hold the parts that the ranks here
  * have of a model file of so many bytes, each part once: ranks in a row, as
- * Slurm and mpirun give them out unless told otherwise.  Where nothing tells
- * how many are here it could. */
+ * Slurm and mpirun place them by default.  Where the number of ranks here is
+ * not known, it could. */
 int local_holds_parts(unsigned tp, uint64_t model, struct err *err);
 
 /* How many threads it has: as many as were asked for, 0: what Slurm bound it

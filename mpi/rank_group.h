@@ -28,7 +28,7 @@ void rank_group_free(struct rank_group *g);
 const struct group *rank_group_view(const struct rank_group *g);
 
 /* Let calls of this member fail from now on, the one that waits, too.  Any
- * thread may call it.  The others are not told. */
+ * thread may call it.  The others get no message. */
 void rank_group_stop(struct rank_group *g);
 
 /* Say why this member does nothing more for its group: calls of the others that

@@ -12,22 +12,9 @@ net_queue info
 "$apus" queue set Window=86400 Turn=3600 >out 2>err
 dapp=$net/dapp.json
 
-says() { # TAG...: a message of the requester, with the input as data
-    netcall sign "$dapp" "$APUS_QUEUE" Data-Protocol=ao Variant=ao.TN.1 \
-        Type=Message "$@" >item.bin
-    netcall post "$url/mu/" Content-Type:application/octet-stream <item.bin \
-        >reply
-    id=$(netcall id <item.bin)
-    netcall get "$url/cu/result/$id?process-id=$APUS_QUEUE" >result
-}
-tag() { # NAME: of the answer
-    sed 's/.*"Messages":\[{//' result | tr '{}' '\n\n' |
-        sed -n "s/.*\"name\":\"$1\",\"value\":\"\([^\"]*\)\".*/\1/p" |
-        head -n 1
-}
 # An answer of the node to a request with a stop string: its batch is $batch.
 answer() { # STOP
-    printf 'What is 6 + 24?' | says Action=Infer \
+    printf 'What is 6 + 24?' | net_says Action=Infer \
         "X-Options={\"max_tokens\":5,\"temperature\":0,\"stop\":[\"$1\"]}"
     request=$(netcall id <item.bin)
     batch=$(net_node pull 2>>err | sed 's/[[:space:]].*//')
@@ -75,15 +62,15 @@ publish
 gives 0 "an honest answer" dispute --spool "$tmp/challenger" --wallet "$dapp" \
     --dry "$item"
 has out '^first.pick.none' "differs in nothing"
-says Action=Challenge "Request=$request" </dev/null
-dispute=$(tag Dispute)
+net_says Action=Challenge "Request=$request" </dev/null
+dispute=$(net_tag Dispute)
 number=1
 for choice in "stop 0" 0 0 end; do
     net_node drain >out 2>&1 && r=0 || r=1
     [ "$choice" != end ] || break
-    says Action=Pick "Dispute=$dispute" Number=$number "Choice=$choice" \
+    net_says Action=Pick "Dispute=$dispute" Number=$number "Choice=$choice" \
         </dev/null
-    [ "$(tag Code)" = 200 ] || r=1
+    [ "$(net_tag Code)" = 200 ] || r=1
     report $r "\"$choice\" is answered and picked"
     number=$((number + 2))
 done

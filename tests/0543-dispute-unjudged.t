@@ -40,21 +40,8 @@ for model in odd mute; do
     "$apus" queue model $model --source "$model_item" >out 2>err
 done
 
-says() { # TAG...: a message of the requester, with the input as data
-    netcall sign "$dapp" "$APUS_QUEUE" Data-Protocol=ao Variant=ao.TN.1 \
-        Type=Message "$@" >item.bin
-    netcall post "$url/mu/" Content-Type:application/octet-stream <item.bin \
-        >reply
-    id=$(netcall id <item.bin)
-    netcall get "$url/cu/result/$id?process-id=$APUS_QUEUE" >result
-}
-tag() { # NAME: of the answer
-    sed 's/.*"Messages":\[{//' result | tr '{}' '\n\n' |
-        sed -n "s/.*\"name\":\"$1\",\"value\":\"\([^\"]*\)\".*/\1/p" |
-        head -n 1
-}
 is() { # NAME VALUE WHAT: a tag of the answer
-    [ "$(tag "$1")" = "$2" ] && r=0 || r=1
+    [ "$(net_tag "$1")" = "$2" ] && r=0 || r=1
     [ $r = 0 ] || sed 's/^/# /' result
     report $r "$3"
 }
@@ -81,8 +68,8 @@ picks() { # CHOICE...
     number=1
     for choice; do
         drain "the node shows what is asked for"
-        says Action=Pick "Dispute=$dispute" Number=$number "Choice=$choice" \
-            </dev/null
+        net_says Action=Pick "Dispute=$dispute" Number=$number \
+            "Choice=$choice" </dev/null
         number=$((number + 2))
         is Code 200 "\"$choice\" is picked"
     done
@@ -91,19 +78,19 @@ picks() { # CHOICE...
 nothing_lost() {
     "$apus" request --status "$request" --wallet "$dapp" >out 2>err
     has out '^State.answered' "the answer stands"
-    says Action=Dispute "Dispute=$dispute" </dev/null
+    net_says Action=Dispute "Dispute=$dispute" </dev/null
     is Code 404 "the dispute is over"
-    says Action=Disputes </dev/null
+    net_says Action=Disputes </dev/null
     is Count 0 "its place is free"
-    says Action=Challenge "Request=$request" </dev/null
+    net_says Action=Challenge "Request=$request" </dev/null
     is Code 409 "its challenger has had this answer"
-    says Action=Nodes </dev/null
+    net_says Action=Nodes </dev/null
     grep -q 'revoked\\":\\"\\"' result && r=0 || r=1
     report $r "the node may lease"
 }
 
 # ---- by what the node shows --------------------------------------------------
-printf 'What is 6 + 24?' | says Action=Infer X-Model=odd \
+printf 'What is 6 + 24?' | net_says Action=Infer X-Model=odd \
     'X-Options={"max_tokens":4,"temperature":0,"stop":["xyz"]}'
 request=$(netcall id <item.bin)
 answer "an answer with a fault"
@@ -136,14 +123,14 @@ node=$("$apus" wallet show "$net/wallet.json")
 "$apus" request --cancel "$request" --wallet "$dapp" >out 2>err || :
 
 # ---- by what the challenger picks --------------------------------------------
-says Action=Infer Content-Type=application/json X-Model=mute <<'E'
+net_says Action=Infer Content-Type=application/json X-Model=mute <<'E'
 {"prompt":[40,50,60],"max_tokens":80,"temperature":0,"stop":["xyz"],
 "ignore_eos":true}
 E
 request=$(netcall id <item.bin)
 answer "a long answer without a byte of text"
-says Action=Challenge "Request=$request" </dev/null
-dispute=$(tag Dispute)
+net_says Action=Challenge "Request=$request" </dev/null
+dispute=$(net_tag Dispute)
 picks "stop 70" total
 is Verdict unjudged "nobody knows what began before 64 texts"
 is Loser '' "and nobody loses"

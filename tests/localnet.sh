@@ -6,6 +6,9 @@
 #                            nano, which is published ($source), and with
 #                            APUS_LOG_LEVEL as it is then
 #     net_node COMMAND ...   a command of the node: its spool is $tmp/node
+#     net_says TAG...        send the queue a message of the key $dapp; its data
+#                            are the input; what comes of it is in `result`
+#     net_tag NAME           that tag of the first message in `result`
 #     netcall ...            tests/netcall.c
 
 net=$tmp/net
@@ -79,3 +82,17 @@ net_node() { # COMMAND ...
     "$apus" "$what" --spool "$tmp/node" --wallet "$net/wallet.json" "$@"
 }
 trap 'net_down; scratch_end' EXIT
+
+net_says() { # TAG...
+    netcall sign "$dapp" "$APUS_QUEUE" Data-Protocol=ao Variant=ao.TN.1 \
+        Type=Message "$@" >item.bin
+    netcall post "$url/mu/" Content-Type:application/octet-stream <item.bin \
+        >reply
+    id=$(netcall id <item.bin)
+    netcall get "$url/cu/result/$id?process-id=$APUS_QUEUE" >result
+}
+net_tag() { # NAME
+    sed 's/.*"Messages":\[{//' result | tr '{}' '\n\n' |
+        sed -n "s/.*\"name\":\"$1\",\"value\":\"\([^\"]*\)\".*/\1/p" |
+        head -n 1
+}

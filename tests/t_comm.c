@@ -178,7 +178,7 @@ static void leaving(struct comm *l)
     else if (view->ops->max_u32(view->self, &x, 1, &err) == 0)
         printf("an exchange with nobody\n");
     else if (clock_s() - begun < 50 && err.code == ERR_INPUT)
-        printf("rank %d is told: %s\n", comm_rank(l), err.text);
+        printf("rank %d learns: %s\n", comm_rank(l), err.text);
     if (view->ops->max_u32(view->self, &x, 1, &err) == 0)
         printf("there is a way back\n");
     fflush(stdout);
@@ -258,8 +258,8 @@ int main(int argc, char **argv)
     ok(strcmp(out, "other's\nwaits\ncame\nafter it\n") == 0,
        "a payload of a stopped rank: %s", out);
     start_ranks(out, sizeof(out), argv[0], 3, "leaving");
-    ok(strstr(out, "rank 0 is told: rank 2 on ") &&
-           strstr(out, "rank 1 is told: rank 2 on ") &&
+    ok(strstr(out, "rank 0 learns: rank 2 on ") &&
+           strstr(out, "rank 1 learns: rank 2 on ") &&
            strstr(out, ": a reason\n") && !strstr(out, "no exchange") &&
            !strstr(out, "nobody") && !strstr(out, "way back"),
        "a member that leaves: %s", out);

@@ -13,7 +13,7 @@
  * A member that leaves, or is silent for longer than the implementation
  * waits, ends the group: from then on every call fails, of all members, with
  * an error of ERR_RETRY, or the one for which the member left, and what arrays
- * have is undefined.  There is no way back into a group.
+ * have is undefined.  A group that has ended stays so.
  */
 #ifndef APUS_ENGINE_GROUP_H
 #define APUS_ENGINE_GROUP_H

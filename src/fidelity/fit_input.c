@@ -198,11 +198,16 @@ int fit_cut_windows(struct fit *f, struct err *err)
     return 0;
 }
 
+char *fit_layer_name(const struct fit *f, uint32_t layer)
+{
+    return layer < f->source->rec.n_layers ? xasprintf("layer %" PRIu32, layer)
+                                           : xstrdup("the head");
+}
+
 void fit_note_fault(struct fit *f, uint32_t layer, size_t position,
                     size_t window, const char *text)
 {
-    char *in = layer < f->source->rec.n_layers
-                   ? xasprintf("layer %" PRIu32, layer) : xstrdup("the head");
+    char *in = fit_layer_name(f, layer);
     char *line = xasprintf("calibration: activation out of range in %s at"
                            " position %zu of window %zu of the %stext: the"
                            " nearest rule stays", in, position, window + 1,

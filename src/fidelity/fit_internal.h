@@ -131,6 +131,9 @@ int fit_nearest(struct fit *f, uint32_t l, struct fit_nearest *y,
                 struct err *err);
 void fit_nearest_clear(struct fit_nearest *y);
 
+/* "layer N", or "the head" at n_layers and above; the caller frees it. */
+char *fit_layer_name(const struct fit *f, uint32_t layer);
+
 /* Tell the user that an activation left the range, in a layer or, at n_layers
  * and above, in the head: window i, from 0, of the text of this kind.  And that
  * blocks could not be factored, if any. */

@@ -3,7 +3,6 @@
  */
 #include <config.h>
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,8 +84,7 @@ void fit_note_singular(struct fit *f, uint32_t layer, size_t blocks)
 
     if (blocks == 0 || !f->o.note)
         return;
-    in = layer < f->source->rec.n_layers ? xasprintf("layer %" PRIu32, layer)
-                                         : xstrdup("the head");
+    in = fit_layer_name(f, layer);
     line = xasprintf("calibration: %zu singular block%s of channels in %s:"
                      " rounded to nearest", blocks, plural_s(blocks), in);
     f->o.note(f->o.user, line);

@@ -679,7 +679,7 @@ static bool is_sound(const struct cpu *c, const struct backend_step *s)
     return s->n_rows <= c->want.rows && draws <= c->want.draws;
 }
 
-/* What a member has of the models it was told of. */
+/* What a member has of the models that the first one named. */
 struct cpu_follower {
     cpu_find_fn *find;
     void *self;

@@ -22,7 +22,7 @@ static uint32_t room_for(uint32_t n, uint32_t most)
     return room < most ? room : most;
 }
 
-/* The launches for n rows; NULL: there is no place for them. */
+/* The launches for n rows; NULL: the table of graphs is full. */
 static struct cuda_graph *find_graph(struct device *d, uint32_t n)
 {
     const struct cuda_plan *p = &d->plan;
