@@ -2,16 +2,19 @@
  * Steps that only draw, on the CPU, by kernels launched one by one and by
  * graphs of launches: the same draws, faults and digests for every number of
  * rows that graphs are made for, and for fewer; also with a step ahead.  What
- * is wrong in a graph is found as elsewhere, and where the device makes no
- * graph the steps are launched kernel by kernel.
+ * is wrong in a graph is found as elsewhere.  Where the device makes no graph,
+ * whichever call fails, the steps are launched kernel by kernel.
  */
 #include <config.h>
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "backend/backends.h"
 #include "backend/cuda/cuda.h"
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "bench/shape.h"
@@ -22,17 +25,29 @@
 #define PROMPT 2
 #define BLOCKS 2  /* a slot */
 #define AHEAD 9   /* steps */
+#define TRIED 2   /* steps, where a graph cannot be made, .. */
+#define FEW 6     /* .. and slots */
+
+/* Errors of CUDA. */
+#define INVALID_CONFIGURATION 9
+#define LAUNCH_FAILURE 719
+#define CAPTURE_INVALIDATED 901
 
 /* tests/cusim; a real device has no such functions. */
 unsigned long cusim_graph_launches(void) __attribute__((weak));
 void cusim_skip(const char *name) __attribute__((weak));
 void cusim_fail(long n) __attribute__((weak));
+void cusim_capture_fail(long n, int error) __attribute__((weak));
+long cusim_graphs(void) __attribute__((weak));
 
 static const struct sampling sampling[] = {
     { .top_p = 1000000 },
     { .temperature = 900000, .top_p = 1000000, .seed = 7 },
     { .temperature = 1300000, .top_p = 800000, .top_k = 9, .seed = 8 },
 };
+
+/* How many are used. */
+static uint32_t slots = SLOTS;
 
 /* Who computes. */
 enum way { CPU, ONE_BY_ONE, GRAPHS, WAYS };
@@ -51,6 +66,8 @@ struct side {
     uint32_t at[SLOTS]; /* positions that each has */
     bool given;         /* the host gives tokens, since none may be drawn */
     struct came came[AHEAD];
+    unsigned notes;     /* from the backend */
+    char note[400];
 };
 
 static void check(int rc, const struct err *err)
@@ -91,13 +108,23 @@ static int side_step(struct side *s, struct backend_step step, struct err *err)
            side_collect(s, &rest, c, err) ? -1 : 0;
 }
 
+static void on_note(void *self, bool warning, const char *text)
+{
+    struct side *s = self;
+
+    (void)warning;
+    s->notes++;
+    snprintf(s->note, sizeof(s->note), "%s", text);
+}
+
 static void side_open(struct side *s, const struct model *m, enum way way)
 {
+    const struct caller caller = { .note = on_note, .self = s };
     const struct cuda_options with = { .checks = true, .hash_every = 3,
                                        .plain = way == ONE_BY_ONE,
-                                       .share = true };
-    struct backend_load want = { .slots = SLOTS, .rows = SLOTS * PROMPT,
-                                 .draws = SLOTS };
+                                       .share = true, .caller = &caller };
+    struct backend_load want = { .slots = slots, .rows = slots * PROMPT,
+                                 .draws = slots };
     struct backend_entry *entry;
     struct backend_plan plan;
     struct err err = ERR_INIT;
@@ -108,10 +135,10 @@ static void side_open(struct side *s, const struct model *m, enum way way)
                      : cuda_open(&s->b, &with, &err), &err);
     check(s->b->ops->load(s->b, m, &want, &plan, &err), &err);
     each = m->rec.context / (uint32_t)plan.block_positions;
-    entry = xcalloc(SLOTS * each, sizeof(*entry));
-    for (uint32_t i = 0; i < SLOTS * each; i++)
+    entry = xcalloc(slots * each, sizeof(*entry));
+    for (uint32_t i = 0; i < slots * each; i++)
         entry[i] = (struct backend_entry){ i / each, i % each, i };
-    for (uint32_t i = 0; i < SLOTS * PROMPT; i++) {
+    for (uint32_t i = 0; i < slots * PROMPT; i++) {
         uint32_t slot = i / PROMPT;
 
         s->row[i] = (struct backend_row){
@@ -124,9 +151,9 @@ static void side_open(struct side *s, const struct model *m, enum way way)
         s->at[slot] = PROMPT;
     }
     check(side_step(s, (struct backend_step){ .row = s->row,
-                                              .n_rows = SLOTS * PROMPT,
+                                              .n_rows = slots * PROMPT,
                                               .entry = entry,
-                                              .n_entries = SLOTS * each },
+                                              .n_entries = slots * each },
                     &err), &err);
     free(entry);
 }
@@ -135,7 +162,7 @@ static void side_open(struct side *s, const struct model *m, enum way way)
 static struct backend_step side_rows(struct side *s, uint32_t first, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t slot = (first + i) % SLOTS;
+        uint32_t slot = (first + i) % slots;
 
         s->row[i] = (struct backend_row){
             .slot = slot, .position = s->at[slot]++,
@@ -370,6 +397,106 @@ static void test_none(const char *what, bool captures)
     model_close(m);
 }
 
+/* Some steps of 5 rows, the first of which makes a graph, are those. */
+static bool draws_as(struct side *s, const struct came *want)
+{
+    bool good = true;
+
+    for (uint32_t i = 0; i < TRIED; i++) {
+        side_draw(s, 3 * i, 5);
+        good = good && same(&want[i], &s->came[0]);
+    }
+    return good;
+}
+
+/* Of the calls by which a graph is made each fails in turn, until none does:
+ * how many there are. */
+static long test_calls(const struct model *m, const char *what, int error)
+{
+    static struct came want[TRIED];
+    static struct side s;
+    bool good = true, fails = true;
+    const long held = cusim_graphs(); /* by devices that were lost */
+    unsigned long before;
+    long n = 0;
+
+    side_open(&s, m, CPU);
+    for (uint32_t i = 0; i < TRIED; i++) {
+        side_draw(&s, 3 * i, 5);
+        want[i] = s.came[0];
+    }
+    backend_close(s.b);
+    while (good && fails) {
+        side_open(&s, m, GRAPHS);
+        before = launched();
+        cusim_capture_fail(++n, error);
+        good = draws_as(&s, want);
+        cusim_capture_fail(0, 0);
+        fails = launched() == before;
+        good = good && s.notes == fails &&
+               (!fails || strstr(s.note, "makes no graph"));
+        backend_close(s.b);
+        good = good && cusim_graphs() == held;
+    }
+    ok(good && n > 20, "%s: each of %ld calls is said once, and nothing"
+       " stays", what, n - 1);
+    return n - 1;
+}
+
+/* The device is lost in that call: no step comes of it, nor a next one. */
+static bool is_lost(const struct model *m, long n)
+{
+    static struct side s;
+    struct err err = ERR_INIT, next = ERR_INIT;
+    bool good;
+
+    side_open(&s, m, GRAPHS);
+    cusim_capture_fail(n, LAUNCH_FAILURE);
+    good = side_step(&s, side_rows(&s, 0, 5), &err) &&
+           err.code == ERR_RETRY && strstr(err.text, "is lost in step 3") &&
+           side_step(&s, side_rows(&s, 0, 5), &next) &&
+           strstr(next.text, "was lost") && s.notes == 0;
+    printf("# call %ld: %s\n", n, err.text);
+    fflush(stdout);
+    backend_close(s.b);
+    return good;
+}
+
+/* .. which lasts as long as its process. */
+static void test_lost(const struct model *m, long n)
+{
+    int status = 0;
+    pid_t pid;
+
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0)
+        _exit(is_lost(m, n) ? 0 : 1);
+    ok(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0,
+       "a device that is lost in call %ld of a capture", n);
+}
+
+static void test_captures(void)
+{
+    const struct kind k = { .name = "captures" };
+    struct model *m;
+    long calls;
+
+    if (!cusim_capture_fail) {
+        skip("calls that fail in a capture", "a real device");
+        return;
+    }
+    m = model_of(&k);
+    slots = FEW;
+    calls = test_calls(m, "a capture that is spoilt", CAPTURE_INVALIDATED);
+    test_calls(m, "a call that is refused", INVALID_CONFIGURATION);
+    test_lost(m, 1);
+    test_lost(m, 9);
+    test_lost(m, calls - 1);
+    test_lost(m, calls);
+    model_close(m);
+}
+
 int main(void)
 {
     static const struct kind kinds[] = {
@@ -388,5 +515,6 @@ int main(void)
     test_wrong("k_commit", "a hash is wrong");
     test_none("a device that captures nothing", false);
     test_none("no memory for a graph", true);
+    test_captures();
     return done();
 }

@@ -15,7 +15,8 @@
  * product of tensor cores from the n-th on, from 1, adds a bit too many to its
  * sums), CUSIM_BLAS (0: there is no library of large products),
  * CUSIM_DRIVER (12040: a driver that is too old), CUSIM_GRAPHS (0: no stream is
- * captured), CUSIM_SKIP (kernels with this in their name do nothing).
+ * captured), CUSIM_CAPTURE (of the calls by which graphs are made the n-th
+ * fails, from 1), CUSIM_SKIP (kernels with this in their name do nothing).
  *
  * While a stream is captured its launches, copies and fills wait for the graph;
  * what a real device refuses then is a finding: to wait, to get or give back
@@ -88,7 +89,8 @@ enum {
     cudaErrorMisalignedAddress = 716,
     cudaErrorLaunchFailure = 719,
     cudaErrorIllegalState = 401,
-    cudaErrorStreamCaptureUnsupported = 900
+    cudaErrorStreamCaptureUnsupported = 900,
+    cudaErrorStreamCaptureInvalidated = 901
 };
 enum {
     cudaMemcpyHostToDevice = 1,
@@ -159,8 +161,14 @@ cudaError_t cudaGraphDestroy(cudaGraph_t g);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t x);
 /* From here on the n-th allocation fails, from 0; -1: none does. */
 extern "C" void cusim_fail(long n);
-/* Graphs that were launched so far. */
+/* Graphs that were launched so far, and those that are there now. */
 extern "C" unsigned long cusim_graph_launches(void);
+extern "C" long cusim_graphs(void);
+/* From here on the n-th call by which a graph is made fails, from 1; 0: none
+ * does.  With cudaErrorInvalidConfiguration the stream is captured as before,
+ * with any other error nothing comes of it, and cudaErrorLaunchFailure is of
+ * the device, and stays. */
+extern "C" void cusim_capture_fail(long n, int error);
 /* From here on kernels of this name do nothing; NULL: all work. */
 extern "C" void cusim_skip(const char *name);
 /* base/clock.h's clock_s, an hour later once the device hangs, or the process

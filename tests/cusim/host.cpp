@@ -22,6 +22,8 @@ uint32_t first_run = 1;
 static size_t used;
 static long n_alloc;
 static unsigned long n_graph_launches;
+static long n_graphs;     /* that are there */
+static long n_graph_calls; /* by which graphs are made */
 static std::recursive_mutex lock;
 static std::map<const void *, int> attribute;
 static cudaError_t last_error;
@@ -40,6 +42,19 @@ struct cusim_event {
 };
 struct cusim_graph {
     std::vector<op> ops;
+    bool spoilt = false; /* while it is captured: a call has failed */
+    cusim_graph()
+    {
+        n_graphs++;
+    }
+    cusim_graph(const cusim_graph &g) : ops(g.ops)
+    {
+        n_graphs++;
+    }
+    ~cusim_graph()
+    {
+        n_graphs--;
+    }
 };
 struct cusim_stream {
     std::deque<op> queue;
@@ -108,7 +123,31 @@ static void not_in_capture(const char *what)
             finding("%s while a stream is captured", what);
 }
 
-static void submit(cudaStream_t s, op o)
+/* Whether this call, by which a graph is made, is the one that fails. */
+static cudaError_t graph_call(void)
+{
+    if (!settings.capture_at || ++n_graph_calls != settings.capture_at)
+        return cudaSuccess;
+    if (settings.capture_error == cudaErrorLaunchFailure)
+        sticky = settings.capture_error;
+    return last_error = settings.capture_error;
+}
+
+/* After a call that fails a capture takes nothing more, unless the call itself
+ * was wrong. */
+static cudaError_t record(cusim_graph *g, op o)
+{
+    cudaError_t e = graph_call();
+
+    g->spoilt |= e && e != cudaErrorInvalidConfiguration;
+    if (g->spoilt && !e)
+        e = last_error = cudaErrorStreamCaptureInvalidated;
+    if (!e)
+        g->ops.push_back(std::move(o));
+    return e;
+}
+
+static cudaError_t submit(cudaStream_t s, op o)
 {
     std::lock_guard<std::recursive_mutex> l(lock);
 
@@ -117,11 +156,11 @@ static void submit(cudaStream_t s, op o)
     if (s->capture && (o.wait || o.set))
         finding("an event of a stream that is captured");
     if (s->capture)
-        s->capture->ops.push_back(std::move(o));
-    else
-        s->queue.push_back(std::move(o));
-    if (!settings.seed && !s->capture)
+        return record(s->capture, std::move(o));
+    s->queue.push_back(std::move(o));
+    if (!settings.seed)
         drain_all();
+    return cudaSuccess;
 }
 
 void launch_call(const char *name, const void *kernel, dim3 grid, dim3 dim,
@@ -205,6 +244,13 @@ static cudaError_t waited(void)
 void cusim_fail(long n)
 {
     settings.fail_at = n < 0 ? -1 : n_alloc + n;
+}
+
+void cusim_capture_fail(long n, int error)
+{
+    n_graph_calls = 0;
+    settings.capture_at = n;
+    settings.capture_error = error;
 }
 
 void cusim_skip(const char *name)
@@ -306,6 +352,7 @@ const char *cudaGetErrorString(cudaError_t e)
            : e == cudaErrorNoDevice             ? "no device is detected"
            : e == cudaErrorInsufficientDriver   ? "the driver is too old"
            : e == cudaErrorInvalidConfiguration ? "invalid configuration"
+           : e == cudaErrorStreamCaptureInvalidated ? "the capture is invalid"
                                                 : "invalid value";
 }
 cudaError_t cudaMalloc(void **p, size_t n)
@@ -386,7 +433,8 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n, int kind,
     if (n && kind_wrong(to, from, kind))
         return last_error = cudaErrorInvalidValue;
     o.f = [=] { copy_now(to, from, n); };
-    submit(s, std::move(o));
+    if (cudaError_t e = submit(s, std::move(o)))
+        return e;
     return sticky;
 }
 cudaError_t cudaMemcpy(void *to, const void *from, size_t n, int kind)
@@ -406,8 +454,7 @@ cudaError_t cudaMemsetAsync(void *p, int v, size_t n, cudaStream_t s)
         if (mark_written)
             mark_written(p, n);
     };
-    submit(s, std::move(o));
-    return cudaSuccess;
+    return submit(s, std::move(o));
 }
 cudaError_t cudaMemset(void *p, int v, size_t n)
 {
@@ -524,22 +571,35 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t s, int)
         return last_error = sticky;
     if (!s || s->capture || (v && strcmp(v, "0") == 0))
         return last_error = cudaErrorStreamCaptureUnsupported;
+    if (cudaError_t e = graph_call())
+        return e;
     s->capture = new cusim_graph();
     return 0;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t *g)
 {
-    if (!s->capture)
+    cusim_graph *made = s->capture;
+
+    if (!made)
         return last_error = cudaErrorIllegalState;
-    *g = s->capture;
     s->capture = nullptr;
-    return 0;
+    cudaError_t e = graph_call();
+    if (!e && made->spoilt)
+        e = last_error = cudaErrorStreamCaptureInvalidated;
+    if (e) {
+        delete made;
+        made = nullptr;
+    }
+    *g = made;
+    return e;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *x, cudaGraph_t g,
                                  unsigned long long)
 {
     if (n_alloc++ == settings.fail_at)
         return last_error = cudaErrorMemoryAllocation;
+    if (cudaError_t e = graph_call())
+        return e;
     *x = new cusim_graph(*g);
     return 0;
 }
@@ -553,6 +613,10 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t x, cudaStream_t s)
 unsigned long cusim_graph_launches(void)
 {
     return n_graph_launches;
+}
+long cusim_graphs(void)
+{
+    return n_graphs;
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t g)
 {

@@ -27,6 +27,8 @@ struct settings {
     long wrong_at; /* the first product that is wrong, from 1; 0: none */
     const char *skip; /* kernels of this name do nothing; NULL: none */
     bool preempt;  /* set threads aside at loads and stores */
+    long capture_at; /* the call of captures that fails, from 1; 0: none .. */
+    cudaError_t capture_error; /* .. and how */
 };
 extern struct settings settings;
 

@@ -19,7 +19,8 @@ namespace cusim
 {
 fiber *self;
 struct settings settings = { 0, (size_t)1 << 30, 227 * 1024, -1, 0, 0, 0,
-                             0, nullptr, false };
+                             0, nullptr, false, 0,
+                             cudaErrorStreamCaptureInvalidated };
 cudaError_t sticky;
 bool hung;
 bool stops, stopped;
@@ -66,6 +67,8 @@ static struct start {
             settings.hang_at = atol(v);
         if ((v = getenv("CUSIM_STOP")))
             settings.stop_at = atol(v);
+        if ((v = getenv("CUSIM_CAPTURE")))
+            settings.capture_at = atol(v);
         settings.skip = getenv("CUSIM_SKIP");
         if ((v = getenv("CUSIM_WRONG")))
             settings.wrong_at = atol(v);

@@ -56,6 +56,7 @@ static cudaError_t capture(struct device *d, const struct cuda_extent *e,
 {
     cudaError_t rc =
         cudaStreamBeginCapture(d->stream, cudaStreamCaptureModeThreadLocal);
+    cudaError_t end;
     cudaGraph_t graph = NULL;
 
     if (rc)
@@ -63,8 +64,9 @@ static cudaError_t capture(struct device *d, const struct cuda_extent *e,
     if (forward_launch(d, e, err))
         rc = cudaErrorUnknown;
     /* it ends in any case, or the stream takes nothing else */
-    if (cudaStreamEndCapture(d->stream, &graph) && !rc)
-        rc = cudaErrorUnknown;
+    end = cudaStreamEndCapture(d->stream, &graph);
+    if (!rc)
+        rc = end;
     if (!rc)
         rc = cudaGraphInstantiate(exec, graph, 0);
     if (graph)
