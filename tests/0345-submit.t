@@ -95,6 +95,25 @@ for own in --cpus-per-gpu=4 '--cpus-per-gpu 4' -c4; do
     ! grep -q 'cpus-per-task' out && r=0 || r=1
     report $r "no other number of cores"
 done
+for own in GRES GPUS GPUS_PER_NODE GPUS_PER_SOCKET GPUS_PER_TASK \
+    NTASKS_PER_GPU TRES_PER_TASK; do
+    eval "SBATCH_$own=gpu:3; export SBATCH_$own"
+    gives 2 "GPUs, and SBATCH_$own" submit few.jsonl -m nano --dry-run \
+        --launcher slurm --gpus 2
+    [ "$(grep -c "^apus: error: apus submit: --gpus 2 with SBATCH_$own=gpu:3 \
+in the environment: .*; unset it, or" err)" -eq 1 ] && r=0 || r=1
+    report $r "one error, with both"
+    gives 0 "SBATCH_$own alone" submit few.jsonl -m nano --dry-run \
+        --launcher slurm
+    unset "SBATCH_$own"
+done
+SBATCH_GRES=
+SBATCH_CPUS_PER_GPU=4
+export SBATCH_GRES SBATCH_CPUS_PER_GPU
+gives 0 "GPUs, and cores of the environment" submit few.jsonl -m nano \
+    --dry-run --launcher slurm --gpus 2
+has out ' --gres=gpu:2 --job-name' "no other number of cores"
+unset SBATCH_GRES SBATCH_CPUS_PER_GPU
 gives 2 "fewer GPUs than ranks" submit few.jsonl -m nano --dry-run \
     --launcher slurm --gpus 2 --ranks 4
 has err '^apus: error: .*--gpus 2 with --ranks 4: .*leave --ranks out' \

@@ -78,9 +78,27 @@ static const char *asks_for_gpus(char *const *words)
     return NULL;
 }
 
+/* .. and the first variable by which sbatch would hear it from the environment;
+ * a site may set them for all. */
+static const char *environment_asks(void)
+{
+    static const char *const own[] = { "SBATCH_GRES", "SBATCH_GPUS",
+        "SBATCH_GPUS_PER_NODE", "SBATCH_GPUS_PER_SOCKET",
+        "SBATCH_GPUS_PER_TASK", "SBATCH_NTASKS_PER_GPU",
+        "SBATCH_TRES_PER_TASK", NULL };
+
+    for (size_t k = 0; own[k]; k++) {
+        const char *value = getenv(own[k]);
+
+        if (value && *value)
+            return own[k];
+    }
+    return NULL;
+}
+
 int start_gpus(struct start *s, unsigned n, struct err *err)
 {
-    const char *word = asks_for_gpus(s->words);
+    const char *word = asks_for_gpus(s->words), *name = environment_asks();
     uint64_t ranks = settings_count(s->settings, "ranks");
     bool shares = strcmp(settings_text(s->settings, "share-gpu"), "yes") == 0;
 
@@ -89,6 +107,11 @@ int start_gpus(struct start *s, unsigned n, struct err *err)
                        " asks for GPUs and for a rank each by --gres and"
                        " --ntasks-per-node; leave one of them out (without"
                        " --gpus: --kernel cuda)", n, word);
+    if (name)
+        return err_set(err, ERR_INPUT, "--gpus %u with %s=%s in the"
+                       " environment: --gpus asks for GPUs and for a rank each"
+                       " by --gres and --ntasks-per-node; unset it, or leave"
+                       " --gpus out (--kernel cuda)", n, name, getenv(name));
     if (settings_from_flag(s->settings, "ranks") && ranks && ranks != n &&
         !(shares && ranks > n))
         return err_set(err, ERR_INPUT, "--gpus %u with --ranks %" PRIu64 ":"
@@ -217,7 +240,8 @@ static size_t gpu_words(const struct start *s, const char **out,
     snprintf(gres, GRES_SIZE, "--gres=gpu:%u", s->gpus);
     out[n++] = gres;
     if (!has_word(s, "-c") && !has_word(s, "--cpus-per-task") &&
-        !has_word(s, "--cpus-per-gpu") && !wants_whole_nodes(s))
+        !has_word(s, "--cpus-per-gpu") && !getenv("SBATCH_CPUS_PER_GPU") &&
+        !wants_whole_nodes(s))
         out[n++] = "--cpus-per-task=2";
     return n;
 }
