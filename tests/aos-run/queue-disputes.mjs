@@ -3,8 +3,8 @@
 import { id } from './aos.mjs'
 import { is } from './tap.mjs'
 import {
-  complete, dump, infer, known, lines, load, owner, parts, pull, queue,
-  result, result_of_file, source, stub, working
+  complete, dump, infer, known, lines, load, model_record, owner, parts, pull,
+  queue, result, result_of_file, source, stub, working
 } from './queue.mjs'
 import { at } from './queue-windows.mjs'
 
@@ -335,6 +335,32 @@ export async function stands_still_in_disputes () {
   is([s[4].first.Count, s[6].first.Verdict, lines(s[7])[0].revoked === ''],
     ['1', 'fault', false], 'the dispute goes on without the request')
   is(await left('c', 9 * day), 18, 'and nothing of it became final')
+}
+
+// What was cancelled while it was disputed is not there again, under the same
+// id, before the dispute is over.
+export async function disputed_again () {
+  const q = await disputed(['a'])
+  const { record, jobrecord } = JSON.parse(result(id('c')))
+  const claim = (ms) => [q.node, { Action: 'Claim', Record: record,
+    Jobrecord: jobrecord, Modelrecord: model_record(64, 9)[0] }, '', at(ms)]
+  const [c] = known(id('c'))
+  const cancel = (from, Request, ms) => [from, { Action: 'Cancel', Request },
+    '', at(ms)]
+  const again = (ms) => [alice, infer('a'), 'a', at(ms, { id: id('a') })]
+  const [, b, a] = await q.many([claim(0), [bob, { Action: 'Challenge',
+    Request: c }, '', at(0)], challenge(bob, 'a')])
+  const late = 7 * day
+  const s = await q.many([cancel(q.node, c, late), cancel(alice, id('a'), late),
+    claim(late), again(late), status('a', late), end('Concede', bob,
+      b.first.Dispute, late), end('Concede', bob, a.first.Dispute, late),
+    claim(late), again(late), status('a', late)])
+  is([...codes(s.slice(0, 3)), s[4].first.State], ['200', '200', '409', 'gone'],
+    'neither a claim nor a request comes again while it is disputed')
+  is([...codes(s.slice(5, 8)), s[9].first.State], ['200', '200', '200',
+    'pending'], 'both do after the verdict')
+  is(await q.ask(`return Queue.open["${c}"].disputes`), '0',
+    'without the disputes of before')
 }
 
 export async function places () {

@@ -38,6 +38,17 @@ function answers.get(id)
     return r and r.answer ~= "" and done_read(r.answer) or nil
 end
 
+-- Whether a dispute over the answer to a request is open, also when that is
+-- cancelled: until it is over no other request has this id.
+function answers.is_disputed(id)
+    for _, dispute in ipairs(Q.dispute_list) do
+        if Q.disputes[dispute].request == id then
+            return true
+        end
+    end
+    return false
+end
+
 -- Milliseconds that the window of an answer has left.
 function answers.left(id)
     local r = Q.open[id]

@@ -148,7 +148,7 @@ end
 -- that is open under the same reference.
 local function repeated(m, r)
     local id = Q.keys[key_of(r.from, r.reference)]
-    if Q.open[m.id] or Q.done[m.id] then
+    if Q.open[m.id] or Q.done[m.id] or answers.is_disputed(m.id) then
         return "same", m.id
     elseif not id then
         return ""

@@ -61,6 +61,8 @@ function action.Claim(m)
     local d = lib.done_get(c.result) or answers.get(c.result)
     if d and d.node ~= m.from then
         return refuse(m, 409, "another node has claimed this result")
+    elseif not d and answers.is_disputed(c.result) then
+        return refuse(m, 409, "a dispute over an earlier claim is open")
     elseif not d and ((Q.n_claims or 0) >= MAX_CLAIMS or
         Q.n_open >= Q.max_open) then
         return refuse(m, 429, "there are " .. MAX_CLAIMS ..
