@@ -337,6 +337,40 @@ export async function stands_still_in_disputes () {
   is(await left('c', 9 * day), 18, 'and nothing of it became final')
 }
 
+// Who lost over an answer is remembered, the last 256, and a dump has them
+// beside the longest prompt that there is.
+export async function losers () {
+  const q = await disputed([])
+  const person = (i) => ('person-' + i).padEnd(64, '_')
+  await q.many([[alice, infer('a'), '"'.repeat(16384), at(0, { id: id('a') })],
+    [q.node, pull(), '', at(0, { id: id('p2') })],
+    [q.node, complete(id('p2')), result(id('a')), at(0)],
+    [owner, { Action: 'Set', Challengers: [1, 2, 257].map(person).join(',') },
+      '', at(0)]])
+  const lost = (code) => q.ask(`local r = Queue.open["${id('a')}"]\n` + code)
+  await lost(`for i = 1, 256 do
+    local address = "person-" .. i
+    r.lost = r.lost .. " " .. address .. ("_"):rep(64 - #address)
+  end`)
+  const [one] = await q.many([challenge(person(257), 'a')])
+  const s = await q.many([end('Concede', person(257), one.first.Dispute),
+    challenge(person(257), 'a'), challenge(person(2), 'a'),
+    challenge(person(1), 'a')])
+  is(codes(s), ['200', '409', '409', '200'],
+    'the last to lose are remembered, the one before them may come again')
+  is(await lost('return #r.lost'), String(256 * 65), 'there are 256')
+  await q.many([[owner, { Action: 'Pause', Mode: 'all' }, '', at(hour)]])
+  const to = await queue()
+  await to.p.eval(stub)
+  const pages = await dump(q, at(hour))
+  const t = await to.many([
+    [owner, { Action: 'Pause', Mode: 'all' }, '', at(hour)],
+    ...pages.map(([Page, text]) => [owner, { Action: 'Load', Page }, text,
+      at(hour)])])
+  is([...new Set(codes(t)), await dump_text(to) === await dump_text(q)],
+    ['200', true], 'and are part of a dump')
+}
+
 // What was cancelled while it was disputed is not there again, under the same
 // id, before the dispute is over.
 export async function disputed_again () {

@@ -23,10 +23,11 @@ local U32 = 4294967295
 -- had one, or to take one later; requests that a pull looks past, and that
 -- one message ends; bytes of a prompt, and of it with what JSON escapes;
 -- tokens of an answer to a prompt in ids; days that a window stood still for a
--- Cancel; wrong answers that end a request.
+-- Cancel; wrong answers that end a request; disputes that a challenger may lose
+-- over one file; lost ones over an answer that are remembered.
 local MANY = { blames = 5, had = 16, later = 16, passed = 64, ended = 1000,
     prompt = 16384, quoted = 32768, ids = 8192,
-    stood = 7, faults = 5, lost = 5 }
+    stood = 7, faults = 5, lost = 5, losers = 256 }
 local DAY_MS, HOUR_MS, BLOCK_MS = 86400000, 3600000, 600000
 local KEEP_MS = 30 * DAY_MS
 local PAGE_LINES, PAGE_BYTES = 100, 80000

@@ -160,6 +160,14 @@ local function lost_by(d)
     return d.challenger .. (d.index >= 0 and ":" .. d.index or "")
 end
 
+-- Remember one more; of many the last ones, since an answer's line of a dump
+-- has a limit.
+local function remember(lost, one)
+    local list = split(lost .. " " .. one, " ")
+    local from = math.max(2, #list - MANY.losers + 1)
+    return " " .. table.concat(list, " ", from)
+end
+
 -- Whether a challenger lost as many over the results of one file as it may.
 local function lost_enough(r, challenger)
     local n, own = 0, challenger .. ":"
@@ -187,7 +195,7 @@ local function decide(id, fault, statement)
         end_leases(d.node)
         undo(d)
     elseif r and r.answer ~= "" then
-        r.lost = r.lost .. " " .. lost_by(d)
+        r.lost = remember(r.lost, lost_by(d))
     end
     disputes.begin(d.node)
 end

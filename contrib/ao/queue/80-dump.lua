@@ -1,5 +1,5 @@
 local lib = ApusQueue
-local FORMAT, OLD, MAX_LINES = lib.FORMAT, lib.OLD, lib.MAX_LINES
+local FORMAT, OLD = lib.FORMAT, lib.OLD
 local U32, PAGE_BYTES, Q, clock = lib.U32, lib.PAGE_BYTES, lib.Q, lib.clock
 local integer, object, scan = lib.integer, lib.object, lib.scan
 local enqueue, new_lease, set_end = lib.enqueue, lib.new_lease, lib.set_end
@@ -14,6 +14,10 @@ local disputes = lib.disputes
 -- ---- moving to a new process -----------------------------------------------
 -- A dump is lines, in an order that the state alone determines; a page begins
 -- at the line of its number.  What is loaded gives the same dump.
+
+-- Bytes of a line, within those of a message; one of an answer to a prompt of
+-- quotes, which many have disputed, has over 80 kB.
+local LINE = 98304
 
 local CONFIG = {
     "default_model", "price", "token", "max_open", "max_requester",
@@ -299,7 +303,7 @@ function action.Load(m)
         return refuse(m, 409, "page " .. Q.loaded .. " of the dump is next")
     end
     for line in m.data:gmatch("[^\n]+") do
-        local v, why = scan(line, MAX_LINES)
+        local v, why = scan(line, LINE)
         local l = type(v) == "table" and v.object or error(why or "no object")
         local take = load_line[l.what] or error("an unknown line")
         take(l)
