@@ -11,7 +11,7 @@ node -e 'process.exit(+process.versions.node.split(".")[0] < 20 ? 1 : 0)' ||
     skip_all "node $(node --version) is older than 20"
 aos=${APUS_NPM:-$build/tests/npm-aos}
 npm_install "$aos" "$top/tests/aos-run/package.json"
-for script in "$top"/tests/aos-run/*.mjs; do
+for script in "$top"/tests/aos-run/*.mjs "$top"/tests/aos-run/*.lua; do
     to=$aos/${script##*/}
     cmp -s "$script" "$to" || { cp "$script" "$to.$$"; mv "$to.$$" "$to"; }
 done
