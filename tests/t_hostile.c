@@ -445,6 +445,29 @@ static void try_idk(void)
     head_fault("an idk past the end alone", "W/total");
 }
 
+/* Sums that agree with a table of what cannot be: top_p keeps less than its
+ * last id weighs, or the ids before the drawn one weigh less than nothing. */
+static void try_weights(void)
+{
+    struct job_record j;
+    bool cut;
+
+    if (job_record_unpack(&j, played.job))
+        abort();
+    cut = j.top_p < 1000000;
+    put(ENTRY_SUM_K, 0, 8, 1);
+    put(ENTRY_SUM_P, 0, 8, 1);
+    put(ENTRY_DRAW, 0, 8, 0);
+    put(ENTRY_BEFORE, 0, 8, cut ? 0 : (uint64_t)-1);
+    for (size_t i = 1; i < 8; i++)
+        if (i == 3)
+            put_sum(i, cut ? 0 : -1);
+        else if (i != 4)
+            put_sum(i, i < 3);
+    head_fault(cut ? "less is kept than the last id weighs"
+                   : "a weight below 0", "W/total");
+}
+
 static void try_draw(void)
 {
     bool whole = explained(OPERATORS_HEAD)->scalar[ENTRY_WK] == 0;
@@ -459,6 +482,7 @@ static void try_draw(void)
     put_sum(1, TWO_53 - 1);
     put_sum(5, 1);
     head_fault("weights of 2^53", "W/total");
+    try_weights();
     if (!whole) {
         put(ENTRY_WK, 0, 4, 0);
         put(ENTRY_IDK, 0, 4, played.model->rec.n_vocab);

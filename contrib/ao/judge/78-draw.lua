@@ -104,7 +104,7 @@ local function cuts_good(p, k, n_kept)
     local enough = k.W // MILLION * j.top_p + (rest + MILLION - 1) // MILLION
     local same = weight_of(p, k, k.idp) == k.wp
     return good and same and keeps(k.wk, k.idk, k.wp, k.idp) and
-        k["W'"] >= enough and k["W'"] - k.wp < enough
+        k["W'"] >= enough and k["W'"] >= k.wp and k["W'"] - k.wp < enough
 end
 
 local function total_good(p, k)
@@ -122,8 +122,8 @@ local function total_good(p, k)
     return good and sum[2] == k.W and sum[3] == kept and
         sum[4] == k.before and
         k.draw == draw_bits(c.j, c.position + 1) % kept and
-        keeps(k.wp, k.idp, w, k.next) and k.before <= k.draw and
-        k.draw < k.before + w
+        keeps(k.wp, k.idp, w, k.next) and k.before >= 0 and
+        k.before <= k.draw and k.draw < k.before + w
 end
 
 judge.statements[16] = function (p)
