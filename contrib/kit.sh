@@ -51,8 +51,9 @@ model='convert model model_layout model_stream ordered rotate rotated smooth
     import/hf_template import/hf_tensors import/hf_values import/import
     import/llama2c import/llama2c_texts import/safetensors'
 engine='blocks engine prefix sampler sequence step'
-cpu='agree attend cpu forward forward_new forward_part joined kv logits
-    model_part orders pool shared weights'
+cpu='attend cpu forward forward_new forward_part kv logits model_part pool
+    shared weights'
+group='agree joined orders'
 
 sources='src/text/tokens.c src/backend/backends.c src/backend/cuda/none.c
     src/answer/commit.c tests/kit_text.c'
@@ -67,6 +68,7 @@ for f in $proof; do sources="$sources src/proof/$f.c"; done
 for f in $model; do sources="$sources src/model/$f.c"; done
 for f in $engine; do sources="$sources src/engine/$f.c"; done
 for f in $cpu; do sources="$sources src/backend/cpu/$f.c"; done
+for f in $group; do sources="$sources src/backend/group/$f.c"; done
 
 # The flags that exact arithmetic needs are not the caller's to leave out.
 compile() { # OUTPUT SOURCES...

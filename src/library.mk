@@ -105,8 +105,6 @@ libapus_a_SOURCES = \
 	src/arweave/wallet.h \
 	src/backend/backends.c \
 	src/backend/backends.h \
-	src/backend/cpu/agree.c \
-	src/backend/cpu/agree.h \
 	src/backend/cpu/attend.c \
 	src/backend/cpu/cpu.c \
 	src/backend/cpu/cpu.h \
@@ -115,16 +113,12 @@ libapus_a_SOURCES = \
 	src/backend/cpu/forward_internal.h \
 	src/backend/cpu/forward_new.c \
 	src/backend/cpu/forward_part.c \
-	src/backend/cpu/joined.c \
-	src/backend/cpu/joined.h \
 	src/backend/cpu/kv.c \
 	src/backend/cpu/kv.h \
 	src/backend/cpu/logits.c \
 	src/backend/cpu/logits.h \
 	src/backend/cpu/model_part.c \
 	src/backend/cpu/model_part.h \
-	src/backend/cpu/orders.c \
-	src/backend/cpu/orders.h \
 	src/backend/cpu/pool.c \
 	src/backend/cpu/pool.h \
 	src/backend/cpu/shared.c \
@@ -139,6 +133,12 @@ libapus_a_SOURCES = \
 	src/backend/cuda/freivalds.h \
 	src/backend/cuda/nvml.c \
 	src/backend/cuda/nvml.h \
+	src/backend/group/agree.c \
+	src/backend/group/agree.h \
+	src/backend/group/joined.c \
+	src/backend/group/joined.h \
+	src/backend/group/orders.c \
+	src/backend/group/orders.h \
 	src/backend/op_numbers.h \
 	src/backend/pretend/pretend.c \
 	src/backend/pretend/pretend.h \

@@ -73,8 +73,8 @@ awk -v layers="$tmp/layers" '
         sub("^src/model/import$", "src/model", path)
         sub("^kernels/(arm|cuda|wasm|x86)$", "kernels", path)
         sub("^model/import$", "model", path)
-        sub("^src/backend/(cpu|cuda|pretend)$", "src/backend", path)
-        sub("^backend/(cpu|cuda|pretend)$", "backend", path)
+        sub("^src/backend/(cpu|cuda|group|pretend)$", "src/backend", path)
+        sub("^backend/(cpu|cuda|group|pretend)$", "backend", path)
         return path
     }
     {

@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/cpu/agree.h"
+#include "backend/group/agree.h"
 #include "backend/cpu/forward.h"
-#include "backend/cpu/joined.h"
+#include "backend/group/joined.h"
 #include "backend/cpu/kv.h"
-#include "backend/cpu/orders.h"
+#include "backend/group/orders.h"
 #include "backend/cpu/model_part.h"
 #include "backend/cpu/pool.h"
 #include "backend/cpu/shared.h"

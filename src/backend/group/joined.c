@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "backend/cpu/joined.h"
+#include "backend/group/joined.h"
 
 #include <stdlib.h>
 #include <string.h>

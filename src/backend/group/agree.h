@@ -3,8 +3,8 @@
  * ordered, which each tells the others with its reason, if it has not.  The
  * group goes on afterwards.
  */
-#ifndef APUS_BACKEND_CPU_AGREE_H
-#define APUS_BACKEND_CPU_AGREE_H
+#ifndef APUS_BACKEND_GROUP_AGREE_H
+#define APUS_BACKEND_GROUP_AGREE_H
 
 struct err;
 struct group;

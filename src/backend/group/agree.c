@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "backend/cpu/agree.h"
+#include "backend/group/agree.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -16,8 +16,8 @@
  * Residual rows, `deep` and x_L are the first member's affair: it has them
  * without the others.
  */
-#ifndef APUS_BACKEND_CPU_ORDERS_H
-#define APUS_BACKEND_CPU_ORDERS_H
+#ifndef APUS_BACKEND_GROUP_ORDERS_H
+#define APUS_BACKEND_GROUP_ORDERS_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -10,8 +10,8 @@
  *   joined_exchange(j, group, err)          all members
  *   joined_root(j, row)                     the digest, of the first member
  */
-#ifndef APUS_BACKEND_CPU_JOINED_H
-#define APUS_BACKEND_CPU_JOINED_H
+#ifndef APUS_BACKEND_GROUP_JOINED_H
+#define APUS_BACKEND_GROUP_JOINED_H
 
 #include <stddef.h>
 #include <stdint.h>

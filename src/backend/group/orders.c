@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "backend/cpu/orders.h"
+#include "backend/group/orders.h"
 
 #include <stdlib.h>
 #include <string.h>
