@@ -53,7 +53,7 @@ model='convert model model_layout model_stream ordered rotate rotated smooth
 engine='blocks engine prefix sampler sequence step'
 cpu='attend cpu forward forward_new forward_part kv logits model_part pool
     shared weights'
-group='agree joined orders'
+group='agree follow joined orders'
 
 sources='src/text/tokens.c src/backend/backends.c src/backend/cuda/none.c
     src/answer/commit.c tests/kit_text.c'

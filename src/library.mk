@@ -135,6 +135,8 @@ libapus_a_SOURCES = \
 	src/backend/cuda/nvml.h \
 	src/backend/group/agree.c \
 	src/backend/group/agree.h \
+	src/backend/group/follow.c \
+	src/backend/group/follow.h \
 	src/backend/group/joined.c \
 	src/backend/group/joined.h \
 	src/backend/group/orders.c \

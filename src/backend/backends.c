@@ -6,6 +6,7 @@
 #include "backend/backends.h"
 
 #include "backend/cpu/cpu.h"
+#include "backend/group/follow.h"
 #include "base/err.h"
 #include "base/machine.h"
 #include "engine/group.h"
@@ -42,13 +43,13 @@ int backend_open_member(struct backend **out, const char *name, size_t threads,
 int backend_follow(struct backend *b, backend_find_fn *find, void *self,
                    struct err *err)
 {
-    return cpu_follow(b, find, self, err);
+    return b->ops->follow(b, find, self, err);
 }
 
 int backend_refuse(const struct group *g, const struct err *why,
                    struct err *err)
 {
-    return cpu_refuse(g, why, err);
+    return follow_refuse(g, why, err);
 }
 
 void backend_share(struct backend *b, unsigned wait_s,

@@ -40,8 +40,6 @@ int backend_open_member(struct backend **out, const char *name, size_t threads,
  * with all of them: the first one's error is that of the first member that has
  * any, after its name, and the group goes on.  -1 for the errors of other calls
  * and of the group, after which the backend can only be closed. */
-typedef const struct model *backend_find_fn(void *self, struct id id,
-                                            struct err *err);
 int backend_follow(struct backend *b, backend_find_fn *find, void *self,
                    struct err *err);
 

@@ -152,6 +152,11 @@ struct backend_result {
     size_t n_last;
 };
 
+/* The model of an id, for a member of a group; NULL with err set: it has
+ * none.  It stays until the next call. */
+typedef const struct model *backend_find_fn(void *self, struct id id,
+                                            struct err *err);
+
 struct backend_ops {
     /* Take a model, which is borrowed until the next load or close, and make
      * a plan.  Its matrices are in memory, or they went to this backend's
@@ -175,6 +180,11 @@ struct backend_ops {
                 struct err *err);
 
     void (*close)(struct backend *b);
+
+    /* Of a member of a group that is not the first, in the place of all others:
+     * backend_follow (backend/backends.h).  NULL: it has no groups. */
+    int (*follow)(struct backend *b, backend_find_fn *find, void *self,
+                  struct err *err);
 };
 
 /* A backend begins with this. */

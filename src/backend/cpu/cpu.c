@@ -9,15 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/group/agree.h"
 #include "backend/cpu/forward.h"
-#include "backend/group/joined.h"
 #include "backend/cpu/kv.h"
-#include "backend/group/orders.h"
-#include "backend/cpu/model_part.h"
 #include "backend/cpu/pool.h"
 #include "backend/cpu/shared.h"
 #include "backend/cpu/weights.h"
+#include "backend/group/agree.h"
+#include "backend/group/follow.h"
+#include "backend/group/joined.h"
+#include "backend/cpu/model_part.h"
+#include "backend/group/orders.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/id.h"
@@ -559,7 +560,7 @@ static int cpu_load(struct backend *b, const struct model *m,
 {
     struct cpu *c = (struct cpu *)b;
 
-    if (leads(c) && order_load(&c->group, m->id, want, err))
+    if (leads(c) && order_load(&c->group, m->id, want, false, err))
         return -1;
     if (load_together(c, m, NULL, want, err) != AGREED_WELL)
         return -1;
@@ -628,12 +629,60 @@ static void sink_end(void *self, const struct id *id)
     c->has_came = true;
 }
 
+/* ---- a member that follows ----------------------------------------------- */
+
+static void follow_drop(void *self)
+{
+    unload(self);
+}
+
+static enum agreed follow_load(void *self, const struct model *m,
+                               const struct err *none,
+                               const struct backend_load *want,
+                               struct err *err)
+{
+    return load_together(self, m, none, want, err);
+}
+
+static int follow_step(void *self, const struct backend_step *s,
+                       struct err *err)
+{
+    struct cpu *c = self;
+
+    for (size_t i = 0; i < s->n_entries; i++)
+        if (s->entry[i].index > c->model->rec.context / KV_PAGE)
+            return err_set(err, ERR_FATAL, "the first member of the group has"
+                           " a block past the model's context");
+    return compute_step(c, s, err);
+}
+
+static int follow_copy(void *self, uint32_t from, uint32_t to,
+                       struct err *err)
+{
+    return kv_copy(&((struct cpu *)self)->pool, from, to, err);
+}
+
+static int cpu_follow(struct backend *b, backend_find_fn *find, void *self,
+                      struct err *err)
+{
+    static const struct follow_ops calls = {
+        .drop = follow_drop, .load = follow_load, .step = follow_step,
+        .copy = follow_copy,
+    };
+    struct cpu *c = (struct cpu *)b;
+
+    return follow(&c->group, &calls, c, find, self, err);
+}
+
+/* ---- its table ----------------------------------------------------------- */
+
 static const struct backend_ops ops = {
     .load = cpu_load,
     .step = cpu_step,
     .collect = cpu_collect,
     .copy = cpu_copy,
     .close = cpu_close,
+    .follow = cpu_follow,
 };
 
 struct backend *cpu_new(const struct x1_kernels *k, size_t threads)
@@ -655,119 +704,6 @@ struct backend *cpu_new_member(const struct x1_kernels *k, size_t threads,
     c->base = (struct backend){ .ops = &ops, .name = c->k.name,
                                 .sink = &c->sink };
     return &c->base;
-}
-
-/* ---- a member that follows ----------------------------------------------- */
-
-/* Whether every number of a step is one that was loaded for. */
-static bool is_sound(const struct cpu *c, const struct backend_step *s)
-{
-    size_t draws = 0;
-
-    for (size_t i = 0; i < s->n_rows; i++) {
-        const struct backend_row *r = &s->row[i];
-
-        draws += r->logits;
-        if (r->slot >= c->want.slots || r->position >= c->model->rec.context ||
-            (r->token >= c->model->rec.n_vocab && r->token != BACKEND_DRAWN))
-            return false;
-    }
-    for (size_t i = 0; i < s->n_entries; i++)
-        if (s->entry[i].slot >= c->want.slots ||
-            s->entry[i].index > c->model->rec.context / KV_PAGE)
-            return false;
-    return s->n_rows <= c->want.rows && draws <= c->want.draws;
-}
-
-/* What a member has of the models that the first one named. */
-struct cpu_follower {
-    cpu_find_fn *find;
-    void *self;
-    const struct model *m; /* the latest, or NULL .. */
-    struct err none;       /* .. why */
-    struct id missed;      /* .. and which it was */
-};
-
-static void find_model(struct cpu *c, struct cpu_follower *f, struct id id)
-{
-    if (f->m && id_equal(f->m->id, id))
-        return;
-    unload(c);
-    f->none = (struct err)ERR_INIT;
-    f->m = f->find(f->self, id, &f->none);
-    f->missed = id;
-    if (!f->m && !f->none.code)
-        err_set(&f->none, ERR_FATAL, "there is no such model");
-}
-
-/* What was missed while the first member read it is not looked for again. */
-static int follow_load(struct cpu *c, struct cpu_follower *f,
-                       const struct order *o, struct err *err)
-{
-    enum agreed agreed;
-
-    if (f->m || !f->none.code || !id_equal(f->missed, o->model))
-        find_model(c, f, o->model);
-    agreed = load_together(c, f->m, &f->none, &o->load, err);
-    f->none.code = ERR_NONE;
-    return agreed == AGREED_BROKEN ? -1 : 0;
-}
-
-/* One call of the first member. */
-static int do_order(struct cpu *c, struct cpu_follower *f,
-                    const struct order *o, struct err *err)
-{
-    struct id id;
-
-    switch (o->kind) {
-    case ORDER_OPEN:
-        model_record_id(&id, &o->rec);
-        find_model(c, f, id);
-        return 0;
-    case ORDER_LOAD:
-        return follow_load(c, f, o, err);
-    case ORDER_STEP:
-        if (!c->model || !is_sound(c, &o->step))
-            return err_set(err, ERR_FATAL, "the first member of the group has"
-                           " a step that does not fit its model");
-        return compute_step(c, &o->step, err);
-    case ORDER_COPY:
-        return c->model ? kv_copy(&c->pool, o->from, o->to, err) : 0;
-    default:
-        return 0;
-    }
-}
-
-int cpu_follow(struct backend *b, cpu_find_fn *find, void *self,
-               struct err *err)
-{
-    struct cpu *c = (struct cpu *)b;
-    struct cpu_follower f = { .find = find, .self = self, .none = ERR_INIT };
-    struct order o;
-    int rc;
-
-    order_init(&o);
-    do
-        rc = order_hear(&c->group, &o, err) || do_order(c, &f, &o, err);
-    while (rc == 0 && o.kind != ORDER_CLOSE);
-    order_clear(&o);
-    return rc ? -1 : 0;
-}
-
-int cpu_refuse(const struct group *g, const struct err *why, struct err *err)
-{
-    struct order o;
-    int rc;
-
-    order_init(&o);
-    do {
-        rc = order_hear(g, &o, err);
-        if (rc == 0 && o.kind == ORDER_LOAD &&
-            agree(g, why, err) == AGREED_BROKEN)
-            rc = -1;
-    } while (rc == 0 && o.kind != ORDER_CLOSE);
-    order_clear(&o);
-    return rc;
 }
 
 void cpu_share(struct backend *b, unsigned wait_s, const struct caller *caller)

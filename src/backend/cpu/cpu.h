@@ -6,9 +6,9 @@
  * every result of a step is there when it is collected.
  *
  * With a group (engine/group.h) members compute a model together, each its part
- * (model_part.h).  The first one is a backend as any other.  The others call
- * cpu_follow alone, which makes each of its calls (orders.h).  Memory and
- * blocks are planned by the first member: others are to have as much.
+ * (model_part.h).  The first one is a backend as any other; the others follow
+ * it (backend/group/follow.h).  Memory and blocks are planned by the first
+ * member: others are to have as much.
  */
 #ifndef APUS_BACKEND_CPU_CPU_H
 #define APUS_BACKEND_CPU_CPU_H
@@ -33,15 +33,6 @@ struct backend *cpu_new(const struct x1_kernels *k, size_t threads);
  * borrowed until the backend is closed.  Size 1 is alone. */
 struct backend *cpu_new_member(const struct x1_kernels *k, size_t threads,
                                const struct group *g);
-
-/* backend_follow. */
-typedef const struct model *cpu_find_fn(void *self, struct id id,
-                                        struct err *err);
-int cpu_follow(struct backend *b, cpu_find_fn *find, void *self,
-               struct err *err);
-
-/* backend_refuse. */
-int cpu_refuse(const struct group *g, const struct err *why, struct err *err);
 
 /* backend_share. */
 void cpu_share(struct backend *b, unsigned wait_s,

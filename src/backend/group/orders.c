@@ -19,6 +19,7 @@
 #define ROW_BYTES 16      /* of a row, and of one that draws .. */
 #define SAMPLING_BYTES 24 /* .. so many more */
 #define ENTRY_BYTES 12
+#define LOAD_BYTES (32 + 4 * 8 + 2 * 4)
 
 enum { ROW_LOGITS = 1, ROW_TAP = 2, ROW_COMMIT = 4, ROW_FIN = 8,
        ROW_DRAWS = 16 };
@@ -66,9 +67,9 @@ int order_open(const struct group *g, const struct model_record *rec,
 }
 
 int order_load(const struct group *g, struct id model,
-               const struct backend_load *load, struct err *err)
+               const struct backend_load *load, bool device, struct err *err)
 {
-    unsigned char data[32 + 4 * 8 + 4];
+    unsigned char data[LOAD_BYTES];
 
     memcpy(data, model.b, 32);
     set_u64(data + 32, load->slots);
@@ -76,6 +77,7 @@ int order_load(const struct group *g, struct id model,
     set_u64(data + 48, load->draws);
     set_u64(data + 56, load->kv_bytes);
     set_u32(data + 64, load->taps & BACKEND_TAP_LOGITS);
+    set_u32(data + 68, device);
     return say(g, ORDER_LOAD, data, sizeof(data), err);
 }
 
@@ -126,6 +128,11 @@ int order_copy(const struct group *g, uint32_t from, uint32_t to,
     return say(g, ORDER_COPY, data, sizeof(data), err);
 }
 
+int order_collect(const struct group *g, struct err *err)
+{
+    return say(g, ORDER_COLLECT, NULL, 0, err);
+}
+
 int order_close(const struct group *g, struct err *err)
 {
     return say(g, ORDER_CLOSE, NULL, 0, err);
@@ -166,7 +173,7 @@ static int take_load(struct order *o, size_t n, struct err *err)
 {
     const unsigned char *p = o->data;
 
-    if (n != 68)
+    if (n != LOAD_BYTES)
         return strange(err);
     memcpy(o->model.b, p, 32);
     o->load = (struct backend_load){
@@ -174,6 +181,7 @@ static int take_load(struct order *o, size_t n, struct err *err)
         .draws = (size_t)get_u64(p + 48), .kv_bytes = get_u64(p + 56),
         .taps = get_u32(p + 64),
     };
+    o->device = get_u32(p + 68) != 0;
     return 0;
 }
 
@@ -257,6 +265,7 @@ int order_hear(const struct group *g, struct order *o, struct err *err)
         o->to = get_u32(o->data + 4);
         return 0;
     case ORDER_CLOSE:
+    case ORDER_COLLECT:
         return 0;
     }
     return strange(err);
