@@ -6,6 +6,7 @@
  */
 #include <config.h>
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -630,6 +631,61 @@ static void test_memory(void)
     model_close(m);
 }
 
+/* ---- threads ------------------------------------------------------------- */
+
+/* A step of one row and what comes of it, from another thread than the one that
+ * opened the backend. */
+struct elsewhere {
+    struct side *b;
+    struct err err;
+    bool good;
+};
+
+static void *step_elsewhere(void *self)
+{
+    struct elsewhere *e = self;
+    const struct backend_row row = { .token = 3, .commit = true };
+    const struct backend_step s = { .row = &row, .n_rows = 1,
+                                    .entry = e->b->entry,
+                                    .n_entries = e->b->n_entries };
+    struct backend *b = e->b->b;
+
+    e->good = b->ops->step(b, &s, &e->err) == 0 &&
+              b->ops->collect(b, &e->b->r, &e->err) == 0;
+    return NULL;
+}
+
+/* CUDA's current device is a thread's. */
+static void test_second_device(void)
+{
+    const struct cuda_options with = { .local = 1, .checks = true };
+    struct elsewhere e = { .err = ERR_INIT };
+    struct err err = ERR_INIT;
+    struct model_record rec;
+    struct side b = { .b = NULL };
+    struct model *m;
+    pthread_t thread;
+
+    if (!cusim_fail) {
+        skip("a second device", "a real one");
+        return;
+    }
+    setenv("CUSIM_DEVICES", "2", 1);
+    if (shape_find(&rec, "tiny") || shape_build(&m, &rec, &err) ||
+        cuda_open(&b.b, &with, &err))
+        abort();
+    side_load(&b, m, 0);
+    e.b = &b;
+    if (pthread_create(&thread, NULL, step_elsewhere, &e))
+        abort();
+    pthread_join(thread, NULL);
+    ok(e.good, "another thread computes on the second device%s%s",
+       e.good ? "" : ": ", e.err.text);
+    side_close(&b);
+    unsetenv("CUSIM_DEVICES");
+    model_close(m);
+}
+
 int main(void)
 {
     static const struct kind kinds[] = {
@@ -658,5 +714,6 @@ int main(void)
     test_memory();
     test_hashes();
     test_ceiling();
+    test_second_device();
     return done();
 }

@@ -27,6 +27,7 @@ static long n_graph_calls; /* by which graphs are made */
 static std::recursive_mutex lock;
 static std::map<const void *, int> attribute;
 static cudaError_t last_error;
+static thread_local int current; /* device of this thread */
 
 struct op {
     std::function<void()> f;
@@ -59,6 +60,7 @@ struct cusim_graph {
 struct cusim_stream {
     std::deque<op> queue;
     cusim_graph *capture = nullptr;
+    int device = 0;
 };
 
 namespace cusim
@@ -123,6 +125,12 @@ static void not_in_capture(const char *what)
             finding("%s while a stream is captured", what);
 }
 
+/* A stream is used by threads whose current device is its own. */
+static bool is_foreign(cudaStream_t s)
+{
+    return s && s->device != current;
+}
+
 /* Whether this call, by which a graph is made, is the one that fails. */
 static cudaError_t graph_call(void)
 {
@@ -175,6 +183,10 @@ void launch_call(const char *name, const void *kernel, dim3 grid, dim3 dim,
         grid.x > 2147483647u || grid.y > 65535 || grid.z > 65535 ||
         dim.z > 64 || dynamic > most) {
         last_error = cudaErrorInvalidConfiguration;
+        return;
+    }
+    if (is_foreign(s)) {
+        last_error = cudaErrorInvalidResourceHandle;
         return;
     }
     std::shared_ptr<uint4> own(new uint4[n_arg / sizeof(uint4) + 1],
@@ -335,7 +347,10 @@ cudaError_t cudaDeviceGetAttribute(int *v, enum cudaDeviceAttr a, int)
 }
 cudaError_t cudaSetDevice(int d)
 {
-    return d < 0 || d >= devices() ? cudaErrorInvalidValue : cudaSuccess;
+    if (d < 0 || d >= devices())
+        return last_error = cudaErrorInvalidValue;
+    current = d;
+    return cudaSuccess;
 }
 cudaError_t cudaGetLastError(void)
 {
@@ -353,6 +368,8 @@ const char *cudaGetErrorString(cudaError_t e)
            : e == cudaErrorInsufficientDriver   ? "the driver is too old"
            : e == cudaErrorInvalidConfiguration ? "invalid configuration"
            : e == cudaErrorStreamCaptureInvalidated ? "the capture is invalid"
+           : e == cudaErrorInvalidResourceHandle
+               ? "invalid resource handle"
                                                 : "invalid value";
 }
 cudaError_t cudaMalloc(void **p, size_t n)
@@ -466,6 +483,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned)
     std::lock_guard<std::recursive_mutex> l(lock);
 
     streams.push_back(*s = new cusim_stream());
+    (*s)->device = current;
     return 0;
 }
 /* Priorities are of time, and there is none. */

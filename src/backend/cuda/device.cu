@@ -274,7 +274,7 @@ static int device_step(struct backend *b, const struct backend_step *s,
     struct err own = ERR_INIT;
 
     err = err_or(err, &own);
-    if (device_is_lost(d, err))
+    if (device_enter(d, err))
         return -1;
     d->steps++;
     if (launch_step(d, s, err) == 0)
@@ -388,7 +388,7 @@ static int device_collect(struct backend *b, struct backend_result *out,
     struct cuda_frame *f = &d->frame[d->given % PLAN_KEPT];
     const struct cuda_frame *hashed = d->hashing;
 
-    if (device_is_lost(d, err))
+    if (device_enter(d, err))
         return -1;
     if (d->given == d->begun)
         return err_set(err, ERR_FATAL, "no step is to be collected");
@@ -428,6 +428,8 @@ static int device_copy(struct backend *b, uint32_t from, uint32_t to,
                                            PLAN_S_V };
     struct device *d = (struct device *)b;
 
+    if (device_enter(d, err))
+        return -1;
     if (from >= d->plan.n_blocks || to >= d->plan.n_blocks)
         return err_set(err, ERR_FATAL, "a copy of block %u to %u, the plan has"
                        " %" PRIu64, from, to, d->plan.n_blocks);
@@ -497,7 +499,7 @@ static int device_load(struct backend *b, const struct model *m,
 {
     struct device *d = (struct device *)b;
 
-    if (device_is_lost(d, err))
+    if (device_enter(d, err))
         return -1;
     unload(d);
     d->model = m;
@@ -529,7 +531,7 @@ static void device_close(struct backend *b)
 {
     struct device *d = (struct device *)b;
 
-    if (!d->lost && device_wait(d, NULL, NULL))
+    if (device_enter(d, NULL) || device_wait(d, NULL, NULL))
         d->lost = true;
     unload(d);
     weights_drop(d);
@@ -551,7 +553,7 @@ static int sink_begin(void *self, const struct model_record *rec,
 {
     struct device *d = (struct device *)self;
 
-    if (device_is_lost(d, err))
+    if (device_enter(d, err))
         return -1;
     unload(d);
     if (weights_take(d, rec, err) == 0)

@@ -257,8 +257,9 @@ int device_wait(struct device *d, cudaEvent_t event, struct err *err);
 /* A call of CUDA failed in a step, and err says how: the device is lost.  Adds
  * its name and the step; returns -1. */
 int device_failed(struct device *d, struct err *err);
-/* -1 and err if the device was lost. */
-int device_is_lost(const struct device *d, struct err *err);
+/* At the beginning of a call, which any thread may make: CUDA's current device
+ * is a thread's.  -1 and err if the device was lost. */
+int device_enter(const struct device *d, struct err *err);
 
 /* Allocate the matrices of a model of this record, after freeing those of the
  * last one.  ERR_INPUT if they do not fit. */

@@ -169,10 +169,11 @@ int device_failed(struct device *d, struct err *err)
                    d->uuid, d->steps, err->text, remedy);
 }
 
-int device_is_lost(const struct device *d, struct err *err)
+int device_enter(const struct device *d, struct err *err)
 {
-    if (!d->lost)
-        return 0;
-    return err_set(err, ERR_RETRY, "%s was lost by this process: start it"
-                   " again", d->uuid);
+    if (d->lost)
+        return err_set(err, ERR_RETRY, "%s was lost by this process: start it"
+                       " again", d->uuid);
+    CUDA_TRY(cudaSetDevice(d->number), err);
+    return 0;
 }
