@@ -501,6 +501,74 @@ static void test_large_choice(void)
     ok(good, "forms and splits for a device of 132 multiprocessors");
 }
 
+/* The sums of every row, of a product over some columns; y stays as it is. */
+static bool sums_right(const shape &s)
+{
+    uint32_t ldk = slice_bytes(s.k), S = s.a8 ? 1 : 2;
+    uint32_t rows = s.slab ? (s.n + s.slab - 1) / s.slab * s.slab : s.n;
+    struct linear_tap at = { 5, rnd.below(s.m) };
+    struct linear_args a = {};
+    std::vector<int32_t> all;
+    operands o;
+    bool good = true;
+
+    make(&o, s);
+    array<int8_t> w(padded(o.w[0], rows, s.n, s.k, ldk));
+    array<int8_t> q(slices_of(o.q.data(), s.m, s.k, ldk, s.a8));
+    array<float> s_w(o.s_w[0]), step(o.step), y(o.add);
+    array<uint32_t> count(needs_of(s).counts);
+    array<int32_t> sum(needs_of(s).sums), tapped(2 * S * s.n);
+    array<int32_t> sums((size_t)s.m * S * s.n);
+    array<struct linear_tap> tap(&at, 1);
+
+    count.zero();
+    sum.zero();
+    a.w = w.p;
+    a.s_w = s_w.p;
+    a.q = q.p;
+    a.step = step.p;
+    a.y = y.p;
+    a.sum = sum.p;
+    a.count = count.p;
+    a.tap = tap.p;
+    a.tapped = tapped.p;
+    a.number = 5;
+    a.n = a.ldy = s.n;
+    a.m = s.m;
+    a.ldk = ldk;
+    a.sums = sums.p;
+    launch(a, s);
+    all = sums.get();
+    for (uint32_t r = 0; r < s.m; r++) {
+        auto from = all.begin() + (size_t)r * S * s.n;
+
+        good = good && tap_right({ from, from + S * s.n }, o, s, r);
+    }
+    all = tapped.get();
+    all.resize(S * s.n);
+    return good && tap_right(all, o, s, at.row) && y.get() == o.add;
+}
+
+static void test_sums(void)
+{
+    int bad = 0, n = 18;
+
+    for (int i = 0; i < n; i++) {
+        shape s = {};
+
+        s.large = i % 3 == 2;
+        s.form = (enum large_form)(i / 3 % LARGE_FORMS);
+        s.slab = i % 3 == 1 ? 48 : 0;
+        s.m = 1 + rnd.below(s.large ? 70 : 32);
+        s.n = 1 + rnd.below(150);
+        s.k = 1 + rnd.below(900);
+        s.splits = 1 + rnd.below(3);
+        s.a8 = i % 4 == 1;
+        bad += !sums_right(s);
+    }
+    ok(bad == 0, "%d shapes: sums of some columns, in the place of outputs", n);
+}
+
 static void test_library(void)
 {
     int bad = 0, n = 12;
@@ -574,6 +642,7 @@ int main(void)
     test_large();
     test_large_choice();
     test_head();
+    test_sums();
     test_refused();
     test_library();
     test_library_refused();

@@ -255,6 +255,112 @@ static void test_live(void)
     ok(good, "rows behind those of the step stay as they are");
 }
 
+/* Columns [first, first + k) of the rows x, as a row of its own each, and back:
+ * the others of y are zeros, or stay. */
+static bool columns_right(const std::vector<float> &x, size_t m, size_t width,
+                          size_t first, size_t k)
+{
+    std::vector<float> cut(m * k), back(m * width, 0.0f);
+    array<float> dx(x), dc(m * k + 1), db(m * width);
+    struct columns_args a = { dc.p, dx.p, (uint32_t)k, 0, (uint32_t)width,
+                              (uint32_t)first, (uint32_t)k, false };
+
+    for (size_t i = 0; i < m * k; i++)
+        cut[i] = back[i / k * width + first + i % k] =
+            x[i / k * width + first + i % k];
+    must(columns_launch(&a, (uint32_t)m, nullptr));
+    a = { db.p, dc.p, (uint32_t)width, (uint32_t)first, (uint32_t)k, 0,
+          (uint32_t)k, true };
+    must(columns_launch(&a, (uint32_t)m, nullptr));
+    if (!same(db.get(), back))
+        return false;
+    a.y = dx.p;
+    a.clear = false;
+    must(columns_launch(&a, (uint32_t)m, nullptr));
+    cut.push_back(dc.get()[m * k]);
+    return same(dc.get(), cut) && same(dx.get(), x);
+}
+
+/* One part of rows whose greatest sizes are known: slices and scales are those
+ * of the whole rows, and a fault has its place in these. */
+static bool part_right(const std::vector<float> &x, size_t m, size_t k,
+                       size_t first, size_t part, bool a8,
+                       const std::vector<uint32_t> &amax)
+{
+    uint32_t S = a8 ? 1 : 2, ldk = slice_bytes(part), whole = slice_bytes(k);
+    std::vector<uint32_t> slot, to(m, 1);
+    std::vector<unsigned long long> least(m, ~0ull), want(m, ~0ull);
+    std::vector<float> cut(m * part + 1);
+    std::vector<int8_t> all, got;
+    bool good = true;
+
+    for (size_t i = 0; i < m; i++) {
+        slot.push_back((uint32_t)i);
+        for (size_t j = part; j-- > 0;) {
+            cut[i * part + j] = x[i * k + first + j];
+            if ((x1_bits(cut[i * part + j]) & 0x7fffffffu) >= ROW_LIMIT)
+                want[i] = fault_key(0, 4, 9, 0, (uint32_t)(first + j));
+        }
+    }
+    array<float> dx(x), dc(cut), ds(m), dw(m);
+    array<int8_t> dq(m * S * whole), dp(m * S * ldk + 1);
+    array<uint32_t> da(amax), dslot(slot), dto(to);
+    array<unsigned long long> dl(least);
+    struct rows_args a = {};
+
+    a.x = dx.p;
+    a.q = dq.p;
+    a.scale = dw.p;
+    a.k = a.stride = (uint32_t)k;
+    a.ldk = whole;
+    a.a8 = a8;
+    must(rows_launch(&a, (uint32_t)m, nullptr));
+    a.x = dc.p;
+    a.q = dp.p;
+    a.scale = ds.p;
+    a.k = a.stride = (uint32_t)part;
+    a.ldk = ldk;
+    a.amax = da.p;
+    a.first = (uint32_t)first;
+    a.fault = { dl.p, dslot.p, dto.p, 4 };
+    a.op_y = 9;
+    must(rows_launch(&a, (uint32_t)m, nullptr));
+    all = dq.get();
+    got = dp.get();
+    for (size_t i = 0; i < m * S; i++)
+        good = good && std::equal(&got[i * ldk], &got[i * ldk] + part,
+                                  &all[i * whole + first]);
+    return good && same(ds.get(), dw.get()) && same(dl.get(), want);
+}
+
+/* Rows in two parts, one of which may be empty. */
+static void test_parts(void)
+{
+    int bad = 0, n = 24;
+
+    for (int i = 0; i < n; i++) {
+        size_t m = 1 + rnd.below(4), k = 1 + rnd.below(400);
+        size_t first = i % 4 ? rnd.below((uint32_t)k) : 0;
+        std::vector<float> x = make_rows(m, k, k);
+        std::vector<uint32_t> most(m, 0);
+        array<float> dx(x);
+        array<uint32_t> amax(m);
+
+        for (size_t j = 0; j < m * k; j++) {
+            uint32_t b = x1_bits(x[j]) & 0x7fffffffu;
+
+            most[j / k] = b > most[j / k] ? b : most[j / k];
+        }
+        must(amax_launch(amax.p, dx.p, (uint32_t)k, (uint32_t)k, (uint32_t)m,
+                         nullptr));
+        bad += !same(amax.get(), most) ||
+               !columns_right(x, m, k, first, k - first) ||
+               !part_right(x, m, k, 0, first, i % 3 == 0, most) ||
+               !part_right(x, m, k, first, k - first, i % 3 == 0, most);
+    }
+    ok(bad == 0, "%d times rows in two parts are the whole ones", n);
+}
+
 static void test_table(void)
 {
     std::vector<int32_t> table(12, -1), want(12, -1);
@@ -317,6 +423,7 @@ int main(void)
     test_each();
     test_sink();
     test_live();
+    test_parts();
     test_table();
     test_embed();
     return done();

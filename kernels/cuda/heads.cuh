@@ -73,7 +73,7 @@ DEV void heads_query(const struct heads_args &a, uint32_t row, uint32_t head,
 
     if (threadIdx.x % 32 == 0) {
         a.step[(size_t)row * a.heads + head] = scale;
-        fault_note(a.fault, row, a.op[HEADS_Q], head, fault);
+        fault_note(a.fault, row, a.op[HEADS_Q], a.first + head, fault);
     }
     for (uint32_t i = threadIdx.x % 32; i < a.hdp; i += 32) {
         int32_t v = r == 0 || i >= a.hd ? 0 : x1_round(X1_MUL(value(i), r));
@@ -102,7 +102,8 @@ DEV void heads_append(const struct heads_args &a, uint32_t row, uint32_t g,
     if (threadIdx.x % 32 == 0) {
         (v ? a.s_v : a.s_k)[at] = scale;
         *(float *)(ring + (v ? 4 : 0)) = scale;
-        fault_note(a.fault, row, a.op[v ? HEADS_V : HEADS_K], g, fault);
+        fault_note(a.fault, row, a.op[v ? HEADS_V : HEADS_K], a.kv_first + g,
+                   fault);
     }
     ring += 8 + (v ? a.hd : 0);
     for (uint32_t i = threadIdx.x % 32; i < a.hdp; i += 32) {
@@ -134,7 +135,7 @@ k_heads(const struct heads_args a)
         heads_sum(&norm[warp], x, a.hd, &fault);
         if (threadIdx.x % 32 == 0)
             fault_note(a.fault, row, a.op[q ? HEADS_Q_NORM : HEADS_K_NORM],
-                       q ? at : at - a.heads, fault);
+                       q ? a.first + at : a.kv_first + at - a.heads, fault);
     } else if (threadIdx.x % 32 == 0) {
         norm[warp].sum = 0;
         norm[warp].e = 0;

@@ -81,9 +81,29 @@ struct rows_args {
     uint32_t k, ldk, stride;
     float eps;
     int a8;
+    /* m, the greatest sizes (bits) of longer rows, of which these are elements
+     * `first` on, and g is NULL; or NULL: rows are whole, and first is 0 */
+    const uint32_t *amax;
+    uint32_t first;
 };
 cudaError_t rows_launch(const struct rows_args *a, uint32_t m,
                         cudaStream_t stream);
+
+/* amax[i] = the greatest size of row i, as bits: of m rows of k floats,
+ * `stride` floats apart. */
+cudaError_t amax_launch(uint32_t *amax, const float *x, uint32_t k,
+                        uint32_t stride, uint32_t m, cudaStream_t stream);
+
+/* Columns of rows: y[i][to + j] = x[i][from + j] for j < k and m rows, ldy and
+ * ldx floats apart; with `clear` the others of y are zeros. */
+struct columns_args {
+    float *y;
+    const float *x;
+    uint32_t ldy, to, ldx, from, k;
+    bool clear;
+};
+cudaError_t columns_launch(const struct columns_args *a, uint32_t m,
+                           cudaStream_t stream);
 
 /* Rotation of halves of `heads` vectors of hd floats in each of m rows, in
  * place; cos and sin have hd / 2 a row. */
@@ -142,6 +162,10 @@ struct linear_args {
     struct sample_row *draw; /* m */
     struct fault_sink fault;
     uint32_t op;
+    uint32_t first; /* the id of output 0 */
+    /* m * S x n sums, of a product over some columns only, in the place of y,
+     * which is not written; or NULL */
+    int32_t *sums;
 };
 
 /* K is split over `splits` blocks an output, at least 1: sums are exact, so
@@ -208,6 +232,7 @@ struct heads_args {
     const uint32_t *live;
     uint32_t op[5];
     uint32_t heads, kv_heads, hd, hdp, page, table_stride;
+    uint32_t first, kv_first; /* numbers of the first of them, in faults */
     uint32_t m_q, ldx, angles;
     size_t ring_row, frame_bytes;
     float eps;

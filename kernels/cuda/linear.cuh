@@ -200,6 +200,11 @@ DEV float linear_output(const struct linear_args &a, const int32_t *p,
         if (GATE)
             linear_tap<S>(a, u, n, 1);
     }
+    if (!GATE && a.sums) {
+        for (int s = 0; s < S; s++)
+            a.sums[((size_t)r * S + s) * a.n + n] = p[s];
+        return 0;
+    }
     if (GATE)
         v = X1_MUL(x1_silu(v), linear_value<S>(u, c.w2, step));
     if (a.bias)
@@ -210,16 +215,16 @@ DEV float linear_output(const struct linear_args &a, const int32_t *p,
     return v;
 }
 
-/* `best` of row r, of which logit n is v. */
+/* `best` of row r, of which output n is the logit v. */
 DEV unsigned long long linear_key(const struct linear_args &a, float v,
                                   uint32_t r, uint32_t n)
 {
     if ((x1_bits(v) & 0x7fffffffu) >= ROW_LIMIT) {
-        fault_note(a.fault, r, a.op, 0, (int32_t)n);
+        fault_note(a.fault, r, a.op, 0, (int32_t)(a.first + n));
         return BEST_FAULT;
     }
     return (unsigned long long)order_of(X1_ADD(v, 0.0f)) << 32 |
-           (0xffffffffu - n);
+           (0xffffffffu - (a.first + n));
 }
 
 DEV unsigned long long linear_greater(unsigned long long a,

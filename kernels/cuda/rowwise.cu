@@ -12,6 +12,20 @@ cudaError_t rows_launch(const struct rows_args *a, uint32_t m,
     return cudaGetLastError();
 }
 
+cudaError_t amax_launch(uint32_t *amax, const float *x, uint32_t k,
+                        uint32_t stride, uint32_t m, cudaStream_t stream)
+{
+    LAUNCH(k_amax, m, ROW_THREADS, 0, stream, amax, x, k, stride);
+    return cudaGetLastError();
+}
+
+cudaError_t columns_launch(const struct columns_args *a, uint32_t m,
+                           cudaStream_t stream)
+{
+    LAUNCH(k_columns, m, ROW_THREADS, 0, stream, *a);
+    return cudaGetLastError();
+}
+
 cudaError_t rope_launch(float *x, const float *cos, const float *sin,
                         uint32_t m, uint32_t heads, uint32_t hd,
                         cudaStream_t stream)

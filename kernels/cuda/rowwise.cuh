@@ -131,10 +131,13 @@ k_rows(const struct rows_args a)
 
     if (!row_is_live(a.live, row))
         return;
-    amax = row_amax(plain, a.k, word);
+    amax = a.amax ? a.amax[row] : row_amax(plain, a.k, word);
     fault = row_fault(plain, a.k, amax, word);
     if (!g) {
-        row_quantise(a, row, amax, fault, plain);
+        /* of a longer row: another device may have the element that is one */
+        row_quantise(a, row, amax, fault < 0 ? fault
+                                             : fault + (int32_t)a.first,
+                     plain);
         return;
     }
     if (threadIdx.x == 0) {
@@ -154,6 +157,30 @@ k_rows(const struct rows_args a)
     }
     for (uint32_t i = threadIdx.x; a.y && i < a.k; i += ROW_THREADS)
         a.y[(size_t)row * a.stride + i] = normed(i);
+}
+
+__global__ void __launch_bounds__(ROW_THREADS)
+k_amax(uint32_t *amax, const float *x, uint32_t k, uint32_t stride)
+{
+    SHARED(uint32_t, word, ROW_WARPS);
+    const float *row = x + (size_t)blockIdx.x * stride;
+    uint32_t most = row_amax([row](uint32_t i) { return row[i]; }, k, word);
+
+    if (threadIdx.x == 0)
+        amax[blockIdx.x] = most;
+}
+
+/* A block a row. */
+__global__ void k_columns(const struct columns_args a)
+{
+    float *y = a.y + (size_t)blockIdx.x * a.ldy;
+    const float *x = a.x + (size_t)blockIdx.x * a.ldx + a.from;
+
+    for (uint32_t i = threadIdx.x; a.clear && i < a.ldy; i += blockDim.x)
+        if (i < a.to || i >= a.to + a.k)
+            y[i] = 0;
+    for (uint32_t i = threadIdx.x; i < a.k; i += blockDim.x)
+        y[a.to + i] = x[i];
 }
 
 /* Grid (heads, rows). */
