@@ -26,7 +26,7 @@ static long n_graphs;     /* that are there */
 static long n_graph_calls; /* by which graphs are made */
 static std::recursive_mutex lock;
 static std::map<const void *, int> attribute;
-static cudaError_t last_error;
+static thread_local cudaError_t last_error;
 static thread_local int current; /* device of this thread */
 
 struct op {
@@ -175,6 +175,7 @@ void launch_call(const char *name, const void *kernel, dim3 grid, dim3 dim,
                  size_t dynamic, cudaStream_t s, void (*call)(const void *),
                  const void *arg, size_t n_arg)
 {
+    std::lock_guard<std::recursive_mutex> l(lock);
     size_t n = (size_t)dim.x * dim.y * dim.z;
     auto a = attribute.find(kernel);
     size_t most = a == attribute.end() ? 48 * 1024 : (size_t)a->second;
@@ -235,6 +236,8 @@ void launch_call(const char *name, const void *kernel, dim3 grid, dim3 dim,
 
 cudaError_t cusim_attribute(const void *kernel, int what, int value)
 {
+    std::lock_guard<std::recursive_mutex> l(lock);
+
     if (what != cudaFuncAttributeMaxDynamicSharedMemorySize || value < 0 ||
         (size_t)value > settings.shared)
         return last_error = cudaErrorInvalidValue;
@@ -401,6 +404,8 @@ cudaError_t cudaFree(void *p)
 }
 cudaError_t cudaMallocHost(void **p, size_t n)
 {
+    std::lock_guard<std::recursive_mutex> l(lock);
+
     not_in_capture("cudaMallocHost");
     if (n_alloc++ == settings.fail_at || !(*p = malloc(n)))
         return last_error = cudaErrorMemoryAllocation;
@@ -408,6 +413,8 @@ cudaError_t cudaMallocHost(void **p, size_t n)
 }
 cudaError_t cudaFreeHost(void *p)
 {
+    std::lock_guard<std::recursive_mutex> l(lock);
+
     not_in_capture("cudaFreeHost");
     drain_all();
     free(p);
@@ -541,12 +548,15 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned)
 }
 cudaError_t cudaEventDestroy(cudaEvent_t e)
 {
+    std::lock_guard<std::recursive_mutex> l(lock);
+
     drain_all();
     delete e;
     return 0;
 }
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s)
 {
+    std::lock_guard<std::recursive_mutex> l(lock);
     op o;
 
     o.set = e;
@@ -574,6 +584,7 @@ cudaError_t cudaEventQuery(cudaEvent_t e)
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned)
 {
+    std::lock_guard<std::recursive_mutex> l(lock);
     op o;
 
     o.wait = e;
