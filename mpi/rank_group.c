@@ -214,11 +214,16 @@ static int broadcast(void *self, void *data, size_t n, struct err *err)
     return 0;
 }
 
+static void leave_for(void *self, const struct err *why)
+{
+    rank_group_leave(self, why);
+}
+
 int rank_group_new(struct rank_group **out, struct comm *comm, unsigned tp,
                    unsigned lost_s, struct err *err)
 {
     static const struct group_ops ops = { max_u32, sum_i32, sum_i64, barrier,
-                                          broadcast };
+                                          broadcast, leave_for };
     struct rank_group *g;
     char node[256];
 

@@ -11,258 +11,63 @@
 #include <string.h>
 
 #include "backend/backends.h"
-#include "base/bytes.h"
 #include "base/err.h"
-#include "base/file.h"
 #include "base/id.h"
 #include "bench/shape.h"
-#include "engine/engine.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
-#include "proof/digest.h"
+#include "tests/crew.h"
 #include "tests/models_util.h"
 #include "tests/tap.h"
 #include "tests/thread_group.h"
 
-#define MOST 8
-#define SEQUENCES 6
-#define PROMPT 70
-
-/* ---- members ------------------------------------------------------------- */
-
-struct crew {
-    const struct model *model; /* of the others */
-    bool comes;                /* .. as one that comes to their sinks */
-    const char *level;
-    struct thread_group *group;
-    uint32_t size;
-    struct crew_member {
-        struct crew *crew;
-        uint32_t rank;
-        struct backend *b;
-        struct model *came;
-        pthread_t thread;
-        bool failed;
-        struct err err;
-    } member[MOST];
-};
-
-static const struct model *find(void *self, struct id id, struct err *err)
-{
-    struct crew_member *m = self;
-    const struct crew *c = m->crew;
-
-    if (c->model && id_equal(c->model->id, id) && c->comes && !m->came &&
-        shape_build_into(&m->came, &c->model->rec, m->b->sink, err))
-        return NULL;
-    if (c->model && id_equal(c->model->id, id))
-        return m->came ? m->came : c->model;
-    err_set(err, ERR_FATAL, "this member has no such model");
-    return NULL;
-}
-
-static struct backend *open_member(struct crew *c, uint32_t rank)
-{
-    struct group g = thread_group_member(c->group, rank);
-    struct err err = ERR_INIT;
-    struct backend *b;
-
-    if (backend_open_member(&b, c->level, 1 + rank % 2, &g, &err))
-        abort();
-    return b;
-}
-
-static void *follow(void *self)
-{
-    struct crew_member *m = self;
-
-    m->b = open_member(m->crew, m->rank);
-    m->failed = backend_follow(m->b, find, m, &m->err) != 0;
-    if (m->failed)
-        thread_group_leave(m->crew->group);
-    backend_close(m->b);
-    model_close(m->came);
-    return NULL;
-}
-
-/* The others' model is `theirs`; returns the first member's backend. */
-static struct backend *crew_start(struct crew *c, const struct model *theirs,
-                                  bool comes, const char *level, uint32_t size)
-{
-    memset(c, 0, sizeof(*c));
-    c->model = theirs;
-    c->comes = comes;
-    c->level = level;
-    c->size = size;
-    c->group = thread_group_new(size);
-    for (uint32_t i = 1; i < size; i++) {
-        c->member[i] = (struct crew_member){ .crew = c, .rank = i };
-        if (pthread_create(&c->member[i].thread, NULL, follow, &c->member[i]))
-            abort();
-    }
-    return open_member(c, 0);
-}
-
-/* Whether no member failed. */
-static bool crew_end(struct crew *c, struct backend *first)
-{
-    bool good = true;
-
-    backend_close(first);
-    for (uint32_t i = 1; i < c->size; i++) {
-        pthread_join(c->member[i].thread, NULL);
-        good = good && !c->member[i].failed;
-    }
-    thread_group_free(c->group);
-    return good;
-}
-
-/* ---- everything that leaves the engine ----------------------------------- */
-
-struct seen {
-    struct digest *d;
-    size_t positions, logits, faults;
-    uint32_t n_vocab;
-};
-
-static void put(struct seen *s, const void *data, size_t n)
-{
-    digest_put(s->d, data, n);
-}
-
-static void on_logits(void *self, void *user, uint32_t position,
-                      const float *logits)
-{
-    struct seen *s = self;
-
-    (void)user;
-    put(s, &position, sizeof(position));
-    put(s, logits, s->n_vocab * sizeof(*logits));
-    s->logits++;
-}
-
-static void on_token(void *self, void *user, uint32_t position,
-                     const struct drawn *d)
-{
-    const uint64_t n[] = { position, d->token, d->kept, d->sum_k, d->sum_p,
-                           d->r };
-
-    (void)user;
-    put(self, n, sizeof(n));
-}
-
-static void on_position(void *self, void *user, const struct position *p)
-{
-    struct seen *s = self;
-
-    (void)user;
-    put(s, &p->next, sizeof(p->next));
-    put(s, p->kv, sizeof(*p->kv));
-    if (p->fin)
-        put(s, p->fin, sizeof(*p->fin));
-    if (p->deep)
-        put(s, p->deep, sizeof(*p->deep));
-    s->positions++;
-}
-
-static void on_finished(void *self, const struct answer *a)
-{
-    struct seen *s = self;
-    const uint32_t f[] = { (uint32_t)a->finish, a->fault.position,
-                           a->fault.layer, a->fault.op, a->fault.row,
-                           a->fault.index };
-
-    put(s, f, sizeof(f));
-    put(s, a->token, a->n_out * sizeof(*a->token));
-    s->faults += a->finish == FINISH_RANGE;
-    if (a->last)
-        put(s, a->last, *(const uint32_t *)a->user * sizeof(float));
-}
-
-/* Prompts that begin alike, drawn in several ways, some with logits. */
-static void add(struct engine *e, const struct model *m, uint32_t i,
-                uint32_t *prompt, uint32_t *dim)
-{
-    static const struct sampling draws[] = {
-        { .top_p = 1000000 },
-        { .temperature = 900000, .top_p = 1000000, .seed = 7 },
-        { .temperature = 1000000, .top_p = 700000, .top_k = 40, .seed = 9 },
-    };
-    struct sequence s = { .prompt = prompt, .n_prompt = PROMPT - i,
-                          .max_tokens = 9, .sampling = draws[i % 3],
-                          .without_logits = i % 2, .deep = i == 2,
-                          .ignore_eos = true, .user = dim };
-    struct err err = ERR_INIT;
-
-    for (uint32_t k = 0; k < PROMPT; k++)
-        prompt[k] = (k < 66 ? k * k * 7 + 3 : k * i + 1) % m->rec.n_vocab;
-    if (engine_add(e, &s, &err)) {
-        printf("# %s\n", err.text);
-        abort();
-    }
-}
+static const struct crew_asks asks = { .sequences = 6, .prompt = CREW_PROMPT,
+                                       .tokens = 9, .deep = true };
 
 /* Why the last one failed. */
 static struct err said;
 
-static bool answer(struct seen *s, struct id *all, struct backend *b,
+static bool answer(struct crew_seen *s, struct backend *b,
                    const struct model *m)
 {
-    struct observer obs = { .self = s, .logits = on_logits, .token = on_token,
-                            .position = on_position, .finished = on_finished };
-    struct engine_options o = { .max_sequences = 3, .chunk = 23,
-                                .with_last = true, .deep = true };
-    static uint32_t prompt[SEQUENCES][PROMPT];
-    uint32_t dim = m->rec.dim, next = 0;
-    struct err err = ERR_INIT;
-    struct engine *e;
-    bool busy = true;
-    int rc = 0;
+    bool good = crew_answer(s, b, m, &asks);
 
-    memset(s, 0, sizeof(*s));
-    s->d = digest_new();
-    s->n_vocab = m->rec.n_vocab;
-    if (engine_new(&e, b, m, NULL, &o, &obs, &err) == 0) {
-        while (rc == 0 && (busy || next < SEQUENCES)) {
-            for (; next < SEQUENCES && engine_capacity(e); next++)
-                add(e, m, next, prompt[next], &dim);
-            rc = engine_step(e, &busy, &err);
-        }
-        engine_free(e);
-    }
-    digest_end(s->d, all);
-    if (err.code)
-        printf("# %s\n", err.text);
-    said = err;
-    return err.code == 0;
+    said = s->err;
+    return good;
+}
+
+static struct backend *start(struct crew *c, const struct model *theirs,
+                             bool comes, const char *level, uint32_t size)
+{
+    *c = (struct crew){ .open = crew_open_named, .kind = level };
+    return crew_start(c, theirs, comes, size);
 }
 
 /* ---- families ------------------------------------------------------------ */
 
 static void compare(const char *name, const struct model *m, const char *level)
 {
-    struct id alone, together;
-    struct seen a, b;
+    struct crew_seen a, b;
     struct err err = ERR_INIT;
     struct backend *one;
     bool good;
 
     if (backend_open(&one, level, 2, &err))
         return;
-    good = answer(&a, &alone, one, m);
+    good = answer(&a, one, m);
     backend_close(one);
     ok(good && a.positions + a.faults > 5, "%s, %s: %zu positions, %zu rows of"
        " logits, %zu out of range", name, level, a.positions, a.logits,
        a.faults);
-    for (uint32_t size = 2; size <= MOST; size++) {
+    for (uint32_t size = 2; size <= CREW_MOST; size++) {
         struct crew c;
 
         if (m->rec.n_kv_heads % size != 0)
             continue;
-        one = crew_start(&c, m, false, level, size);
-        good = answer(&b, &together, one, m);
+        one = start(&c, m, false, level, size);
+        good = answer(&b, one, m);
         good = crew_end(&c, one) && good;
-        ok(good && id_equal(alone, together) && a.positions == b.positions,
+        ok(good && id_equal(a.all, b.all) && a.positions == b.positions,
            ".. a group of %u gives the same", size);
     }
 }
@@ -378,7 +183,7 @@ static void test_trees(void)
         char *dir = tree_path(dirs[i]);
         struct model *m = model_from_hf(dir, NULL);
 
-        if (m && m->rec.context >= PROMPT + 9)
+        if (m && m->rec.context >= CREW_PROMPT + 9)
             compare(dirs[i], m, "auto");
         else
             ok(m != NULL, "%s is too short for this", dirs[i]);
@@ -393,22 +198,21 @@ static void test_refused(void)
 {
     struct model_record rec = shape(0);
     struct model *m = build(&rec);
-    struct seen s;
+    struct crew_seen s;
     struct crew c;
-    struct id h;
-    struct backend *first = crew_start(&c, m, false, "auto", 3);
+    struct backend *first = start(&c, m, false, "auto", 3);
 
-    ok(!answer(&s, &h, first, m), "3 members and 8 KV heads: refused");
+    ok(!answer(&s, first, m), "3 members and 8 KV heads: refused");
     ok(strstr(said.text, "tp = 3 does not divide the 8 KV") != NULL,
        "by name: %s", said.text);
     ok(crew_end(&c, first), "and the group goes on");
-    first = crew_start(&c, NULL, false, "auto", 4);
-    ok(!answer(&s, &h, first, m), "members without the model fail its load");
+    first = start(&c, NULL, false, "auto", 4);
+    ok(!answer(&s, first, m), "members without the model fail its load");
     ok(strcmp(said.text, "member 1 of its group: this member has no such"
               " model") == 0,
        "the first one is told why: %s", said.text);
     c.model = m;
-    ok(answer(&s, &h, first, m), "later they have it");
+    ok(answer(&s, first, m), "later they have it");
     ok(crew_end(&c, first), "and the group goes on");
     model_close(m);
 }
@@ -437,16 +241,15 @@ static void test_refusing(void)
     struct model_record rec = shape(0);
     struct model *m = build(&rec);
     struct backend *first;
-    struct seen s;
+    struct crew_seen s;
     pthread_t thread;
-    struct id h;
 
     r.g.name = "rank 5 on n7";
     if (pthread_create(&thread, NULL, refuse, &r) ||
         backend_open_member(&first, "auto", 1, &mine, NULL))
         abort();
     for (int i = 0; i < 2; i++) {
-        ok(!answer(&s, &h, first, m), "a member without a backend");
+        ok(!answer(&s, first, m), "a member without a backend");
         ok(strcmp(said.text, "rank 5 on n7: no such kernel") == 0 &&
                said.code == ERR_INPUT, "says so by name: %s", said.text);
     }
@@ -462,22 +265,21 @@ static void test_sinks(uint32_t flags)
 {
     struct model_record rec = shape(flags);
     struct model *m = build(&rec), *came;
-    struct id alone, together;
     struct err err = ERR_INIT;
-    struct seen s;
+    struct crew_seen alone, together;
     struct crew c;
     struct backend *one;
     bool good;
 
     if (backend_open(&one, "auto", 2, &err))
         abort();
-    answer(&s, &alone, one, m);
+    answer(&alone, one, m);
     backend_close(one);
-    one = crew_start(&c, m, true, "auto", 4);
+    one = start(&c, m, true, "auto", 4);
     if (shape_build_into(&came, &rec, one->sink, &err))
         abort();
-    good = answer(&s, &together, one, came);
-    ok(crew_end(&c, one) && good && id_equal(alone, together),
+    good = answer(&together, one, came);
+    ok(crew_end(&c, one) && good && id_equal(alone.all, together.all),
        "matrices that come are cut as those in memory, flags %u", flags);
     model_close(came);
     model_close(m);

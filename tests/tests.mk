@@ -295,6 +295,8 @@ tests_libtest_a_SOURCES = \
 	tests/beside.h \
 	tests/checkpoint_util.c \
 	tests/checkpoint_util.h \
+	tests/crew.c \
+	tests/crew.h \
 	tests/dispute_util.c \
 	tests/dispute_util.h \
 	tests/float_model.c \

@@ -31,7 +31,8 @@ struct thread_group {
     pthread_cond_t wake;
     uint32_t here;     /* members that wait at the meeting */
     size_t meeting;    /* how many there were */
-    bool left;         /* a member is gone */
+    bool left;         /* a member is gone .. */
+    struct err why;    /* .. and said this */
     struct thread_member *member;
 };
 
@@ -54,8 +55,10 @@ static int meet(struct thread_group *g, bool begins, struct err *err)
     while (g->meeting == meeting && !(begins && g->left))
         pthread_cond_wait(&g->wake, &g->lock);
     met = g->meeting != meeting;
+    if (!met)
+        err_copy(err, &g->why);
     pthread_mutex_unlock(&g->lock);
-    return met ? 0 : err_set(err, ERR_RETRY, "a member of the group is gone");
+    return met ? 0 : -1;
 }
 
 /* to = to and from, by element. */
@@ -136,6 +139,21 @@ static int broadcast(void *self, void *data, size_t n, struct err *err)
     return exchange(self, FIRST, data, n, err);
 }
 
+static void leave(void *self, const struct err *why)
+{
+    struct thread_member *m = self;
+    struct thread_group *g = m->group;
+
+    pthread_mutex_lock(&g->lock);
+    if (!g->left) {
+        g->why = *why;
+        err_prefix(&g->why, "member %u", m->rank);
+    }
+    g->left = true;
+    pthread_cond_broadcast(&g->wake);
+    pthread_mutex_unlock(&g->lock);
+}
+
 struct thread_group *thread_group_new(uint32_t size)
 {
     struct thread_group *g = xcalloc(1, sizeof(*g));
@@ -162,18 +180,10 @@ void thread_group_free(struct thread_group *g)
 struct group thread_group_member(struct thread_group *g, uint32_t rank)
 {
     static const struct group_ops ops = { max_u32, sum_i32, sum_i64, barrier,
-                                          broadcast };
+                                          broadcast, leave };
 
     return (struct group){ .rank = rank, .size = g->size, .ops = &ops,
                             .self = &g->member[rank] };
-}
-
-void thread_group_leave(struct thread_group *g)
-{
-    pthread_mutex_lock(&g->lock);
-    g->left = true;
-    pthread_cond_broadcast(&g->wake);
-    pthread_mutex_unlock(&g->lock);
 }
 
 size_t thread_group_calls(struct thread_group *g)

@@ -21,9 +21,6 @@ void thread_group_free(struct thread_group *g);
 /* A member's view, valid until thread_group_free. */
 struct group thread_group_member(struct thread_group *g, uint32_t rank);
 
-/* This member is gone: calls of all members fail from now on. */
-void thread_group_leave(struct thread_group *g);
-
 /* Exchanges so far, of all kinds. */
 size_t thread_group_calls(struct thread_group *g);
 

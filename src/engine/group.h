@@ -42,6 +42,11 @@ struct group_ops {
      * for it without end, as long as the first member lives: it may have
      * nothing to do. */
     int (*broadcast)(void *self, void *data, size_t n, struct err *err);
+
+    /* This member makes no more calls, and why: those of the others, which may
+     * wait for it, fail with that error, after its name.  Nothing happens if
+     * the group has ended. */
+    void (*leave)(void *self, const struct err *why);
 };
 
 /* One member's view.  Held by value; ops and self are the implementation's
