@@ -143,7 +143,7 @@ try $L linear "linear: the chunk of the last split is left out" \
     's/(a.ldk - k0 + stride - 1) \/ stride/(a.ldk - k0) \/ stride/'
 
 try $L linear "linear: the highest of equal logits" \
-    's/(0xffffffffu - n)/n/'
+    's/(0xffffffffu - (a.first + n))/n/'
 try $L linear "linear: the limit of a logit is a fault late" \
     's/>= ROW_LIMIT) {/> ROW_LIMIT) {/'
 try $L linear "linear: the fault of a logit is the first row's" \
@@ -405,21 +405,22 @@ try $B/layers.cu backend "layers: no window" \
 try $B/layers.cu backend "layers: no window in tiles" \
     's/(l->window ? 3 : 2) \* d->plan.rows/2 * d->plan.rows/'
 try $B/layers.cu backend "layers: the norm after is left out" \
-    's/^    if (!gains) {/    if (true) {/'
+    's/^    if (!gains)$/    if (true)/'
 try $B/layers.cu backend "layers: one ring for all layers" \
     's/(size_t)p->layer \* (d->plan.ring_row/(size_t)0 * (d->plan.ring_row/'
 try $B/layers.cu backend "layers: logits that are faults are drawn from" \
-    's/HEAD_NORM), &sink }/HEAD_NORM), NULL }/'
+    '/of.logits = &sink;/d'
 try $B/layers.cu backend "layers: greatest s_v of the step before" \
     '/cudaMemsetAsync(a.vm/,/err);/d'
 try $B/layers.cu backend "layers: GELU of gate times gate" \
     's/each_launch(g, g, u,/each_launch(g, g, g,/'
 try $B/layers.cu backend "layers: x_L that is asked for has the first hashes" \
-    's/(d->plan.rows + from) \* 8/d->plan.rows * 8/'
+    's/(d->plan.trees \* d->plan.rows + from) \* 8/\
+d->plan.trees * d->plan.rows * 8/'
 try $B/layers.cu backend "layers: hashes of rows with logits alone" \
     's/f->n_going \* 32/f->n_logits * 32/'
 try $B/layers.cu backend "layers: the norm after down is that after o" \
-    's/y->ffn_after, OP_DOWN/y->attn_after, OP_DOWN/'
+    's/y->ffn_after, OP_DOWN_OUT/y->attn_after, OP_DOWN_OUT/'
 try $B/layers.cu graphs "layers: graphs do not know how many rows there are" \
     's/e->fewer ? step_words(d) : NULL/NULL/'
 try $B/graphs.cu graphs "graphs: room for more is all there" \
@@ -437,7 +438,7 @@ try $B/device.cu backend "device: x_L of an older step" \
 try $B/device.cu backend "device: x_L of a row that is not kept" \
     's/f->row\[i\].r.position == p->position/true/'
 try $B/device.cu backend "device: digests past a fault" \
-    's/if (row->commit \&\& in_range(hashed, row))/if (row->commit)/'
+    's/if (row->commit \&\& in_range(f, row))/if (row->commit)/'
 try $B/device.cu backend "device: a draw past a fault" \
     's/g->drew = r->sampling \&\& in_range(f, r);/g->drew = r->sampling;/'
 try $B/device.cu backend "device: a frame of the step that runs" \
@@ -459,7 +460,7 @@ try $B/device.cu backend "device: faults of the step before" \
     's/f->least, d->at\[PLAN_LEAST\], d->plan.slots \* 8/\
 f->least, d->at[PLAN_LEAST], 8/'
 try $B/load.cu backend "load: the first part of q, k and v thrice" \
-    's/at->w + (first + r) \* at->ldk/at->w + r * at->ldk/'
+    's/of->w + (p->at + r) \* of->ldk/of->w + r * of->ldk/'
 try $B/load.cu backend "load: a stage is filled before it was sent" \
     's/device_wait(d, w->copied\[w->next\], &w->why)/0/'
 try $B/load.cu backend "load: vectors that did not come count as there" \
@@ -467,7 +468,7 @@ try $B/load.cu backend "load: vectors that did not come count as there" \
 try $B/device.cu backend "device: refused memory fails the next launch" \
     's/cudaGetLastError();.*//'
 try $B/load.cu backend "load: the bias of k for v" \
-    's/append(v, from->bv, kv);/append(v, from->bk, kv);/'
+    's/append_part(v, from->bv, /append_part(v, from->bk, /'
 try $B/products.cu backend "products: all pieces have the first weights" \
     's/size_t at = (size_t)s->first \* s->of.ldk;/size_t at = 0;/'
 try $B/products.cu backend "products: sums of gate and up overlap" \

@@ -19,6 +19,7 @@
 #undef clock_s
 #include "backend/cuda/frames.cu"
 #include "backend/cuda/graphs.cu"
+#include "backend/cuda/members.cu"
 #include "backend/cuda/layers.cu"
 #include "backend/cuda/load.cu"
 #include "backend/cuda/look.cu"

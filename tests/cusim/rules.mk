@@ -30,6 +30,7 @@ cusim_tests = \
 	tests/t_cuda_backend \
 	tests/t_cuda_engine \
 	tests/t_cuda_graphs \
+	tests/t_cuda_members \
 	tests/t_cuda_heads \
 	tests/t_cuda_heads_checked \
 	tests/t_cuda_hashes \
@@ -60,7 +61,8 @@ EXTRA_DIST += tests/cusim/blas_host.cpp \
 	kernels/cuda/prefill.cu \
 	kernels/cuda/rowwise.cu kernels/cuda/sample.cu \
 	src/backend/cuda/blas_lt.cu src/backend/cuda/frames.cu \
-	src/backend/cuda/graphs.cu src/backend/cuda/health.cu \
+	src/backend/cuda/graphs.cu src/backend/cuda/members.cu \
+	src/backend/cuda/health.cu \
 	src/backend/cuda/layers.cu src/backend/cuda/load.cu \
 	src/backend/cuda/look.cu \
 	src/backend/cuda/order.cu src/backend/cuda/products.cu \
@@ -145,6 +147,9 @@ tests_t_cuda_engine_LINK = $(CXXLINK)
 tests_t_cuda_graphs_SOURCES = tests/t_cuda_graphs.c
 tests_t_cuda_graphs_LDADD = tests/libcusim_backend.a $(cusim_libs)
 tests_t_cuda_graphs_LINK = $(CXXLINK)
+tests_t_cuda_members_SOURCES = tests/t_cuda_members.c
+tests_t_cuda_members_LDADD = tests/libcusim_backend.a $(cusim_libs)
+tests_t_cuda_members_LINK = $(CXXLINK)
 
 # bench/engine and bench/gpu over it, for the test of bench/gpu-kit.
 tests_engine_sim_SOURCES = $(bench_engine_SOURCES)

@@ -6,6 +6,11 @@
  *
  * It gives tokens, digests, x_L and logits.  Residual rows and `deep` are the
  * CPU's alone: load refuses them by name.
+ *
+ * With a group (engine/group.h) each member's device computes its part of a
+ * model (backend/cpu/model_part.h); what they exchange passes through the
+ * host.  The first one is a backend as any other; the others follow it
+ * (backend_follow).  A plan has as many blocks as each has room for.
  */
 #ifndef APUS_BACKEND_CUDA_CUDA_H
 #define APUS_BACKEND_CUDA_CUDA_H
@@ -21,6 +26,7 @@ struct backend;
 struct buf;
 struct caller;
 struct err;
+struct group;
 
 /* What makes products of more than 32 rows. */
 enum cuda_gemm {
@@ -39,6 +45,9 @@ struct cuda_options {
                          they are not used; NULL: the loader's */
     enum cuda_gemm gemm;
     const struct caller *caller; /* copied; hears what slows it; or NULL */
+    const struct group *group; /* of the member that this device is of, which
+                                  is copied; what it points to is borrowed
+                                  until the backend is closed; NULL: alone */
 };
 
 /* Open a device for this rank of the machine: the one that is

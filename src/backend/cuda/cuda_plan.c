@@ -10,10 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backend/group/joined.h"
+#include "backend/cpu/model_part.h"
 #include "base/err.h"
 #include "engine/backend.h"
 #include "model/model_layout.h"
-#include "proof/model_record.h"
 
 #define KNOWN_FLAGS (MODEL_TIED | MODEL_QKV_BIAS | MODEL_QK_NORM | MODEL_A8 | \
                      MODEL_A8R | MODEL_LAYERS | MODEL_NORM_AFTER |           \
@@ -56,6 +57,17 @@ int cuda_plan_check(const struct model_record *rec, struct err *err)
     return 0;
 }
 
+struct model_record cuda_plan_record(const struct model_record *rec,
+                                     const struct model_part *part)
+{
+    struct model_record r = *rec;
+
+    r.n_heads = (uint32_t)part->q_heads;
+    r.n_kv_heads = (uint32_t)part->kv_heads;
+    r.ffn_dim = (uint32_t)part->ffn;
+    return r;
+}
+
 static size_t longest(size_t a, size_t b)
 {
     return a > b ? a : b;
@@ -93,6 +105,24 @@ static void size_rows(struct cuda_plan *p, const struct model_record *rec)
     n[PLAN_ENTRY] = p->entries * 12;
     n[PLAN_LOGITS] = n[PLAN_WEIGHT] = (uint64_t)p->draws * rec->n_vocab * 4;
     n[PLAN_DRAW] = p->draws * SAMPLE_ROW_BYTES;
+}
+
+/* What members exchange (members.cu): their greatest sizes and their sums, rows
+ * of norms over all heads, logits. */
+static void size_exchanges(struct cuda_plan *p, const struct model_record *rec,
+                           const struct model_part *part)
+{
+    uint64_t rows = p->rows, *n = p->bytes;
+    uint64_t q = (uint64_t)rec->n_heads * part->size * rec->head_dim;
+    size_t most;
+
+    n[PLAN_AMAX] = rows * 4;
+    n[PLAN_SUMS] = rows * 2 * rec->dim * 4;
+    n[PLAN_WHOLE] = rec->flags & MODEL_WIDE_NORM ? rows * q * 4 : 4;
+    most = longest((size_t)n[PLAN_SUMS], (size_t)n[PLAN_WHOLE]);
+    p->exchange = longest(most, 4 * (size_t)rec->n_vocab);
+    p->leaves = joined_heads(part);
+    p->trees = rec->n_layers * part->kv_heads / p->leaves;
 }
 
 /* Sums of a large product: as many outputs as fit, and at least the few that
@@ -135,14 +165,14 @@ static void size_heads(struct cuda_plan *p, const struct model_record *rec)
     n[PLAN_TOPS] = n[PLAN_VMS] = p->rows * heads * 4;
     n[PLAN_RING] = (uint64_t)PLAN_KEPT * p->rows * p->ring_row;
     n[PLAN_LAST] = (uint64_t)PLAN_KEPT * p->draws * rec->dim * 4;
-    n[PLAN_HASH] = PLAN_KEPT * 2 * (uint64_t)p->rows * 32;
+    n[PLAN_HASH] = PLAN_KEPT * (p->trees + 1) * (uint64_t)p->rows * 32;
 }
 
-static void size_blocks(struct cuda_plan *p, const struct model_record *rec)
+void cuda_plan_blocks(struct cuda_plan *p, uint64_t n)
 {
-    uint64_t keys = (uint64_t)rec->n_layers * p->n_blocks * rec->n_kv_heads *
-                    p->page;
+    uint64_t keys = n * (p->block_bytes / (2 * (p->hdp + 4)));
 
+    p->n_blocks = n;
     p->bytes[PLAN_K] = p->bytes[PLAN_V] = keys * p->hdp;
     p->bytes[PLAN_S_K] = p->bytes[PLAN_S_V] = keys * 4;
 }
@@ -202,12 +232,8 @@ static uint64_t most_blocks(const struct cuda_plan *p)
     return 2 * (uint64_t)p->slots * p->stride;
 }
 
-int cuda_plan_make(struct cuda_plan *p, const struct model_record *rec,
-                   const struct backend_load *want,
-                   const struct cuda_memory *memory, struct err *err)
+static int check_taps(const struct backend_load *want, struct err *err)
 {
-    uint64_t taken;
-
     if (want->taps & BACKEND_TAP_RESIDUAL)
         return err_set(err, ERR_INPUT, "only the CPU gives residual rows of all"
                        " layers (tensors = hidden): set kernel to one of the"
@@ -215,11 +241,14 @@ int cuda_plan_make(struct cuda_plan *p, const struct model_record *rec,
     if (want->taps & BACKEND_TAP_DEEP)
         return err_set(err, ERR_INPUT, "only the CPU commits to all layers"
                        " (deep): set kernel to one of the CPU");
-    if (cuda_plan_check(rec, err))
-        return -1;
-    *p = (struct cuda_plan){ .slots = want->slots, .rows = want->rows,
-                        .draws = want->draws,
-                        .weights = memory->weights };
+    return 0;
+}
+
+/* All but blocks; `rec` is of the part. */
+static void size_all(struct cuda_plan *p, const struct model_record *rec,
+                     const struct model_part *part,
+                     const struct cuda_memory *memory)
+{
     p->page = rec->head_dim > 256 ? 16 : 32;
     p->hdp = (rec->head_dim + 31) / 32 * 32;
     p->stride = (rec->context + p->page - 1) / p->page + 1;
@@ -229,9 +258,32 @@ int cuda_plan_make(struct cuda_plan *p, const struct model_record *rec,
                   (8 + 2 * (size_t)rec->head_dim);
     p->block_bytes = (uint64_t)rec->n_layers * rec->n_kv_heads * p->page * 2 *
                      (p->hdp + 4);
+    p->trees = 1;
+    p->leaves = (size_t)rec->n_layers * rec->n_kv_heads;
     size_rows(p, rec);
     size_products(p, rec, memory);
+    p->bytes[PLAN_AMAX] = p->bytes[PLAN_SUMS] = p->bytes[PLAN_WHOLE] = 4;
+    if (part && part->size > 1)
+        size_exchanges(p, rec, part);
     size_heads(p, rec);
+    for (size_t i = 0; i < PLAN_K; i++) /* a member may have nothing of one */
+        p->bytes[i] = p->bytes[i] ? p->bytes[i] : 4;
+}
+
+int cuda_plan_make(struct cuda_plan *p, const struct model_record *rec,
+                   const struct model_part *part,
+                   const struct backend_load *want,
+                   const struct cuda_memory *memory, struct err *err)
+{
+    const struct model_record mine = part ? cuda_plan_record(rec, part) : *rec;
+    uint64_t taken;
+
+    if (check_taps(want, err) || cuda_plan_check(rec, err))
+        return -1;
+    *p = (struct cuda_plan){ .slots = want->slots, .rows = want->rows,
+                             .draws = want->draws,
+                             .weights = memory->weights };
+    size_all(p, &mine, part, memory);
     taken = p->weights + sum(p->bytes, 0, PLAN_K);
     if (taken > memory->bytes ||
         (memory->bytes - taken) / p->block_bytes < p->stride)
@@ -243,6 +295,6 @@ int cuda_plan_make(struct cuda_plan *p, const struct model_record *rec,
         p->n_blocks = want->kv_bytes / p->block_bytes;
     if (p->n_blocks < p->stride) /* one sequence may go beyond a ceiling */
         p->n_blocks = p->stride;
-    size_blocks(p, rec);
+    cuda_plan_blocks(p, p->n_blocks);
     return 0;
 }

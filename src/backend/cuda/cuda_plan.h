@@ -10,13 +10,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proof/model_record.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 struct backend_load;
 struct err;
-struct model_record;
+struct model_part;
 
 /* Arrays of the device beside the weights, by what they hold; rows are those
  * of a step, and f32 where nothing else is said. */
@@ -42,6 +44,9 @@ enum plan_array {
     PLAN_LEAST,   /* u64 a slot: faults */
     PLAN_TABLE,   /* int32, slots x stride: blocks */
     PLAN_ENTRY,   /* u32, 3 x entries of a step */
+    PLAN_AMAX,    /* u32, rows: of a member's part, then of the whole .. */
+    PLAN_SUMS,    /* int32, rows x 2 x dim: .. and such sums */
+    PLAN_WHOLE,   /* rows x heads of all members x head_dim: of a norm */
     PLAN_LOGITS,  /* draws x vocab */
     PLAN_WEIGHT,  /* u32, draws x vocab: of a draw */
     PLAN_DRAW,    /* draws x struct sample_row */
@@ -80,6 +85,9 @@ struct cuda_plan {
     uint32_t hdp;     /* head_dim rounded up to 32 */
     uint32_t stride;  /* blocks of a slot */
     size_t ring_row;  /* bytes of a position that are committed to */
+    size_t trees;     /* of a position: one, or of a member several, .. */
+    size_t leaves;    /* .. each of so many rows of keys and values */
+    size_t exchange;  /* bytes that members exchange at a time, at most */
     uint64_t n_blocks, block_bytes;
     uint64_t weights; /* bytes of matrices and vectors */
     uint64_t bytes[PLAN_ARRAYS];
@@ -87,6 +95,11 @@ struct cuda_plan {
 
 /* Refuse a model that no GPU kernel computes: ERR_INPUT names the feature. */
 int cuda_plan_check(const struct model_record *rec, struct err *err);
+
+/* The record of what a member of a group computes (backend/cpu/model_part.h):
+ * that of the model with the heads and the ffn_dim of its part. */
+struct model_record cuda_plan_record(const struct model_record *rec,
+                                     const struct model_part *part);
 
 /* Bytes of a row of so many weights on the device. */
 uint32_t cuda_plan_ldk(uint32_t cols);
@@ -99,11 +112,17 @@ struct cuda_memory {
     uint64_t workspace; /* of that library */
 };
 
-/* Plan for this memory.  ERR_INPUT lists the bytes of every part if one
- * sequence of the model's context does not fit; *p is undefined then. */
+/* Plan a part of the model, or, NULL, all of it, for this memory.  ERR_INPUT
+ * lists the bytes of every array if one sequence of the model's context does
+ * not fit; *p is undefined then. */
 int cuda_plan_make(struct cuda_plan *p, const struct model_record *rec,
+                   const struct model_part *part,
                    const struct backend_load *want,
                    const struct cuda_memory *memory, struct err *err);
+
+/* Have n blocks, fewer than were planned: as many as each member of a group
+ * has room for. */
+void cuda_plan_blocks(struct cuda_plan *p, uint64_t n);
 
 /* The device does not give `bytes` of what was planned: ERR_RETRY lists the
  * parts.  Returns -1. */

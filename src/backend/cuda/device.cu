@@ -11,6 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
+extern "C" {
+#include "backend/group/orders.h"
+}
+
 #define HASH_EVERY 1000
 #define STEPS_AHEAD 1
 #define RESERVED 3       /* of 100 bytes, and .. */
@@ -267,19 +271,32 @@ static int launch_step(struct device *d, const struct backend_step *s,
     return f->n ? hashes_launch(d, err) : 0;
 }
 
+int device_step_part(struct device *d, const struct backend_step *s,
+                     struct err *err)
+{
+    struct err own = ERR_INIT;
+
+    err = err_or(err, &own);
+    d->steps++;
+    if (launch_step(d, s, err) == 0)
+        return 0;
+    d->out = true;
+    if (err->code == ERR_RETRY && !d->broken)
+        device_failed(d, err);
+    if (d->in_group && !d->broken) /* others may wait for its sums */
+        d->group.ops->leave(d->group.self, err);
+    return -1;
+}
+
 static int device_step(struct backend *b, const struct backend_step *s,
                        struct err *err)
 {
     struct device *d = (struct device *)b;
-    struct err own = ERR_INIT;
 
-    err = err_or(err, &own);
-    if (device_enter(d, err))
+    if (device_enter(d, err) || members_check(d, err) ||
+        (device_leads(d) && order_step(&d->group, &d->order, s, err)))
         return -1;
-    d->steps++;
-    if (launch_step(d, s, err) == 0)
-        return 0;
-    return err->code == ERR_RETRY ? device_failed(d, err) : -1;
+    return device_step_part(d, s, err);
 }
 
 /* ---- collect ------------------------------------------------------------- */
@@ -352,12 +369,26 @@ static void give_digest(struct device *d, const struct cuda_frame *f, size_t i)
     g->slot = r->slot;
     g->position = r->position;
     g->has_fin = r->logits ? r->sampling != NULL : r->fin;
-    memcpy(&g->kv, f->hash + i * 8, 32);
+    if (d->in_group)
+        g->kv = *joined_root(&d->joined, i);
+    else
+        memcpy(&g->kv, f->hash + i * 8, 32);
     if (g->has_fin)
-        memcpy(&g->fin, f->hash + (d->plan.rows + i) * 8, 32);
+        memcpy(&g->fin, f->hash + (d->plan.trees * d->plan.rows + i) * 8, 32);
 }
 
-/* Digests come a step later: they are made while that runs. */
+static void give_digests(struct device *d, const struct cuda_frame *f)
+{
+    for (size_t i = 0; i < f->n; i++) {
+        const struct backend_row *row = &f->row[f->where[i]].r;
+
+        if (row->commit && in_range(f, row))
+            give_digest(d, f, f->where[i]);
+    }
+}
+
+/* Digests come a step later: they are made while that runs.  Of a group they
+ * are the first member's. */
 static void give(struct device *d, const struct cuda_frame *f,
                  const struct cuda_frame *hashed)
 {
@@ -368,12 +399,8 @@ static void give(struct device *d, const struct cuda_frame *f,
     for (size_t i = 0; i < f->n; i++)
         if (f->row[f->where[i]].r.logits)
             give_draw(d, f, f->where[i]);
-    for (size_t i = 0; hashed && i < hashed->n; i++) {
-        const struct backend_row *row = &hashed->row[hashed->where[i]].r;
-
-        if (row->commit && in_range(hashed, row))
-            give_digest(d, hashed, hashed->where[i]);
-    }
+    if (hashed && d->group.rank == 0)
+        give_digests(d, hashed);
     r->draw = d->draw;
     r->fault = d->fault;
     r->digest = d->digest;
@@ -381,24 +408,48 @@ static void give(struct device *d, const struct cuda_frame *f,
     r->n_last = f->n_last;
 }
 
-static int device_collect(struct backend *b, struct backend_result *out,
-                          struct err *err)
+/* Wait for a step, and for the hashes of the one before it, and check both. */
+static int await_step(struct device *d, const struct cuda_frame *f,
+                      const struct cuda_frame *hashed, struct err *err)
 {
-    struct device *d = (struct device *)b;
-    struct cuda_frame *f = &d->frame[d->given % PLAN_KEPT];
-    const struct cuda_frame *hashed = d->hashing;
-
-    if (device_enter(d, err))
-        return -1;
-    if (d->given == d->begun)
-        return err_set(err, ERR_FATAL, "no step is to be collected");
     if (device_wait(d, f->done, err) || tap_check(d, f, err) ||
         (hashed && (device_wait(d, hashed->hashed, err) ||
                     rehash_check(d, hashed, err))))
         return device_failed(d, err);
+    return 0;
+}
+
+int device_collect_part(struct device *d, struct err *err)
+{
+    struct cuda_frame *f = &d->frame[d->given % PLAN_KEPT];
+    const struct cuda_frame *hashed = d->hashing;
+    struct err mine = ERR_INIT;
+    int rc = await_step(d, f, hashed, &mine);
+
+    if (d->in_group)
+        rc = members_collect(d, f, hashed, &mine, err);
+    else if (rc)
+        err_copy(err, &mine);
+    if (rc)
+        return -1;
     give(d, f, hashed);
     d->hashing = f->n ? f : NULL;
     d->given++;
+    return 0;
+}
+
+static int device_collect(struct backend *b, struct backend_result *out,
+                          struct err *err)
+{
+    struct device *d = (struct device *)b;
+
+    if (device_enter(d, err) || members_check(d, err))
+        return -1;
+    if (d->given == d->begun)
+        return err_set(err, ERR_FATAL, "no step is to be collected");
+    if ((device_leads(d) && order_collect(&d->group, err)) ||
+        device_collect_part(d, err))
+        return -1;
     *out = d->result;
     return 0;
 }
@@ -421,12 +472,11 @@ static int copy_block(struct device *d, enum plan_array a, uint32_t from,
     return 0;
 }
 
-static int device_copy(struct backend *b, uint32_t from, uint32_t to,
-                       struct err *err)
+int device_copy_part(struct device *d, uint32_t from, uint32_t to,
+                     struct err *err)
 {
     static const enum plan_array all[] = { PLAN_K, PLAN_V, PLAN_S_K,
                                            PLAN_S_V };
-    struct device *d = (struct device *)b;
 
     if (device_enter(d, err))
         return -1;
@@ -439,11 +489,23 @@ static int device_copy(struct backend *b, uint32_t from, uint32_t to,
     return 0;
 }
 
+static int device_copy(struct backend *b, uint32_t from, uint32_t to,
+                       struct err *err)
+{
+    struct device *d = (struct device *)b;
+
+    if (members_check(d, err) ||
+        (device_leads(d) && order_copy(&d->group, from, to, err)))
+        return -1;
+    return device_copy_part(d, from, to, err);
+}
+
 /* ---- its life ------------------------------------------------------------ */
 
-static void unload(struct device *d)
+void device_unload(struct device *d)
 {
     graphs_drop(d);
+    members_drop(d);
     for (size_t i = 0; i < PLAN_ARRAYS; i++) {
         if (!d->lost)
             cudaFree(d->at[i]);
@@ -481,16 +543,51 @@ static int usable(struct device *d, struct cuda_memory *out, struct err *err)
     return 0;
 }
 
-static int make_device(struct device *d, const struct backend_load *want,
-                       struct err *err)
+static int make_plan(struct device *d, const struct model *m,
+                     const struct backend_load *want, struct err *err)
 {
     struct cuda_memory memory;
 
-    if (weights_finish(d, d->model, err) || usable(d, &memory, err) ||
-        cuda_plan_make(&d->plan, &d->model->rec, want, &memory, err) ||
-        alloc_arrays(d, err) || frames_take(d, want->taps, err))
-        return -1;
-    return 0;
+    d->model = m;
+    return device_enter(d, err) || products_open(d, err) ||
+           weights_finish(d, m, err) || usable(d, &memory, err) ||
+           cuda_plan_make(&d->plan, &m->rec, &d->part, want, &memory, err)
+               ? -1 : 0;
+}
+
+static int take_memory(struct device *d, const struct backend_load *want,
+                       struct err *err)
+{
+    return alloc_arrays(d, err) || frames_take(d, want->taps, err) ||
+           (d->in_group && members_take(d, want, err))
+               ? -1 : 0;
+}
+
+enum agreed device_load_part(void *device, const struct model *m,
+                             const struct err *none,
+                             const struct backend_load *want, struct err *err)
+{
+    struct device *d = (struct device *)device;
+    struct err mine = ERR_INIT;
+    enum agreed agreed;
+
+    device_unload(d);
+    if (m)
+        make_plan(d, m, want, &mine);
+    else
+        mine = *none;
+    agreed = members_agree(d, &mine, err);
+    if (agreed == AGREED_WELL && members_blocks(d, err))
+        agreed = AGREED_BROKEN;
+    if (agreed == AGREED_WELL) {
+        take_memory(d, want, &mine);
+        agreed = members_agree(d, &mine, err);
+    }
+    if (agreed == AGREED_WELL)
+        return agreed;
+    device_unload(d);
+    cudaGetLastError(); /* or the next launch is taken for it */
+    return agreed;
 }
 
 static int device_load(struct backend *b, const struct model *m,
@@ -499,15 +596,10 @@ static int device_load(struct backend *b, const struct model *m,
 {
     struct device *d = (struct device *)b;
 
-    if (device_enter(d, err))
+    if (device_enter(d, err) || members_check(d, err) ||
+        (device_leads(d) && order_load(&d->group, m->id, want, true, err)) ||
+        device_load_part(d, m, NULL, want, err) != AGREED_WELL)
         return -1;
-    unload(d);
-    d->model = m;
-    if (products_open(d, err) || make_device(d, want, err)) {
-        unload(d);
-        cudaGetLastError(); /* or the next launch is taken for it */
-        return -1;
-    }
     *plan = {};
     plan->block_positions = d->plan.page;
     plan->block_bytes = d->plan.block_bytes;
@@ -531,9 +623,11 @@ static void device_close(struct backend *b)
 {
     struct device *d = (struct device *)b;
 
+    if (device_leads(d) && !d->out)
+        order_close(&d->group, NULL);
     if (device_enter(d, NULL) || device_wait(d, NULL, NULL))
         d->lost = true;
-    unload(d);
+    device_unload(d);
     weights_drop(d);
     if (!d->lost)
         products_close(d);
@@ -542,6 +636,7 @@ static void device_close(struct backend *b)
         cudaStreamDestroy(d->stream);
     }
     drop_claim(d);
+    buf_clear(&d->order);
     free(d->libs);
     free(d);
 }
@@ -553,9 +648,11 @@ static int sink_begin(void *self, const struct model_record *rec,
 {
     struct device *d = (struct device *)self;
 
-    if (device_enter(d, err))
+    if (device_enter(d, err) || members_check(d, err) ||
+        part_init(&d->part, &d->group, rec, err) ||
+        (device_leads(d) && order_open(&d->group, rec, err)))
         return -1;
-    unload(d);
+    device_unload(d);
     if (weights_take(d, rec, err) == 0)
         return 0;
     cudaGetLastError();
@@ -582,6 +679,7 @@ static void sink_end(void *self, const struct id *id)
 
 static const struct backend_ops ops = {
     device_load, device_step, device_collect, device_copy, device_close,
+    device_follow,
 };
 
 int cuda_open(struct backend **out, const struct cuda_options *o,
@@ -589,6 +687,11 @@ int cuda_open(struct backend **out, const struct cuda_options *o,
 {
     struct device *d = (struct device *)xcalloc(1, sizeof(*d));
 
+    d->group.size = 1;
+    if (o->group)
+        d->group = *o->group;
+    d->in_group = d->group.size > 1;
+    buf_init(&d->order, ORDER_MAX);
     d->checks = o->checks;
     d->graphs.off = o->plain;
     d->hash_every = o->hash_every ? o->hash_every : HASH_EVERY;

@@ -4,7 +4,8 @@
  * launches that are made once, health.cu which device, waiting for it and its
  * failures, products.cu which way a linear is computed, blas_lt.cu the library
  * for large ones, tap.cu checks of them, rehash.cu of hashes, frames.cu the
- * host's memory of steps, device.cu steps and the backend's life, look.cu what
+ * host's memory of steps, members.cu what members of a group exchange and how
+ * they follow the first, device.cu steps and the backend's life, look.cu what
  * messages say.  The host orders and launches; all arrays of `at` are the
  * device's, the others pinned or the host's.  Functions return -1 with err set,
  * ERR_RETRY where the device fails.
@@ -20,12 +21,17 @@ extern "C" {
 #include "backend/cuda/cuda_plan.h"
 #include "backend/cuda/freivalds.h"
 #include "backend/cuda/nvml.h"
+#include "backend/group/agree.h"
+#include "backend/group/joined.h"
+#include "backend/cpu/model_part.h"
+#include "base/buf.h"
 #include "base/caller.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "engine/backend.h"
+#include "engine/group.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
 #include "model/model_layout.h"
@@ -117,6 +123,9 @@ struct cuda_product {
     bool add, a8;
     const struct fault_sink *logits; /* y are logits, whose faults these are;
                                         NULL: they are not */
+    int32_t *sums; /* not y is made but these, as in linear_args; or NULL */
+    uint32_t ldy;  /* floats from a row of y to the next; 0: its outputs */
+    uint32_t first; /* the id of the first logit */
 };
 
 /* The row of a step that is hashed twice, if there is one. */
@@ -214,6 +223,8 @@ struct device {
     uint32_t processors;       /* multiprocessors */
     struct cuda_weights weights;
     const struct model *model; /* NULL: nothing is loaded */
+    struct model_part part;    /* of a model that this device computes .. */
+    struct model_record mine;  /* .. and the record of that */
     struct cuda_plan plan;
     unsigned char *at[PLAN_ARRAYS]; /* on the device */
     struct cuda_frame frame[PLAN_KEPT];
@@ -228,6 +239,16 @@ struct device {
     struct backend_fault *fault;
     struct backend_digest *digest;
     struct backend_result result;
+    /* of a member of a group: */
+    struct group group;
+    bool in_group;
+    bool out;                  /* a call has failed: members are not in step */
+    bool broken;               /* .. and that call was an exchange */
+    struct buf order;          /* of the first member */
+    struct joined joined;      /* hashes of this member and the others */
+    unsigned char *met;        /* pinned: what the device exchanges */
+    uint64_t *keys;            /* of draws or slots, and as many again */
+    cudaEvent_t here;          /* what is exchanged has come */
 };
 
 template <typename T> static inline T *cuda_array(const struct device *d,
@@ -272,6 +293,54 @@ void weights_put(struct device *d, uint32_t tensor, const struct x1_matrix *m,
 /* Copy the vectors of a model, and its matrices unless they were streamed. */
 int weights_finish(struct device *d, const struct model *m, struct err *err);
 void weights_drop(struct device *d);
+
+/* Of a member of a group.  Whether this one has orders for the others. */
+static inline bool device_leads(const struct device *d)
+{
+    return d->in_group && d->group.rank == 0;
+}
+/* -1 and err if this member cannot be in step with the others any more. */
+int members_check(const struct device *d, struct err *err);
+/* After a load so far: whether all are well, `mine` being how this one is;
+ * alone, too. */
+enum agreed members_agree(struct device *d, const struct err *mine,
+                          struct err *err);
+/* As many blocks as each has room for, in the plan. */
+int members_blocks(struct device *d, struct err *err);
+/* What the exchanges of a loaded model need. */
+int members_take(struct device *d, const struct backend_load *want,
+                 struct err *err);
+void members_drop(struct device *d);
+/* PLAN_AMAX of m rows, PLAN_SUMS of n sums, become those of all members. */
+int members_amax(struct device *d, uint32_t m, struct err *err);
+int members_sums(struct device *d, size_t n, struct err *err);
+/* m rows of PLAN_WHOLE, of which each member has its columns and zeros. */
+int members_rows(struct device *d, uint32_t m, uint32_t width,
+                 struct err *err);
+/* The greatest logit of m rows, and all logits of those that need them. */
+int members_draws(struct device *d, uint32_t m, struct err *err);
+/* At the end of a step, which `mine` says of: its least faults and the digests
+ * of `hashed` (or NULL).  A member that failed fails all of them. */
+int members_collect(struct device *d, const struct cuda_frame *f,
+                    const struct cuda_frame *hashed, const struct err *mine,
+                    struct err *err);
+/* struct backend_ops. */
+int device_follow(struct backend *b, backend_find_fn *find, void *self,
+                  struct err *err);
+
+/* The calls of a backend that a member makes without an order of its own: of
+ * the others as they hear them, of the first one after it has said them.  m
+ * NULL: there is none, and `none` says why; `device` is one, for follow_ops. */
+enum agreed device_load_part(void *device, const struct model *m,
+                             const struct err *none,
+                             const struct backend_load *want,
+                             struct err *err);
+int device_step_part(struct device *d, const struct backend_step *s,
+                     struct err *err);
+int device_collect_part(struct device *d, struct err *err);
+int device_copy_part(struct device *d, uint32_t from, uint32_t to,
+                     struct err *err);
+void device_unload(struct device *d);
 
 /* Open the library for large products, once: it serves only if its sums of the
  * longest rows are right here.  What keeps it from serving is said to the

@@ -35,7 +35,7 @@ static void carve_frame(const struct device *d, struct cuda_frame *f,
     carve(p, &f->list, 2 * n->rows);
     carve(p, &f->tile, 2 * n->rows);
     carve(p, &f->draws, n->draws);
-    carve(p, &f->hash, 2 * n->rows * 8);
+    carve(p, &f->hash, (n->trees + 1) * n->rows * 8);
     carve(p, &f->least, n->slots);
     carve(p, &f->tap_at, 1);
     carve(p, &f->tapped, n->bytes[PLAN_TAPPED] / 4);

@@ -5,7 +5,8 @@
  * What changes between steps (which rows, how many, their tables, the frame,
  * the product that is checked) lies in device memory.  Steps with parts of
  * prompts are launched kernel by kernel, and so are all where the device makes
- * no graph.
+ * no graph, and all of a member of a group: what it exchanges passes through
+ * the host between two kernels.
  */
 #include "backend/cuda/device.cuh"
 
@@ -110,7 +111,8 @@ int graphs_launch(struct device *d, struct err *err)
                                    (uint32_t)f->n_single, false };
     struct cuda_graph *g = NULL;
 
-    if (!d->graphs.off && e.n_logits == e.n && e.n_single == e.n)
+    if (!d->graphs.off && !d->in_group && e.n_logits == e.n &&
+        e.n_single == e.n)
         g = find_graph(d, e.n);
     if (!g)
         return forward_launch(d, &e, err);

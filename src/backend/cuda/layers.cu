@@ -49,10 +49,11 @@ static bool is_a8(const struct layer_pass *p, uint32_t op)
 
 /* Rows of floats as the input of the next linear, w (and `up`), `op`: x itself,
  * or with gains its norm, whose input is op - 1. */
-static cudaError_t enter(const struct layer_pass *p, const float *x,
-                         const struct cuda_matrix *w,
-                         const struct cuda_matrix *up, const float *g,
-                         uint32_t op)
+static struct rows_args rows_of_input(const struct layer_pass *p,
+                                      const float *x,
+                                      const struct cuda_matrix *w,
+                                      const struct cuda_matrix *up,
+                                      const float *g, uint32_t op)
 {
     struct rows_args a = {};
 
@@ -69,6 +70,16 @@ static cudaError_t enter(const struct layer_pass *p, const float *x,
     a.eps = p->rec->eps;
     a.a8 = is_a8(p, op);
     tap_rows(p->d, w, up, &a);
+    return a;
+}
+
+static cudaError_t enter(const struct layer_pass *p, const float *x,
+                         const struct cuda_matrix *w,
+                         const struct cuda_matrix *up, const float *g,
+                         uint32_t op)
+{
+    struct rows_args a = rows_of_input(p, x, w, up, g, op);
+
     return rows_launch(&a, p->m, p->d->stream);
 }
 
@@ -97,24 +108,103 @@ static int linear(const struct layer_pass *p, const struct cuda_matrix *w,
                   const struct cuda_matrix *up, const float *bias, float *y,
                   bool add, bool a8, struct err *err)
 {
-    const struct cuda_product of = { w, up, bias, y, p->live, p->m, add, a8,
-                                     NULL };
+    struct cuda_product of = {};
 
-    return product_launch(p->d, &of, err);
+    of.w = w;
+    of.up = up;
+    of.bias = bias;
+    of.y = y;
+    of.live = p->live;
+    of.m = p->m;
+    of.add = add;
+    of.a8 = a8;
+    return w->rows ? product_launch(p->d, &of, err) : 0;
 }
 
-/* x = x + linear, or x + norm(linear) with gains. */
-static int add(const struct layer_pass *p, const struct cuda_matrix *w,
-               const float *gains, uint32_t in, uint32_t out, struct err *err)
+/* Rows whose columns lie with the members of a group, and the product on them:
+ * x are this member's columns, from `first` on. */
+struct cut_product {
+    const float *x;
+    uint32_t first;
+    const struct cuda_matrix *w;
+    uint32_t op; /* of x */
+};
+
+/* PLAN_SUMS = this member's part of the sums, of rows that are quantised by the
+ * greatest size that any member has of them.  It may have no columns. */
+static int sum_columns(const struct layer_pass *p, const struct cut_product *c,
+                       struct err *err)
+{
+    struct device *d = p->d;
+    uint32_t *amax = cuda_array<uint32_t>(d, PLAN_AMAX), k = c->w->cols;
+    struct cuda_product of = {};
+    struct rows_args a;
+
+    CUDA_TRY(k ? amax_launch(amax, c->x, k, k, p->m, d->stream)
+               : cudaMemsetAsync(amax, 0, p->m * sizeof(*amax), d->stream),
+             err);
+    if (members_amax(d, p->m, err))
+        return -1;
+    of.w = c->w;
+    of.m = p->m;
+    of.a8 = is_a8(p, c->op);
+    of.sums = cuda_array<int32_t>(d, PLAN_SUMS);
+    a = rows_of_input(p, c->x, c->w, NULL, NULL, c->op);
+    a.amax = amax;
+    a.first = c->first;
+    CUDA_TRY(rows_launch(&a, p->m, d->stream), err);
+    if (k)
+        return product_launch(d, &of, err);
+    CUDA_TRY(cudaMemsetAsync(of.sums, 0, (size_t)p->m * (of.a8 ? 1 : 2) *
+                                             c->w->rows * sizeof(*of.sums),
+                             d->stream), err);
+    return 0;
+}
+
+/* y = w times the whole rows, or y + that: the same numbers as linear's. */
+static int linear_together(const struct layer_pass *p,
+                           const struct cut_product *c, float *y, bool add,
+                           struct err *err)
+{
+    struct device *d = p->d;
+    bool a8 = is_a8(p, c->op);
+    struct scale_args s = {};
+
+    if (sum_columns(p, c, err) ||
+        members_sums(d, (size_t)p->m * (a8 ? 1 : 2) * c->w->rows, err))
+        return -1;
+    s.d = cuda_array<int32_t>(d, PLAN_SUMS);
+    s.some = s.ld = s.of.n = s.of.ldy = c->w->rows;
+    s.of.s_w = c->w->scale;
+    s.of.step = cuda_array<float>(d, PLAN_SCALE);
+    s.of.m = p->m;
+    s.of.y = y;
+    s.of.add = add ? y : NULL;
+    CUDA_TRY(scale_launch(&s, a8, d->stream), err);
+    return 0;
+}
+
+/* The same for a device that may be alone. */
+static int linear_of(const struct layer_pass *p, const struct cut_product *c,
+                     float *y, bool add, struct err *err)
+{
+    if (p->d->in_group)
+        return linear_together(p, c, y, add, err);
+    CUDA_TRY(enter(p, c->x, c->w, NULL, NULL, c->op), err);
+    return linear(p, c->w, NULL, NULL, y, add, is_a8(p, c->op), err);
+}
+
+/* x = x + product, or x + norm(product) with gains. */
+static int add(const struct layer_pass *p, const struct cut_product *c,
+               const float *gains, uint32_t out, struct err *err)
 {
     struct device *d = p->d;
     float *x = cuda_array<float>(d, PLAN_X), *h = cuda_array<float>(d, PLAN_H);
-    bool a8 = is_a8(p, in);
+    const struct cuda_matrix *w = c->w;
 
-    if (!gains) {
-        return linear(p, w, NULL, NULL, x, true, a8, err);
-    }
-    if (linear(p, w, NULL, NULL, h, false, a8, err))
+    if (!gains)
+        return linear_of(p, c, x, true, err);
+    if (linear_of(p, c, h, false, err))
         return -1;
     CUDA_TRY(norm(p, h, w->rows, w->rows, gains, out, p->m), err);
     CUDA_TRY(each_launch(x, x, h, p->m * w->rows, EACH_ADD, d->stream), err);
@@ -175,6 +265,8 @@ static cudaError_t heads(const struct layer_pass *p, uint32_t m_q)
     a.op[HEADS_V] = OP_V;
     a.heads = p->rec->n_heads;
     a.kv_heads = p->rec->n_kv_heads;
+    a.first = (uint32_t)d->part.q_first;
+    a.kv_first = (uint32_t)d->part.kv_first;
     a.hd = p->rec->head_dim;
     a.hdp = d->plan.hdp;
     a.page = d->plan.page;
@@ -293,6 +385,28 @@ static int attend_blocks(const struct layer_pass *p, struct err *err)
 
 /* ---- layers -------------------------------------------------------------- */
 
+/* The norm of rows over all heads, of which this member has some, from the
+ * element `first` on: k of them, of k * size. */
+static int norm_together(const struct layer_pass *p, float *x, uint32_t k,
+                         uint32_t stride, uint32_t first, const float *g,
+                         uint32_t op, uint32_t m, struct err *err)
+{
+    struct device *d = p->d;
+    uint32_t width = k * d->part.size;
+    float *whole = cuda_array<float>(d, PLAN_WHOLE);
+    const struct columns_args out = { whole, x, width, first, stride, 0, k,
+                                      true };
+    const struct columns_args back = { x, whole, stride, 0, width, first, k,
+                                       false };
+
+    CUDA_TRY(columns_launch(&out, m, d->stream), err);
+    if (members_rows(d, m, width, err))
+        return -1;
+    CUDA_TRY(norm(p, whole, width, width, g, op, m), err);
+    CUDA_TRY(columns_launch(&back, m, d->stream), err);
+    return 0;
+}
+
 /* Norms of q and k that are over all heads. */
 static int wide_norms(const struct layer_pass *p, uint32_t m_q, struct err *err)
 {
@@ -300,7 +414,15 @@ static int wide_norms(const struct layer_pass *p, uint32_t m_q, struct err *err)
     uint32_t q = p->rec->n_heads * p->rec->head_dim, width = y->qkv.rows;
     uint32_t kv = p->rec->n_kv_heads * p->rec->head_dim;
     float *x = cuda_array<float>(p->d, PLAN_QKV);
+    const struct model_part *part = &p->d->part;
+    uint32_t q_first = (uint32_t)part->q_first * p->rec->head_dim;
+    uint32_t kv_first = (uint32_t)part->kv_first * p->rec->head_dim;
 
+    if (p->d->in_group)
+        return (m_q && norm_together(p, x, q, width, q_first, y->q_norm,
+                                     OP_Q_HEAD, m_q, err)) ||
+               norm_together(p, x + q, kv, width, kv_first, y->k_norm,
+                             OP_K_HEAD, p->m, err) ? -1 : 0;
     if (m_q)
         CUDA_TRY(norm(p, x, q, width, y->q_norm, OP_Q_HEAD, m_q), err);
     CUDA_TRY(norm(p, x + q, kv, width, y->k_norm, OP_K_HEAD, p->m), err);
@@ -313,6 +435,10 @@ static int attention_part(struct layer_pass *p, uint32_t m_q, struct err *err)
     struct device *d = p->d;
     const struct cuda_layer *y = &d->weights.layer[p->layer];
     float *qkv = cuda_array<float>(d, PLAN_QKV);
+    const struct cut_product o = {
+        cuda_array<float>(d, PLAN_O),
+        (uint32_t)d->part.q_first * p->rec->head_dim, &y->o, OP_O
+    };
 
     CUDA_TRY(enter(p, cuda_array<float>(d, PLAN_X), &y->qkv, NULL,
                    y->attn_norm, OP_ATTN_NORM), err);
@@ -327,9 +453,7 @@ static int attention_part(struct layer_pass *p, uint32_t m_q, struct err *err)
         return 0;
     if (attend_blocks(p, err))
         return -1;
-    CUDA_TRY(enter(p, cuda_array<float>(d, PLAN_O), &y->o, NULL, NULL, OP_O),
-             err);
-    return add(p, &y->o, y->attn_after, OP_O, OP_O_OUT, err);
+    return add(p, &o, y->attn_after, OP_O_OUT, err);
 }
 
 /* x = x + down(silu(gate(h)) * up(h)), or gelu. */
@@ -340,6 +464,8 @@ static int ffn_part(const struct layer_pass *p, struct err *err)
     float *g = cuda_array<float>(d, PLAN_GATE);
     float *u = cuda_array<float>(d, PLAN_UP);
     bool a8 = is_a8(p, OP_FFN_NORM);
+    const struct cut_product down = { g, (uint32_t)d->part.ffn_first, &y->down,
+                                      OP_DOWN };
 
     CUDA_TRY(enter(p, cuda_array<float>(d, PLAN_X), &y->gate, &y->up,
                    y->ffn_norm, OP_FFN_NORM), err);
@@ -347,13 +473,13 @@ static int ffn_part(const struct layer_pass *p, struct err *err)
         if (linear(p, &y->gate, NULL, NULL, g, false, a8, err) ||
             linear(p, &y->up, NULL, NULL, u, false, a8, err))
             return -1;
-        CUDA_TRY(each_launch(g, g, u, p->m * y->gate.rows, EACH_GELU,
-                             d->stream), err);
+        if (y->gate.rows)
+            CUDA_TRY(each_launch(g, g, u, p->m * y->gate.rows, EACH_GELU,
+                                 d->stream), err);
     } else if (linear(p, &y->gate, &y->up, NULL, g, false, a8, err)) {
         return -1;
     }
-    CUDA_TRY(enter(p, g, &y->down, NULL, NULL, OP_DOWN), err);
-    return add(p, &y->down, y->ffn_after, OP_DOWN, OP_DOWN_OUT, err);
+    return add(p, &down, y->ffn_after, OP_DOWN_OUT, err);
 }
 
 /* Logits of the pass's rows, and what they draw. */
@@ -362,14 +488,23 @@ static int head(const struct layer_pass *p, struct err *err)
     struct device *d = p->d;
     float *logits = cuda_array<float>(d, PLAN_LOGITS);
     const struct fault_sink sink = sink_of(p);
-    const struct cuda_product of = { &d->weights.head, NULL, NULL, logits,
-                                     p->live, p->m, false,
-                                     is_a8(p, HEAD_NORM), &sink };
+    struct cuda_product of = {};
     struct sample_args a = {};
+
+    of.w = &d->weights.head;
+    of.y = logits + d->part.vocab_first;
+    of.live = p->live;
+    of.m = p->m;
+    of.a8 = is_a8(p, HEAD_NORM);
+    of.logits = &sink;
+    of.ldy = p->rec->n_vocab;
+    of.first = (uint32_t)d->part.vocab_first;
 
     CUDA_TRY(enter(p, cuda_array<float>(d, PLAN_X), &d->weights.head, NULL,
                    d->weights.final_norm, HEAD_NORM), err);
-    if (product_launch(d, &of, err))
+    if (of.w->rows && product_launch(d, &of, err))
+        return -1;
+    if (d->in_group && members_draws(d, p->m, err))
         return -1;
     a.logits = logits;
     a.w = cuda_array<uint32_t>(d, PLAN_WEIGHT);
@@ -391,7 +526,7 @@ static int hash_last(const struct device *d, const void *x, size_t from,
         return 0;
     a.x = (const uint32_t *)x;
     a.fin = (uint32_t *)frame_part(d, d->f, PLAN_HASH) +
-            (d->plan.rows + from) * 8;
+            (d->plan.trees * d->plan.rows + from) * 8;
     a.d = d->model->rec.dim;
     CUDA_TRY(commit_launch(&a, (uint32_t)(to - from), stream), err);
     return 0;
@@ -408,23 +543,22 @@ int fin_launch(struct device *d, struct err *err)
 
 int hashes_launch(struct device *d, struct err *err)
 {
-    const struct model_record *rec = &d->model->rec;
     const struct cuda_frame *f = d->f;
     uint32_t *hash = (uint32_t *)frame_part(d, f, PLAN_HASH);
-    const size_t fin = d->plan.rows * 8;
+    const size_t trees = d->plan.trees, fin = trees * d->plan.rows * 8;
     struct commit_args kv = {};
 
     CUDA_TRY(cudaStreamWaitEvent(d->side, f->done, 0), err);
     kv.rows = (const uint32_t *)frame_part(d, f, PLAN_RING);
     kv.kv = hash;
-    kv.n_rows = rec->n_layers * rec->n_kv_heads;
-    kv.row_words = (8 + 2 * rec->head_dim) / 4;
-    CUDA_TRY(commit_launch(&kv, (uint32_t)f->n, d->side), err);
+    kv.n_rows = (uint32_t)d->plan.leaves;
+    kv.row_words = (8 + 2 * d->mine.head_dim) / 4;
+    CUDA_TRY(commit_launch(&kv, (uint32_t)(f->n * trees), d->side), err);
     if (hash_last(d, frame_part(d, f, PLAN_LAST), 0, f->n_logits, d->side,
                   err))
         return -1;
-    CUDA_TRY(cudaMemcpyAsync(f->hash, hash, f->n * 32, cudaMemcpyDeviceToHost,
-                             d->side), err);
+    CUDA_TRY(cudaMemcpyAsync(f->hash, hash, f->n * trees * 32,
+                             cudaMemcpyDeviceToHost, d->side), err);
     if (f->n_going)
         CUDA_TRY(cudaMemcpyAsync(f->hash + fin, hash + fin, f->n_going * 32,
                                  cudaMemcpyDeviceToHost, d->side), err);
@@ -454,7 +588,7 @@ static cudaError_t embed(const struct layer_pass *p)
 int forward_launch(struct device *d, const struct cuda_extent *e,
                    struct err *err)
 {
-    const struct model_record *rec = &d->model->rec;
+    const struct model_record *rec = &d->mine;
     struct layer_pass p = { d, rec, e, e->fewer ? step_words(d) : NULL, 0,
                             e->n };
 

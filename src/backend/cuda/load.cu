@@ -39,7 +39,20 @@ static void place(struct places *p, struct cuda_matrix *m, uint64_t rows,
     p->scale_at += aligned(rows * sizeof(float));
 }
 
-static void place_all(struct cuda_weights *w, struct places *p)
+/* A head that is the embedding: the rows whose logits are computed here. */
+static void place_tied(struct cuda_weights *w, const struct model_part *part)
+{
+    w->head = w->embed;
+    w->head.rows = (uint32_t)part->vocab;
+    if (!w->embed.w)
+        return;
+    w->head.w += part->vocab_first * w->embed.ldk;
+    w->head.scale += part->vocab_first;
+}
+
+/* The matrices of this part of the model, of which w->rec is. */
+static void place_all(struct cuda_weights *w, const struct model_part *part,
+                      struct places *p)
 {
     const struct model_record *r = &w->rec;
     uint64_t q = (uint64_t)r->n_heads * r->head_dim;
@@ -47,9 +60,9 @@ static void place_all(struct cuda_weights *w, struct places *p)
 
     place(p, &w->embed, r->n_vocab, r->dim);
     if (r->flags & MODEL_TIED)
-        w->head = w->embed;
+        place_tied(w, part);
     else
-        place(p, &w->head, r->n_vocab, r->dim);
+        place(p, &w->head, part->vocab, r->dim);
     for (uint32_t l = 0; l < r->n_layers; l++) {
         struct cuda_layer *y = &w->layer[l];
 
@@ -120,7 +133,7 @@ static int take(struct device *d, struct places *p, struct err *err)
     struct cuda_weights *w = &d->weights;
     size_t free_bytes, all;
 
-    place_all(w, p);
+    place_all(w, &d->part, p);
     CUDA_TRY(cudaMemGetInfo(&free_bytes, &all), err);
     if (p->w_at + p->scale_at > free_bytes)
         return err_set(err, ERR_INPUT, "the GPU has %.0f MB free, and the"
@@ -152,7 +165,8 @@ static void begin_checks(struct device *d)
 {
     struct cuda_weights *w = &d->weights;
 
-    begin_check(d, &w->embed);
+    /* as the head, if it is; an embedding alone is no product */
+    begin_check(d, w->rec.flags & MODEL_TIED ? &w->head : &w->embed);
     if (!(w->rec.flags & MODEL_TIED))
         begin_check(d, &w->head);
     for (uint32_t l = 0; l < w->rec.n_layers; l++) {
@@ -173,9 +187,11 @@ int weights_take(struct device *d, const struct model_record *rec,
     struct places p = {};
 
     weights_drop(d);
-    if (cuda_plan_check(rec, err))
+    if (cuda_plan_check(rec, err) ||
+        part_init(&d->part, &d->group, rec, err))
         return -1;
-    w->rec = *rec;
+    d->mine = cuda_plan_record(rec, &d->part);
+    w->rec = d->mine;
     w->layer = (struct cuda_layer *)xcalloc(rec->n_layers, sizeof(*w->layer));
     if (take(d, &p, err)) {
         weights_drop(d);
@@ -184,7 +200,7 @@ int weights_take(struct device *d, const struct model_record *rec,
     if (d->checks)
         w->check = (struct freivalds *)xcalloc(p.n, sizeof(*w->check));
     p = places{ w->matrices, (unsigned char *)w->scales, 0, 0, w->check, 0 };
-    place_all(w, &p);
+    place_all(w, &d->part, &p);
     if (d->checks)
         begin_checks(d);
     w->there = true;
@@ -221,33 +237,77 @@ static void stage_send(struct device *d, void *to, size_t n)
     note(w, cudaEventRecord(w->copied[w->next], d->stream));
 }
 
+/* Rows of a tensor that this device has: n of them from row `at` of its
+ * matrix; w and scale are those of the first, the rows of w `ldw` apart. */
+struct held_rows {
+    const struct cuda_matrix *of;
+    const int8_t *w;
+    const float *scale;
+    size_t at, n, ldw;
+};
+
+static void put_weights(struct device *d, const struct held_rows *p)
+{
+    const struct cuda_matrix *of = p->of;
+    size_t each = of->ldk ? STAGE_BYTES / of->ldk : p->n;
+
+    for (size_t r = 0; r < p->n && of->cols; r += each) {
+        size_t n = p->n - r < each ? p->n - r : each;
+        int8_t *s = stage_open(d);
+
+        for (size_t i = 0; i < n; i++) {
+            memcpy(s + i * of->ldk, p->w + (r + i) * p->ldw, of->cols);
+            memset(s + i * of->ldk + of->cols, 0, of->ldk - of->cols);
+        }
+        stage_send(d, of->w + (p->at + r) * of->ldk, n * of->ldk);
+    }
+}
+
+static void put_scales(struct device *d, const struct held_rows *p)
+{
+    const size_t each = STAGE_BYTES / sizeof(float);
+
+    for (size_t r = 0; r < p->n; r += each) {
+        size_t n = p->n - r < each ? p->n - r : each;
+
+        memcpy(stage_open(d), p->scale + r, n * sizeof(float));
+        stage_send(d, p->of->scale + p->at + r, n * sizeof(float));
+    }
+}
+
+/* Add the rows to the check of their matrix: of an embedding those that are
+ * also the head's. */
+static void check_rows(const struct device *d, const struct held_rows *p)
+{
+    const struct cuda_weights *w = &d->weights;
+    size_t skip = p->of == &w->embed ? d->part.vocab_first : 0;
+    size_t most = p->of == &w->embed ? d->part.vocab : p->of->rows;
+
+    for (size_t i = 0; p->of->check && i < p->n; i++)
+        if (p->at + i >= skip && p->at + i < skip + most)
+            freivalds_add(p->of->check, p->w + i * p->ldw, p->at + i - skip, 1);
+}
+
 void weights_put(struct device *d, uint32_t tensor, const struct x1_matrix *m,
                  size_t from, size_t to)
 {
     struct cuda_weights *w = &d->weights;
     uint32_t first;
-    const struct cuda_matrix *at = matrix_of(w, tensor, &first);
-    size_t each = STAGE_BYTES / at->ldk;
+    const struct cuda_matrix *of = matrix_of(w, tensor, &first);
+    const struct part_box box = part_box(&d->part, &w->rec, tensor, of->rows,
+                                         m->cols);
+    size_t begin = from > box.row ? from : box.row;
+    size_t end = to < box.row + box.rows ? to : box.row + box.rows;
+    struct held_rows p = { of, NULL, m->scale + begin,
+                           first + begin - box.row, 0, m->cols };
 
-    for (size_t r = from; r < to; r += each) {
-        size_t n = to - r < each ? to - r : each;
-        int8_t *s = stage_open(d);
-
-        for (size_t i = 0; i < n; i++) {
-            memcpy(s + i * at->ldk, m->w + (r - from + i) * m->cols, m->cols);
-            memset(s + i * at->ldk + m->cols, 0, at->ldk - m->cols);
-        }
-        stage_send(d, at->w + (first + r) * at->ldk, n * at->ldk);
-    }
-    if (at->check)
-        freivalds_add(at->check, m->w, first + from, to - from);
-    each = STAGE_BYTES / sizeof(float);
-    for (size_t r = from; r < to; r += each) {
-        size_t n = to - r < each ? to - r : each;
-
-        memcpy(stage_open(d), m->scale + r, n * sizeof(float));
-        stage_send(d, at->scale + first + r, n * sizeof(float));
-    }
+    if (begin >= end)
+        return;
+    p.w = m->w + (begin - from) * m->cols + box.col;
+    p.n = end - begin;
+    put_weights(d, &p);
+    put_scales(d, &p);
+    check_rows(d, &p);
 }
 
 static void put_all(struct device *d, const struct model *m)
@@ -279,25 +339,34 @@ struct vectors {
     size_t n;
 };
 
-/* Append n floats of the model, or nothing for NULL. */
-static const float *append_vector(struct vectors *v, const float *x, size_t n)
+/* Append floats [first, first + n) of a vector of the model, or nothing for
+ * NULL. */
+static const float *append_part(struct vectors *v, const float *x,
+                                size_t first, size_t n)
 {
     size_t at = v->n;
 
     if (!x)
         return NULL;
     if (v->host)
-        memcpy(v->host + at, x, n * sizeof(*x));
+        memcpy(v->host + at, x + first, n * sizeof(*x));
     v->n += n;
     return v->device + at;
 }
 
-static void append_all(struct cuda_weights *w, struct vectors *v,
+static const float *append_vector(struct vectors *v, const float *x, size_t n)
+{
+    return append_part(v, x, 0, n);
+}
+
+/* Norms are whole, since rows are; biases are of this part's heads. */
+static void append_all(struct device *d, struct vectors *v,
                        const struct model *m)
 {
+    struct cuda_weights *w = &d->weights;
     const struct model_record *r = &m->rec;
-    size_t q = (size_t)r->n_heads * r->head_dim;
-    size_t kv = (size_t)r->n_kv_heads * r->head_dim;
+    const struct model_part *p = &d->part;
+    size_t hd = r->head_dim, q = r->n_heads * hd, kv = r->n_kv_heads * hd;
     bool wide = r->flags & MODEL_WIDE_NORM;
 
     w->final_norm = append_vector(v, m->final_norm, r->dim);
@@ -309,9 +378,9 @@ static void append_all(struct cuda_weights *w, struct vectors *v,
         y->attn_after = append_vector(v, from->attn_after, r->dim);
         y->ffn_norm = append_vector(v, from->ffn_norm, r->dim);
         y->ffn_after = append_vector(v, from->ffn_after, r->dim);
-        y->bias = append_vector(v, from->bq, q);
-        append_vector(v, from->bk, kv);
-        append_vector(v, from->bv, kv);
+        y->bias = append_part(v, from->bq, p->q_first * hd, p->q_heads * hd);
+        append_part(v, from->bk, p->kv_first * hd, p->kv_heads * hd);
+        append_part(v, from->bv, p->kv_first * hd, p->kv_heads * hd);
         y->q_norm = append_vector(v, from->q_norm, wide ? q : r->head_dim);
         y->k_norm = append_vector(v, from->k_norm, wide ? kv : r->head_dim);
     }
@@ -334,14 +403,14 @@ static int put_vectors(struct device *d, const struct model *m,
     float *host;
     int rc;
 
-    append_all(w, &v, m);
+    append_all(d, &v, m);
     if (!w->vectors) {
         CUDA_TRY(cudaMalloc((void **)&w->vectors, v.n * sizeof(float)), err);
         w->bytes += v.n * sizeof(float);
     }
     host = (float *)xcalloc(v.n, sizeof(*host));
     v = vectors{ host, w->vectors, 0 };
-    append_all(w, &v, m);
+    append_all(d, &v, m);
     rc = send_vectors(d, host, v.n, err);
     free(host);
     w->has_vectors = rc == 0;

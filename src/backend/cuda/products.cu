@@ -253,7 +253,10 @@ static struct linear_args arguments(const struct device *d,
     a.y = p->y;
     a.add = p->add ? p->y : NULL;
     a.live = p->live;
-    a.n = a.ldy = p->w->rows;
+    a.n = p->w->rows;
+    a.ldy = p->ldy ? p->ldy : a.n;
+    a.sums = p->sums;
+    a.first = p->first;
     a.m = p->m;
     a.ldk = p->w->ldk;
     tap_linear(d, p->w, &a);

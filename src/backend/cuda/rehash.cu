@@ -43,27 +43,38 @@ int rehash_receive(struct device *d, struct err *err)
     return 0;
 }
 
+/* One tree of a position, over rows of keys and values. */
+static bool tree_holds(const struct device *d, const unsigned char *rows,
+                       const uint32_t *hash)
+{
+    const size_t bytes = 8 + 2 * (size_t)d->mine.head_dim;
+    struct merkle m;
+    struct id root;
+
+    merkle_init(&m);
+    for (size_t i = 0; i < d->plan.leaves; i++)
+        merkle_leaf(&m, rows + i * bytes, bytes);
+    merkle_root(&m, &root);
+    return memcmp(&root, hash, sizeof(root)) == 0;
+}
+
 int rehash_check(struct device *d, const struct cuda_frame *f,
                  struct err *err)
 {
-    const struct model_record *r = &d->model->rec;
+    const struct model_record *r = &d->mine;
     const size_t row = f->again.row, bytes = 8 + 2 * (size_t)r->head_dim;
-    const size_t n = (size_t)r->n_layers * r->n_kv_heads;
-    struct id kv, fin;
-    struct merkle m;
-    bool good;
+    const uint32_t *fins = f->hash + d->plan.trees * d->plan.rows * 8;
+    bool good = true;
+    struct id fin;
 
     if (!f->again.is)
         return 0;
-    merkle_init(&m);
-    for (size_t i = 0; i < n; i++)
-        merkle_leaf(&m, f->again_rows + i * bytes, bytes);
-    merkle_root(&m, &kv);
-    good = memcmp(&kv, f->hash + row * 8, sizeof(kv)) == 0;
+    for (size_t t = 0; t < d->plan.trees; t++)
+        good = good && tree_holds(d, f->again_rows + t * d->plan.leaves * bytes,
+                                  f->hash + (row * d->plan.trees + t) * 8);
     if (row < f->n_going) {
         blob_f32(&fin, f->again_x, r->dim);
-        good = good && memcmp(&fin, f->hash + (d->plan.rows + row) * 8,
-                              sizeof(fin)) == 0;
+        good = good && memcmp(&fin, fins + row * 8, sizeof(fin)) == 0;
     }
     if (good)
         return 0;

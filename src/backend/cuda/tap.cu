@@ -67,7 +67,8 @@ static void choose(struct device *d, struct cuda_tap *t)
     else
         op = choose_linear(d, t, at % LINEARS);
     n = rows_of(d, t);
-    if (n == 0)
+    /* a member of a group may have nothing of a matrix */
+    if (n == 0 || t->w->rows == 0 || t->w->cols == 0)
         return;
     t->row = draw_below(d, n);
     t->S = forward_is_a8(r, t->layer < r->n_layers ? t->layer : FAULT_HEAD, op)

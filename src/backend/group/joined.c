@@ -16,6 +16,11 @@
 #define AT_ONCE 32 /* rows in an exchange */
 #define WORDS (sizeof(struct id) / sizeof(uint32_t))
 
+size_t joined_heads(const struct model_part *p)
+{
+    return (p->kv_heads & (p->kv_heads - 1)) == 0 ? p->kv_heads : 1;
+}
+
 int joined_init(struct joined *j, const struct model_part *p, size_t n_layers,
                 size_t rows, struct err *err)
 {
@@ -23,7 +28,7 @@ int joined_init(struct joined *j, const struct model_part *p, size_t n_layers,
     void *piece, *root, *want, *shown;
 
     memset(j, 0, sizeof(*j));
-    j->heads = (n & (n - 1)) == 0 ? n : 1;
+    j->heads = joined_heads(p);
     j->pieces = n / j->heads;
     j->n_layers = n_layers;
     j->size = p->size;
@@ -58,6 +63,13 @@ void joined_put(struct joined *j, size_t row, size_t layer, size_t head,
 {
     merkle_root(tree, &j->piece[(row * j->n_layers + layer) * j->pieces +
                                 head / j->heads]);
+}
+
+void joined_put_all(struct joined *j, size_t row, const struct id *piece)
+{
+    size_t n = j->n_layers * j->pieces;
+
+    memcpy(&j->piece[row * n], piece, n * sizeof(*piece));
 }
 
 void joined_want(struct joined *j, size_t row)

@@ -34,6 +34,9 @@ struct joined {
     uint32_t *shown;     /* of some rows: [layers][members][pieces][8] */
 };
 
+/* KV heads of a tree of such a part. */
+size_t joined_heads(const struct model_part *p);
+
 /* For so many rows a step.  -1 when memory is out. */
 int joined_init(struct joined *j, const struct model_part *p, size_t n_layers,
                 size_t rows, struct err *err);
@@ -45,6 +48,9 @@ void joined_clear(struct joined *j);
  * rows of their own. */
 void joined_put(struct joined *j, size_t row, size_t layer, size_t head,
                 const struct merkle *tree);
+
+/* All trees of a row at once: [layers][pieces]. */
+void joined_put_all(struct joined *j, size_t row, const struct id *piece);
 
 /* In the same order on all members. */
 void joined_want(struct joined *j, size_t row);

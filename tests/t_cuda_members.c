@@ -1,0 +1,394 @@
+/*
+ * Models computed by the members of a group on emulated devices: every number
+ * that leaves the engine is the one of the CPU's reference alone, whatever the
+ * size and the family; and a member that fails, wherever it does, fails all of
+ * them by name.  Members are threads of this process, and share its device.
+ */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/backends.h"
+#include "backend/cuda/cuda.h"
+#include "base/mem.h"
+#include "bench/shape.h"
+#include "model/model.h"
+#include "tests/crew.h"
+#include "tests/models_util.h"
+#include "tests/tap.h"
+#include "tests/thread_group.h"
+
+/* Kernels of this name do nothing; allocation n from now on fails. */
+void cusim_skip(const char *name);
+void cusim_fail(long n);
+
+static const struct crew_asks asks = { .sequences = 3, .prompt = 38,
+                                       .tokens = 3 };
+static const struct crew_asks few = { .sequences = 1, .prompt = 6,
+                                      .tokens = 2 };
+
+/* ---- members ------------------------------------------------------------- */
+
+/* A group that one of its members leaves, after so many sums. */
+struct leaving {
+    struct group_ops ops;
+    struct group whole;
+    size_t sums;
+};
+
+static int sum_and_leave(void *self, int32_t *x, size_t n, struct err *err)
+{
+    struct leaving *l = self;
+
+    if (l->sums-- == 0)
+        return err_set(err, ERR_RETRY, "its machine is switched off");
+    return l->whole.ops->sum_i32(l->whole.self, x, n, err);
+}
+
+static int leaving_max(void *self, uint32_t *x, size_t n, struct err *err)
+{
+    struct leaving *l = self;
+
+    return l->whole.ops->max_u32(l->whole.self, x, n, err);
+}
+
+static int leaving_barrier(void *self, struct err *err)
+{
+    struct leaving *l = self;
+
+    return l->whole.ops->barrier(l->whole.self, err);
+}
+
+static int leaving_broadcast(void *self, void *data, size_t n, struct err *err)
+{
+    struct leaving *l = self;
+
+    return l->whole.ops->broadcast(l->whole.self, data, n, err);
+}
+
+static void leaving_leave(void *self, const struct err *why)
+{
+    struct leaving *l = self;
+
+    l->whole.ops->leave(l->whole.self, why);
+}
+
+/* Of one member at a time. */
+static struct group leave_after(const struct group *g, size_t sums)
+{
+    static struct leaving l;
+    struct group it = *g;
+
+    l = (struct leaving){ { leaving_max, sum_and_leave, NULL, leaving_barrier,
+                            leaving_broadcast, leaving_leave }, *g, sums };
+    it.ops = &l.ops;
+    it.self = &l;
+    return it;
+}
+
+/* "own": large products by our kernels; "leaves": in its second step;
+ * else a level of the CPU. */
+static void open_device(struct backend **out, const char *kind,
+                        const struct group *g)
+{
+    bool leaves = strcmp(kind, "leaves") == 0;
+    const struct group leaving = leaves ? leave_after(g, 5) : *g;
+    const struct cuda_options with = {
+        .share = true, .checks = true, .hash_every = 7, .group = &leaving,
+        .gemm = strcmp(kind, "own") == 0 ? CUDA_GEMM_OWN : CUDA_GEMM_AUTO,
+    };
+    struct err err = ERR_INIT;
+
+    if (!leaves && strcmp(kind, "cuda") != 0 && strcmp(kind, "own") != 0)
+        crew_open_named(out, kind, g);
+    else if (cuda_open(out, &with, &err)) {
+        printf("# %s\n", err.text);
+        abort();
+    }
+}
+
+static struct backend *start(struct crew *c, const struct model *m,
+                             const char *kind, const char *odd, uint32_t size)
+{
+    *c = (struct crew){ .open = open_device, .kind = kind, .odd = odd };
+    return crew_start(c, m, false, size);
+}
+
+/* What the CPU's reference gives. */
+static void answer_alone(struct crew_seen *s, const struct model *m,
+                         const struct crew_asks *a)
+{
+    struct backend *one;
+
+    if (backend_open(&one, "reference", 1, NULL))
+        abort();
+    crew_answer(s, one, m, a);
+    backend_close(one);
+}
+
+static void compare(const char *name, const struct model *m, const char *kind,
+                    const struct crew_seen *alone, uint32_t size)
+{
+    struct crew_seen s;
+    struct crew c;
+    struct backend *first = start(&c, m, kind, NULL, size);
+    bool good = crew_answer(&s, first, m, &asks);
+
+    good = crew_end(&c, first) && good;
+    ok(good && id_equal(s.all, alone->all) && s.positions == alone->positions,
+       "%s: a group of %u gives the same %zu positions, %zu rows of logits, %zu"
+       " out of range", name, size, s.positions, s.logits, s.faults);
+}
+
+/* ---- families ------------------------------------------------------------ */
+
+static struct model_record shape(uint32_t flags)
+{
+    return (struct model_record){ .n_layers = 2, .dim = 48, .n_heads = 16,
+                                  .n_kv_heads = 8, .head_dim = 8,
+                                  .ffn_dim = 100, .n_vocab = 250,
+                                  .context = 128, .flags = flags,
+                                  .eps = 1e-5f };
+}
+
+static struct model *build(const struct model_record *rec)
+{
+    struct model *m;
+
+    if (shape_build(&m, rec, NULL))
+        abort();
+    return m;
+}
+
+/* Of 7 pieces of a feed-forward row one of 8 members has none. */
+static void test_shapes(void)
+{
+    static const struct {
+        const char *name, *kind;
+        uint32_t flags, window, kv_heads, sizes[3];
+    } shapes[] = {
+        { "plain", "cuda", 0, 0, 8, { 2, 4, 8 } },
+        { "plain, our own products", "own", 0, 0, 8, { 2 } },
+        { "tied, A8", "cuda", MODEL_TIED | MODEL_A8, 0, 8, { 8 } },
+        { "biases, A8R", "cuda", MODEL_QKV_BIAS | MODEL_A8R, 0, 8, { 4 } },
+        { "norms, window", "cuda", MODEL_QK_NORM | MODEL_TIED, 20, 8, { 2 } },
+        { "wide norms after", "cuda", MODEL_QK_NORM | MODEL_WIDE_NORM |
+          MODEL_NORM_AFTER, 0, 8, { 4 } },
+        { "norms on both sides, GELU, layers that differ", "cuda",
+          MODEL_NORM_BOTH | MODEL_GELU | MODEL_LAYERS, 0, 8, { 8 } },
+        { "six KV heads", "cuda", MODEL_QKV_BIAS, 0, 6, { 2, 6 } },
+    };
+
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+        struct model_record rec = shape(shapes[i].flags);
+        struct crew_seen alone;
+        struct model *m;
+
+        rec.window = shapes[i].window;
+        rec.n_kv_heads = shapes[i].kv_heads;
+        rec.n_heads = 2 * rec.n_kv_heads;
+        m = build(&rec);
+        answer_alone(&alone, m, &asks);
+        for (int k = 0; k < 3 && shapes[i].sizes[k]; k++)
+            compare(shapes[i].name, m, shapes[i].kind, &alone,
+                    shapes[i].sizes[k]);
+        model_close(m);
+    }
+}
+
+/* What leaves the range with one member is known to all, and it is the least of
+ * all. */
+static void test_faults(void)
+{
+    static const float much[] = { 0x1p39f, 0x1p42f, 0x1p42f, 0x1p39f };
+    static const char *const names[] = {
+        "out of range in v", "in the feed-forward row", "in what wo gives",
+        "in the logits", "in several places"
+    };
+    struct model_record rec = shape(0);
+
+    for (int i = 0; i < 5; i++) {
+        struct model *m = build(&rec);
+        struct model_layer *l = &m->layers[1];
+        struct x1_matrix *where[] = { &l->wv, &l->up, &l->wo, &m->head };
+        struct crew_seen alone;
+
+        for (int k = 0; k < 4; k++) {
+            float *scale = (float *)(uintptr_t)where[k]->scale;
+            uint32_t row = where[k]->rows - 7;
+
+            if (k != i && i != 4)
+                continue;
+            scale[row] *= much[k];
+            scale[row / 2] *= much[k];
+        }
+        answer_alone(&alone, m, &asks);
+        compare(names[i], m, "cuda", &alone, 4);
+        model_close(m);
+    }
+}
+
+/* Families of the vectors that a GPU computes, with all members that they may
+ * have. */
+static void test_trees(void)
+{
+    static const char *const dirs[] = {
+        "glm", "glm4", "llama-a8", "llama-a8r", "ministral", "mistral",
+        "olmo2", "olmo3", "phi3-partial", "qwen3", "smollm3",
+    };
+
+    for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++) {
+        char *name = xasprintf("vectors/x1/models/tiny-%s", dirs[i]);
+        char *dir = tree_path(name);
+        struct model *m = model_from_hf(dir, NULL);
+        struct crew_seen alone;
+
+        if (!m)
+            abort();
+        answer_alone(&alone, m, &asks);
+        compare(dirs[i], m, "cuda", &alone, m->rec.n_kv_heads);
+        model_close(m);
+        free(dir);
+        free(name);
+    }
+}
+
+/* Matrices as they come, to the sinks of all members. */
+static void test_sinks(uint32_t flags)
+{
+    struct model_record rec = shape(flags);
+    struct model *m = build(&rec), *came;
+    struct crew_seen alone, s;
+    struct crew c = { .open = open_device, .kind = "cuda" };
+    struct backend *first;
+    bool good;
+
+    answer_alone(&alone, m, &asks);
+    first = crew_start(&c, m, true, 4);
+    if (shape_build_into(&came, &rec, first->sink, NULL))
+        abort();
+    good = crew_answer(&s, first, came, &asks);
+    ok(crew_end(&c, first) && good && id_equal(alone.all, s.all),
+       "matrices that come are cut as those in memory, flags %u", flags);
+    model_close(came);
+    model_close(m);
+}
+
+/* ---- what fails ---------------------------------------------------------- */
+
+/* The load of a group of these kinds fails with this text, and it goes on. */
+static void refuses(const struct model *m, const struct model *theirs,
+                    const char *kind, const char *odd, uint32_t size,
+                    const char *text)
+{
+    struct crew_seen s;
+    struct crew c;
+    struct backend *first = start(&c, theirs, kind, odd, size);
+    bool good = !crew_answer(&s, first, m, &few) &&
+                strstr(s.err.text, text) != NULL;
+
+    ok(crew_end(&c, first) && good, "refused: %s", s.err.text);
+}
+
+static void test_refused(void)
+{
+    struct model_record rec = shape(0);
+    struct model *m = build(&rec);
+
+    refuses(m, m, "cuda", NULL, 3, "tp = 3 does not divide the 8 KV heads");
+    refuses(m, NULL, "cuda", NULL, 2,
+            "member 1 of its group: this member has no such model");
+    refuses(m, m, "cuda", "reference", 4, "member 3 of its group: this member"
+            " of the group computes on the CPU, its first one on a GPU");
+    refuses(m, m, "reference", "cuda", 2, "member 1 of its group: this member"
+            " of the group computes on a GPU, its first one on the CPU");
+    m->rec.flags |= MODEL_SOFT_CAPS;
+    refuses(m, m, "cuda", NULL, 2, "do not support soft caps");
+    m->rec.flags = rec.flags;
+    model_close(m);
+}
+
+/* Memory is refused to one of them, which the others are told; then none is. */
+static void test_memory(void)
+{
+    struct model_record rec = shape(MODEL_TIED);
+    struct model *m = build(&rec);
+    struct crew_seen alone, s;
+    struct crew c;
+    struct backend *first = start(&c, m, "cuda", NULL, 2);
+    size_t failed = 0;
+    bool good = true;
+
+    answer_alone(&alone, m, &few);
+    for (long n = 0; n < 190; n += 9) {
+        cusim_fail(n);
+        if (crew_answer(&s, first, m, &few))
+            continue;
+        failed++;
+        good = good && s.err.code == ERR_RETRY && strstr(s.err.text, "GPU");
+    }
+    cusim_fail(-1);
+    ok(good && failed > 10, "memory is refused to a member: %zu loads fail",
+       failed);
+    good = crew_answer(&s, first, m, &few);
+    ok(crew_end(&c, first) && good && id_equal(s.all, alone.all),
+       "after that the group computes");
+    model_close(m);
+}
+
+/* In the middle of a step the others wait for sums. */
+static void test_leaving(void)
+{
+    struct model_record rec = shape(0);
+    struct model *m = build(&rec);
+    struct crew_seen s;
+    struct crew c;
+    struct backend *first = start(&c, m, "cuda", "leaves", 4);
+    bool good = !crew_answer(&s, first, m, &few);
+
+    ok(good && s.err.code == ERR_RETRY && !s.wrong &&
+           strstr(s.err.text, "member 3: its machine") != NULL,
+       "a member leaves in a step: %s", s.err.text);
+    crew_end(&c, first);
+    ok(c.member[3].failed &&
+           strstr(c.member[3].err.text, "switched off") != NULL,
+       "it says why: %s", c.member[3].err.text);
+    ok(c.member[1].failed && c.member[2].failed, "the others end, too");
+    model_close(m);
+}
+
+/* A product that is wrong is found by whoever computes it, and nothing that the
+ * group has given is believed. */
+static void test_wrong(void)
+{
+    struct model_record rec = shape(0);
+    struct model *m = build(&rec);
+    struct crew_seen s;
+    struct crew c;
+    struct backend *first = start(&c, m, "cuda", NULL, 2);
+    bool good;
+
+    cusim_skip("k_commit");
+    good = !crew_answer(&s, first, m, &asks);
+    cusim_skip(NULL);
+    ok(good && s.wrong && s.err.code == ERR_RETRY &&
+           strstr(s.err.text, "is withdrawn") != NULL,
+       "hashes are wrong: %s", s.err.text);
+    crew_end(&c, first);
+    model_close(m);
+}
+
+int main(void)
+{
+    test_shapes();
+    test_faults();
+    test_trees();
+    test_sinks(MODEL_QKV_BIAS);
+    test_sinks(MODEL_TIED);
+    test_refused();
+    test_memory();
+    test_leaving();
+    test_wrong();
+    return done();
+}
