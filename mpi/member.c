@@ -53,6 +53,8 @@ static int check_parts(const struct member *m, const char *what,
     char *path;
     int rc;
 
+    if (m->on.device) /* which plans its own */
+        return 0;
     if (models_resolve(&path, m->o.models, what, NULL, err))
         return -1;
     rc = file_size(path, &size, err) ||
@@ -93,6 +95,8 @@ static void *follow(void *self)
     else if (!atomic_load(&m->ends)) {
         /* the first member reports it, or rank 0 that this one is lost */
         log_info("this rank leaves its group: %s", err.text);
+        if (m->on.b && m->on.b->wrong)
+            rank_leave_out(m->o.spool);
         rank_group_leave(m->group, &err);
     }
     return NULL;
@@ -103,6 +107,8 @@ int member_new(struct member **out, struct comm *comm, struct rank_group *g,
 {
     const struct backend_wish wish = {
         .kernel = o->kernel, .threads = o->threads, .group = o->group,
+        .share_gpu = o->share_gpu, .check_gpu = o->check_gpu,
+        .gpu_graphs = o->gpu_graphs, .cuda_libs = o->cuda_libs,
         .shares = o->sharers > 1, .wait_s = o->lost_s * START_FACTOR / 2,
     };
     struct member *m = xcalloc(1, sizeof(*m));
@@ -112,6 +118,8 @@ int member_new(struct member **out, struct comm *comm, struct rank_group *g,
     m->group = g;
     m->received = clock_s();
     rank_backend_open(&m->on, &wish, NULL, &m->none);
+    if (m->on.denied)
+        rank_leave_out(m->o.spool);
     if (pthread_create(&m->thread, NULL, follow, m)) {
         rank_backend_close(&m->on);
         free(m);

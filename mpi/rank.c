@@ -180,25 +180,25 @@ static void report_beat(struct rank_side *r)
 
 /* ---- the model ----------------------------------------------------------- */
 
-/* Let the next starts avoid this node, where a promised GPU is missing or
- * computes wrongly.  If the note cannot be written, they may come here again.
- * A host without Slurm's name may not be a node, which sbatch would refuse. */
-static void leave_out(const struct rank_side *r)
+/* If the note cannot be written, they may come here again.  A host without
+ * Slurm's name may not be a node, which sbatch would refuse. */
+void rank_leave_out(const char *spool)
 {
     const char *node = getenv("SLURMD_NODENAME");
     struct err why = ERR_INIT;
 
-    if (node && no_gpu_add(r->o.spool, node, &why))
+    if (node && no_gpu_add(spool, node, &why))
         log_warning("%s", why.text);
 }
 
-/* Whether this machine can hold what its ranks have of a model together. */
+/* Whether this machine can hold what its ranks have of a model together.  A
+ * device plans its own memory. */
 static int check_parts(const struct rank_side *r, const char *path,
                        struct err *err)
 {
     uint64_t size;
 
-    if (!r->o.group)
+    if (!r->o.group || r->on.device)
         return 0;
     if (file_size(path, &size, err))
         return -1;
@@ -224,13 +224,20 @@ static int open_backend(struct rank_side *r, const char *what, struct err *err)
 
     if (models_resolve(&path, r->o.models, what, NULL, err))
         return err_prefix(err, "the model of this batch");
-    rc = model_peek(&rec, &id, path, err) || check_parts(r, path, err);
-    free(path);
+    rc = model_peek(&rec, &id, path, err);
     if (rc)
-        return err_prefix(err, "the model of this batch");
-    rc = rank_backend_open(&r->on, &wish, &rec, err);
-    if (rc && r->on.denied)
-        leave_out(r);
+        err_prefix(err, "the model of this batch");
+    if (rc == 0) {
+        rc = rank_backend_open(&r->on, &wish, &rec, err);
+        if (rc && r->on.denied)
+            rank_leave_out(r->o.spool);
+    }
+    if (rc == 0) {
+        rc = check_parts(r, path, err);
+        if (rc)
+            err_prefix(err, "the model of this batch");
+    }
+    free(path);
     return rc;
 }
 
@@ -458,7 +465,7 @@ static void look_at_compute(struct rank_side *r)
         return;
     state = compute_state(r->compute);
     if (state == COMPUTE_WITHDRAWN) {
-        leave_out(r);
+        rank_leave_out(r->o.spool);
         send_to_root(r, TAG_WITHDRAWN, NULL);
     }
     else

@@ -62,6 +62,10 @@ void rank_signalled(struct rank_side *r);
  * rank 0 is lost and everything is parked. */
 bool rank_quits(const struct rank_side *r, int *status);
 
+/* Let the next starts of this spool avoid this node, where a promised GPU is
+ * missing or computes wrongly. */
+void rank_leave_out(const char *spool);
+
 /* Open the model of a batch, which is kept for the next; rank 0 does so
  * before it claims the batch. */
 int rank_open_model(struct rank_side *r, struct id model, struct err *err);

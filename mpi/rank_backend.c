@@ -89,7 +89,8 @@ static int open_device(struct rank_backend *r, const struct backend_wish *o,
                                        .plain = !o->gpu_graphs,
                                        .checks = o->check_gpu,
                                        .libs = o->cuda_libs,
-                                       .caller = &caller };
+                                       .caller = &caller,
+                                       .group = o->group };
 
     rank_backend_close(r);
     if (cuda_open(&r->b, &with, err))
@@ -152,6 +153,27 @@ static int open_cpu(struct rank_backend *r, const struct backend_wish *o,
     return 0;
 }
 
+/* With the first model it is decided for all: a model that no GPU computes is
+ * refused.  A build without GPUs has no promise to keep, but of kernel = cuda.
+ */
+static int open_member(struct rank_backend *r, const struct backend_wish *o,
+                       const struct model_record *rec, struct err *err)
+{
+    bool asked = strcmp(o->kernel, "cuda") == 0;
+    const char *name = asked ? "kernel = cuda"
+                       : strcmp(o->kernel, "auto") == 0 ? promise() : NULL;
+    struct err why = ERR_INIT;
+
+    if (!r->b && name && open_device(r, o, &why)) {
+        if (asked || why.code != ERR_INPUT)
+            return no_gpu(r, name, &why, err);
+        say_why(&why, true);
+    }
+    if (r->device && rec && check_device(o, rec, &why))
+        return no_gpu(r, name, &why, err);
+    return r->b ? 0 : open_cpu(r, o, err);
+}
+
 int rank_backend_open(struct rank_backend *r, const struct backend_wish *o,
                       const struct model_record *rec, struct err *err)
 {
@@ -163,11 +185,8 @@ int rank_backend_open(struct rank_backend *r, const struct backend_wish *o,
             r->b = pretend_new();
         return 0;
     }
-    if (o->group && strcmp(o->kernel, "cuda") == 0)
-        return err_set(err, ERR_INPUT, "kernel = cuda with tp = %u: a GPU has a"
-                       " model of its own; set tp = 1", o->group->size);
     if (o->group)
-        return r->b ? 0 : open_cpu(r, o, err);
+        return open_member(r, o, rec, err);
     if (strcmp(o->kernel, "cuda") == 0) {
         if (!r->b && open_device(r, o, &why))
             return no_gpu(r, "kernel = cuda", &why, err);

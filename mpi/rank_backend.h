@@ -3,7 +3,8 @@
  * has, what the model needs and what the rank was promised.  A GPU is promised
  * by kernel = cuda, or, in a build for GPUs, by what Slurm and people set in
  * the environment; a rank that was promised one never computes on the CPU
- * instead.
+ * instead.  Members of a group are alike: they compute on GPUs where these are
+ * promised, else on CPUs, whatever the machine has.
  */
 #ifndef APUS_MPI_RANK_BACKEND_H
 #define APUS_MPI_RANK_BACKEND_H
@@ -25,8 +26,8 @@ struct backend_wish {
     bool check_gpu;       /* one product a step */
     bool gpu_graphs;      /* of steps that only draw */
     const char *cuda_libs; /* where its libraries are, borrowed */
-    const struct group *group; /* of ranks that share a model (a CPU's alone),
-                                  or NULL; borrowed until it is closed */
+    const struct group *group; /* of ranks that share a model, or NULL;
+                                  borrowed until it is closed */
     bool shares;          /* packed weights, with other ranks .. */
     unsigned wait_s;      /* .. for which it waits at most so long */
 };
@@ -42,7 +43,7 @@ struct rank_backend {
  * ERR_RETRY, with the name of the machine and the reason: it was promised a GPU
  * and can use none.  ERR_INPUT: no GPU computes this model, or gives what is
  * asked of it, and the rank was promised one; another machine would not help.
- * The record is not read where there is a group.
+ * rec NULL: a member of a group that does not know its models yet.
  * Other errors are those of backend_open. */
 int rank_backend_open(struct rank_backend *r, const struct backend_wish *o,
                       const struct model_record *rec, struct err *err);

@@ -69,8 +69,6 @@ gives 1 "of a batch in todo" submit "$batch" --tp 4 --launcher local
 has err 'tp = 4 does not divide the 2 KV heads' "too"
 [ "$(grep -c 'error' err)" -eq 1 ] && r=0 || r=1
 report $r "once"
-gives 1 "on a GPU" submit "$batch" --tp 2 --kernel cuda --launcher local
-has err 'kernel = cuda with tp = 2: .*set tp = 1' "refused by name"
 ranks 3 --tp=2 -- "$batch"
 [ $got -eq 1 ] && r=0 || r=1
 report $r "three ranks in groups of 2: exit $got"

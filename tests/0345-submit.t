@@ -135,9 +135,18 @@ gives 2 "GPUs of this machine" submit few.jsonl -m nano --gpus 2 \
 has err '--gpus asks Slurm for GPUs.*--kernel cuda --ranks 2' "names a way"
 gives 2 "GPUs for a kernel of the CPU" submit few.jsonl -m nano --gpus 2 \
     --launcher slurm --kernel reference
-gives 1 "GPUs for a group" submit few.jsonl -m nano --dry-run --gpus 2 \
+gives 0 "GPUs for a group" submit few.jsonl -m nano --dry-run --gpus 2 \
     --launcher slurm --tp 2
-has err 'kernel = cuda with tp = 2.*set tp = 1' "are refused by name"
+has out ' --ntasks-per-node=2 --gres=gpu:2 .*=cuda ' "a rank each"
+gives 2 "GPUs for a group and a half" submit few.jsonl -m nano --dry-run \
+    --gpus 3 --launcher slurm --tp 2
+has err '--gpus 3 with tp = 2: each rank of a group has a GPU; ask for as' \
+    "are refused by name"
+gives 0 "of two nodes" submit few.jsonl -m nano --dry-run --gpus 3 --nodes 2 \
+    --launcher slurm --tp 2
+gives 1 "GPUs for more members than KV heads" submit few.jsonl -m nano \
+    --dry-run --gpus 4 --launcher slurm --tp 4
+has err 'tp = 4 does not divide the 2 KV heads' "are refused by name"
 
 # ---- cancel ----------------------------------------------------------------
 i=0

@@ -156,9 +156,11 @@ static int prepare(struct submit *s, const char **names, size_t n_names,
                        " process alone: it needs --wait", s->output);
     if (s->output && output_check(s->output, err))
         return err_prefix(err, "output");
-    if (start_init(&s->start, s->settings, NULL, err) || take_gpus(s, err))
+    if (start_init(&s->start, s->settings, NULL, err))
         return -1;
     s->start.nodes = (unsigned)n;
+    if (take_gpus(s, err))
+        return -1;
     s->start.dry_run = s->dry_run;
     s->start.print = s->output && output_is_stdout(s->output) ? print_aside
                                                               : print_line;

@@ -100,6 +100,7 @@ int start_gpus(struct start *s, unsigned n, struct err *err)
 {
     const char *word = asks_for_gpus(s->words), *name = environment_asks();
     uint64_t ranks = settings_count(s->settings, "ranks");
+    uint64_t tp = settings_count(s->settings, "tp");
     bool shares = strcmp(settings_text(s->settings, "share-gpu"), "yes") == 0;
 
     if (word)
@@ -118,6 +119,10 @@ int start_gpus(struct start *s, unsigned n, struct err *err)
                        " each rank has a GPU of its own; leave --ranks out"
                        " (more ranks than GPUs need share-gpu = yes)", n,
                        ranks);
+    if ((uint64_t)n * (s->nodes ? s->nodes : 1) % tp != 0)
+        return err_set(err, ERR_INPUT, "--gpus %u with tp = %" PRIu64 ": each"
+                       " rank of a group has a GPU; ask for as many as a"
+                       " multiple of it", n, tp);
     s->gpus = n;
     return 0;
 }

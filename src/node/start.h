@@ -36,8 +36,8 @@ int start_init(struct start *s, struct settings *settings,
 void start_clear(struct start *s);
 
 /* Let a job ask for n GPUs on each node, and for a rank each: start_init was
- * called.  ERR_INPUT: words of the setting sbatch, or --ranks, say something
- * else. */
+ * called, and nodes is set.  ERR_INPUT: words of the setting sbatch, or
+ * --ranks, say something else, or they make no whole groups (setting tp). */
 int start_gpus(struct start *s, unsigned n, struct err *err);
 
 /* Start a worker for a pending batch (`info` describes it), with this model

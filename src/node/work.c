@@ -195,11 +195,9 @@ int work_check_group(const struct settings *s, const struct model_record *rec,
     const struct group g = { .size = (uint32_t)settings_count(s, "tp") };
     struct model_part part;
 
-    if (g.size > 1 && strcmp(settings_text(s, "kernel"), "cuda") == 0)
-        return err_set(err, ERR_INPUT, "kernel = cuda with tp = %u: a GPU holds"
-                       " a model of its own; set tp = 1", g.size);
-    if (strcmp(settings_text(s, "kernel"), "cuda") == 0)
-        return cuda_plan_check(rec, err);
+    if (strcmp(settings_text(s, "kernel"), "cuda") == 0 &&
+        cuda_plan_check(rec, err))
+        return -1;
     return part_init(&part, &g, rec, err);
 }
 

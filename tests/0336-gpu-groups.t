@@ -1,0 +1,138 @@
+#!/bin/sh
+# Ranks that hold one model together on GPUs (setting tp; tests/worker-sim, an
+# emulated one each): the same bytes as one rank on a CPU; members that have no
+# GPU or compute on a CPU; one whose GPU is lost or computes wrongly, after
+# which the next start goes on to the same bytes.
+# part: all
+set -eu
+. "${top_srcdir:-.}/tests/gpu.sh"
+if ! command -v mpirun >/dev/null ||
+    ! "$APUS_LIBEXEC/apus-worker" --version | grep -q MPI$; then
+    echo "1..0 # SKIP no mpirun, or a build without MPI"
+    exit 0
+fi
+if [ "$(id -u)" = 0 ] && [ -z "${OMPI_ALLOW_RUN_AS_ROOT:-}" ]; then
+    echo "1..0 # SKIP mpirun refuses root without OMPI_ALLOW_RUN_AS_ROOT=1"
+    exit 0
+fi
+unset SLURM_JOB_ID SLURMD_NODENAME || :
+APUS_LOG_LEVEL=warning
+APUS_THREADS=1
+export APUS_LOG_LEVEL APUS_THREADS
+
+# The weights of nano as those of heads that are a quarter as long: 8 KV heads.
+cp -R "$top/models/nano" heads
+sed -e 's/"num_attention_heads": *4/"num_attention_heads": 16/' \
+    -e 's/"num_key_value_heads": *2/"num_key_value_heads": 8/' \
+    -e 's/"head_dim": *32/"head_dim": 8/' "$top/models/nano/config.json" \
+    >heads/config.json
+"$apus" model rm nano >out 2>err
+gives 0 "a model of 8 KV heads" model add heads nano
+
+for i in 1 2 3 4; do
+    echo '{"custom_id":"'$i'","method":"POST","url":"/v1/completions","body":'\
+'{"prompt":"once upon a time, and a king who had '$i'","max_tokens":6,'\
+'"temperature":'$((i / 3))',"top_p":0.9,"seed":'$i\
+',"logprobs":'$((i / 2))',"apus":{"ignore_eos":true}}}'
+done >in.jsonl
+
+ranks() { # N ARGUMENT...: exit status in $got
+    size=$1
+    shift
+    got=0
+    timeout -k 5 600 mpirun --oversubscribe -n "$size" "$program" --batch=3 \
+        "$@" -- "$id" >out 2>err </dev/null || got=$?
+}
+well() { # NAME
+    [ $got -eq 0 ] && r=0 || r=1
+    report $r "$1: exit status $got"
+}
+program=$sim
+submit
+"$sim" --alone --kernel=reference --batch=3 -- "$id" >out 2>err </dev/null
+cp "spool/done/$id/part-0000.h5" part.h5
+
+# ---- the same bytes ----------------------------------------------------------
+for tp in 2 4; do
+    submit
+    CUSIM_DEVICES=$tp
+    export CUSIM_DEVICES
+    ranks $tp --tp=$tp --kernel=cuda
+    well "$tp ranks hold a model together"
+    kept "the same part"
+done
+CUSIM_DEVICES=2
+submit
+ranks 2 --tp=2 --kernel=cuda --check-gpu=no --cuda-libs=none
+kept "without checks and libraries"
+
+# auto takes GPUs where they are promised, and CPUs else
+CUSIM_MEM=100000
+export CUSIM_MEM
+submit
+ranks 2 --tp=2
+kept "auto without a promise: CPUs, the same part"
+submit
+CUDA_VISIBLE_DEVICES=0,1
+export CUDA_VISIBLE_DEVICES
+ranks 2 --tp=2
+ends 1 'the GPU has' "GPUs that are promised: they are used"
+unset CUSIM_MEM
+ranks 2 --tp=2
+well "with memory"
+kept "the same part"
+unset CUDA_VISIBLE_DEVICES
+
+# ---- members that are not alike ----------------------------------------------
+# What is said of rank 1, or of RANK, does not hold for the others.
+unlike() { # NAME=VALUE [RANK]
+    cat >unlike <<TXT
+#!/bin/sh
+[ "\$OMPI_COMM_WORLD_RANK" != ${2:-1} ] || export "$1"
+exec "$sim" "\$@"
+TXT
+    chmod +x unlike
+    submit
+    program=./unlike
+    ranks 2 --tp=2 --rank-timeout=20 --kernel=cuda
+    program=$sim
+}
+host=$(uname -n)
+unlike CUSIM_DEVICES=0
+ends 75 "rank 1 on $host: $host, where kernel = cuda promises a GPU: cannot" \
+    "a member without a GPU"
+unlike CUSIM_DEVICES=1
+ends 75 "another rank computes on GPU-" "one GPU for two"
+unlike CUSIM_MEM=300000
+ends 1 "the GPU has" "a member whose GPU is full"
+cat >unlike <<TXT
+#!/bin/sh
+[ "\$OMPI_COMM_WORLD_RANK" != 1 ] || set -- --kernel=reference "\$@"
+[ "\$OMPI_COMM_WORLD_RANK" = 1 ] || set -- --kernel=cuda "\$@"
+exec "$sim" "\$@"
+TXT
+submit
+program=./unlike
+ranks 2 --tp=2
+program=$sim
+ends 1 "rank 1 on $host: this member of the group computes on the CPU, its" \
+    "a member on a CPU"
+
+# ---- members that fail -------------------------------------------------------
+uuid='GPU-[0-9a-f-]\{36\}'
+for rank in 0 1; do
+    unlike CUSIM_LOSE=400 $rank
+    ends 75 "$uuid is lost in step .*unspecified launch failure" \
+        "the GPU of rank $rank is lost"
+    ranks 2 --tp=2 --kernel=cuda
+    well "the next start"
+    kept "the same part after it"
+    unlike CUSIM_WRONG=3000 $rank
+    ends 75 'a product of layer .* is wrong' "that of rank $rank is wrong"
+    grep -q 'withdraws all that it answered' err && r=0 || r=1
+    report $r "all is withdrawn"
+    ranks 2 --tp=2 --kernel=cuda
+    well "the next start"
+    kept "the same part"
+done
+finish
