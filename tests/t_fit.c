@@ -323,6 +323,48 @@ static void try_state(void)
     free(dir);
 }
 
+/* Whether the source is made of the same files as then; *then = those of
+ * now. */
+static bool as_then(const char *path, struct id *then)
+{
+    struct err err = ERR_INIT;
+    struct id now;
+    bool same;
+
+    if (fit_state_source(&now, path, &err))
+        abort();
+    same = id_equal(now, *then);
+    *then = now;
+    return same;
+}
+
+/* A set that was split is all its files, whichever is named. */
+static void try_sets(void)
+{
+    char *dir = tmp_path("set"), *one = file_join(dir, "m-00001-of-00002.gguf"),
+         *two = file_join(dir, "m-00002-of-00002.gguf"),
+         *other = file_join(dir, "m-00003-of-00003.gguf");
+    struct err err = ERR_INIT;
+    struct id then = { { 0 } }, of_two = then;
+
+    if (mkdir(dir, 0700) || file_write(one, "one", 3, &err) ||
+        file_write(two, "two", 3, &err))
+        abort();
+    ok(!as_then(one, &then) && as_then(one, &then) && !as_then(two, &of_two),
+       "the files of a set");
+    if (file_write(other, "of another set", 14, &err))
+        abort();
+    ok(as_then(one, &then), "a file of another set changes nothing");
+    if (file_write(two, "another", 7, &err))
+        abort();
+    ok(!as_then(one, &then) && !as_then(two, &of_two),
+       "a file of the set that is not named changes");
+    free(dir);
+    free(one);
+    free(two);
+    free(other);
+}
+
 /* A state whose tensors are lost or cut off begins again. */
 static void try_lost(const char *dir)
 {
@@ -519,6 +561,7 @@ int main(void)
     try_nano(dir, "lEBSX0AgS-aUj56yY5TG7XxFGSfAE5hZQey6oi7T-hk");
     test.a8 = false;
     try_state();
+    try_sets();
     try_lost(dir);
     try_changed(dir);
     try_tokenizer(dir);

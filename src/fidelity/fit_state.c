@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "base/room.h"
 #include "base/sys.h"
+#include "model/import/formats.h"
 #include "proof/digest.h"
 
 #define MAGIC "apusfit2"
@@ -58,6 +59,19 @@ static void put_dir(struct digest *d, const char *path)
         free(entry);
 }
 
+/* All files of a set, of which the path names one. */
+static void put_set(struct digest *d, const char *path)
+{
+    char *file;
+    struct stat st;
+
+    for (uint64_t i = 0; (file = formats_set_file(path, i)); i++) {
+        if (stat(file, &st) == 0)
+            put_stat(d, file, &st);
+        free(file);
+    }
+}
+
 int fit_state_source(struct id *out, const char *path, struct err *err)
 {
     struct digest *d;
@@ -70,6 +84,7 @@ int fit_state_source(struct id *out, const char *path, struct err *err)
         put_dir(d, path);
     else
         put_stat(d, "", &st);
+    put_set(d, path);
     digest_end(d, out);
     return 0;
 }

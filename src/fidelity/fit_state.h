@@ -29,7 +29,8 @@ struct fit_state {
     struct id key;
 };
 
-/* What a source is made of: the names, sizes and times of its files. */
+/* What a source is made of: the names, sizes and times of its files, those of a
+ * directory or of a set of GGUF files that the path names one of. */
 int fit_state_source(struct id *out, const char *path, struct err *err);
 
 /* Open or make the directory.  *done: the layers whose rows, n numbers under

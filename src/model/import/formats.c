@@ -95,6 +95,11 @@ int formats_open_with(struct import **out, const char *path,
     return 0;
 }
 
+char *formats_set_file(const char *path, uint64_t i)
+{
+    return gguf_set_file(path, i);
+}
+
 int formats_open(struct import **out, const char *path, struct err *err)
 {
     return formats_open_with(out, path, NULL, err);

@@ -19,6 +19,11 @@ bool formats_known(const char *path);
 /* Whether it is of a format whose tokenizer is a file of its own. */
 bool formats_apart(const char *path);
 
+/* The path of file i, counted from 0, of the set that this path by its name is
+ * one of (gguf.h); NULL: by its name it is one of none, or the set has not so
+ * many.  The caller frees it. */
+char *formats_set_file(const char *path, uint64_t i);
+
 /* Open the model at a path, whatever its format.  The values of its record are
  * checked, and so is that every tensor which it needs is there in its shape,
  * and no other.  ERR_INPUT names what is missing or has no paragraph in X1. */

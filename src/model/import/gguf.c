@@ -149,6 +149,16 @@ static char *part_path(const char *path, uint64_t i, uint64_t n)
                      (int)(len - tail), path, i + 1, n);
 }
 
+char *gguf_set_file(const char *path, uint64_t i)
+{
+    size_t len = strlen(path), tail = strlen("00001.gguf");
+    char *name = part_path(path, 0, 1);
+    uint64_t n = name ? strtoull(path + len - tail, NULL, 10) : 0;
+
+    free(name);
+    return i < n && n <= MAX_FILES ? part_path(path, i, n) : NULL;
+}
+
 static int open_first(struct gguf *g, const char *path, struct err *err)
 {
     if (open_file(g, path, err))

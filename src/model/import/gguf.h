@@ -49,6 +49,9 @@ void gguf_close(struct gguf *g); /* NULL is allowed */
 /* Whether it is a regular file that begins with the magic. */
 bool gguf_is(const char *path);
 
+/* formats_set_file (formats.h). */
+char *gguf_set_file(const char *path, uint64_t i);
+
 /* The keys, sorted. */
 size_t gguf_count(const struct gguf *g);
 const struct gguf_value *gguf_at(const struct gguf *g, size_t i);
