@@ -99,8 +99,10 @@ has err 'has no Status-Response: is it one of apus chain new' "says so"
 eval_lua 'local json, send = require("json"), ao.send
     ao.send = function(m)
         if type(m.Data) == "string" and m.Data:find("attestation") then
-            m.Data = m.Data:gsub("(\"job\":\"[^\"]*\",\"result\":\").",
-                "%1_")
+            m.Data = m.Data:gsub("(\"job\":\"[^\"]*\",\"result\":\")(.)",
+                function(before, c)
+                    return before .. (c == "_" and "-" or "_")
+                end)
         end
         return send(m)
     end'
