@@ -22,10 +22,12 @@ find src kernels jobs mpi bench tests \( -name '*.[ch]' -o -name '*.cu' \
     -o -name '*.cuh' -o -name '*.cpp' \) | sort >"$tmp/files"
 
 # file, line, header of every include, <> and "" told apart by the bracket
-while read -r file; do
-    sed -n 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*\([<"][^>"]*\).*/\1/p
-    ' "$file" | sed "s|^|$file |"
-done <"$tmp/files" >"$tmp/includes"
+xargs awk '
+    /^[ \t]*#[ \t]*include[ \t]*[<"]/ {
+        sub(/^[^<"]*/, "")
+        if (match($0, /^.[^>"]*/))
+            print FILENAME, substr($0, 1, RLENGTH)
+    }' <"$tmp/files" >"$tmp/includes"
 
 # ---- layers -----------------------------------------------------------
 # A directory may include itself and what is on a lower line.  dev.cuh alone

@@ -83,21 +83,19 @@ report "strcmp and its kin are compared with 0" "$tmp/found"
 sources grep -n '%[0-9]*ll[dux]' /dev/null >"$tmp/found"
 report "PRIu64 and its kin print what has 64 bits" "$tmp/found"
 
-while read -r file; do
-    grep -nE 'xrealloc\(.*(cap|room)[a-z_]* \*' "$file" | sed "s|^|$file:|" || :
-done <"$tmp/sources" >"$tmp/found"
+sources grep -nE 'xrealloc\(.*(cap|room)[a-z_]* \*' /dev/null >"$tmp/found"
 report "arrays grow by base/vec.h" "$tmp/found"
 
 # Whoever needs no reason passes NULL: who reads it takes err_or, but for those
 # that get it to report it.
 grep -E '^(src|mpi|jobs|kernels)/' "$tmp/sources" |
-    grep -v '^src/base/err\.c$' | while read -r file; do
-    awk -v f="$file" '
+    grep -v '^src/base/err\.c$' | xargs awk '
+        FNR == 1 { body = 0; head = "" }
         /^[a-z]/ { head = "" }
         !body { head = head $0 }
         /^\{/ {
             body = 1
-            line = NR
+            line = FNR
             reads = 0
             safe = head !~ /struct err \*err[,)]/ ||
                 head ~ /const struct err \*err[,)]/
@@ -107,10 +105,9 @@ grep -E '^(src|mpi|jobs|kernels)/' "$tmp/sources" |
         body && /err_or\(err, / { safe = 1 }
         /^\}/ {
             if (body && reads && !safe)
-                print f ":" line ": reads what err points to"
+                print FILENAME ":" line ": reads what err points to"
             body = 0; head = ""
-        }' "$file"
-done >"$tmp/found"
+        }' >"$tmp/found"
 report "err may be NULL" "$tmp/found"
 
 # A function with three ends returns an enum: base/found.h, or its module's.
@@ -161,29 +158,48 @@ report "comments, braces, blanks and nesting are those of HACKING" "$tmp/found"
 
 # <config.h>, its own header, <the system's>, "ours"; what stands under an #if
 # is for itself.
-grep '\.c$' "$tmp/sources" | while read -r file; do
-    own=${file%.c}
-    [ -e "$own.h" ] || [ -e "${own}_internal.h" ] || own=
-    awk -v f="$file" -v own="${own#src/}" '
-        /^#if/ { exit }
-        /^#include </ && ours { print f ":" NR ": " $0 }
-        /^#include "/ {
-            if (n == 1 && own != "" && $2 != "\"" own ".h\"" &&
-                $2 != "\"" own "_internal.h\"" && $2 !~ /_internal\.h"$/)
-                print f ":" NR ": its own header stands before " $2
-            if (n++ > 1 || $0 !~ own)
-                ours = 1
-        }
-        /^#include </ { n++ }' "$file"
-done >"$tmp/found"
+# In "$tmp/first": the header that a source begins with, which so compiles alone
+# there.
+grep '\.c$' "$tmp/sources" | xargs awk -v headers="$tmp/headers" \
+    -v first="$tmp/first" '
+    BEGIN {
+        while ((getline line < headers) > 0)
+            is_there[line] = 1
+    }
+    FNR == 1 {
+        n = ours = over = 0
+        own = FILENAME
+        sub(/\.c$/, "", own)
+        if (!(own ".h" in is_there) && !(own "_internal.h" in is_there))
+            own = ""
+        sub(/^src\//, "", own)
+    }
+    /^#if/ { over = 1 }
+    over { next }
+    /^#include </ && ours { print FILENAME ":" FNR ": " $0 }
+    /^#include "/ {
+        if (n == 1)
+            print $2 >first
+        if (n == 1 && own != "" && $2 != "\"" own ".h\"" &&
+            $2 != "\"" own "_internal.h\"" && $2 !~ /_internal\.h"$/)
+            print FILENAME ":" FNR ": its own header stands before " $2
+        if (n++ > 1 || $0 !~ own)
+            ours = 1
+    }
+    /^#include </ { n++ }' >"$tmp/found"
 report "includes stand in the order of HACKING" "$tmp/found"
 
 # slurm-down.sh goes on, whatever it finds; autogen.sh has one command.
-grep '\.\(sh\|t\)$' "$tmp/files" | while read -r file; do
-    case $(head -n 1 "$file") in
-    '#!/bin/sh') grep -q '^set -eu' "$file" || echo "$file" ;;
-    esac
-done | grep -vx 'tests/slurm-down\.sh' >"$tmp/found" || :
+grep '\.\(sh\|t\)$' "$tmp/files" | xargs awk '
+    function end() { if (script && !set) print name }
+    FNR == 1 {
+        end()
+        name = FILENAME
+        set = 0
+        script = $0 == "#!/bin/sh"
+    }
+    /^set -eu/ { set = 1 }
+    END { end() }' | grep -vx 'tests/slurm-down\.sh' >"$tmp/found" || :
 report "scripts begin with set -eu" "$tmp/found"
 
 if ctags --version 2>/dev/null | grep -q 'Universal Ctags'; then
@@ -276,13 +292,16 @@ report "packages of npm are locked by hash, without hosts" "$tmp/found"
 cc=${CC:-cc}
 if $cc --version >/dev/null 2>&1; then
     echo >"$tmp/config.h"
-    while read -r file; do
+    # but for those that a source begins with
+    tr -d '"' <"$tmp/first" | sort -u >"$tmp/tried"
+    sed 's|^src/||' "$tmp/headers" | sort | comm -23 - "$tmp/tried" |
+        while read -r file; do
         echo "#include \"$file\"" >"$tmp/alone.c"
         $cc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror \
             -Wno-unused-function -fsyntax-only \
             -I"$tmp" -I. -Isrc -I"$build/src" "$tmp/alone.c" \
             >"$tmp/out" 2>&1 || { echo "$file"; head -n 3 "$tmp/out"; }
-    done <"$tmp/headers" >"$tmp/found"
+    done >"$tmp/found"
     report "every header compiles alone" "$tmp/found"
 else
     skip "every header compiles alone" "no compiler"

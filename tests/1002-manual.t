@@ -24,18 +24,22 @@ ok() { # NAME, after a test whose status is in $good
 
 . "${top_srcdir:-.}/tests/scratch.sh"
 
+# its --help, asked for once
+help_of() { # [COMMAND]
+    # shellcheck disable=SC2086
+    [ -e "$tmp/help $1" ] || "$apus" $1 --help >"$tmp/help $1"
+    cat "$tmp/help $1"
+}
 # the commands that a help lists: indented by two, then what they do
 commands_of() { # [COMMAND]
-    # shellcheck disable=SC2086
-    "$apus" $1 --help | sed -n 's/^  \([a-z][a-z-]*\)  *.*/\1/p'
+    help_of "$1" | sed -n 's/^  \([a-z][a-z-]*\)  *.*/\1/p'
 }
 # words of the standard input with one blank between
 words() { tr -s ' \n' '  ' | sed 's/ $//'; }
 
 # its usage, one line each, without "usage:"
 usage_of() { # COMMAND
-    # shellcheck disable=SC2086
-    "$apus" $1 --help |
+    help_of "$1" |
         awk '/^usage: / { on = 1; line = substr($0, 8); next }
             !/^       / { if (on) print line; on = 0; exit }
             /^       apus / { print line; line = ""; }
@@ -72,8 +76,7 @@ check_command() { # COMMAND
     ok "the synopsis of \"$c\" is that of its --help"
 
     good=yes
-    # shellcheck disable=SC2086
-    for o in $("$apus" $c --help | sed -n '/--help/d
+    for o in $(help_of "$c" | sed -n '/--help/d
         s/^  *\(-[a-zA-Z], \)*\(--[a-z0-9-]*\).*/\2/p'); do
         # in mdoc --name is "Fl -name"
         grep -q -e "Fl ${o#-}\$" -e "Fl ${o#-} " "$tmp/section" ||
