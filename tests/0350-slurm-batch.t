@@ -5,6 +5,7 @@
 # all verify by recomputation, and nothing was computed after it was recorded.
 # APUS_LONG=1: 1,000 requests and 50 kills instead of 300 and 4, stepd and
 # slurmd are killed too, and a node is lost.
+# part: all
 set -eu
 SLURMDTIMEOUT=5 KILLWAIT=5
 export SLURMDTIMEOUT KILLWAIT

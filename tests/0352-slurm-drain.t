@@ -2,6 +2,7 @@
 # apus drain with workers in a real Slurm: a round pulls and submits and waits
 # for nothing, a second one starts no second job, one after the job pushes; and
 # --wait does all of it.  Jobs that end before a worker begins count as starts.
+# part: all
 set -eu
 skip_all() { echo "1..0 # SKIP $*"; exit 0; }
 build=$(cd "${top_builddir:-.}" && pwd)

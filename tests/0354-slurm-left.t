@@ -1,6 +1,7 @@
 #!/bin/sh
 # What a job finds in its environment: leftovers of another job, an salloc or
 # an mpirun around the shell that submitted it, or nothing at all.
+# part: all
 set -eu
 NODES=2
 export NODES

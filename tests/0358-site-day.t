@@ -7,6 +7,7 @@
 # verifies, cron has sent two mails, and status was right at each step.
 # No step depends on how fast this machine is: a worker is stopped after its
 # first answers as long as its batch has a gate.
+# part: all
 set -eu
 NODES=2
 export NODES

@@ -1,6 +1,7 @@
 #!/bin/sh
 # A batch that apus run works on in somebody's job: apus cancel ends the work
 # and not the job, and a second apus run there leaves the first alone.
+# part: all
 set -eu
 NODES=2
 export NODES

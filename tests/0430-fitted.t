@@ -2,6 +2,7 @@
 # --rounding fitted of apus model add and convert: the model is nearer to its
 # source, the same from both, and known as fitted; what cannot be is refused,
 # and an interruption or a full disk leaves no model and loses nothing.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 : >apus.conf

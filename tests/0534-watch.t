@@ -5,6 +5,7 @@
 # does with results of a file (Infer-Batch).  What a stranger says of the queue
 # is not looked at, and a case that the queue refuses is left.  Statements whose
 # model is not here wait for it.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

@@ -3,6 +3,7 @@
 # challenger does, each when it was reported twice, also over a result of a
 # file; apus dispute says by its exit status who was wrong.  Time passes by the
 # owner's Eval, which puts the turns of the queue back by hours.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

@@ -4,6 +4,7 @@
 # not know where a stop string begins.  Neither side loses anything by it: the
 # answer stands, the node goes on, the place is free, and somebody else may
 # dispute the answer for what is judged.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

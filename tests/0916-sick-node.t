@@ -2,6 +2,7 @@
 # A node that lacks something: its requests wait for others, whatever is wrong
 # and however often it drains; it pulls little until it has answered one; and
 # a store of models that cannot be read ends no batch.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

@@ -5,6 +5,7 @@
 #
 # 40 requests and 8 kills; with APUS_LONG 1,000 and 50.  The moments come from
 # a seed, which is printed; APUS_SEED gives another.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

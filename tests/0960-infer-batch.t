@@ -3,6 +3,7 @@
 # localnet, by the pretended engine; one POST a bundle, one answer, and the
 # statement verifies.  APUS_LONG=1: 1000 and then 100000 lines, and memory does
 # not grow with them.  Comments tell how long each step took and what memory.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

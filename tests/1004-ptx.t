@@ -8,6 +8,7 @@
 #
 # APUS_CUDA_ARCHS: the architectures, 80 by default; `contrib/check cuda` takes
 # more.
+# part: all
 set -eu
 
 top=${top_srcdir:-.}
