@@ -32,10 +32,10 @@ struct drained {
  * window stand still: each side may use four turns (here 0: unknown), and an
  * hour more for each move (doc/queue.md), in all less than two days.  It is at
  * least 7 days after the window.  That is one dispute.  No bound follows from
- * the queue's rules for several about one answer, one after the other: each
- * node, operator and challenger may dispute it once, a file five times, and the
- * window stands still meanwhile, until after 7 days of that the requester may
- * cancel. */
+ * the queue's rules for several about one answer, one after the other: its
+ * requester, each node, operator and challenger may dispute it once, a file
+ * five times, and the window stands still meanwhile, until after 7 days of that
+ * the requester may cancel. */
 uint64_t drained_kept(uint64_t window_s, uint64_t turn_s);
 
 /* Read the file; FOUND_NONE if it does not exist. */
