@@ -1,7 +1,7 @@
 #!/bin/sh
 # What 0440 does with the module that AO runs, with the Lua of apus localnet:
 # the queue says the same there, and no package is needed, only node.  With
-# APUS_LONG 1,000 random games keep its books.
+# APUS_LONG 1,000 random games keep its books, from a seed that is printed.
 set -eu
 top=$(cd "${top_srcdir:-.}" && pwd)
 build=$(cd "${top_builddir:-.}" && pwd)
@@ -19,7 +19,11 @@ QUEUE_LUA=$top/contrib/ao/queue.lua
 OPTIONS_JSON=$top/tests/data/queue-options.json
 MESSAGES_JSON=$top/tests/data/queue-messages.json
 DUMP_1=$top/tests/data/queue-dump-1.jsonl
-[ -z "${APUS_LONG:-}" ] || RANDOM_GAMES=1000
+if [ -n "${APUS_LONG:-}" ]; then
+    RANDOM_GAMES=1000
+    RANDOM_SEED=${RANDOM_SEED:-$(date +%s)} # other games each time
+    export RANDOM_SEED
+fi
 export AOSRUN QUEUE_LUA OPTIONS_JSON MESSAGES_JSON DUMP_1
 [ -z "${RANDOM_GAMES:-}" ] || export RANDOM_GAMES
 node --no-warnings "$top/tests/aos-run/queue-test.mjs"

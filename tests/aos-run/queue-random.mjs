@@ -43,15 +43,20 @@ async function player () {
     end: () => p.end?.() }
 }
 
+// What happens in 20 games: moves that were taken, and verdicts.
+const happens = ['Pull', 'Complete', 'Release', 'Renew', 'Challenge', 'Show',
+  'Pick', 'Prove', 'Concede', 'Overdue', 'Claim', 'Cancel', 'fault', 'holds']
+
 export async function random_games () {
   const first = Number(process.env.RANDOM_SEED ?? 1)
   const n = Number(process.env.RANDOM_GAMES ?? (process.env.AOSRUN ? 20 : 0))
   const [wrong, seen] = [[], {}]
-  let seed = first
+  let [seed, played] = [first, 0]
   const play = async () => {
     const one = await player()
     while (seed < first + n) {
       const mine = seed++
+      played++
       const said = JSON.parse(await one.game(mine).catch((e) =>
         JSON.stringify({ seen: {}, why: String(e) })))
       if (said.why) wrong.push(`RANDOM_SEED=${mine}: ${said.why}`)
@@ -62,8 +67,13 @@ export async function random_games () {
     one.end()
   }
   if (n === 0) return
+  if (!(first > 0 && n > 0)) {
+    throw new Error('RANDOM_GAMES and RANDOM_SEED are numbers')
+  }
   await Promise.all(Array.from(
     { length: n < 100 ? 1 : availableParallelism() }, play))
-  note(JSON.stringify(seen))
+  note(`from seed ${first}: ${JSON.stringify(seen)}`)
+  is([played, ...happens.filter((what) => !seen[what])], [n],
+    'random games are played, and have moves of each kind')
   is(wrong, [], `${n} random games keep the books`)
 }

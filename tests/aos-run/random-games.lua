@@ -137,6 +137,9 @@ end
 
 local function disputed(c)
     for _, d in pairs(Queue.disputes) do
+        if Queue.done[d.request] then
+            return "final while it is disputed"
+        end
         local r = Queue.open[d.request] -- nil: it was cancelled
         if r and (r.answer == "" or part(r.answer, 8) ~= d.result) then
             return "a dispute over what is not answered"
@@ -372,6 +375,36 @@ local function learn(g, from, tags, a)
     end
 end
 
+-- What is known of a message's dispute before the message.
+local function dispute_now(tags)
+    local d = Queue.disputes[tags.Dispute or ""]
+    local r = d and Queue.open[d.request]
+    return d and { node = d.node, challenger = d.challenger, turn = d.turn,
+        request = d.request, faults = Queue.nodes[d.node].faults,
+        answer = r and r.answer or "" }
+end
+
+-- Whether a verdict is what was said, conceded or waited for, and what it leads
+-- to: nil, or what is wrong.
+local function verdict(was, from, tags, data, a)
+    local said = tags.Choice or ApusQueue.unbase64url(data or "")
+    local loser = tags.Action == "Concede" and from or
+        tags.Action == "Overdue" and was[was.turn] or
+        said == "fault" and was.node or said == "holds" and was.challenger
+    local fault, r = loser == was.node, Queue.open[was.request]
+    local why = same("the loser", a.Loser, loser) or
+        same("the verdict", a.Verdict, fault and "fault" or "holds") or
+        same("faults of the node", Queue.nodes[was.node].faults,
+            was.faults + (fault and 1 or 0))
+    if why or was.answer == "" then
+        return why
+    elseif fault then
+        return r and r.answer == was.answer and "a wrong answer stays" or nil
+    end
+    return not (r and r.answer == was.answer) and "a right answer is gone" or
+        not r.lost:find(was.challenger, 1, true) and "who lost" or nil
+end
+
 local WAITS = { 0, 0, 0, 0, 1000, 1000, 60000, 60000, 60000, HOUR_MS // 2,
     HOUR_MS // 2, HOUR_MS // 2, HOUR_MS, 4 * HOUR_MS, 4 * HOUR_MS }
 local LONG_WAITS = { 25 * HOUR_MS, 25 * HOUR_MS, 25 * HOUR_MS, 190 * HOUR_MS }
@@ -379,10 +412,19 @@ local LONG_WAITS = { 25 * HOUR_MS, 25 * HOUR_MS, 25 * HOUR_MS, 190 * HOUR_MS }
 local function step(g)
     local from, tags, data, id = moves[one(g, OFTEN)](g)
     g.ms = g.ms + one(g, below(g, 25) == 0 and LONG_WAITS or WAITS)
+    local was = dispute_now(tags)
     local a = tell(from, tags, data, g.ms, id)
     learn(g, from, tags, a)
-    if a.Code == "200" then
+    if a.Code == "200" and tags.Action ~= "Complete" or
+        (tonumber(a.Accepted) or 0) > 0 then
         add(g.seen, tags.Action)
+    end
+    if a.Verdict then
+        add(g.seen, a.Verdict)
+        local why = verdict(was, from, tags, data, a)
+        if why then
+            return why
+        end
     end
     if Queue.paused ~= "no" and below(g, 3) == 0 then
         tell(Owner, { Action = "Pause", Mode = "no" }, "", g.ms)
@@ -454,8 +496,9 @@ local function move_on(ms)
     for _, page in ipairs(pages) do
         owns({ Action = "Load", Page = page[1] }, ms, page[2])
     end
-    local why = wrong()
-    for i, page in ipairs(dump(ms)) do
+    local why, again = wrong(), dump(ms)
+    why = why or same("pages of a dump", #again, #pages)
+    for i, page in ipairs(again) do
         why = why or same("page " .. i .. " of a dump", page[2],
             (pages[i] or {})[2])
     end
