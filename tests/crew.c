@@ -12,6 +12,7 @@
 #include "backend/backends.h"
 #include "bench/shape.h"
 #include "engine/engine.h"
+#include "kernels/kernels.h"
 #include "model/model.h"
 #include "proof/digest.h"
 #include "tests/thread_group.h"
@@ -53,7 +54,7 @@ static void *follow(void *self)
 {
     struct crew_member *m = self;
 
-    m->b = open_member(m->crew, m->rank);
+    x1_thread_init();
     m->failed = backend_follow(m->b, find, m, &m->err) != 0;
     if (m->failed)
         m->group.ops->leave(m->group.self, &m->err);
@@ -72,6 +73,7 @@ struct backend *crew_start(struct crew *c, const struct model *theirs,
     memset(c->member, 0, sizeof(c->member));
     for (uint32_t i = 1; i < size; i++) {
         c->member[i] = (struct crew_member){ .crew = c, .rank = i };
+        c->member[i].b = open_member(c, i);
         if (pthread_create(&c->member[i].thread, NULL, follow, &c->member[i]))
             abort();
     }

@@ -686,6 +686,74 @@ static void test_second_device(void)
     model_close(m);
 }
 
+/* ---- failures ------------------------------------------------------------ */
+
+/* tests/cusim: the device is lost now. */
+void cusim_lose(void) __attribute__((weak));
+
+/* A step that is refused leaves a device that computes. */
+static void test_refused_step(void)
+{
+    const struct backend_row row = { .token = 3, .commit = true };
+    const struct backend_place nowhere = { 0, 70 };
+    const struct backend_step wrong = { .last = &nowhere, .n_last = 1 };
+    const struct backend_step one = { .row = &row, .n_rows = 1 };
+    struct err err = ERR_INIT;
+    struct model_record rec;
+    struct side a, b;
+    struct model *m;
+
+    if (shape_find(&rec, "tiny") || shape_build(&m, &rec, &err))
+        abort();
+    open_both(&a, &b, true);
+    side_load(&a, m, 0);
+    side_load(&b, m, 0);
+    ok(b.b->ops->step(b.b, &wrong, &err) == -1 && err.code == ERR_FATAL,
+       "a step that asks for what is not kept: %s", err.text);
+    free(b.entry);
+    side_load(&b, m, 0);
+    side_step(&a, one);
+    side_step(&b, one);
+    side_settle(&b);
+    ok(a.n_digests == 1 && same_digests(&a, &b), "the next load computes");
+    close_both(&a, &b);
+    model_close(m);
+}
+
+/* What befell the device between two calls is said by the first of CUDA's in
+ * the next: it is lost, and the error names it.  The last test. */
+static void test_lost(void)
+{
+    const struct backend_row row = { .token = 3, .commit = true };
+    const struct backend_step one = { .row = &row, .n_rows = 1 };
+    struct err err = ERR_INIT;
+    struct model_record rec;
+    struct side a, b;
+    struct model *m;
+
+    if (!cusim_lose) {
+        skip("a device that is lost", "a real one");
+        return;
+    }
+    if (shape_find(&rec, "tiny") || shape_build(&m, &rec, &err))
+        abort();
+    open_both(&a, &b, true);
+    side_load(&b, m, 0);
+    side_launch(&b, one);
+    cusim_lose();
+    ok(b.b->ops->collect(b.b, &b.r, &err) == -1 && err.code == ERR_RETRY &&
+           strncmp(err.text, "GPU-", 4) == 0 &&
+           strstr(err.text, "is lost in step 1: the GPU fails at cudaSetDevice")
+           && strstr(err.text, "compute-sanitizer"),
+       "a device is lost between two calls: %s", err.text);
+    err = (struct err)ERR_INIT;
+    ok(b.b->ops->step(b.b, &one, &err) == -1 &&
+           strstr(err.text, "was lost by this process"),
+       "which the next call knows: %s", err.text);
+    close_both(&a, &b);
+    model_close(m);
+}
+
 int main(void)
 {
     static const struct kind kinds[] = {
@@ -715,5 +783,7 @@ int main(void)
     test_hashes();
     test_ceiling();
     test_second_device();
+    test_refused_step();
+    test_lost();
     return done();
 }

@@ -172,6 +172,8 @@ extern "C" long cusim_graphs(void);
 extern "C" void cusim_capture_fail(long n, int error);
 /* From here on kernels of this name do nothing; NULL: all work. */
 extern "C" void cusim_skip(const char *name);
+/* The device is lost now, whatever it does; calls say so from here on. */
+extern "C" void cusim_lose(void);
 /* base/clock.h's clock_s, an hour later once the device hangs, or the process
  * was stopped: whoever waits with a deadline is told soon. */
 extern "C" double cusim_clock_s(void);

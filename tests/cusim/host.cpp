@@ -4,6 +4,7 @@
 #include "tests/cusim/internal.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -27,7 +28,9 @@ static long n_graph_calls; /* by which graphs are made */
 static std::recursive_mutex lock;
 static std::map<const void *, int> attribute;
 static thread_local cudaError_t last_error;
-static thread_local int current; /* device of this thread */
+static thread_local int current; /* device of this thread, .. */
+static thread_local bool chosen; /* .. which it has set; .. */
+static std::atomic<bool> any;    /* .. as some thread has */
 
 struct op {
     std::function<void()> f;
@@ -117,9 +120,17 @@ static void drain_all(void)
     });
 }
 
+/* A thread that sets none would use device 0, beside those that do. */
+static void on_device_set(const char *what)
+{
+    if (any && !chosen)
+        finding("%s of a thread that has set no device", what);
+}
+
 /* Before what waits for the device, or for memory. */
 static void not_in_capture(const char *what)
 {
+    on_device_set(what);
     for (cusim_stream *s : streams)
         if (s->capture)
             finding("%s while a stream is captured", what);
@@ -159,6 +170,7 @@ static cudaError_t submit(cudaStream_t s, op o)
 {
     std::lock_guard<std::recursive_mutex> l(lock);
 
+    on_device_set("a copy, a launch or an event");
     if (!s)
         s = &null_stream;
     if (s->capture && (o.wait || o.set))
@@ -268,6 +280,13 @@ void cusim_capture_fail(long n, int error)
     settings.capture_error = error;
 }
 
+void cusim_lose(void)
+{
+    std::lock_guard<std::recursive_mutex> l(lock);
+
+    sticky = cudaErrorLaunchFailure;
+}
+
 void cusim_skip(const char *name)
 {
     settings.skip = name;
@@ -353,6 +372,9 @@ cudaError_t cudaSetDevice(int d)
     if (d < 0 || d >= devices())
         return last_error = cudaErrorInvalidValue;
     current = d;
+    any = chosen = true;
+    if (sticky)
+        return last_error = sticky;
     return cudaSuccess;
 }
 cudaError_t cudaGetLastError(void)
@@ -394,6 +416,7 @@ cudaError_t cudaFree(void *p)
 {
     std::lock_guard<std::recursive_mutex> l(lock);
 
+    on_device_set("cudaFree");
     if (!p)
         return cudaSuccess;
     not_in_capture("cudaFree");
@@ -422,6 +445,7 @@ cudaError_t cudaFreeHost(void *p)
 }
 cudaError_t cudaMemGetInfo(size_t *f, size_t *t)
 {
+    on_device_set("cudaMemGetInfo");
     *t = settings.memory;
     *f = settings.memory - used;
     return 0;
@@ -489,6 +513,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned)
 {
     std::lock_guard<std::recursive_mutex> l(lock);
 
+    on_device_set("cudaStreamCreate");
     streams.push_back(*s = new cusim_stream());
     (*s)->device = current;
     return 0;
@@ -543,6 +568,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t s)
 }
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned)
 {
+    on_device_set("cudaEventCreate");
     *e = new cusim_event();
     return 0;
 }
@@ -550,6 +576,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t e)
 {
     std::lock_guard<std::recursive_mutex> l(lock);
 
+    on_device_set("cudaEventDestroy");
     drain_all();
     delete e;
     return 0;

@@ -279,8 +279,8 @@ int device_wait(struct device *d, cudaEvent_t event, struct err *err);
  * its name and the step; returns -1. */
 int device_failed(struct device *d, struct err *err);
 /* At the beginning of a call, which any thread may make: CUDA's current device
- * is a thread's.  -1 and err if the device was lost. */
-int device_enter(const struct device *d, struct err *err);
+ * is a thread's.  -1 and err if the device was lost, or is now. */
+int device_enter(struct device *d, struct err *err);
 
 /* Allocate the matrices of a model of this record, after freeing those of the
  * last one.  ERR_INPUT if they do not fit. */

@@ -169,11 +169,17 @@ int device_failed(struct device *d, struct err *err)
                    d->uuid, d->steps, err->text, remedy);
 }
 
-int device_enter(const struct device *d, struct err *err)
+static int set_device(const struct device *d, struct err *err)
+{
+    CUDA_TRY(cudaSetDevice(d->number), err);
+    return 0;
+}
+
+/* What failed since the last call may be said by this one. */
+int device_enter(struct device *d, struct err *err)
 {
     if (d->lost)
         return err_set(err, ERR_RETRY, "%s was lost by this process: start it"
                        " again", d->uuid);
-    CUDA_TRY(cudaSetDevice(d->number), err);
-    return 0;
+    return set_device(d, err) ? device_failed(d, err) : 0;
 }

@@ -23,7 +23,7 @@ enum ended { ENDED_WELL, ENDED_FAULTY, ENDED_FAILED, ENDED_WRONG };
 
 int members_check(const struct device *d, struct err *err)
 {
-    if (!d->out)
+    if (!d->in_group || !d->out)
         return 0;
     return err_set(err, ERR_RETRY, "this member of its group has failed: start"
                    " it again");
@@ -317,5 +317,7 @@ int device_follow(struct backend *b, backend_find_fn *find, void *self,
     };
     struct device *d = (struct device *)b;
 
+    if (device_enter(d, err)) /* of this thread, for whatever is heard */
+        return -1;
     return follow(&d->group, &calls, d, find, self, err);
 }
