@@ -8,7 +8,7 @@ do_sim() { # PROGRAM...
     make -j"$jobs" "$@"
     for program in "$@"; do
         echo "== $program"
-        "./$program" >sim.out || { cat sim.out; exit 1; }
+        top_srcdir=$top "./$program" >sim.out || { cat sim.out; exit 1; }
         tail -n 1 sim.out
     done
 }
