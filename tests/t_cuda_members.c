@@ -309,7 +309,7 @@ static void test_refused(void)
     model_close(m);
 }
 
-/* Memory is refused to one of them, which the others are told; then none is. */
+/* Memory is refused to one of them, which the others hear; then none is. */
 static void test_memory(void)
 {
     struct model_record rec = shape(MODEL_TIED);

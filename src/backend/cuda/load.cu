@@ -165,7 +165,7 @@ static void begin_checks(struct device *d)
 {
     struct cuda_weights *w = &d->weights;
 
-    /* as the head, if it is; an embedding alone is no product */
+    /* as the head, if it is; an embedding alone is not a product */
     begin_check(d, w->rec.flags & MODEL_TIED ? &w->head : &w->embed);
     if (!(w->rec.flags & MODEL_TIED))
         begin_check(d, &w->head);
