@@ -38,13 +38,13 @@ vectors_of() { # BUILD
 part_vectors() {
     if command -v clang >/dev/null; then
         vectors_of clang-O2
-        [ $wide = no ] || vectors_of clang-native
+        vectors_of clang-native
     else
         skip "clang-O2 and clang-native" "no clang"
     fi
     if command -v gcc >/dev/null; then
         vectors_of gcc-native
-        [ $wide = no ] || vectors_of gcc-O0
+        vectors_of gcc-O0
     else
         skip "gcc-O0 and gcc-native" "no gcc"
     fi
@@ -74,15 +74,11 @@ do_quickstart() {
     return $quickstarted
 }
 
-# The release builds and installs itself.  Its tests run with --all; else those
-# that look at what it ships.
+# The release builds, tests and installs itself.
 do_distcheck() {
     rm -f build/gcc/apus-*.tar.gz
-    set -- TESTS="tests/1002-manual.t tests/1003-documents.t" check_PROGRAMS= \
-        check_LIBRARIES=
     # shellcheck disable=SC2046
-    [ $wide = no ] || set -- TESTS="$(echo $(tests_in_release))"
-    make -C build/gcc -j"$jobs" distcheck "$@" \
+    make -C build/gcc -j"$jobs" distcheck TESTS="$(echo $(tests_in_release))" \
         DISTCHECK_CONFIGURE_FLAGS="--enable-werror --without-cuda \
             --without-cusim --without-mpi --without-slurm \
             --without-localnet" || {

@@ -3,6 +3,7 @@
 # read what we write, and we refuse what h5py can put into a file that is none
 # of ours.
 # part: san
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 part=$(dirname "$apus")/tests/t_checkpoint

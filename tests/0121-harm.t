@@ -3,6 +3,7 @@
 # the checksums fit.  No command dies of one, each says why once; the process
 # that parses is found where it must be, and can do nothing but read.
 # part: san
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/slow.sh"

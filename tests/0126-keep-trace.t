@@ -1,6 +1,7 @@
 #!/bin/sh
 # Checkpoints that were sealed without the leaves of their traces: what is
 # smaller, what verify can still tell, and a repair.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 python=/usr/bin/python3

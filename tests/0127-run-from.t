@@ -1,6 +1,7 @@
 #!/bin/sh
 # Requests made again from answers: from a part, a batch and a result, of
 # layout version 1 too, and what is said where the model is missing.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 : >apus.conf

@@ -1,6 +1,7 @@
 #!/bin/sh
 # apus diff: checkpoints and output files that are the same, that differ in a
 # token, in how they were asked for, in what is there, and by name.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 : >apus.conf

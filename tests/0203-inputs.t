@@ -1,6 +1,7 @@
 #!/bin/sh
 # What can be given to apus run: files, pipes and standard input; and what is
 # named before anything is made of it.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 nano=$top/models/nano

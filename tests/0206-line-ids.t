@@ -2,6 +2,7 @@
 # What a line is, and its id: blanks and a BOM change no answer, a line more
 # changes none of the others, a batch of before goes on with the ids that it
 # was begun with, and the ids are those of second_hash.py.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 : >apus.conf

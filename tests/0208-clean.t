@@ -1,5 +1,6 @@
 #!/bin/sh
 # apus clean, rm and du: one batch, a state, an age; what is at work stays.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/slow.sh"

@@ -1,5 +1,6 @@
 #!/bin/sh
 # apus check: what would be refused, and how many tokens there are.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 nano=$top/models/nano

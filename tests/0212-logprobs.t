@@ -2,6 +2,7 @@
 # Log-probabilities of answers: asked for in a line, computed from the exact
 # logits, kept in checkpoints, taken over, and verified.
 # part: san
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 : >apus.conf

@@ -1,6 +1,7 @@
 #!/bin/sh
 # What the setting `tensors` puts into a checkpoint, against the hashes of the
 # vectors' runs, read by h5py.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 : >apus.conf

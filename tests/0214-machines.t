@@ -5,6 +5,7 @@
 # changes, less memory than the weights need, tiles of AMX that the system
 # refuses, a self-test that fails.
 # part: san
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 build=$(dirname "$apus")

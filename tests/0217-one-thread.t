@@ -4,6 +4,7 @@
 # threads, shared memory or processes, nor does the rest; with Lua and what the
 # shim says of a machine it links, so no file is missing from the list, and no
 # function from the shim; and it answers as the library does.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scratch.sh"
 top=$(cd "${top_srcdir:-.}" && pwd)

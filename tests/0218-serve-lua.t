@@ -1,6 +1,7 @@
 #!/bin/sh
 # Apus.serve, in a plain Lua: it answers Infer in order and within its bounds,
 # and makes of messages the lines that src/queue/ask makes of them.
+# part: all
 set -eu
 top=$(cd "${top_srcdir:-.}" && pwd)
 build=$(cd "${top_builddir:-.}" && pwd)

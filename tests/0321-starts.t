@@ -4,6 +4,7 @@
 # One message says what to do, and naming the batch again begins anew.  A
 # worker saves on a signal, from its first instruction on, and before the time
 # limit.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/slow.sh"

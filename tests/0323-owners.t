@@ -2,6 +2,7 @@
 # Who has a batch, where nobody can look at its worker: in a container that
 # shares host name and kernel, or written down by an older version.  Its
 # touches tell then, and everybody who waits for it says until when.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/slow.sh"

@@ -2,6 +2,7 @@
 # apus verify of an output file: every line is computed again from its request;
 # whatever is changed in it, or in the requests, is found and named.
 # part: san
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 : >apus.conf

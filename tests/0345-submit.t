@@ -1,6 +1,7 @@
 #!/bin/sh
 # apus submit, status, cancel and show on one machine: a worker in the
 # background, how far it is, ending it, going on.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/submitting.sh"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # apus doctor: a machine in order, and each check failing once, with its
 # remedy.  What is elsewhere is 0940-doctor.t.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 : >apus.conf

@@ -2,6 +2,7 @@
 # Where Slurm's programs are there and its controller gives no answer: with
 # launcher = auto nothing is started on this machine, and who waits for a batch
 # goes on waiting.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/slow.sh"

@@ -2,6 +2,7 @@
 # apus submit: a dry run makes nothing, any file that exists is a file, a model
 # that is missing is said before anything is queued, a batch that is worked on
 # gets no second worker.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/submitting.sh"

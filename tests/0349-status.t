@@ -1,6 +1,7 @@
 #!/bin/sh
 # apus status: tabs for programs, a table that fits on a terminal; what was
 # refused, why a start failed, and tokens a second only while somebody works.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/submitting.sh"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # apus status and submit of batches whose jobs in a real Slurm wait, are held,
 # were requeued, or are tasks of an array.
+# part: all
 set -eu
 NODES=2
 CPUS=2

@@ -1,6 +1,7 @@
 #!/bin/sh
 # How many ranks a job starts, and what bounds them; whole nodes; an mpirun
 # that is started by root; none at all.
+# part: all
 set -eu
 NODES=2
 export NODES

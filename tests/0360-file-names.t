@@ -1,6 +1,7 @@
 #!/bin/sh
 # A file of requests stands for its batch, or for the batches that it was split
 # into, wherever a batch can be named; line numbers are those of the file.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/slow.sh"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Where the chat template of a directory comes from, what a request gives to
 # it, and which templates are refused when a model is added.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 : >apus.conf

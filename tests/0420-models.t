@@ -3,6 +3,7 @@
 # and gateways, a fetch that is killed, certificates, and, in a build with
 # --enable-crash-tests, an end or a full disk at each write, sync, rename and
 # send: the model in the store is the one that was published, or there is none.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

@@ -2,6 +2,7 @@
 # A model file whose bytes changed under its name: the worker hashes it again
 # when anything that the file system keeps of it differs, and `apus verify
 # --recompute` and `apus doctor --deep` hash it in any case.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 : >apus.conf

@@ -2,6 +2,7 @@
 # Directories whose files are not what their names say, and settings that change
 # a prompt or the end of an answer: each is taken as it is meant, or named when
 # the model is added.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 nano=$top/models/nano

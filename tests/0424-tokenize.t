@@ -2,6 +2,7 @@
 # apus tokenize, over the tokenizer files that there are: tokenizer.json,
 # tokenizer.model with added tokens, tekken.json, tiktoken, vocab.json with
 # merges.txt.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 nano=$top/models/nano

@@ -2,6 +2,7 @@
 # apus model add URL, from a web server on this machine: a download that was cut
 # is resumed, a SHA-256 is checked, and what comes is the same model as from the
 # disk; what is no model leaves nothing behind.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 build=$(dirname "$apus")

@@ -1,6 +1,7 @@
 #!/bin/sh
 # apus model compare: a model beside its source's float values, beside itself
 # and beside another one; with --long SmolLM2's published figures.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 : >apus.conf

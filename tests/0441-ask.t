@@ -2,6 +2,7 @@
 # What a DApp's message asks: the queue (contrib/ao/queue) in the Lua of apus
 # localnet and src/queue/ask make the same line of it, or refuse it alike.
 # part: san
+# part: all
 set -eu
 top=$(cd "${top_srcdir:-.}" && pwd)
 build=$(cd "${top_builddir:-.}" && pwd)

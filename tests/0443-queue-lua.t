@@ -2,6 +2,7 @@
 # What 0440 does with the module that AO runs, with the Lua of apus localnet:
 # the queue says the same there, and no package is needed, only node.  With
 # APUS_LONG 1,000 random games keep its books, from a seed that is printed.
+# part: all
 set -eu
 top=$(cd "${top_srcdir:-.}" && pwd)
 build=$(cd "${top_builddir:-.}" && pwd)

@@ -3,6 +3,7 @@
 # left becomes a batch, once; what cannot be had goes back; a file of requests
 # is a batch of its own; a compute unit that lies is refused; HyperBEAM too.
 # part: san
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

@@ -3,6 +3,7 @@
 # read from Arweave and checked; whatever is lost is taken up by its id, and
 # what the queue refuses is told.
 # part: san
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

@@ -2,6 +2,7 @@
 # Questions to a queue are dry runs: they sign and schedule nothing, on either
 # network.  Where a unit makes none, what must be known is asked by a signed
 # message, and what only looks says why it cannot.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

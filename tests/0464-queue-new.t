@@ -3,6 +3,7 @@
 # hash; ended at any moment, the same command continues with the same process;
 # files that are not parts of it are refused.
 # part: san
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

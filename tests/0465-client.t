@@ -2,6 +2,7 @@
 # contrib/ao/client.lua, what authors of DApps require: answers, errors, status,
 # cancel and time, and what is not believed, message by message; then with a
 # queue and a node on localnet.  0930-aos-same does the first in AO's module.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

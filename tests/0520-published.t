@@ -4,6 +4,7 @@
 # and verified; what another signed, what was changed and what is missing are
 # told.  The published data is made by tests/second_item.py, not by apus.
 # part: san
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

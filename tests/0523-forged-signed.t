@@ -3,6 +3,7 @@
 # is made to fit (tests/forge.c), and all of it is signed and published.
 # Computed again, nothing of it passes; nor does what is honest under the
 # statement, the key or the batch of another.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

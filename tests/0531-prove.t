@@ -2,6 +2,7 @@
 # apus prove and apus judge: numbers of an answer of a batch are proven and
 # hold, in the judge of the program and in the one in Lua; a file with one byte
 # changed is refused or found out; what cannot be proven is named.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 

@@ -4,6 +4,7 @@
 # verdicts; every other message at every moment of one is refused; the largest
 # dispute takes less than 40 kB.  GAMES_EACH: games of a statement and verdict.
 # part: judge
+# part: all
 set -eu
 top=$(cd "${top_srcdir:-.}" && pwd)
 build=$(cd "${top_builddir:-.}" && pwd)

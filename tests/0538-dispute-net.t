@@ -4,6 +4,7 @@
 # node's batch lead to the verdict of the queue's own judge.  While the answer
 # is open its requester can read it.
 # part: judge
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

@@ -2,6 +2,7 @@
 # Disputes about stop strings at a queue on localnet: a node whose answer stops
 # where no stop string ends loses against apus dispute; over a right answer the
 # node's apus drain shows and proves what a challenger doubts, and wins.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

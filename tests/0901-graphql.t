@@ -2,6 +2,7 @@
 # GraphQL of localnet: each filter finds what it says, alone and with others;
 # pages; variables; bundles and what lies in them; whatever is not known is
 # refused by its name.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

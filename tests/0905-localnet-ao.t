@@ -3,6 +3,7 @@
 # error leaves no trace, a dry run neither; a process writes to another one;
 # ids twice, strangers, damage and too long items are refused with the texts of
 # the network; state and results are the same after kill -9; HyperBEAM.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

@@ -2,6 +2,7 @@
 # Who asks with a key of Ethereum: items of tests/ethereum_item.py, signed with
 # the key of EIP-155's example, through messenger and node; what the process
 # sees, the answer that goes back to the address, and what is refused.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

@@ -2,6 +2,7 @@
 # require("apus") in a process of apus localnet: models by /data/ID, if they are
 # attested; its records are those of apus run; what cannot be done is nil and a
 # text, what never ends runs out of gas, and the process lives on.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

@@ -2,6 +2,7 @@
 # apus chain: a process that answers by itself is made, asked, and computed
 # again, with what was kept and from the network; one that lies is found; what
 # cannot be is refused with the remedy.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

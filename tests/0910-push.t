@@ -2,6 +2,7 @@
 # apus push on localnet: a batch goes up, is signed for, becomes permanent and
 # is read back; bundlers and gateways that fail or lie; ceilings for money.
 # Whatever happens, running it again goes on, and nothing is paid twice.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

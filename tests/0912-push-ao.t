@@ -2,6 +2,7 @@
 # From a request on AO to its acknowledged answer, on localnet: pull, answer,
 # push; refused requests go back with the reason; an answer that another node
 # gave otherwise; units that fail or lie; a whole file by Infer-Batch.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

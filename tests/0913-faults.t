@@ -5,6 +5,7 @@
 # status, nothing is lost, and when it is over the next drain finishes.  What
 # apus model fetch does then is in 0420-models.t.
 # part: san
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

@@ -2,6 +2,7 @@
 # Messages that a queue takes, in all spellings, are answered, and `apus verify
 # ID` says that the answers are to them.  A queue that reads them in another
 # way, and a node that believes it, are found out.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

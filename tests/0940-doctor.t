@@ -2,6 +2,7 @@
 # apus doctor on localnet: all in order, and each check of what is elsewhere
 # (wallet, gateways, clock, bundler, queue) failing once, with its remedy.  The
 # checks of this machine are in 0346-doctor.t.
+# part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

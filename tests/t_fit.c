@@ -2,6 +2,7 @@
  * Fitted conversion: rounding by blocks of channels, what a model writes, and
  * models whose bytes are the same with every kernel, any number of threads and
  * after an interruption.
+ * part: all
  */
 #include <config.h>
 
