@@ -5,6 +5,7 @@
 
 #include "tests/dispute_util.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,11 +183,141 @@ int game_honest(void *self, const struct judge *g, char *choice)
     return prover_pick(choice, self, g, NULL);
 }
 
-static uint32_t below(uint64_t *seed, uint32_t n)
+uint32_t game_below(uint64_t *seed, uint32_t n)
 {
     *seed = *seed * 6364136223846793005u + 1442695040888963407u;
     return (uint32_t)(*seed >> 33) % n;
 }
+
+/* ---- all picks ----------------------------------------------------------- */
+
+/* Return whether the judge takes a pick. */
+static bool is_taken(const struct judge *g, const char *choice)
+{
+    struct judge copy = *g;
+
+    if (g->show == SHOW_SUM_BLOCKS)
+        return true; /* a pick moves bytes that the copy shares */
+    return judge_pick(&copy, choice, NULL) == 0;
+}
+
+__attribute__((format(printf, 3, 4)))
+static void put_pick(struct buf *out, const struct judge *g, const char *fmt,
+                     ...)
+{
+    char choice[JUDGE_PICK_MAX + 1];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(choice, sizeof(choice), fmt, ap);
+    va_end(ap);
+    if (is_taken(g, choice))
+        buf_put(out, choice, strlen(choice) + 1);
+}
+
+static void put_records(struct buf *out, const struct judge *g)
+{
+    put_pick(out, g, "job");
+    put_pick(out, g, "order");
+    put_pick(out, g, "trace");
+    for (uint32_t i = 0; i < g->r.n_out; i++) {
+        put_pick(out, g, "finish %u", i);
+        put_pick(out, g, "stop %u", i);
+    }
+}
+
+static void put_layers(struct buf *out, const struct judge *g)
+{
+    put_pick(out, g, "embed");
+    put_pick(out, g, "kv");
+    for (uint32_t i = 0; i < g->m.n_layers; i++)
+        put_pick(out, g, "%u", i);
+}
+
+/* Elements of the longest row that a scalar belongs to. */
+static uint32_t longest_row(const struct judge *g)
+{
+    size_t n = operators_elements(&g->m, ENTRY_O);
+
+    n = n > g->m.dim ? n : g->m.dim;
+    n = n > g->m.ffn_dim ? n : g->m.ffn_dim;
+    return (uint32_t)(n > g->m.n_vocab ? n : g->m.n_vocab);
+}
+
+static void put_operators(struct buf *out, const struct judge *g)
+{
+    enum operators table = operators_of(&g->m, g->layer, judge_draws(g));
+    enum entry e;
+
+    put_pick(out, g, "x");
+    for (uint32_t i = 0; i < g->m.n_kv_heads; i++)
+        put_pick(out, g, "kv %u", i);
+    for (size_t k = 0; (e = operators_entry(table, k)) != ENTRIES; k++) {
+        uint32_t n = operators_is_vector(e) ? 0 : longest_row(g);
+
+        put_pick(out, g, "%s", operators_name(e));
+        for (uint32_t i = 0; i < n; i++) {
+            put_pick(out, g, "%s %u", operators_name(e), i);
+            put_pick(out, g, "range %s %u", operators_name(e), i);
+        }
+    }
+}
+
+static void put_heads(struct buf *out, const struct judge *g, uint32_t head)
+{
+    put_pick(out, g, "%u er", head);
+    put_pick(out, g, "%u m", head);
+    put_pick(out, g, "%u ev", head);
+    put_pick(out, g, "%u Z", head);
+    for (uint32_t key = 0; key <= g->leaf.position; key++) {
+        put_pick(out, g, "%u m %u", head, key);
+        put_pick(out, g, "%u ev %u", head, key);
+    }
+}
+
+static void put_elements(struct buf *out, const struct judge *g)
+{
+    for (uint32_t i = g->piece.first; i < g->piece.first + g->piece.n; i++)
+        if (g->entry == ENTRY_HEADS) {
+            put_heads(out, g, i);
+        } else {
+            put_pick(out, g, "%u", i);
+            put_pick(out, g, "range %u", i);
+        }
+}
+
+/* The numbers of the list that was shown last. */
+static const struct shown *last_list(const struct judge *g)
+{
+    if (g->show == SHOW_SUMS || g->show == SHOW_SUM_BLOCKS)
+        return &g->sums;
+    return g->show >= SHOW_PIECE_BLOCKS ? &g->pieces : &g->list;
+}
+
+void game_picks(struct buf *out, const struct judge *g)
+{
+    static const char *const field[] = { "token", "kv", "fin", "next",
+                                         "deep" };
+    const struct shown *s = last_list(g);
+
+    switch (g->show) {
+    case SHOW_RECORDS: put_records(out, g); return;
+    case SHOW_LEAF:
+        for (size_t i = 0; i < sizeof(field) / sizeof(*field); i++)
+            put_pick(out, g, "%s", field[i]);
+        return;
+    case SHOW_LAYERS: put_layers(out, g); return;
+    case SHOW_OPERATORS: put_operators(out, g); return;
+    case SHOW_PIECE: put_elements(out, g); return;
+    default:
+        if (s == &g->sums)
+            put_pick(out, g, "total");
+        for (uint32_t i = s->first; i < s->first + s->n; i++)
+            put_pick(out, g, "%u", i);
+    }
+}
+
+/* ---- random picks -------------------------------------------------------- */
 
 static void random_operator(uint64_t *s, const struct judge *g, char *choice)
 {
@@ -197,43 +328,45 @@ static void random_operator(uint64_t *s, const struct judge *g, char *choice)
 
     while (operators_entry(table, n) != ENTRIES)
         n++;
-    e = operators_entry(table, below(s, (uint32_t)n));
-    if (below(s, 8) == 0)
-        snprintf(choice, JUDGE_PICK_MAX, below(s, 2) ? "x" : "kv %u",
-                 below(s, g->m.n_kv_heads));
+    e = operators_entry(table, game_below(s, (uint32_t)n));
+    if (game_below(s, 8) == 0)
+        snprintf(choice, JUDGE_PICK_MAX, game_below(s, 2) ? "x" : "kv %u",
+                 game_below(s, g->m.n_kv_heads));
     else if (operators_is_vector(e))
         snprintf(choice, JUDGE_PICK_MAX, "%s", operators_name(e));
     else
-        snprintf(choice, JUDGE_PICK_MAX, form[below(s, 3)],
-                 operators_name(e), below(s, g->m.dim));
+        snprintf(choice, JUDGE_PICK_MAX, form[game_below(s, 3)],
+                 operators_name(e), game_below(s, g->m.dim));
 }
 
 static void random_element(uint64_t *s, const struct judge *g, char *choice)
 {
     static const char *const field[] = { "er", "m", "ev", "Z" };
-    uint32_t i = g->piece.first + below(s, g->piece.n);
+    uint32_t i = g->piece.first + game_below(s, g->piece.n);
 
     if (g->entry != ENTRY_HEADS)
-        snprintf(choice, JUDGE_PICK_MAX, below(s, 6) ? "%u" : "range %u", i);
-    else if (below(s, 2))
-        snprintf(choice, JUDGE_PICK_MAX, "%u %s", i, field[below(s, 4)]);
+        snprintf(choice, JUDGE_PICK_MAX,
+                 game_below(s, 6) ? "%u" : "range %u", i);
+    else if (game_below(s, 2))
+        snprintf(choice, JUDGE_PICK_MAX, "%u %s", i, field[game_below(s, 4)]);
     else
-        snprintf(choice, JUDGE_PICK_MAX, "%u %s %u", i, field[below(s, 4)],
-                 below(s, g->leaf.position + 1));
+        snprintf(choice, JUDGE_PICK_MAX, "%u %s %u", i, field[game_below(s, 4)],
+                 game_below(s, g->leaf.position + 1));
 }
 
 static void random_stop(uint64_t *seed, const struct judge *g, char *choice)
 {
     const struct judge_stops *s = &g->stops;
 
-    if (below(seed, 3) == 0)
+    if (game_below(seed, 3) == 0)
         snprintf(choice, JUDGE_PICK_MAX, g->show == SHOW_STOPS ? "total"
                                                               : "text");
     else if (g->show == SHOW_STOPS)
-        snprintf(choice, JUDGE_PICK_MAX, "%u", s->first + below(seed, s->n));
+        snprintf(choice, JUDGE_PICK_MAX, "%u",
+                 s->first + game_below(seed, s->n));
     else
         snprintf(choice, JUDGE_PICK_MAX, "%u",
-                 s->n_points ? s->point[below(seed, (uint32_t)s->n_points)]
+                 s->n_points ? s->point[game_below(seed, (uint32_t)s->n_points)]
                              : 0);
 }
 
@@ -241,38 +374,47 @@ int game_random(void *self, const struct judge *g, char *choice)
 {
     static const char *const field[] = { "token", "kv", "fin", "next",
                                          "deep" };
-    const struct shown *s = g->show == SHOW_SUMS || g->show == SHOW_SUM_BLOCKS
-                                ? &g->sums
-                            : g->show >= SHOW_PIECE_BLOCKS ? &g->pieces
-                                                           : &g->list;
+    const struct shown *s = last_list(g);
     uint64_t *seed = self;
-    uint32_t r = below(seed, 16);
+    uint32_t r = game_below(seed, 16);
 
     switch (g->show) {
     case SHOW_RECORDS:
         snprintf(choice, JUDGE_PICK_MAX, r == 0 ? "job" : r == 1 ? "finish %u"
-                 : r == 2 ? "stop %u" : "trace", below(seed, g->r.n_out));
+                 : r == 2 ? "stop %u" : "trace", game_below(seed, g->r.n_out));
         break;
     case SHOW_STOPS: case SHOW_OFFSETS: case SHOW_BETWEEN:
         random_stop(seed, g, choice);
         break;
     case SHOW_LEAF:
-        snprintf(choice, JUDGE_PICK_MAX, "%s", field[below(seed, 5)]);
+        snprintf(choice, JUDGE_PICK_MAX, "%s", field[game_below(seed, 5)]);
         break;
     case SHOW_LAYERS:
         snprintf(choice, JUDGE_PICK_MAX, r < 2 ? "embed" : r < 4 ? "kv" : "%u",
-                 below(seed, g->m.n_layers));
+                 game_below(seed, g->m.n_layers));
         break;
     case SHOW_OPERATORS: random_operator(seed, g, choice); break;
     case SHOW_PIECE: random_element(seed, g, choice); break;
     default:
         snprintf(choice, JUDGE_PICK_MAX, "%u",
-                 s->first + below(seed, s->n));
+                 s->first + game_below(seed, s->n));
         if (s == &g->sums && r < 8)
             snprintf(choice, JUDGE_PICK_MAX, "total");
     }
     return 1;
 }
+
+int game_any(void *self, const struct judge *g, char *choice)
+{
+    int i = 0;
+
+    do
+        game_random(self, g, choice);
+    while (!is_taken(g, choice) && i++ < 1000);
+    return 1;
+}
+
+/* ---- moves --------------------------------------------------------------- */
 
 static int show(struct game *out, struct execution *node, struct judge *g,
                 game_show_fn *change, void *self, struct err *err)

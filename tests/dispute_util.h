@@ -71,4 +71,14 @@ int game_honest(void *self, const struct judge *g, char *choice);
 /* One that picks anything that can be picked: self is a uint64_t seed. */
 int game_random(void *self, const struct judge *g, char *choice);
 
+/* The same, until the judge takes it. */
+int game_any(void *self, const struct judge *g, char *choice);
+
+/* Append every pick that the judge takes now but those about stop strings, each
+ * with its NUL. */
+void game_picks(struct buf *out, const struct judge *g);
+
+/* Return a number below n, by the seed. */
+uint32_t game_below(uint64_t *seed, uint32_t n);
+
 #endif

@@ -1,7 +1,8 @@
 /*
  * src/dispute: a node that lies in one element loses against an honest
  * challenger, by the statement that this element is judged by; an honest node
- * never loses against random picks.
+ * never loses against random picks, nor where one pick of an honest challenger
+ * is another: each that there is, or with arguments some.
  */
 #include <config.h>
 
@@ -45,6 +46,110 @@ static void note(const struct game *g)
     }
 }
 
+/* ---- wrong picks --------------------------------------------------------- */
+
+#define PATH_MAX_PICKS 16
+
+/* The picks of the last honest challenger. */
+static struct {
+    char pick[PATH_MAX_PICKS][JUDGE_PICK_MAX + 1];
+    size_t n;
+} path;
+
+static unsigned step;            /* each step-th wrong pick is played */
+static unsigned n_wrong, n_held; /* of a model: games, those that held */
+static uint64_t wrong_seed = 1;
+static uint64_t seen[1 << 17];   /* hashes of picks, with those before them */
+
+/* Plays the first `after` picks of the path, then another one and random ones;
+ * or collects what could be picked after them. */
+struct wrong {
+    size_t after, at;
+    const char *pick;
+    struct buf all;
+};
+
+static int pick_and_keep(void *self, const struct judge *g, char *choice)
+{
+    int rc = game_honest(self, g, choice);
+
+    if (rc == 1 && path.n < PATH_MAX_PICKS)
+        strcpy(path.pick[path.n++], choice);
+    return rc;
+}
+
+static int pick_wrong(void *self, const struct judge *g, char *choice)
+{
+    struct wrong *w = self;
+    size_t at = w->at++;
+
+    if (at > w->after)
+        return game_any(&wrong_seed, g, choice);
+    if (at == w->after && !w->pick) {
+        game_picks(&w->all, g);
+        return 0;
+    }
+    strcpy(choice, at < w->after ? path.pick[at] : w->pick);
+    return 1;
+}
+
+/* Return whether this pick is the first of its kind after these. */
+static bool is_new(size_t after, const char *pick)
+{
+    uint64_t h = 14695981039346656037u;
+    size_t at;
+
+    for (size_t i = 0; i <= after; i++)
+        for (const char *c = i < after ? path.pick[i] : pick; ; c++) {
+            h = (h ^ (unsigned char)*c) * 1099511628211u;
+            if (!*c)
+                break;
+        }
+    at = h >> 47;
+    while (seen[at] && seen[at] != h)
+        at = (at + 1) % (sizeof(seen) / sizeof(*seen));
+    if (seen[at])
+        return false;
+    seen[at] = h;
+    return true;
+}
+
+static void play_wrong(struct execution *honest, size_t after,
+                       const char *pick)
+{
+    struct wrong w = { .after = after, .pick = pick };
+    struct game g;
+
+    game_play(&g, honest, pick_wrong, &w, NULL, NULL);
+    n_wrong++;
+    if (!g.stuck && g.verdict == JUDGE_HOLDS)
+        n_held++;
+    else
+        printf("# \"%s\" as pick %zu: %s\n", pick, after, g.why);
+    game_clear(&g);
+}
+
+/* After each pick of the path, play what else could be picked. */
+static void try_wrong_picks(struct execution *honest)
+{
+    static unsigned n;
+
+    for (size_t after = 0; after < path.n; after++) {
+        struct wrong w = { .after = after };
+        struct game g;
+
+        buf_init(&w.all, (size_t)4 << 20);
+        game_play(&g, honest, pick_wrong, &w, NULL, NULL);
+        game_clear(&g);
+        for (const char *pick = w.all.data;
+             pick && pick < w.all.data + w.all.len; pick += strlen(pick) + 1)
+            if (is_new(after, pick) && n++ % step == 0)
+                play_wrong(honest, after, pick);
+        buf_clear(&w.all);
+    }
+    path.n = 0;
+}
+
 /* ---- liars --------------------------------------------------------------- */
 
 /* Adds 1 to the first of the sums that are shown. */
@@ -55,18 +160,35 @@ static void change_sums(void *self, const struct judge *g, struct buf *b)
         set_u64(b->data, get_u64(b->data) + 1);
 }
 
+/* What leads the honest challenger to a lie of the head, which shows in no
+ * leaf: the drawn id is another. */
+static void lie_next(struct execution *node, uint32_t position)
+{
+    struct result_record r;
+    unsigned char *leaf = node->leaves + position * TRACE_LEAF_SIZE;
+
+    set_u32(leaf + 8, (get_u32(leaf + 8) + 1) % played.model->rec.n_vocab);
+    if (result_record_unpack(&r, node->result))
+        abort();
+    execution_seal(node, &r);
+}
+
 static void try_liar(const char *name, struct execution *honest,
                      struct lie *lie, bool sums, unsigned code)
 {
     struct execution *node = played_execution(&played, honest->in.deep, lie);
     struct game g;
 
-    game_play(&g, node, game_honest, honest, sums ? change_sums : NULL, NULL);
+    if (lie->layer == OPERATORS_HEAD)
+        lie_next(node, lie->position);
+    game_play(&g, node, pick_and_keep, honest, sums ? change_sums : NULL,
+              NULL);
     ok(!g.stuck && g.verdict == JUDGE_FAULT && g.code == code,
        "%s, position %u: statement %u (%s)", name, lie->position, code, g.why);
     note(&g);
     game_clear(&g);
     execution_free(node);
+    try_wrong_picks(honest);
 }
 
 static const struct {
@@ -121,34 +243,6 @@ static const struct {
     { "logits", ENTRY_LOGITS, 9, 1, false, true, 6 },
 };
 
-/* What leads the honest challenger to a lie of the head, which shows in no
- * leaf: the drawn id is another. */
-static void lie_next(struct execution *node, uint32_t position)
-{
-    struct result_record r;
-    unsigned char *leaf = node->leaves + position * TRACE_LEAF_SIZE;
-
-    set_u32(leaf + 8, (get_u32(leaf + 8) + 1) % played.model->rec.n_vocab);
-    if (result_record_unpack(&r, node->result))
-        abort();
-    execution_seal(node, &r);
-}
-
-static void try_head_liar(const char *name, struct execution *honest,
-                          struct lie *lie, bool sums, unsigned code)
-{
-    struct execution *node = played_execution(&played, honest->in.deep, lie);
-    struct game g;
-
-    lie_next(node, lie->position);
-    game_play(&g, node, game_honest, honest, sums ? change_sums : NULL, NULL);
-    ok(!g.stuck && g.verdict == JUDGE_FAULT && g.code == code,
-       "%s, position %u: statement %u (%s)", name, lie->position, code, g.why);
-    note(&g);
-    game_clear(&g);
-    execution_free(node);
-}
-
 static void try_lies(struct execution *honest)
 {
     uint32_t last = (uint32_t)honest->n - 1;
@@ -160,11 +254,7 @@ static void try_lies(struct execution *honest)
                                : embed ? 0 : layers - 1,
                          lies[i].entry, lies[i].index, lies[i].add, embed };
 
-        if (lies[i].head)
-            try_head_liar(lies[i].name, honest, &l, lies[i].sums,
-                          lies[i].code);
-        else
-            try_liar(lies[i].name, honest, &l, lies[i].sums, lies[i].code);
+        try_liar(lies[i].name, honest, &l, lies[i].sums, lies[i].code);
     }
 }
 
@@ -199,9 +289,9 @@ static void try_draw_lies(struct execution *honest)
         if (lie[i].code == 16 && played.temperature == 0) {
             if (lie[i].entry != ENTRY_KV || lie[i].sums)
                 continue;
-            try_head_liar("next, greedy", honest, &l, false, 15);
+            try_liar("next, greedy", honest, &l, false, 15);
         } else {
-            try_head_liar(lie[i].name, honest, &l, lie[i].sums, lie[i].code);
+            try_liar(lie[i].name, honest, &l, lie[i].sums, lie[i].code);
         }
     }
 }
@@ -262,16 +352,17 @@ static void try_tokens(struct execution *honest)
             node->in.output = ids;
             execution_seal(node, &r);
             honest->in.output = ids; /* what was answered */
-            game_play(&g, node, game_honest, honest, NULL, NULL);
+            game_play(&g, node, pick_and_keep, honest, NULL, NULL);
             honest->in.output = played.output;
         } else {
-            game_play(&g, node, game_honest, honest, NULL, NULL);
+            game_play(&g, node, pick_and_keep, honest, NULL, NULL);
         }
         ok(!g.stuck && g.verdict == JUDGE_FAULT && g.code == 1,
            "token or output %d (%s)", i, g.why);
         note(&g);
         game_clear(&g);
         execution_free(node);
+        try_wrong_picks(honest);
     }
 }
 
@@ -494,9 +585,13 @@ static void try_model(const char *name, uint32_t run, bool deep,
     printf("# %s, run %u: %zu + %zu ids%s\n", name, run, played.n_prompt,
            played.n_out, deep ? ", deep" : "");
     honest = played_execution(&played, deep, NULL);
+    memset(seen, 0, sizeof(seen));
+    n_wrong = n_held = 0;
     try_lies(honest);
     try_draw_lies(honest);
     try_tokens(honest);
+    ok(n_held == n_wrong, "%u of %u games with a wrong pick are held", n_held,
+       n_wrong);
     try_unknown_id(deep);
     try_range(honest);
     try_file(honest);
@@ -508,6 +603,7 @@ int main(int argc, char **argv)
 {
     unsigned games = argc > 1 ? (unsigned)atoi(argv[1]) : 100;
 
+    step = argc > 1 ? 31 : 1;
     save_dir = argc > 2 ? argv[2] : NULL;
     try_model("nano", 1, false, games);
     try_model("nano", 2, true, games);
