@@ -444,9 +444,11 @@ libapus_a_SOURCES = \
 	src/push/acknowledge.c \
 	src/push/acknowledge.h \
 	src/push/complete_answer.c \
+	src/push/complete_answer.h \
+	src/push/complete_line.c \
+	src/push/complete_line.h \
 	src/push/ids_asked.c \
 	src/push/ids_asked.h \
-	src/push/complete_answer.h \
 	src/push/ledger.c \
 	src/push/ledger.h \
 	src/push/ledger_day.c \

@@ -23,27 +23,23 @@
 #include "base/found.h"
 #include "base/id.h"
 #include "base/json.h"
-#include "base/json_write.h"
 #include "base/mem.h"
-#include "proof/result_record.h"
 #include "publish/results.h"
 #include "push/complete_answer.h"
+#include "push/complete_line.h"
 #include "push/ids_asked.h"
 #include "push/message_journal.h"
 #include "push/push_index.h"
 #include "push/push_items.h"
-#include "queue/ask.h"
 #include "queue/client.h"
 #include "queue/lease.h"
 #include "spool/request_file.h"
 #include "store/request.h"
 
 #define MESSAGE_MAX 80000    /* bytes of lines in a message */
-#define TEXT_INLINE 2048     /* bytes of a text that goes along */
-#define LINE_BYTES ((size_t)32 * TEXT_INLINE)
+#define LINE_BYTES ((size_t)32 * COMPLETE_TEXT)
 #define ANSWER_MAX ((size_t)1 << 20)
 #define OFFERS_MAX 16        /* conflicts that are named, of a batch */
-#define RECORD_TEXT (RECORD_RESULT / 3 * 4 + 1) /* in base64url, and a NUL */
 
 static const char *const complete_counts[COMPLETE_COUNTS] = {
     "Accepted", "Repeated", "Conflicts", "Unknown", "Refused"
@@ -299,12 +295,6 @@ static int complete(struct saying *s, struct err *err)
 
 /* ---- lines --------------------------------------------------------------- */
 
-static void put_head(struct buf *out, struct id request)
-{
-    buf_putc(out, '{');
-    json_put_id(out, "request", request);
-}
-
 /* Append a line that counts so many bytes, in a message of its own if this one
  * is full. */
 static int put_line(struct saying *s, const struct buf *line, size_t counts,
@@ -321,55 +311,6 @@ static int put_line(struct saying *s, const struct buf *line, size_t counts,
     return buf_check(&s->data, "a message to the queue", err);
 }
 
-static void put_result(struct buf *out, const struct results_row *row,
-                       struct id item)
-{
-    const struct record *r = &row->row.record;
-    struct result_record res = { .finish = 0 };
-
-    result_record_unpack(&res, r->result); /* it was, to be a row */
-    put_head(out, row->request);
-    json_put_digits(out, "choice", row->choice);
-    json_put_id(out, "job", res.job);
-    json_put_id(out, "result", row->id);
-    json_put_id(out, "item", item);
-    json_put_digits(out, "finish", res.finish);
-    if (r->text_size <= TEXT_INLINE) {
-        json_put_key(out, "text");
-        json_put_string(out, (const char *)r->text, r->text_size);
-    }
-    buf_puts(out, "}\n");
-}
-
-/* The same with the records of the answer in place of what the queue makes of
- * them. */
-static void put_records(struct buf *out, const struct results_row *row,
-                        struct id item, bool with_ids)
-{
-    const struct record *r = &row->row.record;
-    char record[RECORD_TEXT];
-    char *ids;
-
-    put_head(out, row->request);
-    json_put_digits(out, "choice", row->choice);
-    base64url(record, r->result, RECORD_RESULT);
-    json_put_text(out, "record", record);
-    base64url(record, r->job, RECORD_JOB);
-    json_put_text(out, "jobrecord", record);
-    json_put_id(out, "item", item);
-    if (with_ids && r->n_output <= ASK_MAX_IDS) {
-        ids = xmalloc((r->n_output * 16 + 2) / 3 + 1);
-        base64url(ids, r->output, 4 * r->n_output);
-        json_put_text(out, "ids", ids);
-        free(ids);
-    }
-    if (r->text_size <= TEXT_INLINE) {
-        json_put_key(out, "text");
-        json_put_string(out, (const char *)r->text, r->text_size);
-    }
-    buf_puts(out, "}\n");
-}
-
 /* A line in both forms, which counts as the longer one: where a message ends
  * must not depend on the queue. */
 static int put_both(struct saying *s, const struct results_row *row,
@@ -380,8 +321,9 @@ static int put_both(struct saying *s, const struct results_row *row,
 
     buf_init(&line, LINE_BYTES);
     buf_init(&longer, LINE_BYTES);
-    put_result(&line, row, item);
-    put_records(&longer, row, item, ids_asked_has(s->in_ids, row->request));
+    complete_line(&line, row, item);
+    complete_line_records(&longer, row, item,
+                          ids_asked_has(s->in_ids, row->request));
     rc = put_line(s, &line, s->older ? line.len : longer.len, complete, err);
     if (rc == 0)
         buf_put(&s->records, longer.data, longer.len);
@@ -432,19 +374,9 @@ static int complete_file(struct saying *s, const struct results *r,
     int rc;
 
     buf_init(&line, LINE_BYTES);
-    put_head(&line, s->info->request);
-    json_put_digits(&line, "choice", 0);
-    json_put_text(&line, "job", "");
-    json_put_id(&line, "result", *results_root(r));
-    json_put_id(&line, "item", statement);
-    json_put_digits(&line, "finish", 0);
-    buf_puts(&line, "}\n");
-    put_head(&s->records, s->info->request);
-    json_put_digits(&s->records, "choice", 0);
-    json_put_id(&s->records, "result", *results_root(r));
-    json_put_digits(&s->records, "count", results_count(r));
-    json_put_id(&s->records, "item", statement);
-    buf_puts(&s->records, "}\n");
+    complete_line_file(&line, s->info->request, *results_root(r), statement);
+    complete_line_file_records(&s->records, s->info->request,
+                               *results_root(r), results_count(r), statement);
     rc = put_line(s, &line, line.len, complete, err) || complete(s, err)
              ? -1 : 0;
     buf_clear(&line);
