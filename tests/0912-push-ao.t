@@ -1,7 +1,8 @@
 #!/bin/sh
 # From a request on AO to its acknowledged answer, on localnet: pull, answer,
 # push; refused requests go back with the reason; an answer that another node
-# gave otherwise; units that fail or lie; a whole file by Infer-Batch.
+# gave otherwise; units that fail or lie; a whole file by Infer-Batch; texts of
+# quotes.
 # part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
@@ -93,7 +94,7 @@ has err 'the queue accepted 3, had 0 already, does not know 0; 0 released' \
 state "$r1"
 has result '"value":"done"' "a request is done"
 has result "\"value\":\"$node\"" "by this node"
-[ -s "spool/sent/b$batch/push/results-0000.answer" ] && r=0 || r=1
+[ -s "spool/sent/b$batch/push/quoted-0000.answer" ] && r=0 || r=1
 report $r "the answer is kept"
 item=$(sed -n "s/.*\"request\":\"$r1\".*\"item\":\"\([^\"]*\)\".*/\1/p" \
     "spool/sent/b$batch/items.jsonl")
@@ -103,7 +104,7 @@ mv "spool/sent/b$batch" spool/done
 gives 0 "a reported answer is not reported again" push
 has err 'the queue accepted 3,' "it counts as before"
 mv "spool/sent/b$batch" spool/done
-rm spool/done/b"$batch"/push/results-*
+rm spool/done/b"$batch"/push/quoted-*
 gives 0 "acknowledged twice" push
 has err 'the queue accepted 0, had 3 already' "nothing changes"
 
@@ -118,7 +119,7 @@ has result '"value":"400"' "as many tokens as a message holds"
 answer_all
 gives 0 "push an answer in ids" push
 has err 'the queue accepted 1,' "it is taken"
-f=spool/sent/b$batch/push/results-0000.item
+f=spool/sent/b$batch/push/quoted-0000.item
 tr -d '\0' <"$f" | sed -n 's/.*"ids":"\([^"]*\)".*/\1/p' >out
 [ "$(wc -c <out)" -ge 7 ] && r=0 || r=1
 report $r "with the ids of its tokens"
@@ -188,7 +189,7 @@ report $r "then push ours: exit status 3"
 has err "batch $a: 1 results differ from what another node" "it warns"
 has err "request $bad: node .* gave another result, item .*apus dispute" \
     "and names the other result's item"
-grep -q -e "$bad.*conflict" "spool/sent/b$a/push/results-0000.answer" &&
+grep -q -e "$bad.*conflict" "spool/sent/b$a/push/quoted-0000.answer" &&
     r=0 || r=1
 report $r "and kept"
 
@@ -340,7 +341,7 @@ say "$net/dapp.json" Action=Eval <refuse.lua
 gives 3 "push what the queue refuses" push
 has err 'the queue refused 1 results' "says so"
 has err '0 already, does not know 0; 1 released' "and gives the request back"
-has "spool/sent/b$batch/push/results-0000.answer" 'a test' "the reason is kept"
+has "spool/sent/b$batch/push/quoted-0000.answer" 'a test' "the reason is kept"
 state "$wrong"
 has result '"value":"pending"' "another node may answer it"
 mv "spool/sent/b$batch" spool/done
@@ -348,6 +349,52 @@ gives 3 "a reported answer is not reported again" push
 has err '1 released' "it counts as before"
 echo 'ApusQueue.records.wrong = ApusQueue.records.right' >right.lua
 say "$net/dapp.json" Action=Eval <right.lua
+
+# ---- texts that JSON quotes --------------------------------------------------
+i=0
+while [ $i -lt 40 ]; do
+    i=$((i + 1))
+    ask "t$i" "$i + 4 ="
+done
+APUS_RANKS=1 answer_all
+kept=spool/done/b$batch
+sent=spool/sent/b$batch
+APUS_LIBEXEC=$(dirname "$apus") "$(dirname "$apus")/tests/forge" \
+    texts-quotes 0 "$kept" >out 2>err && r=0 || r=1
+cp err out
+report $r "40 answers of 1000 quotes"
+gives 0 "push them" push
+has err 'the queue accepted 40, had 0 already, does not know 0; 0 released' \
+    "the queue has all"
+wc -c "$sent"/push/quoted-*.item >out 2>&1 || :
+[ -e "$sent/push/quoted-0002.item" ] && r=0 || r=1
+report $r "of three messages"
+r=0
+for f in "$sent"/push/quoted-*.item; do
+    # a signature and tags of less than 2 kB
+    bytes=$(cat "$f" | wc -c)
+    quoted=$(tr -dc '"\\\n' <"$f" | wc -c)
+    echo "$f: $bytes bytes, $quoted of them quoted" >>out
+    [ $((bytes + quoted)) -lt 82000 ] || r=1
+done
+report $r "each less than 80 kB in JSON"
+
+# an older apus put 80 kB of lines in a message, quoted as they were, and came
+# as far as the answer to the first
+line=$(tail -n 1 "$sent/push/quoted-0002.item" | wc -c)
+first=$((80000 / line))
+mv "$sent" spool/done
+sed "s/\"Accepted\":\"[0-9]*\"/\"Accepted\":\"$first\"/" \
+    "$kept/push/quoted-0000.answer" >answer
+rm "$kept"/push/quoted-*
+cp answer "$kept/push/results-0000.answer"
+gives 0 "what an older apus has half acknowledged" push
+has err "the queue accepted $first, had $((40 - first)) already" \
+    "goes on behind its last line"
+[ -e "$sent/push/results-0001.answer" ] &&
+    [ ! -e "$sent/push/results-0002.item" ] &&
+    [ ! -e "$sent/push/quoted-0000.item" ] && r=0 || r=1
+report $r "as it divided them"
 
 # ---- a queue of before 2.0 ---------------------------------------------------
 cat >old.lua <<'TXT'
@@ -383,13 +430,17 @@ gives 0 "push to an older queue" push
 has err 'the queue accepted 1, had 0' "in the lines that it takes"
 state "$old"
 has result '"value":"done"' "its request is done"
-# as an older apus has begun it
-mv "spool/sent/b$batch" spool/done
-for f in spool/done/b"$batch"/push/results-0000.*; do
-    mv "$f" "${f%/*}/complete-0000.${f##*.}"
+# as older ones have begun it
+was=quoted
+for older in results complete; do
+    mv "spool/sent/b$batch" spool/done
+    for f in spool/done/b"$batch"/push/$was-0000.*; do
+        mv "$f" "${f%/*}/$older-0000.${f##*.}"
+    done
+    was=$older
+    gives 0 "what an older apus acknowledged as $older" push
+    has err 'the queue accepted 1, had 0' "counts as it did"
+    [ ! -e "spool/sent/b$batch/push/quoted-0000.item" ] && r=0 || r=1
+    report $r "and is not said again"
 done
-gives 0 "what an older apus acknowledged" push
-has err 'the queue accepted 1, had 0' "counts as it did"
-[ ! -e "spool/sent/b$batch/push/results-0000.item" ] && r=0 || r=1
-report $r "and is not said again"
 finish

@@ -659,6 +659,18 @@ static void head_count(struct forged *f, size_t i, const struct forged *other)
     f->head.count++;
 }
 
+/* Long texts, which JSON quotes and quotes again in a message. */
+static void texts_quotes(struct forged *f, size_t i,
+                         const struct forged *other)
+{
+    (void)i;
+    (void)other;
+    for (size_t k = 0; k < f->n; k++) {
+        f->row[k].n_text = 1000;
+        memset(f->row[k].text, '"', 1000);
+    }
+}
+
 /* ---- the list ------------------------------------------------------------ */
 
 static const struct change {
@@ -709,6 +721,7 @@ static const struct change {
     { "places-swapped", NULL, places_swapped },
     { "part-of-other", NULL, part_of_other },
     { "all-of-another-model", NULL, all_of_model },
+    { "texts-quotes", NULL, texts_quotes },
     { "head-batch", NULL, head_batch },
     { "head-vocab", NULL, head_vocab },
     { "head-layers", NULL, head_layers },

@@ -1,7 +1,7 @@
 /*
- * Complete and Release, in messages of at most 80 kB.  Where one message ends
- * depends on the results alone, so that a message which was signed is found
- * again.
+ * Complete and Release, in messages of at most 80 kB, of a Complete as JSON
+ * quotes it.  Where one message ends depends on the results alone, so that a
+ * message which was signed is found again.
  */
 #include <config.h>
 
@@ -36,7 +36,7 @@
 #include "spool/request_file.h"
 #include "store/request.h"
 
-#define MESSAGE_MAX 80000    /* bytes of lines in a message */
+#define MESSAGE_MAX 80000    /* what the lines of a message count */
 #define LINE_BYTES ((size_t)32 * COMPLETE_TEXT)
 #define ANSWER_MAX ((size_t)1 << 20)
 #define OFFERS_MAX 16        /* conflicts that are named, of a batch */
@@ -45,6 +45,18 @@ static const char *const complete_counts[COMPLETE_COUNTS] = {
     "Accepted", "Repeated", "Conflicts", "Unknown", "Refused"
 };
 static const char *const release_counts[] = { "Count" };
+
+/* What a line with a result counts.  Each way has its kind of messages, so that
+ * a batch goes on with the one it was begun with, by an older apus, too. */
+enum counting {
+    COUNTS_SHORT, /* its bytes without records */
+    COUNTS_BYTES, /* its bytes */
+    COUNTS_QUOTED /* .. as JSON quotes them, which AOS pays for */
+};
+
+static const char *const kind_of_counting[] = {
+    "complete", "results", "quoted"
+};
 
 /* A message that is being filled. */
 struct saying {
@@ -55,8 +67,8 @@ struct saying {
     size_t number;       /* of the message */
     struct buf data;     /* what a queue before 2.0 takes */
     struct buf records;  /* of a Complete: the same lines with records */
-    size_t counted;      /* bytes of it, for where it ends */
-    bool older;          /* messages that an older apus began */
+    size_t counted;      /* what it counts, for where it ends */
+    enum counting counting;
     struct ids_asked *in_ids; /* which results go with their ids */
     size_t n_lines;
     int takes_later;     /* the queue does, of releases; -1: not asked yet */
@@ -248,7 +260,7 @@ static const struct buf *lines_for(struct saying *s, const char *kind,
 
 static const char *results_kind(const struct saying *s)
 {
-    return s->older ? "complete" : "results";
+    return kind_of_counting[s->counting];
 }
 
 /* Say what is in the message so far, and begin the next. */
@@ -311,6 +323,19 @@ static int put_line(struct saying *s, const struct buf *line, size_t counts,
     return buf_check(&s->data, "a message to the queue", err);
 }
 
+static size_t line_counts(const struct saying *s, const struct buf *line,
+                          const struct buf *longer)
+{
+    switch (s->counting) {
+    case COUNTS_SHORT:
+        return line->len;
+    case COUNTS_BYTES:
+        return longer->len;
+    default:
+        return complete_line_quoted(longer);
+    }
+}
+
 /* A line in both forms, which counts as the longer one: where a message ends
  * must not depend on the queue. */
 static int put_both(struct saying *s, const struct results_row *row,
@@ -324,7 +349,7 @@ static int put_both(struct saying *s, const struct results_row *row,
     complete_line(&line, row, item);
     complete_line_records(&longer, row, item,
                           ids_asked_has(s->in_ids, row->request));
-    rc = put_line(s, &line, s->older ? line.len : longer.len, complete, err);
+    rc = put_line(s, &line, line_counts(s, &line, &longer), complete, err);
     if (rc == 0)
         buf_put(&s->records, longer.data, longer.len);
     rc = rc || buf_check(&longer, "a line for the queue", err) ||
@@ -592,7 +617,9 @@ static void begin_saying(struct saying *s, const struct message_journal *a,
     s->n = n;
     s->info = info;
     s->takes_later = s->takes_records = -1;
-    s->older = is_kept(s, "complete", 0);
+    s->counting = COUNTS_SHORT;
+    while (s->counting < COUNTS_QUOTED && !is_kept(s, results_kind(s), 0))
+        s->counting++;
     base64url(s->batch, info->id.b, 32);
     buf_init(&s->data, MESSAGE_MAX + LINE_BYTES);
     buf_init(&s->records, 2 * (MESSAGE_MAX + LINE_BYTES));
@@ -606,16 +633,17 @@ static void report_counts(const struct saying *s)
     if (s->n->conflicts) {
         text = xasprintf("batch %s: %" PRIu64 " results differ from what"
                          " another node gave and was believed first; the"
-                         " queue keeps both ids (push/results-*.answer"
-                         " names them)", s->batch, s->n->conflicts);
+                         " queue keeps both ids (push/%s-*.answer names"
+                         " them)", s->batch, s->n->conflicts,
+                         results_kind(s));
         log_note(s->a, text);
         free(text);
     }
     if (s->n->refused) {
         text = xasprintf("batch %s: the queue refused %" PRIu64 " results as"
-                         " no answers to what it was asked (push/results-*."
-                         "answer says why); they go back", s->batch,
-                         s->n->refused);
+                         " no answers to what it was asked (push/%s-*.answer"
+                         " says why); they go back", s->batch,
+                         s->n->refused, results_kind(s));
         log_note(s->a, text);
         free(text);
     }

@@ -4,11 +4,12 @@
  * signed once, kept, and sent until its answer is there and adds up; what the
  * network claims is not believed without that.
  *
- *     BATCH/push/results-NNNN.item      the signed message
- *                results-NNNN.answer    what the process said, as JSON
+ *     BATCH/push/quoted-NNNN.item       the signed message
+ *                quoted-NNNN.answer     what the process said, as JSON
  *                release-NNNN.item, release-NNNN.answer
  *
- * An older apus has begun what is called complete-NNNN.
+ * An older apus, which put more or fewer lines in a message, has begun what is
+ * called complete-NNNN or results-NNNN; such a batch goes on with them.
  */
 #ifndef APUS_PUSH_ACKNOWLEDGE_H
 #define APUS_PUSH_ACKNOWLEDGE_H

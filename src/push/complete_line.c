@@ -72,6 +72,16 @@ void complete_line_records(struct buf *out, const struct results_row *row,
     buf_puts(out, "}\n");
 }
 
+size_t complete_line_quoted(const struct buf *line)
+{
+    size_t n = line->len;
+
+    for (size_t i = 0; i < line->len; i++)
+        n += line->data[i] == '"' || line->data[i] == '\\' ||
+             line->data[i] == '\n';
+    return n;
+}
+
 void complete_line_file(struct buf *out, struct id request, struct id root,
                         struct id statement)
 {
