@@ -96,6 +96,7 @@ static int open_device(struct rank_backend *r, const struct backend_wish *o,
     if (cuda_open(&r->b, &with, err))
         return -1;
     r->device = true;
+    log_info("computes on %s", cuda_text(r->b));
     return 0;
 }
 

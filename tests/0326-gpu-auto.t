@@ -100,6 +100,29 @@ ends 0 'is done' "a MIG slice"
 kept "the same part from it"
 "$sim" --show-gpus >out 2>err
 has out 'device 0: emulated device, MIG-[0-9a-f]' "it has a name of its own"
+
+# Slices of one GPU, which a process sees one of.
+slice() { printf 'MIG-%08x-0000-4000-8000-%012x' $$ "$1"; }
+a=$(slice 1)
+b=$(slice 2)
+CUSIM_MIG=2
+CUDA_VISIBLE_DEVICES=$b
+export CUSIM_MIG
+answer "$sim"
+ends 0 "computes on $b, 512 of 512 MiB free" "its log names it, and its memory"
+kept "the same part from it"
+CUSIM_MEM=600000000
+export CUSIM_MEM
+answer "$sim"
+ends 1 'the GPU has' "what a GPU holds and its slice does not"
+CUSIM_MIG=1
+answer "$sim"
+ends 0 'is done' "the GPU holds it"
+unset CUSIM_MEM CUSIM_MIG
+CUSIM_MIG=2 CUDA_VISIBLE_DEVICES=$b,$a "$sim" --show-gpus >out 2>err
+has out '^ok 2 slices of GPUs (MIG), one a rank' "doctor's words: how many"
+has out "device 0: emulated device MIG, $b, .* 512 of 512 MiB free" \
+    "the first one"
 unset CUDA_VISIBLE_DEVICES
 
 # What a device does not give.

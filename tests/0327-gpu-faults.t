@@ -76,6 +76,29 @@ both CUSIM_DEVICES=2
 grep -q 'another rank' err && r=1 || r=0
 report $r "two ranks, two devices"
 kept "the same part from both"
+# .. and slices of one, which a process sees one of.
+slice() { printf 'MIG-%08x-0000-4000-8000-%012x' $$ "$1"; }
+a=$(slice 1)
+b=$(slice 2)
+CUDA_VISIBLE_DEVICES=$a,$b
+export CUDA_VISIBLE_DEVICES
+both CUSIM_MIG=2
+grep -q 'another rank' err && r=1 || r=0
+report $r "two ranks, two slices"
+for name in $a $b; do
+    [ "$(grep -c "computes on $name, 512 of 512 MiB" err)" -eq 1 ] && r=0 || r=1
+    report $r "one has $name"
+done
+kept "the same part from both"
+CUDA_VISIBLE_DEVICES=$b
+both CUSIM_MIG=2
+ends 0 "another rank computes on $b: start one rank a GPU" \
+    "two ranks, one slice: one is refused"
+kept "the same part from the other"
+both CUSIM_MIG=2 --share-gpu=yes
+[ "$(grep -c "computes on $b" err)" -eq 2 ] && r=0 || r=1
+report $r "one slice and share-gpu = yes"
+unset CUDA_VISIBLE_DEVICES
 both CUSIM_DEVICES=1 --share-gpu=yes
 grep -q 'another rank' err && r=1 || r=0
 report $r "share-gpu = yes"

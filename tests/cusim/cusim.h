@@ -8,7 +8,10 @@
  * Environment: CUSIM_SEED (0: threads and blocks in order; else random
  * order, streams interleaved at random), CUSIM_MEM (bytes of the device),
  * CUSIM_SHARED (bytes of shared memory a block: 232448; sm_80 166912, sm_89
- * 101376), CUSIM_DEVICES (1; 0: there is none), CUSIM_FAIL (the n-th
+ * 101376), CUSIM_DEVICES (1; 0: there is none), CUSIM_MIG (each is cut into so
+ * many slices, of which a process sees one with its part of the memory: what
+ * CUDA_VISIBLE_DEVICES names first; they have the UUID of the whole, which a
+ * real one need not have), CUSIM_FAIL (the n-th
  * allocation fails, from 0), CUSIM_LOSE and CUSIM_HANG (the n-th launch, from
  * 1, ends in an error that stays, or never), CUSIM_STOP (while the process asks
  * whether the n-th has ended it is stopped for an hour), CUSIM_WRONG (each

@@ -317,6 +317,13 @@ static int devices(void)
 
     return v ? atoi(v) : 1;
 }
+/* Of a device; 1: it is not cut. */
+static size_t slices(void)
+{
+    const char *v = getenv("CUSIM_MIG");
+
+    return v && atoi(v) > 1 ? (size_t)atoi(v) : 1;
+}
 /* 0: there is no driver where there is no device. */
 cudaError_t cudaDriverGetVersion(int *v)
 {
@@ -340,6 +347,8 @@ cudaError_t cudaRuntimeGetVersion(int *v)
 cudaError_t cudaGetDeviceCount(int *n)
 {
     *n = devices();
+    if (slices() > 1 && *n > 1)
+        *n = 1;
     if (old_driver())
         return cudaErrorInsufficientDriver;
     return *n > 0 ? cudaSuccess : cudaErrorNoDevice;
@@ -349,7 +358,8 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int d)
     if (d < 0 || d >= devices())
         return last_error = cudaErrorInvalidValue;
     *p = {};
-    snprintf(p->name, sizeof(p->name), "emulated device");
+    snprintf(p->name, sizeof(p->name), "emulated device%s",
+             slices() > 1 ? " MIG" : "");
     /* those of another job are others */
     *(int *)p->uuid.bytes = (int)getppid();
     p->uuid.bytes[15] = (char)d;
@@ -397,6 +407,11 @@ const char *cudaGetErrorString(cudaError_t e)
                ? "invalid resource handle"
                                                 : "invalid value";
 }
+/* Bytes of what this process sees. */
+static size_t memory(void)
+{
+    return settings.memory / slices();
+}
 cudaError_t cudaMalloc(void **p, size_t n)
 {
     std::lock_guard<std::recursive_mutex> l(lock);
@@ -405,7 +420,7 @@ cudaError_t cudaMalloc(void **p, size_t n)
     not_in_capture("cudaMalloc");
     if (sticky)
         return last_error = sticky;
-    if (n_alloc++ == settings.fail_at || used + n > settings.memory)
+    if (n_alloc++ == settings.fail_at || used + n > memory())
         return last_error = cudaErrorMemoryAllocation;
     snprintf(name, sizeof(name), "cudaMalloc #%ld", n_alloc);
     *p = take(n, name);
@@ -446,8 +461,8 @@ cudaError_t cudaFreeHost(void *p)
 cudaError_t cudaMemGetInfo(size_t *f, size_t *t)
 {
     on_device_set("cudaMemGetInfo");
-    *t = settings.memory;
-    *f = settings.memory - used;
+    *t = memory();
+    *f = memory() - used;
     return 0;
 }
 

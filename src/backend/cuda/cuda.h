@@ -52,12 +52,17 @@ struct cuda_options {
 
 /* Open a device for this rank of the machine: the one that is
  * visible, or of several the one of this number, from the first again after
- * the last.  Closed by backend_close.  ERR_RETRY with the reason: there is none
- * that can be used, which another machine may have, or, unless they `share`,
- * another process of this program computes on it; ERR_INPUT: this build uses
- * none. */
+ * the last.  Where CUDA_VISIBLE_DEVICES names slices of GPUs (MIG), of which
+ * CUDA shows a process only the first, it is cut to one.  Closed by
+ * backend_close.  ERR_RETRY with the reason: there is none that can be used,
+ * which another machine may have, or, unless they `share`, another process of
+ * this program computes on it; ERR_INPUT: this build uses none. */
 int cuda_open(struct backend **out, const struct cuda_options *o,
               struct err *err);
+
+/* Which device a backend of cuda_open has, and the memory that was free then,
+ * for people; valid until it is closed. */
+const char *cuda_text(const struct backend *b);
 
 /* Append what a worker of this build finds of GPUs on this machine, one line
  * each: "ok TEXT", or "warning TEXT", a tab and the remedy.  It is for people;

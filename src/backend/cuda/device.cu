@@ -682,6 +682,11 @@ static const struct backend_ops ops = {
     device_follow,
 };
 
+const char *cuda_text(const struct backend *b)
+{
+    return ((const struct device *)b)->text;
+}
+
 int cuda_open(struct backend **out, const struct cuda_options *o,
               struct err *err)
 {

@@ -205,6 +205,7 @@ struct device {
     cudaStream_t stream;
     cudaStream_t side;         /* of hashes, beside the next step */
     char uuid[DEVICE_UUID];
+    char text[DEVICE_UUID + 64]; /* .. and its memory at first */
     int number;                /* of the device in this process */
     char *libs;                /* where libraries are, or "none" */
     enum cuda_gemm gemm;
@@ -266,6 +267,8 @@ static inline unsigned char *frame_part(const struct device *d,
            (size_t)(f - d->frame) * (d->plan.bytes[a] / PLAN_KEPT);
 }
 
+/* How many slices of GPUs (MIG) this process was given; 0: GPUs. */
+unsigned device_slices(void);
 /* The name of a device that stays with it. */
 void device_uuid(char out[DEVICE_UUID], const struct cudaDeviceProp *p);
 /* Take a device that the kernels run on, for the rank of this number on this

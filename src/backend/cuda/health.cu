@@ -19,15 +19,60 @@
 #define SPIN_S 0.02   /* a wait gives its core to others until then .. */
 #define PAUSE_NS 100000 /* .. and sleeps so long at a time after it */
 
+#define VISIBLE "CUDA_VISIBLE_DEVICES"
+#define SLICE "MIG-" /* what the name of a slice of a GPU begins with */
+#define UUID_CHARS 36
+
 /* ---- which one ----------------------------------------------------------- */
 
+/* The slices of GPUs (MIG) that this process was given, with commas between;
+ * NULL: it was given none, or GPUs. */
+static const char *slices(void)
+{
+    const char *shown = getenv(VISIBLE);
+
+    return shown && strncmp(shown, SLICE, strlen(SLICE)) == 0 ? shown : NULL;
+}
+
+unsigned device_slices(void)
+{
+    const char *at = slices();
+    unsigned n = at != NULL;
+
+    for (; at && *at; at++)
+        n += *at == ',';
+    return n;
+}
+
+/* CUDA shows a process one slice, the first of those that it was given; so each
+ * rank of a machine leaves itself but one of them. */
+static void keep_slice(unsigned local)
+{
+    unsigned n = device_slices();
+    const char *at = slices();
+    char *own;
+
+    if (n < 2)
+        return;
+    for (unsigned i = local % n; i > 0; i--)
+        at = strchr(at, ',') + 1;
+    own = xstrndup(at, strcspn(at, ","));
+    setenv(VISIBLE, own, 1);
+    free(own);
+}
+
+/* A slice goes by the name that it was given by: what CUDA says of it may be
+ * the name of its GPU. */
 void device_uuid(char out[DEVICE_UUID], const struct cudaDeviceProp *p)
 {
-    const char *shown = getenv("CUDA_VISIBLE_DEVICES");
-    /* a process sees one MIG slice, by its own UUID */
-    int n = snprintf(out, DEVICE_UUID, "%s",
-                     shown && strncmp(shown, "MIG-", 4) == 0 ? "MIG-" : "GPU-");
+    const char *slice = slices(), *name = slice ? slice + strlen(SLICE) : "";
+    int n = snprintf(out, DEVICE_UUID, "%s", slice ? SLICE : "GPU-");
 
+    if (strcspn(name, ",") == UUID_CHARS &&
+        strspn(name, "0123456789abcdefABCDEF-") == UUID_CHARS) {
+        snprintf(out + n, (size_t)(DEVICE_UUID - n), "%.*s", UUID_CHARS, name);
+        return;
+    }
     for (int i = 0; i < 16; i++)
         n += snprintf(out + n, (size_t)(DEVICE_UUID - n), "%s%02x",
                       i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
@@ -73,10 +118,13 @@ static int make_streams(struct device *d, struct err *err)
 int device_find(struct device *d, unsigned local, bool share, struct err *err)
 {
     struct cudaDeviceProp p = {};
+    size_t free_bytes = 0, all = 0;
     int n = 0, processors = 0, at;
-    cudaError_t e = cudaGetDeviceCount(&n);
+    cudaError_t e;
 
     d->claim = -1;
+    keep_slice(local); /* before CUDA looks */
+    e = cudaGetDeviceCount(&n);
     if (e == cudaErrorInsufficientDriver)
         return err_set(err, ERR_RETRY, "cannot use a GPU on this machine: %s;"
                        " CUDA %d needs driver %u or later",
@@ -99,7 +147,12 @@ int device_find(struct device *d, unsigned local, bool share, struct err *err)
     if (!share && claim(d, err))
         return -1;
     d->processors = (uint32_t)processors;
-    return make_streams(d, err);
+    if (make_streams(d, err))
+        return -1;
+    CUDA_TRY(cudaMemGetInfo(&free_bytes, &all), err);
+    snprintf(d->text, sizeof(d->text), "%s, %zu of %zu MiB free", d->uuid,
+             free_bytes >> 20, all >> 20);
+    return 0;
 }
 
 /* ---- waiting ------------------------------------------------------------- */

@@ -126,6 +126,9 @@ void cuda_look(struct buf *out)
         return;
     }
     look_at_libraries(out);
+    if (device_slices() > 1)
+        buf_printf(out, "ok %u slices of GPUs (MIG), one a rank: the first"
+                   " follows\n", device_slices());
     for (int i = 0; i < n; i++)
         look_at_device(out, i);
 }

@@ -17,6 +17,12 @@ int cuda_open(struct backend **out, const struct cuda_options *o,
                    " configure --with-cuda builds them");
 }
 
+const char *cuda_text(const struct backend *b)
+{
+    (void)b;
+    return "";
+}
+
 void cuda_look(struct buf *out)
 {
     buf_printf(out, "ok workers of this build compute on the CPU: configure"
