@@ -163,18 +163,20 @@ time_left() {
 
 # How many ranks: as many as were asked for, else one a GPU or one a socket,
 # whose cores are its threads, as far as memory and requests allow; the worker
-# says which in one line.  Where it cannot, what was asked for.
+# says which in one line.  Where it cannot, what was asked for.  Nodes where a
+# rank found no GPU that it was promised are left out, while others are left,
+# also of a job that Slurm has requeued onto them.
 plan=$({
     printf '%s\n' "$facts"
     scontrol show node "${SLURM_JOB_NODELIST:-}" 2>/dev/null || :
 } | "$worker" --plan "$@") || plan=
-case $plan in
+case ${plan%% --exclude=*} in
 '' | *[!0-9\ ]*)
     [ "$per_node" -eq 0 ] || tasks=$((per_node * ${SLURM_JOB_NUM_NODES:-1}))
     plan="${SLURM_JOB_NUM_NODES:-1} $tasks $per_node $cpus 0 0"
     ;;
 esac
-read -r nodes ranks per_node cpus over memory <<TEXT
+read -r nodes ranks per_node cpus over memory without <<TEXT
 $plan
 TEXT
 [ "$memory" -eq 0 ] || {
@@ -189,6 +191,19 @@ shape() {
     [ "$per_node" -eq 0 ] || echo "--ntasks-per-node=$per_node"
     [ "$cpus" -eq 0 ] || echo "--cpus-per-task=$cpus"
     [ "$over" -eq 0 ] || echo --overcommit
+    [ -z "$without" ] || echo "$without"
+}
+
+# The nodes that are left, as mpirun wants them, which fills one after another:
+# each with room for its ranks, or for its part of all where they differ.
+hosts() {
+    slots=${per_node:-$(((${ranks:-1} + nodes - 1) / nodes))}
+    scontrol show hostnames "${SLURM_JOB_NODELIST:-}" | while read -r host; do
+        case ,${without#--exclude=}, in
+        *,"$host",*) ;;
+        *) echo "$host:$slots" ;;
+        esac
+    done | paste -s -d , -
 }
 
 # Work.  With srun the other ranks go on when one is lost (rank 0 hands out
@@ -216,6 +231,7 @@ step_of_mpirun() {
     [ "$ranks" -ne 0 ] || ranks=
     [ "$per_node" -ne 0 ] || per_node=
     { mpirun ${ranks:+-np "$ranks"} ${per_node:+-npernode "$per_node"} \
+        ${without:+--host "$(hosts)"} \
         "$worker" ${left:+--time-left="$left"} "$@" 2>&1 >&3 3>&- |
         pass_on 3>&-; } 3>&1 || :
 }

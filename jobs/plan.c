@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/plural.h"
@@ -452,6 +453,17 @@ static bool is_text(const struct named_value *f)
     return false;
 }
 
+/* The next field that is a fact. */
+static bool next_fact(struct named_value *f, const char **at, const char *end)
+{
+    while (next_field(f, at, end)) {
+        if (!is_text(f))
+            return true;
+        *at = skip_text(f, end);
+    }
+    return false;
+}
+
 static void least(uint64_t *to, uint64_t v)
 {
     if (v && (!*to || v < *to))
@@ -526,12 +538,10 @@ int plan_job_parse(struct plan_job *out, const char *text, size_t n,
 
     if (n > TEXT_MAX)
         return err_set(err, ERR_INPUT, "%zu bytes about a job", n);
-    while (next_field(&f, &at, end)) {
+    while (next_fact(&f, &at, end)) {
         if (is_named(&f, "NodeName"))
             s.in_nodes = true;
-        if (is_text(&f))
-            at = skip_text(&f, end);
-        else if (s.in_nodes)
+        if (s.in_nodes)
             take_node(&j, &s, &f);
         else
             take_job(&j, &s, &f);
@@ -552,4 +562,65 @@ int plan_job_parse(struct plan_job *out, const char *text, size_t n,
         j.memory = s.node_memory;
     *out = j;
     return 0;
+}
+
+/* ---- nodes that are left out --------------------------------------------- */
+
+static bool is_value(const struct named_value *f, const char *text, size_t n)
+{
+    return f->n_value == n && memcmp(f->value, text, n) == 0;
+}
+
+/* Whether a list with commas has it. */
+static bool is_listed(const struct named_value *f, const char *list)
+{
+    while (*list) {
+        size_t n = strcspn(list, ",");
+
+        if (is_value(f, list, n))
+            return true;
+        list += n + (list[n] == ',');
+    }
+    return false;
+}
+
+/* As if the job had so many nodes, each with its part of what it has; a GPU
+ * gets no second rank. */
+static void keep_nodes(struct plan_job *j, uint64_t left)
+{
+    if (j->tasks > j->nodes)
+        j->tasks = divide_up(j->tasks, j->nodes) * left;
+    else
+        j->tasks = left;
+    if (j->gpus && j->tasks > j->gpus * left)
+        j->tasks = j->gpus * left;
+    j->all_cpus = j->all_cpus / j->nodes * left;
+    j->nodes = left;
+}
+
+char *plan_leave_out(struct plan_job *j, const char *hosts, const char *text,
+                     size_t n)
+{
+    const char *at = text, *end = text + n;
+    uint64_t left = j->nodes;
+    struct named_value f;
+    bool chosen = false;
+    struct buf out;
+
+    buf_init(&out, n + 1);
+    while (next_fact(&f, &at, end)) {
+        if (is_named(&f, "ReqNodeList"))
+            chosen = !is_value(&f, "(null)", 6);
+        if (!is_named(&f, "NodeName") || !is_listed(&f, hosts) || left == 0)
+            continue;
+        buf_puts(&out, out.len ? "," : "");
+        buf_put(&out, f.value, f.n_value);
+        left--;
+    }
+    if (chosen || left == 0 || left == j->nodes) {
+        buf_clear(&out);
+        return NULL;
+    }
+    keep_nodes(j, left);
+    return buf_take(&out, NULL);
 }

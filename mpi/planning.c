@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/base64.h"
 #include "base/buf.h"
@@ -19,6 +20,7 @@
 #include "base/settings.h"
 #include "jobs/plan.h"
 #include "model/models.h"
+#include "spool/no_gpu.h"
 #include "spool/spool.h"
 
 #define FACTS_MAX ((size_t)64 << 20)
@@ -92,11 +94,33 @@ static void look_at_work(struct plan_need *need, const struct settings *s,
     spool_close(spool);
 }
 
+/* Leave out the nodes where lately no GPU could be used, if ranks of this job
+ * are to use GPUs: the caller frees their list.  NULL: none. */
+static char *leave_out(struct plan_job *job, const struct settings *s,
+                       const struct buf *facts)
+{
+    const char *kernel = settings_text(s, "kernel");
+    const char *spool = settings_text(s, "spool");
+    char *hosts, *out = NULL;
+
+    if (strcmp(kernel, "cuda") != 0 &&
+        (strcmp(kernel, "auto") != 0 || !job->gpus))
+        return NULL;
+    hosts = no_gpu_hosts(spool);
+    if (hosts)
+        out = plan_leave_out(job, hosts, facts->data, facts->len);
+    if (out)
+        log_info("leaving out %s, where no GPU could be used:"
+                 " \"%s/log/no-gpu\"", out, spool);
+    free(hosts);
+    return out;
+}
+
 int planning(const struct settings *s, const char *model_path,
              const char *const *name, size_t n, struct err *err)
 {
     struct plan_need need = { .model = 0 };
-    char text[PLAN_TEXT];
+    char text[PLAN_TEXT], *without;
     struct plan_job job;
     struct buf facts;
     struct plan p;
@@ -105,6 +129,7 @@ int planning(const struct settings *s, const char *model_path,
     buf_init(&facts, FACTS_MAX);
     read_input(&facts);
     rc = plan_job_parse(&job, facts.len ? facts.data : "", facts.len, err);
+    without = rc ? NULL : leave_out(&job, s, &facts);
     buf_clear(&facts);
     if (rc)
         return -1;
@@ -120,7 +145,9 @@ int planning(const struct settings *s, const char *model_path,
         log_warning("%s", text);
     else
         log_info("%s", text);
-    printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %d %" PRIu64 "\n",
-           job.nodes, p.ranks, p.per_node, p.cpus, p.overcommit, p.memory);
+    printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %d %" PRIu64 "%s%s"
+           "\n", job.nodes, p.ranks, p.per_node, p.cpus, p.overcommit, p.memory,
+           without ? " --exclude=" : "", without ? without : "");
+    free(without);
     return 0;
 }

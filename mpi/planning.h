@@ -13,8 +13,9 @@ struct settings;
  * at these batches (none: at all in todo) and their models (model_path: this
  * one), and print a line of numbers: nodes, ranks, ranks on each node (0: not
  * the same on all), CPUs for each rank, whether there are fewer CPUs than that
- * (0, 1), bytes of memory of a node (0: not known).  What bounds them is
- * logged. */
+ * (0, 1), bytes of memory of a node (0: not known); then, of a job that
+ * computes on GPUs, the word by which srun leaves out its nodes where lately
+ * none could be used, if others are left.  What bounds them is logged. */
 int planning(const struct settings *s, const char *model_path,
              const char *const *name, size_t n, struct err *err);
 

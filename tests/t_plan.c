@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -194,6 +195,50 @@ static void group_plans(void)
        "whole groups of all nodes");
 }
 
+/* What is left out of four nodes with two GPUs and eight CPUs each, "-" for
+ * nothing, and nodes, tasks and CPUs afterwards. */
+static void leaves_out(const char *hosts, const char *facts, const char *want)
+{
+    char *text = xasprintf(HEAD "%s" TAIL "NodeName=n1 CPUTot=8\n   OS=Linux"
+                           " NodeName=n9\nNodeName=n2\nNodeName=n3\n"
+                           "NodeName=n4\n", facts);
+    struct plan_job j;
+    char *list, *got;
+
+    if (plan_job_parse(&j, text, strlen(text), NULL))
+        abort();
+    list = plan_leave_out(&j, hosts, text, strlen(text));
+    got = xasprintf("%s: %" PRIu64 " %" PRIu64 " %" PRIu64,
+                    list ? list : "-", j.nodes, j.tasks, j.all_cpus);
+    ok(strcmp(got, want) == 0, "without %s: %s", hosts, want);
+    if (strcmp(got, want) != 0)
+        printf("# got %s\n", got);
+    free(got);
+    free(list);
+    free(text);
+}
+
+#define FOUR "   NumNodes=4 NumCPUs=32 CPUs/Task=1 TresPerNode=gres:gpu:2\n" \
+             "     Nodes=n[1-4] CPU_IDs=0-7 Mem=0 GRES=gpu:2(IDX:0-1)\n"
+
+static void left_out(void)
+{
+    static const char any[] = FOUR "   NumTasks=4 ReqNodeList=(null)"
+        " ExcNodeList=n5\n";
+    static const char seven[] = FOUR "   NumTasks=7\n";
+    static const char many[] = FOUR "   NumTasks=30\n";
+    static const char chosen[] = FOUR "   NumTasks=4 ReqNodeList=n[1-4]\n";
+
+    leaves_out("n3", any, "n3: 3 3 24");
+    leaves_out("n4,n7,n1", any, "n1,n4: 2 2 16");
+    leaves_out("n5,n,n11,n9", any, "-: 4 4 32");
+    leaves_out("", any, "-: 4 4 32");
+    leaves_out("n1,n2,n3,n4", any, "-: 4 4 32");
+    leaves_out("n2", chosen, "-: 4 4 32");
+    leaves_out("n2", seven, "n2: 3 6 24");
+    leaves_out("n2,n3,n4", many, "n2,n3,n4: 1 2 8");
+}
+
 int main(void)
 {
     const struct plan_need nothing = { .tp = 1 }, few = { MIB, 0, 65, 0 };
@@ -220,6 +265,7 @@ int main(void)
           " with 8 cores a node: one for 1 request");
     memory_plans();
     group_plans();
+    left_out();
     plans(asked, NODES, &few, "6 3 2 1: 6 ranks on 2 nodes, 3 on each, with 4"
           " cores a node: as many as were asked for");
     plans(tasks, NODES, &few, "3 0 1 0: 3 ranks on 2 nodes, with 2 of 4 cores"

@@ -178,6 +178,7 @@ test_scripts = \
 	tests/0359-slurm-alloc-end.t \
 	tests/0360-file-names.t \
 	tests/0361-slurm-wait.t \
+	tests/0362-slurm-gpus.t \
 	tests/0358-site-day.t \
 	tests/0400-arweave-vectors.t \
 	tests/0401-wallet.t \
