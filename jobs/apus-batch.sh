@@ -263,13 +263,49 @@ else
 fi
 
 # The spool knows how it went, not srun: 0 done, 75 there is more to do, 1 it
-# makes no progress.  A worker that cannot even say so cannot work either.
+# makes no progress.  A worker that cannot even say so cannot work either.  With
+# 75 it also names the hosts where no GPU could be used.
 rc=0
-"$worker" --outcome "$@" || rc=$?
+avoid=$("$worker" --outcome "$@") || rc=$?
 if [ "$rc" -ge 126 ]; then
     say "$worker --outcome ended with status $rc: it cannot run on this node"
     rc=1
 fi
+
+# How many nodes with GPUs the partition has beside these, a list of Slurm's.
+count_others() { # LIST
+    these=$(scontrol show hostnames "$1" | paste -s -d , -)
+    [ -n "$these" ] || return
+    sinfo -h -N -p "$(field Partition)" -t idle,alloc,mix,comp -o '%N %G' |
+        while read -r node gres; do
+            case ,$these, in
+            *,"$node",*) continue ;;
+            esac
+            case $gres in
+            *gpu*) echo "$node" ;;
+            esac
+        done | sort -u | wc -l
+}
+
+# A job that asked for GPUs, and for no node by its name, is to have others the
+# next time than those hosts, if there are enough beside all that it leaves out
+# then: with too few it would wait for ever.  Only a job that waits can be
+# changed so.  What it leaves out it does to its end: nothing says which nodes
+# of its list a person wanted to be there.
+avoid_hosts() {
+    [ -n "$avoid" ] && [ "$(field ReqNodeList)" = '(null)' ] || return 0
+    printf '%s\n' "$facts" | grep -q '^ *TresPer[A-Za-z]*=.*gpu' || return 0
+    has=$(field ExcNodeList)
+    [ "$has" != '(null)' ] || has=
+    others=$(count_others "${has:+$has,}$avoid") || return 0
+    [ "$others" -ge "${SLURM_JOB_NUM_NODES:-1}" ] || {
+        say "too few other nodes for the next start to leave out $avoid," \
+            "where no GPU could be used"
+        return 0
+    }
+    scontrol update "JobId=$job" "ExcNodeList=${has:+$has,}$avoid" &&
+        say "the next start leaves out $avoid, where no GPU could be used"
+}
 
 # Into the queue again, under the same job id.  A busy controller is asked
 # again; one that says no has said so.
@@ -280,7 +316,13 @@ requeue() {
             say "this job cannot be requeued: submit again to go on"
             return
         fi
-        why=$(scontrol requeue "$job" 2>&1) && return
+        # a requeue ends this script, after this
+        trap '' TERM
+        if why=$(scontrol requeue "$job" 2>&1); then
+            avoid_hosts || :
+            return
+        fi
+        trap - TERM
         case $why in
         *[Uu]nable\ to\ contact* | *timed\ out* | *[Zz]ero\ [Bb]ytes* | \
             *[Cc]onnection* | *[Cc]ommunication* | *[Ss]ocket* | \

@@ -6,6 +6,7 @@
 #include "mpi/planning.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,23 @@ static void look_at_work(struct plan_need *need, const struct settings *s,
     spool_close(spool);
 }
 
+static bool may_use_gpu(const struct settings *s)
+{
+    const char *kernel = settings_text(s, "kernel");
+
+    return strcmp(kernel, "cuda") == 0 || strcmp(kernel, "auto") == 0;
+}
+
+void planning_print_no_gpu(const struct settings *s)
+{
+    char *hosts = may_use_gpu(s) ? no_gpu_hosts(settings_text(s, "spool"))
+                                 : NULL;
+
+    if (hosts)
+        printf("%s\n", hosts);
+    free(hosts);
+}
+
 /* Leave out the nodes where lately no GPU could be used, if ranks of this job
  * are to use GPUs: the caller frees their list.  NULL: none. */
 static char *leave_out(struct plan_job *job, const struct settings *s,
@@ -103,8 +121,7 @@ static char *leave_out(struct plan_job *job, const struct settings *s,
     const char *spool = settings_text(s, "spool");
     char *hosts, *out = NULL;
 
-    if (strcmp(kernel, "cuda") != 0 &&
-        (strcmp(kernel, "auto") != 0 || !job->gpus))
+    if (!may_use_gpu(s) || (strcmp(kernel, "cuda") != 0 && !job->gpus))
         return NULL;
     hosts = no_gpu_hosts(spool);
     if (hosts)

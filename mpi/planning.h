@@ -19,4 +19,8 @@ struct settings;
 int planning(const struct settings *s, const char *model_path,
              const char *const *name, size_t n, struct err *err);
 
+/* Print, with commas between, the hosts where lately no GPU could be used, if
+ * there are any and ranks of these settings may use GPUs. */
+void planning_print_no_gpu(const struct settings *s);
+
 #endif

@@ -573,6 +573,8 @@ static int report_outcome(const struct worker_run *w)
                                          : settings_text(w->settings, "models"),
                                      &err);
     spool_close(spool);
+    if (outcome == OUTCOME_MORE)
+        planning_print_no_gpu(w->settings);
     /* why the last start was the last one: no worker will say it */
     if (outcome == OUTCOME_UNKNOWN || (outcome == OUTCOME_NOWHERE && err.code))
         log_err(&err);
@@ -682,7 +684,8 @@ static const struct opt worker_opts[] = {
       offsetof(struct worker_run, alone) },
     { 0, "outcome", NULL,
       "work on nothing; exit 0 if the batches are"
-      " done, 75 if there is more to do, 1 if it got nowhere",
+      " done, 75 if there is more to do, 1 if it got nowhere; with 75 print the"
+      " hosts where no GPU could be used",
       offsetof(struct worker_run, outcome) },
     { 0, "plan", NULL,
       "work on nothing; print how many ranks a job starts"

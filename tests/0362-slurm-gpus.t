@@ -55,6 +55,19 @@ answers requeued 1 1 1 -N2 --gres=gpu:1 apus-batch.sh
 left_out 1
 has requeued.log 'n1 slurm:.* promises a GPU: cannot use' "the first start"
 has requeued.log "n2 slurm:.*batch $batch is done" "the second, elsewhere"
+rm -f spool/log/no-gpu
+answers single 1 1 1 -N1 --gres=gpu:1 apus-batch.sh
+left_out 0
+has single.log "next start leaves out n1, where" "a job of one node moves"
+has single.log "n2 slurm:.*batch $batch is done" "to the other"
+# A job that a person keeps from the others has no other: it does not wait.
+rm -f spool/log/no-gpu
+questions 4 kept >kept.jsonl
+batch=$(queue kept.jsonl)
+job=$(sbatch --parsable -o kept.log -N1 -x 'n[2-3]' --gres=gpu:1 \
+    apus-batch.sh "$batch" 2>>err)
+ends "$job" kept 1:0 2
+has kept.log 'too few other nodes .* leave out n1, where' "why it is not moved"
 answers next 0 1 1 -N2 --gres=gpu:1 apus-batch.sh
 left_out 1
 answers cpu 0 2 2 -N2 --gres=gpu:1 apus-batch.sh --kernel=reference
