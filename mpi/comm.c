@@ -105,6 +105,10 @@ static int hung_status;
 
 static char hung_text[512];
 
+/* Of the time that MPI may take to start what follows the first warning. */
+static volatile sig_atomic_t hung_later_s;
+static char late_text[512];
+
 /* Written by a signal's handler, so it is made before. */
 static void set_hung_text(const char *what)
 {
@@ -115,9 +119,27 @@ static void set_hung_text(const char *what)
              : "", nodes ? nodes : "");
 }
 
+static void set_late_text(unsigned now_s, unsigned later_s)
+{
+    const char *nodes = getenv("SLURM_STEP_NODELIST");
+
+    snprintf(late_text, sizeof(late_text), "apus-worker: warning: MPI has not"
+             " started for %u s, and is given %u more: a rank%s%.300s has not"
+             " come\n", now_s, later_s, nodes ? " of " : "",
+             nodes ? nodes : "");
+}
+
+/* Signals: the first time while MPI starts it is only said. */
 static void on_alarm(int signo)
 {
     (void)signo;
+    if (hung_later_s) {
+        alarm((unsigned)hung_later_s);
+        hung_later_s = 0;
+        if (write(STDERR_FILENO, late_text, strlen(late_text)) < 0)
+            return;
+        return;
+    }
     if (write(STDERR_FILENO, hung_text, strlen(hung_text)) < 0)
         _exit(hung_status);
     _exit(hung_status);
@@ -128,16 +150,26 @@ static void watch(unsigned seconds)
     alarm(seconds);
 }
 
+static void watch_start(unsigned start_s, unsigned call_s)
+{
+    set_hung_text("start");
+    if (call_s < start_s) {
+        set_late_text(call_s, start_s - call_s);
+        hung_later_s = (sig_atomic_t)(start_s - call_s);
+    }
+    watch(call_s < start_s ? call_s : start_s);
+}
+
 static int start_mpi(struct comm *l, unsigned start_s, struct err *err)
 {
-    struct sigaction sa = { .sa_handler = on_alarm };
+    struct sigaction sa = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
     int provided, rc;
 
     sigaction(SIGALRM, &sa, NULL);
-    set_hung_text("start");
-    watch(start_s);
+    watch_start(start_s, l->call_s);
     rc = MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided);
     watch(0);
+    hung_later_s = 0;
     set_hung_text("return");
     if (rc)
         return err_set(err, ERR_FATAL, "MPI does not start");

@@ -25,7 +25,7 @@ struct payload {
  * the pulse calls, too, is called by one thread at a time.  With ranks that
  * die at the wrong moment MPI may never return from a call: after start_s
  * seconds in starting, and call_s in any later one, the process says so and
- * ends with `status`. */
+ * ends with `status`.  Starting that takes longer than call_s is said, too. */
 int comm_open(struct comm **out, bool alone, unsigned start_s,
               unsigned call_s, int status, struct err *err);
 int comm_rank(const struct comm *l);

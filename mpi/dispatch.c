@@ -651,8 +651,9 @@ static void look_for_lost(struct dispatch *d, double t)
     for (int i = 1; i < d->size; i++) {
         unsigned lost_s = d->o.lost_s;
 
-        /* reading a large model takes its time */
-        if (d->rank[i].state == RANK_STARTING)
+        /* reading a large model takes its time; what comes before that, where
+         * a rank is, does not */
+        if (d->rank[i].state == RANK_STARTING && d->ranks->host[i][0])
             lost_s *= START_FACTOR;
         if (is_gone(&d->rank[i]) || t - d->rank[i].received < lost_s)
             continue;

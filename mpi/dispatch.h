@@ -61,7 +61,8 @@ static inline double beat_s(unsigned lost_s)
     return lost_s / 4.0 < BEAT_S ? lost_s / 4.0 : BEAT_S;
 }
 
-/* Before a rank has begun it may be silent so many times longer. */
+/* Before a rank has begun it may be silent so many times longer, if it has said
+ * hello. */
 #define START_FACTOR 10
 
 /* Exit statuses of a rank.  EXIT_SAVED: run it again. */

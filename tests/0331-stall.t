@@ -1,6 +1,7 @@
 #!/bin/sh
 # A file system that answers rank 0 late, later than the ranks would wait for a
-# sign of life: they are told that it lives, wait, and go on with it.
+# sign of life: they are told that it lives, wait, and go on with it.  A rank
+# that comes late: the one that waits for it says so.
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 build=$(dirname "$apus")
@@ -57,4 +58,25 @@ grep -q '"rank":1,"host":"[^"]*","state":"left","done":[1-9]' \
     spool/done/"$id"/progress && r=0 || r=1
 cat spool/done/"$id"/progress >>out
 report $r "rank 1 went on afterwards"
+
+# Rank 1 begins when it is missed.
+cat >missed <<TXT
+#!/bin/sh
+tries=0
+while [ "\$OMPI_COMM_WORLD_RANK" = 1 ] && [ \$tries -lt 6000 ] &&
+    ! grep -q 'MPI has not started' err; do
+    tries=\$((tries + 1))
+    sleep 0.05
+done
+exec "$worker" "\$@"
+TXT
+chmod +x missed
+rm -rf spool
+cp -Rp todo spool
+got=0
+timeout -k 5 600 mpirun --oversubscribe -n 2 ./missed --rank-timeout=6 -- \
+    "${id#b}" >out 2>err </dev/null || got=$?
+[ $got -eq 0 ] && grep 'warning: MPI has not started for 6 s' err |
+    grep -q ', and is given 54 more: a rank has not come' && r=0 || r=1
+report $r "a rank that comes late is missed, and waited for (exit $got)"
 finish

@@ -122,12 +122,41 @@ static void test_lost_first(void)
     free(lines);
 }
 
+/* One that has not even said hello reads no model. */
+static void test_silent(void)
+{
+    struct batch_info info;
+    struct dispatch_options o = { .lost_s = LOST_S };
+    struct payload hello = { 2, TAG_HELLO, (const unsigned char *)"n7", 2 };
+    struct ranks *ranks = ranks_new(3);
+    char *lines = lines_of(LINE, 1);
+    struct comm net = { .told = { { 0 } } };
+    struct err err = ERR_INIT;
+
+    batch_make(&info, "batch", lines);
+    o.batch_path = info.source;
+    o.info = &info;
+    must(dispatch_new(&d, &net, ranks, &o, &err), &err);
+    wait_s(LOST_S - 1);
+    ranks_hello(ranks, &hello);
+    wait_s(2);
+    say(0, TAG_READY, "host", 4);
+    report_done(0, 0);
+    ok(net.told[1][TAG_SAVE] == 0 && net.told[2][TAG_SAVE] == 1,
+       "who never said hello is lost soon, who said it late is not");
+    dispatch_free(d);
+    ranks_free(ranks);
+    batch_info_clear(&info);
+    free(lines);
+}
+
 int main(void)
 {
     log_init("t_dispatch_group", LOG_LEVEL_ERROR);
     if (!freopen("/dev/null", "w", stderr))
         return 1;
     test_lost_first();
+    test_silent();
     all_remove();
     return done();
 }
