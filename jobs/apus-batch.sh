@@ -203,7 +203,7 @@ hosts() {
         *,"$host",*) ;;
         *) echo "$host:$slots" ;;
         esac
-    done | paste -s -d , -
+    done | head -n "$nodes" | paste -s -d , -
 }
 
 # Work.  With srun the other ranks go on when one is lost (rank 0 hands out

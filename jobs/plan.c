@@ -584,22 +584,37 @@ static bool is_listed(const struct named_value *f, const char *list)
     return false;
 }
 
-/* As if the job had so many nodes, each with its part of what it has; a GPU
- * gets no second rank. */
-static void keep_nodes(struct plan_job *j, uint64_t left)
+/* Of the nodes that are left as many as make whole groups of `tp` with a GPU
+ * for each rank, if it is known how many there are; 0: they make none. */
+static uint64_t nodes_of_groups(const struct plan_job *j, uint64_t left,
+                                unsigned tp)
 {
+    while (j->gpus && left > 0 && plan_whole_groups(1, left, tp) > j->gpus)
+        left--;
+    return left;
+}
+
+/* As if the job had so many nodes, each with its part of what it has; a GPU
+ * gets no second rank, nor one to make groups whole. */
+static void keep_nodes(struct plan_job *j, uint64_t left, unsigned tp)
+{
+    uint64_t gpus = j->gpus - j->gpus % plan_whole_groups(1, left, tp);
+    uint64_t whole = plan_whole_groups(j->per_node, left, tp);
+
     if (j->tasks > j->nodes)
         j->tasks = divide_up(j->tasks, j->nodes) * left;
     else
         j->tasks = left;
-    if (j->gpus && j->tasks > j->gpus * left)
-        j->tasks = j->gpus * left;
+    if (j->gpus && j->tasks > gpus * left)
+        j->tasks = gpus * left;
+    if (j->gpus && j->per_node && whole > j->per_node && whole > gpus)
+        j->per_node = gpus;
     j->all_cpus = j->all_cpus / j->nodes * left;
     j->nodes = left;
 }
 
-char *plan_leave_out(struct plan_job *j, const char *hosts, const char *text,
-                     size_t n)
+char *plan_leave_out(struct plan_job *j, const char *hosts, unsigned tp,
+                     const char *text, size_t n)
 {
     const char *at = text, *end = text + n;
     uint64_t left = j->nodes;
@@ -617,10 +632,12 @@ char *plan_leave_out(struct plan_job *j, const char *hosts, const char *text,
         buf_put(&out, f.value, f.n_value);
         left--;
     }
+    if (left < j->nodes)
+        left = nodes_of_groups(j, left, tp);
     if (chosen || left == 0 || left == j->nodes) {
         buf_clear(&out);
         return NULL;
     }
-    keep_nodes(j, left);
+    keep_nodes(j, left, tp);
     return buf_take(&out, NULL);
 }

@@ -84,10 +84,11 @@ int plan_job_parse(struct plan_job *j, const char *text, size_t n,
                    struct err *err);
 
 /* Take off from *j, which was made of this text, its nodes that are among
- * `hosts`, names with commas between: the caller frees a list of those that
- * were.  NULL, and *j as before, if none is among them, or all are, or a person
- * chose the job's nodes. */
-char *plan_leave_out(struct plan_job *j, const char *hosts, const char *text,
-                     size_t n);
+ * `hosts`, names with commas between, and as many others as leave GPUs for
+ * whole groups of `tp` ranks: the caller frees a list of those that were among
+ * them.  NULL, and *j as before, if none is, or all are, or those that are left
+ * make no group, or a person chose the job's nodes. */
+char *plan_leave_out(struct plan_job *j, const char *hosts, unsigned tp,
+                     const char *text, size_t n);
 
 #endif

@@ -125,7 +125,8 @@ static char *leave_out(struct plan_job *job, const struct settings *s,
         return NULL;
     hosts = no_gpu_hosts(spool);
     if (hosts)
-        out = plan_leave_out(job, hosts, facts->data, facts->len);
+        out = plan_leave_out(job, hosts, (unsigned)settings_count(s, "tp"),
+                             facts->data, facts->len);
     if (out)
         log_info("leaving out %s, where no GPU could be used:"
                  " \"%s/log/no-gpu\"", out, spool);

@@ -196,8 +196,9 @@ static void group_plans(void)
 }
 
 /* What is left out of four nodes with two GPUs and eight CPUs each, "-" for
- * nothing, and nodes, tasks and CPUs afterwards. */
-static void leaves_out(const char *hosts, const char *facts, const char *want)
+ * nothing, and nodes, tasks, CPUs and tasks of a node afterwards. */
+static void leaves_out(unsigned tp, const char *hosts, const char *facts,
+                       const char *want)
 {
     char *text = xasprintf(HEAD "%s" TAIL "NodeName=n1 CPUTot=8\n   OS=Linux"
                            " NodeName=n9\nNodeName=n2\nNodeName=n3\n"
@@ -207,10 +208,11 @@ static void leaves_out(const char *hosts, const char *facts, const char *want)
 
     if (plan_job_parse(&j, text, strlen(text), NULL))
         abort();
-    list = plan_leave_out(&j, hosts, text, strlen(text));
-    got = xasprintf("%s: %" PRIu64 " %" PRIu64 " %" PRIu64,
-                    list ? list : "-", j.nodes, j.tasks, j.all_cpus);
-    ok(strcmp(got, want) == 0, "without %s: %s", hosts, want);
+    list = plan_leave_out(&j, hosts, tp, text, strlen(text));
+    got = xasprintf("%s: %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64,
+                    list ? list : "-", j.nodes, j.tasks, j.all_cpus,
+                    j.per_node);
+    ok(strcmp(got, want) == 0, "groups of %u without %s: %s", tp, hosts, want);
     if (strcmp(got, want) != 0)
         printf("# got %s\n", got);
     free(got);
@@ -227,16 +229,26 @@ static void left_out(void)
         " ExcNodeList=n5\n";
     static const char seven[] = FOUR "   NumTasks=7\n";
     static const char many[] = FOUR "   NumTasks=30\n";
+    static const char each[] = FOUR "   NumTasks=8 NtasksPerN:B:S:C=2:0:*:*\n";
     static const char chosen[] = FOUR "   NumTasks=4 ReqNodeList=n[1-4]\n";
 
-    leaves_out("n3", any, "n3: 3 3 24");
-    leaves_out("n4,n7,n1", any, "n1,n4: 2 2 16");
-    leaves_out("n5,n,n11,n9", any, "-: 4 4 32");
-    leaves_out("", any, "-: 4 4 32");
-    leaves_out("n1,n2,n3,n4", any, "-: 4 4 32");
-    leaves_out("n2", chosen, "-: 4 4 32");
-    leaves_out("n2", seven, "n2: 3 6 24");
-    leaves_out("n2,n3,n4", many, "n2,n3,n4: 1 2 8");
+    leaves_out(1, "n3", any, "n3: 3 3 24 0");
+    leaves_out(1, "n4,n7,n1", any, "n1,n4: 2 2 16 0");
+    leaves_out(1, "n5,n,n11,n9", any, "-: 4 4 32 0");
+    leaves_out(1, "", any, "-: 4 4 32 0");
+    leaves_out(1, "n1,n2,n3,n4", any, "-: 4 4 32 0");
+    leaves_out(1, "n2", chosen, "-: 4 4 32 0");
+    leaves_out(1, "n2", seven, "n2: 3 6 24 0");
+    leaves_out(1, "n2,n3,n4", many, "n2,n3,n4: 1 2 8 0");
+    leaves_out(2, "n3", any, "n3: 3 3 24 0");
+    leaves_out(4, "n3", any, "n3: 2 2 16 0");
+    leaves_out(4, "n3", seven, "n3: 2 4 16 0");
+    leaves_out(4, "n2,n3,n4", any, "-: 4 4 32 0");
+    leaves_out(8, "n3", any, "-: 4 4 32 0");
+    leaves_out(2, "n3", each, "n3: 3 6 24 2");
+    leaves_out(4, "n3", each, "n3: 2 4 16 2");
+    leaves_out(3, "n3", each, "n3: 3 6 24 2");
+    leaves_out(3, "n1,n3", each, "-: 4 8 32 2");
 }
 
 int main(void)
