@@ -620,7 +620,7 @@ static void *run_evaluator(void *self)
     /* a failure is not a death of what was open; the log may take this still */
     if (rc == 0)
         rc = park(c, &err);
-    else if (!c->o.backend->wrong)
+    else if (!c->o.backend->withdraw)
         park(c, &unused);
     else if (worklog_withdraw(c->log, &unused))
         log_err(&unused);
@@ -629,9 +629,9 @@ static void *run_evaluator(void *self)
     c->log = NULL;
     pthread_mutex_lock(&c->lock);
     c->err = err;
-    c->state = rc == 0               ? COMPUTE_SAVED
-               : c->o.backend->wrong ? COMPUTE_WITHDRAWN
-                                     : COMPUTE_FAILED;
+    c->state = rc == 0                  ? COMPUTE_SAVED
+               : c->o.backend->withdraw ? COMPUTE_WITHDRAWN
+                                        : COMPUTE_FAILED;
     pthread_mutex_unlock(&c->lock);
     return NULL;
 }

@@ -92,11 +92,11 @@ static void *follow(void *self)
     if ((m->none.code ? backend_refuse(m->o.group, &m->none, &err)
                       : backend_follow(m->on.b, find, m, &err)) == 0)
         atomic_store(&m->closed, true);
-    else if (!atomic_load(&m->ends)) {
+    else if (m->on.b && m->on.b->wrong)
+        rank_leave_out(m->o.spool); /* also where all are to end by now */
+    if (!atomic_load(&m->closed) && !atomic_load(&m->ends)) {
         /* the first member reports it, or rank 0 that this one is lost */
         log_info("this rank leaves its group: %s", err.text);
-        if (m->on.b && m->on.b->wrong)
-            rank_leave_out(m->o.spool);
         rank_group_leave(m->group, &err);
     }
     return NULL;

@@ -465,7 +465,8 @@ static void look_at_compute(struct rank_side *r)
         return;
     state = compute_state(r->compute);
     if (state == COMPUTE_WITHDRAWN) {
-        rank_leave_out(r->o.spool);
+        if (r->on.b->wrong) /* else another member's machine */
+            rank_leave_out(r->o.spool);
         send_to_root(r, TAG_WITHDRAWN, NULL);
     }
     else

@@ -89,6 +89,7 @@ unlike() { # NAME=VALUE [RANK]
     cat >unlike <<TXT
 #!/bin/sh
 [ "\$OMPI_COMM_WORLD_RANK" != ${2:-1} ] || export "$1"
+[ -z "\$NODES" ] || export SLURMD_NODENAME=node\$OMPI_COMM_WORLD_RANK
 exec "$sim" "\$@"
 TXT
     chmod +x unlike
@@ -127,8 +128,15 @@ for rank in 0 1; do
     ranks 2 --tp=2 --kernel=cuda
     well "the next start"
     kept "the same part after it"
+    rm -f spool/log/no-gpu
+    NODES=own
+    export NODES
     unlike CUSIM_WRONG=3000 $rank
+    NODES=
+    left_out=$(cut -d ' ' -f 2 spool/log/no-gpu)
     ends 75 'a product of layer .* is wrong' "that of rank $rank is wrong"
+    [ "$left_out" = "node$rank" ] && r=0 || r=1
+    report $r "its node alone is left out: $left_out"
     grep -q 'withdraws all that it answered' err && r=0 || r=1
     report $r "all is withdrawn"
     ranks 2 --tp=2 --kernel=cuda

@@ -238,7 +238,7 @@ bool crew_answer(struct crew_seen *s, struct backend *b, const struct model *m,
     end(&w, &s->all);
     if (err.code)
         printf("# %s\n", err.text);
-    s->wrong = b->wrong;
+    s->wrong = b->withdraw;
     s->err = err;
     return err.code == 0;
 }

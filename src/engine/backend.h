@@ -195,8 +195,10 @@ struct backend {
      * form that the backend reads: nobody holds the other.  NULL: it wants
      * them in the model. */
     const struct model_sink *sink;
-    bool wrong; /* after an error: a check has found a wrong number, and nothing
-                   that came of this backend may be believed */
+    bool wrong;    /* after an error: a check has found a wrong number of this
+                      machine's; .. */
+    bool withdraw; /* .. or of some member's of its group: nothing that came of
+                      this backend may be believed */
 };
 
 /* NULL is accepted. */

@@ -430,8 +430,10 @@ int device_collect_part(struct device *d, struct err *err)
         rc = members_collect(d, f, hashed, &mine, err);
     else if (rc)
         err_copy(err, &mine);
-    if (rc)
+    if (rc) {
+        d->base.withdraw = d->base.withdraw || d->base.wrong;
         return -1;
+    }
     give(d, f, hashed);
     d->hashing = f->n ? f : NULL;
     d->given++;

@@ -218,7 +218,7 @@ int members_collect(struct device *d, const struct cuda_frame *f,
     if (worst >= ENDED_FAILED) {
         agree(&d->group, mine, err);
         if (d->group.rank == 0) /* it has the answers */
-            d->base.wrong = worst == ENDED_WRONG;
+            d->base.withdraw = worst == ENDED_WRONG;
         d->out = true;
         return -1;
     }
