@@ -580,6 +580,7 @@ static void test_hashes(void)
     ok((b.b->ops->collect(b.b, &b.r, &err) ||
         b.b->ops->step(b.b, &none, &err) ||
         b.b->ops->collect(b.b, &b.r, &err)) && b.b->wrong &&
+           b.b->withdraw &&
            err.code == ERR_RETRY && strstr(err.text, "a hash is wrong"),
        "one that is not: %s", err.text);
     cusim_skip(NULL);
@@ -686,6 +687,39 @@ static void test_second_device(void)
     model_close(m);
 }
 
+/* On a device with many multiprocessors the products of a head with few outputs
+ * could be split, which needs more memory than those of layers. */
+static void test_head(void)
+{
+    struct backend_row row[9];
+    struct err err = ERR_INIT;
+    struct model_record rec;
+    struct side a, b;
+    struct model *m;
+
+    if (shape_find(&rec, "tiny"))
+        abort();
+    rec.dim = 1024;
+    rec.n_layers = 1;
+    rec.n_vocab = 2400;
+    rec.flags = MODEL_TIED;
+    if (shape_build(&m, &rec, &err))
+        abort();
+    setenv("CUSIM_PROCESSORS", "300", 1);
+    open_both(&a, &b, false);
+    unsetenv("CUSIM_PROCESSORS");
+    side_load(&a, m, BACKEND_TAP_LOGITS);
+    side_load(&b, m, BACKEND_TAP_LOGITS);
+    for (uint32_t i = 0; i < 9; i++)
+        row[i] = (struct backend_row){ .position = i, .token = i + 1,
+                                       .logits = true, .tap = true };
+    side_step(&a, (struct backend_step){ .row = row, .n_rows = 9 });
+    side_step(&b, (struct backend_step){ .row = row, .n_rows = 9 });
+    ok(same(&a, &b, &m->rec), "a head of few outputs on a large device");
+    close_both(&a, &b);
+    model_close(m);
+}
+
 /* ---- failures ------------------------------------------------------------ */
 
 /* tests/cusim: the device is lost now. */
@@ -783,6 +817,7 @@ int main(void)
     test_hashes();
     test_ceiling();
     test_second_device();
+    test_head();
     test_refused_step();
     test_lost();
     return done();

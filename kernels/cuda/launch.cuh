@@ -179,6 +179,16 @@ static inline size_t linear_scratch(size_t n, bool gate)
     return (n + 63) / 64 * 64 * 64 * (gate ? 2 : 1);
 }
 
+/* int32s of `sum` that a launch with so many columns, rows x slices, uses at
+ * most: of its tiles, of which the widest has 64 x 64. */
+static inline size_t linear_sums(size_t n, uint32_t cols, bool gate)
+{
+    size_t outs = gate ? 32 : 64, tiles = (n + outs - 1) / outs;
+
+    return tiles * 64 * (cols <= 8 ? 8 : cols <= 16 ? 16 : cols <= 32 ? 32
+                                                                      : 64);
+}
+
 /* The same for any number of rows, in tiles of which each has all of K, or a
  * split of it (kernels/cuda/large.cuh): forms and splits change no bit. */
 enum large_form { LARGE_SMALL, LARGE_MIDDLE, LARGE_WIDE, LARGE_FORMS };

@@ -370,7 +370,9 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int d)
  * than 9.0 has is an older one. */
 cudaError_t cudaDeviceGetAttribute(int *v, enum cudaDeviceAttr a, int)
 {
-    *v = a == cudaDevAttrMultiProcessorCount      ? 4
+    const char *n = getenv("CUSIM_PROCESSORS");
+
+    *v = a == cudaDevAttrMultiProcessorCount      ? n ? atoi(n) : 4
          : a == cudaDevAttrL2CacheSize            ? 96 << 10
          : a == cudaDevAttrComputeCapabilityMajor
                ? (settings.shared < 232448 ? 8 : 9)

@@ -268,6 +268,17 @@ static struct linear_args arguments(const struct device *d,
     return a;
 }
 
+/* Whether sums of splits fit what the plan has for them: of an inner linear
+ * they do, of the head of a part, which has few outputs, they may not. */
+static bool may_split(const struct device *d, const struct cuda_product *p,
+                      uint32_t tiles)
+{
+    size_t n = linear_sums(p->w->rows, p->m * (p->a8 ? 1 : 2), p->up != NULL);
+
+    return n * sizeof(int32_t) <= d->plan.bytes[PLAN_SUM] &&
+           tiles * sizeof(uint32_t) <= d->plan.bytes[PLAN_COUNT];
+}
+
 /* Few rows. */
 static int by_linear(struct device *d, const struct cuda_product *p,
                      struct err *err)
@@ -278,6 +289,8 @@ static int by_linear(struct device *d, const struct cuda_product *p,
 
     if (splits > most)
         splits = most;
+    if (splits > 1 && !may_split(d, p, tiles))
+        splits = 1;
     a.sum = cuda_array<int32_t>(d, PLAN_SUM);
     a.count = cuda_array<uint32_t>(d, PLAN_COUNT);
     CUDA_TRY(linear_launch(&a, p->a8, splits, d->stream), err);
