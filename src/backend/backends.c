@@ -43,6 +43,9 @@ int backend_open_member(struct backend **out, const char *name, size_t threads,
 int backend_follow(struct backend *b, backend_find_fn *find, void *self,
                    struct err *err)
 {
+    if (!b->ops->follow)
+        return err_set(err, ERR_INPUT, "\"%s\" does not compute in groups: set"
+                       " tp to 1, or kernel to another one", b->name);
     return b->ops->follow(b, find, self, err);
 }
 

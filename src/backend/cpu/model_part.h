@@ -15,9 +15,9 @@
  * are cut at multiples of X1_GROUP, as equally as that allows; a member may
  * have nothing of them.  Of a model with experts each expert is cut so.
  *
- * Where columns are cut a row of the part has one column more, the last, whose
- * weights are zero: activations have the greatest size of the whole row there,
- * so that each member quantises its part by the scale of the whole.
+ * On a CPU, where columns are cut, a row of the part has one column more, the
+ * last, whose weights are zero: activations have the greatest size of the whole
+ * row there, so that each member quantises its part by the scale of the whole.
  */
 #ifndef APUS_BACKEND_CPU_MODEL_PART_H
 #define APUS_BACKEND_CPU_MODEL_PART_H

@@ -61,7 +61,7 @@ enum plan_array {
     PLAN_VMS,     /* u32, rows x heads */
     PLAN_RING,    /* PLAN_KEPT x rows x what is committed to of a position */
     PLAN_LAST,    /* PLAN_KEPT x draws x dim: x_L of the rows that drew */
-    PLAN_HASH,    /* u32, PLAN_KEPT x 2 x rows x 8: kv, then fin */
+    PLAN_HASH,    /* u32, PLAN_KEPT x (trees + 1) x rows x 8: kv, then fin */
     PLAN_TAP,     /* u32, 2: which row of a linear is checked .. */
     PLAN_TAPPED,  /* int32: .. its sums */
     PLAN_TAP_Q,   /* int8: .. and what it was multiplied with */
