@@ -145,6 +145,11 @@ has err '--gpus 3 with tp = 2: each rank of a group has a GPU; ask for as' \
     "are refused by name"
 gives 0 "of two nodes" submit few.jsonl -m nano --dry-run --gpus 3 --nodes 2 \
     --launcher slurm --tp 2
+gives 0 "a group that shares one GPU" submit few.jsonl -m nano --dry-run \
+    --gpus 1 --ranks 2 --share-gpu yes --launcher slurm --tp 2
+has out ' --ntasks-per-node=2 --gres=gpu:1 ' "of two ranks"
+gives 2 "a group and a half of ranks" submit few.jsonl -m nano --dry-run \
+    --gpus 2 --ranks 3 --share-gpu yes --launcher slurm --tp 2
 gives 1 "GPUs for more members than KV heads" submit few.jsonl -m nano \
     --dry-run --gpus 4 --launcher slurm --tp 4
 has err 'tp = 4 does not divide the 2 KV heads' "are refused by name"

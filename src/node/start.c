@@ -119,7 +119,9 @@ int start_gpus(struct start *s, unsigned n, struct err *err)
                        " each rank has a GPU of its own; leave --ranks out"
                        " (more ranks than GPUs need share-gpu = yes)", n,
                        ranks);
-    if ((uint64_t)n * (s->nodes ? s->nodes : 1) % tp != 0)
+    if (!settings_from_flag(s->settings, "ranks") || !ranks)
+        ranks = n;
+    if (ranks * (s->nodes ? s->nodes : 1) % tp != 0)
         return err_set(err, ERR_INPUT, "--gpus %u with tp = %" PRIu64 ": each"
                        " rank of a group has a GPU; ask for as many as a"
                        " multiple of it", n, tp);
