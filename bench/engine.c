@@ -14,6 +14,7 @@
 #include "answer/commit.h"
 #include "backend/backends.h"
 #include "backend/cuda/cuda.h"
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "bench/guard.h"
@@ -36,7 +37,7 @@ struct bench {
     uint32_t temperature; /* millionths, of all requests without the mix */
     uint32_t activations; /* flag of the model: 0, MODEL_A8, MODEL_A8R */
     enum mix mix;
-    const char *gemm; /* of a GPU; NULL: not asked for */
+    const char *gemm, *graphs; /* of a GPU; NULL: not asked for */
     bool varied, commit;
 
     struct backend *backend;
@@ -197,6 +198,12 @@ static int run_round(struct bench *b, bool commit, struct round *r,
 
 enum { PREFILL, DECODE, TOTAL, STEP, COMMIT, SHARE, N_FIGURES };
 
+/* As with the setting gpu-graphs. */
+static bool has_graphs(const struct bench *b)
+{
+    return !b->graphs || strcmp(b->graphs, "yes") == 0;
+}
+
 static void print_head(const struct bench *b)
 {
     const char *a = b->activations == MODEL_A8    ? "A8"
@@ -209,6 +216,8 @@ static void print_head(const struct bench *b)
            b->generate);
     if (b->gemm)
         printf("gemm %s\n", b->gemm);
+    if (strcmp(b->kernel, "cuda") == 0)
+        printf("gpu_graphs %s\n", has_graphs(b) ? "yes" : "no");
     printf("mix %s\n", b->mix == MIX_YES ? "yes" : "no");
     if (b->mix == MIX_NO)
         printf("temperature %.6g\n", (double)b->temperature * 1e-6);
@@ -295,17 +304,29 @@ static enum cuda_gemm gemm_of(const char *name)
     return strcmp(name, "own") == 0 ? CUDA_GEMM_OWN : CUDA_GEMM_LT;
 }
 
+/* What makes a GPU slower belongs beside its figures. */
+static void on_note(void *self, bool warning, const char *text)
+{
+    (void)self;
+    (void)warning;
+    fprintf(stderr, "bench/engine: %s\n", text);
+}
+
 /* A level of the CPU, or a GPU. */
 static int open_backend(struct bench *b, struct err *err)
 {
+    const struct caller caller = { .note = on_note };
     const struct cuda_options with = { .checks = true,
+                                       .plain = !has_graphs(b),
                                        .gemm = gemm_of(b->gemm),
-                                       .libs = getenv("APUS_CUDA_LIBS") };
+                                       .libs = getenv("APUS_CUDA_LIBS"),
+                                       .caller = &caller };
 
     if (strcmp(b->kernel, "cuda") == 0)
         return cuda_open(&b->backend, &with, err);
-    if (b->gemm)
-        return err_set(err, ERR_INPUT, "--gemm is of --kernel cuda alone");
+    if (b->gemm || b->graphs)
+        return err_set(err, ERR_INPUT, "%s is of --kernel cuda alone",
+                       b->gemm ? "--gemm" : "--gpu-graphs");
     return backend_open(&b->backend, b->kernel, b->threads, err);
 }
 
@@ -366,6 +387,9 @@ static const char help[] =
 "  --gemm own|lt      with cuda: products of more than 32 rows come from\n"
 "                     kernels of apus, or from cublasLt alone; not given:\n"
 "                     from what looks faster\n"
+"  --gpu-graphs yes|no\n"
+"                     yes; with cuda: whether steps that only decode are\n"
+"                     graphs of launches, as the setting says\n"
 "  --rounds N         3: each rate is the median of so many rounds\n"
 "  --mix yes|no       yes: half of the requests are greedy, half draw with\n"
 "                     temperature 0.8 and top_p 0.95; no: all are greedy\n"
@@ -481,6 +505,14 @@ static int gemm_option(const char **out, const char *text)
     return -1;
 }
 
+static int graphs_option(const char **out, const char *text)
+{
+    bool yes;
+
+    *out = text;
+    return flag_option(&yes, "--gpu-graphs", text);
+}
+
 static int mix_option(enum mix *out, const char *name, const char *text)
 {
     bool yes;
@@ -514,6 +546,8 @@ static int option(struct bench *b, const char *name, const char *value)
         b->kernel = value;
     else if (strcmp(name, "--gemm") == 0)
         return gemm_option(&b->gemm, value);
+    else if (strcmp(name, "--gpu-graphs") == 0)
+        return graphs_option(&b->graphs, value);
     else if (strcmp(name, "--temperature") == 0)
         return temperature_option(&b->temperature, value);
     else if (strcmp(name, "--mix") == 0)

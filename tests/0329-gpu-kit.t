@@ -35,9 +35,9 @@ kit/run 40000 >out 2>err || got=$?
 report $r "a part that compares bits and fails: exit status $got"
 tab=$(printf '\t')
 for part in device vectors vectors-large kill memory linear large forms \
-    epilogue attention rest decode-1 decode-64 decode-256 decode-256-a8r \
-    decode-256-2048 prefill-2048 job-1000-1000 \
-    job-128-2048; do
+    epilogue attention rest decode-1 decode-1-plain decode-64 \
+    decode-64-plain decode-256 decode-256-a8r decode-256-2048 \
+    prefill-2048 job-1000-1000 job-128-2048; do
     grep -q "^$part: ok" out &&
         grep -q "^$part${tab}ok$tab[0-9]" "$OUT/table" && r=0 || r=1
     [ $r -eq 0 ] || {
@@ -65,6 +65,10 @@ has "$OUT/table" "^attention${tab}attention 3-64$tab" "attention"
 has "$OUT/table" "^rest${tab}commit positions$tab" "hashes"
 has "$OUT/table" "^decode-1${tab}decode_tok_s$tab[0-9]" "tokens a second"
 has "$OUT/table" "^decode-64${tab}commit_share$tab" "what commitments cost"
+for of in "decode-1 yes" "decode-1-plain no" "decode-64-plain no"; do
+    has "$OUT/${of% *}.log" "^gpu_graphs ${of#* }$" "${of% *}: graphs or none"
+    has "$OUT/table" "^${of% *}${tab}decode_tok_s$tab[0-9]" "what that gives"
+done
 
 printf '#!/bin/sh\nexec sleep 600\n' >kit/bin/backend
 got=0
@@ -91,6 +95,19 @@ got=0
 kit/bin/engine $tiny --gemm own >out 2>err || got=$?
 [ $got -eq 1 ] && r=0 || r=1
 report $r "--gemm without a GPU: $(cat err)"
+for graphs in yes no; do
+    # shellcheck disable=SC2086
+    CUSIM_GRAPHS=0 kit/bin/engine $tiny --kernel cuda --gpu-graphs $graphs \
+        >out 2>err || :
+    [ "$(grep -c 'makes no graph' err)" -eq "$(echo $graphs |
+        grep -c yes)" ] && r=0 || r=1
+    report $r "bench/engine --gpu-graphs $graphs on a GPU that makes none"
+done
+got=0
+# shellcheck disable=SC2086
+kit/bin/engine $tiny --gpu-graphs no >out 2>err || got=$?
+[ $got -eq 1 ] && r=0 || r=1
+report $r "--gpu-graphs without a GPU: $(cat err)"
 for wrong in nought 0 "10 nosuch"; do
     got=0
     # shellcheck disable=SC2086
