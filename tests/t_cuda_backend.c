@@ -18,6 +18,7 @@
 #include "bench/shape.h"
 #include "kernels/philox.h"
 #include "model/model.h"
+#include "tests/same_step.h"
 #include "tests/tap.h"
 
 #define SLOTS 3
@@ -113,35 +114,6 @@ static void side_close(struct side *s)
 }
 
 /* ---- comparing ----------------------------------------------------------- */
-
-static bool same_draw(const struct backend_draw *a,
-                      const struct backend_draw *b, size_t vocab)
-{
-    return a->slot == b->slot && a->position == b->position &&
-           a->drew == b->drew &&
-           (!a->drew || (a->d.token == b->d.token && a->d.kept == b->d.kept &&
-                         a->d.sum_k == b->d.sum_k &&
-                         a->d.sum_p == b->d.sum_p && a->d.r == b->d.r)) &&
-           !a->logits == !b->logits &&
-           (!a->logits ||
-            memcmp(a->logits, b->logits, vocab * sizeof(float)) == 0);
-}
-
-static bool same_fault(const struct backend_fault *a,
-                       const struct backend_fault *b)
-{
-    return a->slot == b->slot && a->fault.position == b->fault.position &&
-           a->fault.layer == b->fault.layer && a->fault.op == b->fault.op &&
-           a->fault.row == b->fault.row && a->fault.index == b->fault.index;
-}
-
-static bool same_digest(const struct backend_digest *a,
-                        const struct backend_digest *b)
-{
-    return a->slot == b->slot && a->position == b->position &&
-           a->has_fin == b->has_fin && a->has_deep == b->has_deep &&
-           id_equal(a->kv, b->kv) && (!a->has_fin || id_equal(a->fin, b->fin));
-}
 
 /* What came of the latest step. */
 static bool same(const struct side *x, const struct side *y,

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "bench/shape.h"
 #include "model/model.h"
+#include "tests/same_step.h"
 #include "tests/tap.h"
 
 #define SLOTS 50
@@ -180,36 +181,15 @@ static void side_draw(struct side *s, uint32_t first, uint32_t n)
     check(side_step(s, side_rows(s, first, n), &err), &err);
 }
 
-static bool same_draw(const struct backend_draw *a,
-                      const struct backend_draw *b)
-{
-    const struct drawn *x = &a->d, *y = &b->d;
-
-    return a->slot == b->slot && a->drew == b->drew &&
-           (!a->drew || (x->token == y->token && x->kept == y->kept &&
-                         x->sum_k == y->sum_k && x->sum_p == y->sum_p &&
-                         x->r == y->r));
-}
-
-static bool same_digest(const struct backend_digest *a,
-                        const struct backend_digest *b)
-{
-    return a->slot == b->slot && a->position == b->position &&
-           a->has_fin == b->has_fin && id_equal(a->kv, b->kv) &&
-           (!a->has_fin || id_equal(a->fin, b->fin));
-}
-
 static bool same(const struct came *a, const struct came *b)
 {
     bool good = a->n_draws == b->n_draws && a->n_faults == b->n_faults &&
                 a->n_digests == b->n_digests;
 
     for (size_t i = 0; good && i < a->n_draws; i++)
-        good = same_draw(&a->draw[i], &b->draw[i]);
+        good = same_draw(&a->draw[i], &b->draw[i], 0);
     for (size_t i = 0; good && i < a->n_faults; i++)
-        good = a->fault[i].slot == b->fault[i].slot &&
-               memcmp(&a->fault[i].fault, &b->fault[i].fault,
-                      sizeof(struct fault)) == 0;
+        good = same_fault(&a->fault[i], &b->fault[i]);
     for (size_t i = 0; good && i < a->n_digests; i++)
         good = same_digest(&a->digest[i], &b->digest[i]);
     return good;

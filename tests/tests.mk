@@ -322,6 +322,8 @@ tests_libtest_a_SOURCES = \
 	tests/published_util.h \
 	tests/record_util.c \
 	tests/record_util.h \
+	tests/same_step.c \
+	tests/same_step.h \
 	tests/gguf_made.c \
 	tests/gguf_made.h \
 	tests/gguf_util.c \
