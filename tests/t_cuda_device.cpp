@@ -109,25 +109,52 @@ __global__ void k_between(int *out, int atomic)
         *out = *out + 1;
 }
 
-/* The last block sums what the others left. */
-__global__ void k_last(int *out, int *part, unsigned *count, int with_fence)
+/* The last block sums what all left, writes over what they read, and leaves
+ * zero in the counter; or makes one of these mistakes. */
+enum last { LAST_SOUND, NO_FENCE, NO_FENCE_AFTER, NO_BARRIER, TOO_EARLY,
+            LAST_BUT_ONE, NOT_RESET };
+
+static inline int sum_of(const int *part, unsigned n)
+{
+    int s = 0;
+
+    for (unsigned i = 0; threadIdx.x == 0 && i < n; i++)
+        s += part[i];
+    return s;
+}
+
+__global__ void k_last(int *out, int *part, int *row, unsigned *count,
+                       int mistake)
 {
     SHARED(unsigned, last, 1);
+    const unsigned n = gridDim.x - (mistake == LAST_BUT_ONE);
+    const unsigned all = gridDim.x * blockDim.x;
+    const unsigned at = blockIdx.x * blockDim.x + threadIdx.x;
+    int s = 0;
 
-    part[blockIdx.x * blockDim.x + threadIdx.x] = (int)blockIdx.x;
-    if (with_fence)
+    part[at] = (int)blockIdx.x + row[(at + 1) % all];
+    if (mistake != NO_FENCE)
         __threadfence();
-    __syncthreads();
-    if (threadIdx.x == 0)
-        last[0] = atomicAdd(count, 1u) == gridDim.x - 1;
-    __syncthreads();
-    if (last[0] && threadIdx.x == 0) {
-        int s = 0;
-
-        for (unsigned i = 0; i < gridDim.x * blockDim.x; i++)
-            s += part[i];
-        *out = s;
+    if (mistake != NO_BARRIER)
+        __syncthreads();
+    if (mistake == TOO_EARLY)
+        s = sum_of(part, all);
+    if (threadIdx.x == 0) {
+        last[0] = atomicAdd(count, 1u) == n - 1;
+        if (last[0] && mistake != NOT_RESET)
+            *count = 0;
     }
+    __syncthreads();
+    if (!last[0])
+        return;
+    if (mistake != NO_FENCE_AFTER)
+        __threadfence();
+    if (mistake != TOO_EARLY)
+        s = sum_of(part, all);
+    for (unsigned i = threadIdx.x; i < all; i += blockDim.x)
+        row[i] = 0;
+    if (threadIdx.x == 0)
+        *out = s;
 }
 
 __global__ void k_copy(int *out, const int *x, int wait)
@@ -204,16 +231,53 @@ static void between_racy(bench &d)
     LAUNCH(k_between, 64, 1, 0, d.a, d.out, 0);
 }
 
-static void last_sound(bench &d)
+/* Twice, for what the first one leaves. */
+static void last(bench &d, int mistake)
 {
     cudaMemset(d.y, 0, 4);
-    LAUNCH(k_last, 8, 32, 0, d.a, d.out, d.x, (unsigned *)d.y, 1);
+    cudaMemset(d.out + 1024, 0, 1024);
+    for (int i = 0; i < 2; i++) {
+        cudaMemset(d.out, 0, 4);
+        cudaMemset(d.x, 0, 1024);
+        LAUNCH(k_last, 8, 32, 0, d.a, d.out, d.x, d.out + 1024,
+               (unsigned *)d.y, mistake);
+        cudaDeviceSynchronize();
+    }
+}
+
+static void last_sound(bench &d)
+{
+    last(d, LAST_SOUND);
 }
 
 static void last_unfenced(bench &d)
 {
-    cudaMemset(d.y, 0, 4);
-    LAUNCH(k_last, 8, 32, 0, d.a, d.out, d.x, (unsigned *)d.y, 0);
+    last(d, NO_FENCE);
+}
+
+static void last_unfenced_after(bench &d)
+{
+    last(d, NO_FENCE_AFTER);
+}
+
+static void last_unsynced(bench &d)
+{
+    last(d, NO_BARRIER);
+}
+
+static void last_early(bench &d)
+{
+    last(d, TOO_EARLY);
+}
+
+static void last_but_one(bench &d)
+{
+    last(d, LAST_BUT_ONE);
+}
+
+static void last_not_reset(bench &d)
+{
+    last(d, NOT_RESET);
 }
 
 static void copy_sound(bench &d)
@@ -369,8 +433,16 @@ static const struct {
     { "a store out of bounds", CHECKED, out_of_bounds, 0, 0 },
     { "a plain sum over blocks", CHECKED, between_racy, 0, 0 },
     { "a last block without a fence", CHECKED, last_unfenced, 0, 0 },
+    { "a last block without a fence of its own", CHECKED,
+      last_unfenced_after, 0, 0 },
+    { "a block that counts before all have written", CHECKED, last_unsynced,
+      0, 0 },
+    { "a last block that reads before it counts", CHECKED, last_early, 0, 0 },
     { "host memory in a kernel", CHECKED, host_memory, 0, 0 },
     { "a copy without a wait", SEEDS, copy_unwaited, 128, 127 * 64 },
+    { "a last block that is the last but one", SEEDS, last_but_one, 1,
+      28 * 32 },
+    { "a counter that is not reset", SEEDS, last_not_reset, 1, 28 * 32 },
     { "two streams without an event", SEEDS, streams_unordered, 256,
       255 * 128 + 512 },
 };

@@ -348,6 +348,7 @@ void run(run_block *b, size_t dynamic, void (*call)(const void *),
     b->n_waiting = b->n_gone = 0;
     b->epoch = 0;
     b->fence = 0;
+    b->heard.clear();
     b->acquired.clear();
     dynamic_bytes = dynamic;
     b->dynamic = dynamic ? take(dynamic, "dynamic shared memory") : nullptr;
@@ -383,13 +384,16 @@ void run(run_block *b, size_t dynamic, void (*call)(const void *),
     now = nullptr;
 }
 
-/* What an atomic on an address has let out: time of the block's last fence. */
+/* What atomics on an address have let out: by block the time up to which its
+ * accesses are before those of whoever hears of it. */
 static std::map<void *, std::map<uint32_t, uint64_t>> released;
 static uint32_t released_launch;
 
+/* What comes after it is later than the fence. */
 void fence(void)
 {
-    now->fence = ++clock_now;
+    now->fence = clock_now++;
+    now->acquired = now->heard;
 }
 
 void atomic_access(const char *site, void *p, size_t n, const void *pc)
@@ -407,11 +411,18 @@ void atomic_access(const char *site, void *p, size_t n, const void *pc)
     auto &r = released[p];
 
     for (auto &x : r) {
-        now->acquired.resize(
-            std::max(now->acquired.size(), (size_t)x.first + 1));
-        now->acquired[x.first] = (uint32_t)x.second;
+        if (x.first >= now->heard.size())
+            now->heard.resize((size_t)x.first + 1);
+        if (now->heard[x.first].at < x.second)
+            now->heard[x.first].at = (uint32_t)x.second;
     }
-    if (now->fence)
-        r[now->number] = now->fence;
+    if (!now->fence)
+        return;
+    r[now->number] = now->fence;
+    /* .. and what was before that */
+    for (size_t i = 0; i < now->acquired.size(); i++)
+        if (now->acquired[i].at && i != now->number)
+            r[(uint32_t)i] = std::max(r[(uint32_t)i],
+                                      (uint64_t)now->acquired[i].at);
 }
 } // namespace cusim

@@ -5,7 +5,8 @@
  * Order within a block: a __syncthreads between two accesses, or a
  * __syncwarp that both lanes pass (vector clocks).  A shuffle, a vote or an
  * mma orders nothing, as on the device.  Between blocks of a launch: only
- * plain store, __threadfence, atomic, atomic by the other, load.
+ * load or store, __threadfence, atomic, atomic by the other, __threadfence of
+ * the other, load or store.
  */
 #include "tests/cusim/internal.h"
 
@@ -84,7 +85,7 @@ static std::string where(uint32_t pc)
     return slash ? slash + 1 : line;
 }
 
-static bool ordered(const access &a, bool is_write)
+static bool ordered(const access &a)
 {
     thread *t = (thread *)self;
     uint32_t block = a.run - first_run;
@@ -92,8 +93,8 @@ static bool ordered(const access &a, bool is_write)
     if (a.run < first_run)
         return true;
     if (block != now->number)
-        return is_write && block < now->acquired.size() &&
-               now->acquired[block] && a.time <= now->acquired[block];
+        return block < now->acquired.size() && now->acquired[block].at &&
+               a.time <= now->acquired[block].at;
     if (a.thread == t->n || a.epoch < now->epoch)
         return true;
     return a.thread / 32 == t->warp && a.clock <= t->clock[a.thread % 32];
@@ -150,19 +151,19 @@ void check(const void *p, size_t n, bool write, bool atomic, const void *pc0)
 
         for (const access *w : { &s->w, &s->o })
             if (!(atomic && w->atomic) && !(counter && w == &s->o) &&
-                !ordered(*w, true))
+                !ordered(*w))
                 race(w->atomic ? "atomic" : "store", verb, *w, (char *)p + i,
                      pc);
         if (write) {
             for (int k = 0; k < 2; k++)
-                if (!ordered(s->r[k], false))
+                if (!ordered(s->r[k]))
                     race("load", verb, s->r[k], (char *)p + i, pc);
             if (s->w.run != me.run)
                 s->o = s->w;
             s->w = me;
-        } else if (ordered(s->r[0], false)) {
+        } else if (ordered(s->r[0])) {
             s->r[0] = me;
-        } else if (ordered(s->r[1], false) || draw() % 2) {
+        } else if (ordered(s->r[1]) || draw() % 2) {
             s->r[1] = me;
         }
     }

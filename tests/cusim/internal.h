@@ -80,6 +80,12 @@ struct thread : fiber {
     std::vector<std::vector<copy>> groups;
 };
 
+/* A time of clock_now; 0: none.  A type of this file, since the linker may take
+ * a vector's functions of another from the checked kernels. */
+struct moment {
+    uint32_t at = 0;
+};
+
 struct run_block : block {
     unsigned n, n_waiting, n_gone;
     int result;
@@ -89,7 +95,9 @@ struct run_block : block {
     std::vector<thread *> ready;
     std::vector<thread *> threads;
     void *dynamic;
-    std::vector<uint32_t> acquired; /* blocks whose releases it has seen */
+    /* By block: up to which time its accesses come before those of this one
+     * from the next fence on; .. and from here on. */
+    std::vector<moment> heard, acquired;
 };
 
 extern run_block *now;  /* the block that runs */
