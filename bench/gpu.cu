@@ -443,7 +443,7 @@ static struct attention_args take_keys(const struct gpu_sizes &z, uint32_t rows,
     a.c = 0.088f;
     a.score = (float *)take_bytes(heads * keys * 4);
     a.top = (uint32_t *)take_bytes(heads * 4);
-    a.vm = (uint32_t *)take_bytes((size_t)n * z.kv_heads * 4);
+    a.vm = (uint32_t *)take_bytes(heads * 4);
     a.num = (unsigned long long *)take_bytes(heads * z.hd * 8);
     a.z = (unsigned long long *)take_bytes(heads * 8);
     a.o = (float *)take_bytes(heads * z.hd * 4);
@@ -471,7 +471,6 @@ static void bench_keys(struct gpu_bench *b, uint32_t rows, uint32_t keys)
             uint32_t splits = 2 * b->d.processors / (m * a.kv_heads) + 1;
 
             some.table = a.table + (size_t)i * a.table_stride;
-            cudaMemsetAsync(a.vm, 0, (size_t)n * a.kv_heads * 4, b->d.stream);
             end_if(attention_launch(&some, m, splits < most ? splits : most,
                                     b->d.stream), "attention_launch");
         }

@@ -258,6 +258,8 @@ try $A attention "finish: z is zeroed before all have read it" \
     '/a.num\[row \* a.hdp + i\] = 0;/,/a.z\[row\] = 0/{/__syncthreads/d}'
 try $A attention "finish: top is left for the next step" \
     '/a.top\[row\] = 0;/d'
+try $A attention "finish: the greatest s_v is left for the next step" \
+    '/a.vm\[row\] = 0;/d'
 try $A attention "finish: num is left for the next step" \
     '/a.num\[row \* a.hdp + i\] = 0;/d'
 try kernels/cuda/keys.cuh attention "keys: two words of a turn" \
@@ -410,8 +412,6 @@ try $B/layers.cu backend "layers: one ring for all layers" \
     's/(size_t)p->layer \* (d->plan.ring_row/(size_t)0 * (d->plan.ring_row/'
 try $B/layers.cu backend "layers: logits that are faults are drawn from" \
     '/of.logits = &sink;/d'
-try $B/layers.cu backend "layers: greatest s_v of the step before" \
-    '/cudaMemsetAsync(a.vm/,/err);/d'
 try $B/layers.cu backend "layers: GELU of gate times gate" \
     's/each_launch(g, g, u,/each_launch(g, g, g,/'
 try $B/layers.cu backend "layers: x_L that is asked for has the first hashes" \

@@ -109,7 +109,7 @@ static bool equal(const shape &s)
     array<float> all(rows * s.hd), score(rows * s.context);
     array<int32_t> table(p.table);
     array<uint32_t> slot(p.slot), from(p.from), to(p.to), list(p.list);
-    array<uint32_t> top(rows), vm(s.m * s.kv_heads), tops(rows), vms(rows);
+    array<uint32_t> top(rows), vm(rows), tops(rows), vms(rows);
     array<unsigned long long> num(rows * p.hdp), z(rows);
     array<prefill_tile> tile(p.tile);
 

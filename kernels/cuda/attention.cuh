@@ -4,12 +4,13 @@
  * k_scores: grid (splits, kv heads x slices of the group, sequences); a warp
  * takes 16 keys at a time: keys are the A operand, the slices of the query
  * heads the B operand (column 2 h: hi, 2 h + 1: lo), as in linear.cuh.  The
- * row's greatest score and greatest s_v meet in `top` and `vm` by atomicMax.
+ * row's greatest score and greatest s_v meet in `top` and `vm` by atomicMax,
+ * the latter once for each query head that reads it.
  * k_mix: the same grid times slabs of 32 C dimensions; a warp takes 32 keys:
  * the A operand is u in three 7-bit slices a head (row 3 h + slice), the B
  * operand v, whose 4 x 4 bytes a thread turns round.  Sums of slices fit an
  * int32 over any context (127 * 127 * 131072 < 2^31); num and Z meet in int64.
- * k_finish: o from num, Z and vm, and their zeros for the next step.
+ * k_finish: o from num, Z and vm, and zeros in them for the next step.
  *
  * Order is free everywhere: maxima and sums of integers.  Two passes because
  * the weights need the final maximum; nothing is ever rescaled.  Groups of
@@ -202,10 +203,10 @@ k_scores(const struct attention_args a)
     if (vm)
         atomicMax(&vmax[0], vm);
     __syncthreads();
-    if (threadIdx.x < p.group)
+    if (threadIdx.x < p.group) {
         atomicMax(&a.top[p.row + threadIdx.x], top[threadIdx.x]);
-    if (threadIdx.x == 0)
-        atomicMax(&a.vm[(size_t)p.seq * a.kv_heads + p.kv], vmax[0]);
+        atomicMax(&a.vm[p.row + threadIdx.x], vmax[0]);
+    }
 }
 
 /* -- weights times values ----------------------------------------------- */
@@ -337,8 +338,7 @@ k_mix(const struct attention_args a, uint32_t splits)
     p = attn_part_of(a, 32, splits);
     if (p.first >= p.end)
         return;
-    scale = x1_pow2(21 - x1_value_exponent(
-                             a.vm[(size_t)p.seq * a.kv_heads + p.kv]));
+    scale = x1_pow2(21 - x1_value_exponent(a.vm[p.row]));
     for (uint32_t i = threadIdx.x; i < 16 * MT * 32 * C; i += ATTN_THREADS)
         part[i] = 0;
     for (uint32_t i = threadIdx.x % 32; i < 16 * MT * 9; i += 32)
@@ -372,14 +372,12 @@ __global__ void __launch_bounds__(ATTN_THREADS)
 k_finish(const struct attention_args a)
 {
     size_t row = (size_t)blockIdx.y * a.heads + blockIdx.x;
-    uint32_t group = a.heads / a.kv_heads, vm;
     float z, f;
 
     if (!row_is_live(a.live, a.row + blockIdx.y))
         return;
-    vm = a.vm[(size_t)blockIdx.y * a.kv_heads + blockIdx.x / group];
     z = X1_MUL((float)(long long)a.z[row], x1_float(0x33800000u));
-    f = X1_DIV(x1_pow2(x1_value_exponent(vm) - 21), z);
+    f = X1_DIV(x1_pow2(x1_value_exponent(a.vm[row]) - 21), z);
     for (uint32_t i = threadIdx.x; i < a.hdp; i += ATTN_THREADS) {
         if (i < a.hd)
             a.o[row * a.hd + i] =
@@ -390,6 +388,7 @@ k_finish(const struct attention_args a)
     if (threadIdx.x == 0) {
         a.z[row] = 0;
         a.top[row] = 0;
+        a.vm[row] = 0;
     }
 }
 

@@ -268,9 +268,9 @@ struct attention_args {
     float c;
     float *score;               /* sequences x heads x score_stride */
     uint32_t *top;              /* sequences x heads, zero before and after */
-    uint32_t *vm;               /* sequences x kv heads, zero before */
+    uint32_t *vm;               /* likewise */
     unsigned long long *num;    /* sequences x heads x hdp, zero likewise */
-    unsigned long long *z;      /* sequences x heads, zero before and after */
+    unsigned long long *z;      /* sequences x heads, zero likewise */
     float *o;                   /* sequences x heads x hd */
     const uint32_t *live;       /* rows of a step, of which these begin .. */
     uint32_t row;               /* .. with this one */

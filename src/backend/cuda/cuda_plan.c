@@ -156,8 +156,7 @@ static void size_heads(struct cuda_plan *p, const struct model_record *rec)
     if (p->attended > ATTENDED)
         p->attended = ATTENDED;
     n[PLAN_SCORE] = p->attended * scores;
-    n[PLAN_TOP] = p->attended * heads * 4;
-    n[PLAN_VM] = (uint64_t)p->attended * rec->n_kv_heads * 4;
+    n[PLAN_TOP] = n[PLAN_VM] = p->attended * heads * 4;
     n[PLAN_NUM] = p->attended * heads * p->hdp * 8;
     n[PLAN_Z] = p->attended * heads * 8;
     n[PLAN_LIST] = 2 * (uint64_t)p->rows * 4;

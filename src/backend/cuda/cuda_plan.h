@@ -52,7 +52,7 @@ enum plan_array {
     PLAN_DRAW,    /* draws x struct sample_row */
     PLAN_SCORE,   /* attended x heads x context */
     PLAN_TOP,     /* u32, attended x heads */
-    PLAN_VM,      /* u32, attended x kv heads */
+    PLAN_VM,      /* u32, attended x heads */
     PLAN_NUM,     /* u64, attended x heads x hdp */
     PLAN_Z,       /* u64, attended x heads */
     PLAN_LIST,    /* u32, 2 x rows: of tiles, in all layers and the last */

@@ -331,8 +331,6 @@ static int attend_alone(const struct layer_pass *p, uint32_t alone,
         a.o = cuda_array<float>(d, PLAN_O) + i * q_dim;
         most = most_keys(p, i, n, l->window) / KEYS_OF_SPLIT;
         splits = 2 * d->processors / (n * a.kv_heads) + 1;
-        CUDA_TRY(cudaMemsetAsync(a.vm, 0, n * a.kv_heads * sizeof(*a.vm),
-                                 d->stream), err);
         CUDA_TRY(attention_launch(&a, n, splits < most ? splits : most + 1,
                                   d->stream), err);
     }
