@@ -255,7 +255,9 @@ try $A attention "mix: Z is added by each slab" 's/if (slab == 0)/if (1)/'
 try $A attention "mix: the group's last head is left out" \
     's/if (row < 3 \* group)/if (row < 3 * group - 1)/'
 try $A attention "finish: z is zeroed before all have read it" \
-    '/a.num\[row \* a.hdp + i\] = 0;/,/a.z\[row\] = 0/{/__syncthreads/d}'
+    '/finish_row(a, row, threadIdx.x/,/finish_zeros(a, row)/{/__syncthreads/d}'
+try $A attention "finish: .. by the last block" \
+    '/finish_row(a, first/,/finish_zeros(a, first/{/__syncthreads/d}'
 try $A attention "finish: top is left for the next step" \
     '/a.top\[row\] = 0;/d'
 try $A attention "finish: the greatest s_v is left for the next step" \
@@ -266,6 +268,17 @@ try kernels/cuda/keys.cuh attention "keys: two words of a turn" \
     's/__byte_perm(c, d, 0x5410)/__byte_perm(c, d, 0x7632)/'
 try kernels/cuda/keys.cuh attention "keys: negative scores in falling order" \
     's/u >> 31 ? 0xffffffffu : 0x80000000u/0x80000000u/'
+
+E=kernels/cuda/last.cuh
+try $E attention "last: no fence before the counter" \
+    '/^DEV bool comes_last/,/__syncthreads/{/__threadfence/d}'
+try $E attention "last: no fence after the counter" \
+    '/return false;/,/return true;/{/__threadfence/d}'
+try $E attention "last: it counts before all have written" \
+    '/^DEV bool comes_last/,/atomicAdd/{/__syncthreads/d}'
+try $E attention "last: the last but one goes on" \
+    's/== n - 1;/== (n > 1 ? n - 2 : 0);/'
+try $E attention "last: the counter is not reset" 's/\*done = 0;/;/'
 
 P=kernels/cuda/prefill.cuh
 try $P prefill "prefill: a query sees the key after its own" \

@@ -13,7 +13,7 @@ extern "C" {
 #include "tests/tap.h"
 }
 
-static struct random_numbers rnd(3);
+static struct random_numbers rnd(3), done_rnd(4);
 static struct x1_kernels ref;
 
 struct shape {
@@ -200,7 +200,9 @@ static bool equal(const shape &s)
     array<uint32_t> slot(slots), live(&there, 1);
     array<uint32_t> from(p.from), to(p.to), top(rows), vm(rows);
     array<unsigned long long> num(rows * p.hdp), z(rows);
+    array<uint32_t> done(s.seqs);
 
+    done.zero();
     top.zero();
     vm.zero();
     num.zero();
@@ -222,6 +224,7 @@ static bool equal(const shape &s)
     a.num = num.p;
     a.z = z.p;
     a.o = o.p;
+    a.done = done_rnd.below(2) ? done.p : nullptr;
     a.live = some < s.seqs ? live.p : nullptr;
     a.row = 3;
     a.heads = s.heads;
@@ -238,10 +241,12 @@ static bool equal(const shape &s)
     }
     /* for the next step */
     good = good && top.get() == std::vector<uint32_t>(rows) &&
-           vm.get() == std::vector<uint32_t>(rows);
+           vm.get() == std::vector<uint32_t>(rows) &&
+           done.get() == std::vector<uint32_t>(s.seqs);
     if (!good)
-        printf("# seqs %u heads %u/%u hd %u page %u context %u splits %u\n",
-               s.seqs, s.heads, s.kv_heads, s.hd, s.page, s.context, s.splits);
+        printf("# seqs %u heads %u/%u hd %u page %u context %u splits %u"
+               " last %d\n", s.seqs, s.heads, s.kv_heads, s.hd, s.page,
+               s.context, s.splits, a.done != nullptr);
     return good;
 }
 

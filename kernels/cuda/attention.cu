@@ -55,6 +55,7 @@ cudaError_t attention_launch(const struct attention_args *args,
         launch_mix<1>(a, mix, c, splits, stream);
     else
         launch_mix<2>(a, mix, c, splits, stream);
-    LAUNCH(k_finish, dim3(a.heads, sequences), ATTN_THREADS, 0, stream, a);
+    if (!a.done)
+        LAUNCH(k_finish, dim3(a.heads, sequences), ATTN_THREADS, 0, stream, a);
     return cudaGetLastError();
 }

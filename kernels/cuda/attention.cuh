@@ -10,7 +10,8 @@
  * the A operand is u in three 7-bit slices a head (row 3 h + slice), the B
  * operand v, whose 4 x 4 bytes a thread turns round.  Sums of slices fit an
  * int32 over any context (127 * 127 * 131072 < 2^31); num and Z meet in int64.
- * k_finish: o from num, Z and vm, and zeros in them for the next step.
+ * k_finish: o from num, Z and vm, and zeros in them for the next step; of few
+ * sequences the last block of k_mix does that, each for one.
  *
  * Order is free everywhere: maxima and sums of integers.  Two passes because
  * the weights need the final maximum; nothing is ever rescaled.  Groups of
@@ -20,6 +21,7 @@
 #define APUS_KERNELS_CUDA_ATTENTION_CUH
 
 #include "kernels/cuda/keys.cuh"
+#include "kernels/cuda/last.cuh"
 
 #define ATTN_WARPS 4
 #define ATTN_THREADS (32 * ATTN_WARPS)
@@ -317,28 +319,16 @@ DEV void mix_z(const struct attention_args &a, const struct attn_part &p,
     }
 }
 
-/* MT: tiles of 16 rows, 3 slices of up to 5 heads (1) or 8 heads (2).
- * C: pieces of 32 dimensions that a block takes, at most 4. */
+/* num and Z of the keys of a split.  us, part: as in k_mix. */
 template <int MT, int C>
-__global__ void __launch_bounds__(ATTN_THREADS, 1)
-k_mix(const struct attention_args a, uint32_t splits)
+DEV void mix_split(const struct attention_args &a, const struct attn_part &p,
+                   uint32_t *us, int32_t *part, uint32_t slab)
 {
-    /* a warp's u: 16 MT rows of 32 bytes, 36 apart */
-    SHARED(uint32_t, us, ATTN_WARPS * 16 * MT * 9);
-    SHARED(int32_t, part, 16 * MT * 32 * C);
-    struct attn_part p;
-    uint32_t warp = threadIdx.x / 32, slab = blockIdx.x / splits * 32 * C;
-    uint32_t *mine = us + warp * 16 * MT * 9;
-    float scale;
+    uint32_t warp = threadIdx.x / 32, *mine = us + warp * 16 * MT * 9;
+    float scale = x1_pow2(21 - x1_value_exponent(a.vm[p.row]));
     unsigned long long z[ATTN_GROUP] = {};
     int32_t d[MT][4 * C][4] = {};
 
-    if (!row_is_live(a.live, a.row + blockIdx.z))
-        return;
-    p = attn_part_of(a, 32, splits);
-    if (p.first >= p.end)
-        return;
-    scale = x1_pow2(21 - x1_value_exponent(a.vm[p.row]));
     for (uint32_t i = threadIdx.x; i < 16 * MT * 32 * C; i += ATTN_THREADS)
         part[i] = 0;
     for (uint32_t i = threadIdx.x % 32; i < 16 * MT * 9; i += 32)
@@ -367,29 +357,78 @@ k_mix(const struct attention_args a, uint32_t splits)
     }
 }
 
-/* Grid (heads, sequences). */
-__global__ void __launch_bounds__(ATTN_THREADS)
-k_finish(const struct attention_args a)
-{
-    size_t row = (size_t)blockIdx.y * a.heads + blockIdx.x;
-    float z, f;
+/* -- quotients ------------------------------------------------------------ */
 
-    if (!row_is_live(a.live, a.row + blockIdx.y))
-        return;
-    z = X1_MUL((float)(long long)a.z[row], x1_float(0x33800000u));
-    f = X1_DIV(x1_pow2(x1_value_exponent(a.vm[row]) - 21), z);
-    for (uint32_t i = threadIdx.x; i < a.hdp; i += ATTN_THREADS) {
+/* o of a row, a head of a sequence, by n threads, of which this is the one
+ * with number i; its sums become zeros but for those that all of them read. */
+DEV void finish_row(const struct attention_args &a, size_t row, uint32_t i,
+                    uint32_t n)
+{
+    float z = X1_MUL((float)(long long)a.z[row], x1_float(0x33800000u));
+    float f = X1_DIV(x1_pow2(x1_value_exponent(a.vm[row]) - 21), z);
+
+    for (; i < a.hdp; i += n) {
         if (i < a.hd)
             a.o[row * a.hd + i] =
                 X1_MUL((float)(long long)a.num[row * a.hdp + i], f);
         a.num[row * a.hdp + i] = 0;
     }
+}
+
+/* .. these, once they have. */
+DEV void finish_zeros(const struct attention_args &a, size_t row)
+{
+    a.z[row] = 0;
+    a.top[row] = 0;
+    a.vm[row] = 0;
+}
+
+/* Grid (heads, sequences). */
+__global__ void __launch_bounds__(ATTN_THREADS)
+k_finish(const struct attention_args a)
+{
+    size_t row = (size_t)blockIdx.y * a.heads + blockIdx.x;
+
+    if (!row_is_live(a.live, a.row + blockIdx.y))
+        return;
+    finish_row(a, row, threadIdx.x, ATTN_THREADS);
     __syncthreads();
-    if (threadIdx.x == 0) {
-        a.z[row] = 0;
-        a.top[row] = 0;
-        a.vm[row] = 0;
-    }
+    if (threadIdx.x == 0)
+        finish_zeros(a, row);
+}
+
+/* The last block of a sequence finishes it, a warp a head. */
+DEV void mix_finish(const struct attention_args &a, uint32_t seq)
+{
+    size_t first = (size_t)seq * a.heads;
+
+    for (uint32_t h = threadIdx.x / 32; h < a.heads; h += ATTN_WARPS)
+        finish_row(a, first + h, threadIdx.x % 32, 32);
+    __syncthreads();
+    for (uint32_t h = threadIdx.x; h < a.heads; h += ATTN_THREADS)
+        finish_zeros(a, first + h);
+}
+
+/* MT: tiles of 16 rows, 3 slices of up to 5 heads (1) or 8 heads (2).
+ * C: pieces of 32 dimensions that a block takes, at most 4. */
+template <int MT, int C>
+__global__ void __launch_bounds__(ATTN_THREADS, 1)
+k_mix(const struct attention_args a, uint32_t splits)
+{
+    /* a warp's u: 16 MT rows of 32 bytes, 36 apart */
+    SHARED(uint32_t, us, ATTN_WARPS * 16 * MT * 9);
+    SHARED(int32_t, part, 16 * MT * 32 * C);
+    SHARED(uint32_t, last, 1);
+    struct attn_part p;
+
+    if (!row_is_live(a.live, a.row + blockIdx.z))
+        return;
+    p = attn_part_of(a, 32, splits);
+    if (p.first < p.end) /* or there are more splits than tiles */
+        mix_split<MT, C>(a, p, us, part, blockIdx.x / splits * 32 * C);
+    if (a.done &&
+        comes_last(&a.done[blockIdx.z], gridDim.x * gridDim.y, last))
+        mix_finish(a, blockIdx.z);
 }
 
 #endif

@@ -32,6 +32,11 @@ DEV bool row_is_live(const uint32_t *live, uint32_t row)
     return !live || row < *live;
 }
 
+/* Up to so many rows the last block of a kernel goes on with what is a launch
+ * of its own of more: what one block does must not take longer than a launch.
+ * The bits are the same. */
+#define LAST_ROWS 4
+
 /* Faults of a step: of each slot the least, all ones where there is none, in
  * the order of doc/numerics.md.  The head is layer FAULT_HEAD. */
 #define FAULT_HEAD 255u
@@ -272,6 +277,8 @@ struct attention_args {
     unsigned long long *num;    /* sequences x heads x hdp, zero likewise */
     unsigned long long *z;      /* sequences x heads, zero likewise */
     float *o;                   /* sequences x heads x hd */
+    uint32_t *done;             /* sequences, zero likewise: no launch of its
+                                   own divides; or NULL: one does */
     const uint32_t *live;       /* rows of a step, of which these begin .. */
     uint32_t row;               /* .. with this one */
     uint32_t heads, kv_heads, hd, hdp, page, table_stride, score_stride;

@@ -98,6 +98,7 @@ static void size_rows(struct cuda_plan *p, const struct model_record *rec)
     n[PLAN_TAP_Q] = 2 * cuda_plan_ldk((uint32_t)k);
     n[PLAN_SUM] = (outputs + SUM_TILE) * SUM_TILE * 4;
     n[PLAN_COUNT] = (outputs + SUM_TILE) * 4;
+    n[PLAN_DONE] = PLAN_DONE_WORDS * 4;
     n[PLAN_WORDS] = (PLAN_ROW_WORDS * rows + PLAN_STEP_WORDS) * 4;
     n[PLAN_LEAST] = p->slots * 8;
     n[PLAN_DRAWN] = p->slots * 4;

@@ -36,6 +36,7 @@ enum plan_array {
     PLAN_ANGLES,  /* cos, then sin: 2 x rows x angles */
     PLAN_SUM,     /* int32: sums that splits of a linear share */
     PLAN_COUNT,   /* u32, one an output tile */
+    PLAN_DONE,    /* u32, PLAN_DONE_WORDS: blocks that have ended, a row */
     PLAN_SLAB,    /* int32: sums of a large product, some outputs of it */
     PLAN_WORKSPACE, /* of the library that makes them */
     PLAN_WORDS,   /* u32, PLAN_ROW_WORDS x rows: slot, to, from ..; then
@@ -74,6 +75,7 @@ enum plan_array {
 
 #define PLAN_ROW_WORDS 5 /* slot, to, from 0, from of a window, token */
 #define PLAN_STEP_WORDS 2
+#define PLAN_DONE_WORDS 4
 #define PLAN_KEPT 3      /* steps of which x_L is kept, and what is hashed */
 
 struct cuda_plan {

@@ -10,6 +10,8 @@
 
 #define KEYS_OF_SPLIT 256 /* at least */
 
+static_assert(PLAN_DONE_WORDS >= LAST_ROWS, "a word for each of few rows");
+
 /* What the pieces of a layer have in common. */
 struct layer_pass {
     struct device *d;
@@ -319,6 +321,7 @@ static int attend_alone(const struct layer_pass *p, uint32_t alone,
     a.page = d->plan.page;
     a.table_stride = d->plan.stride;
     a.score_stride = p->rec->context;
+    a.done = alone <= LAST_ROWS ? cuda_array<uint32_t>(d, PLAN_DONE) : NULL;
     a.live = p->live;
     for (uint32_t i = 0; i < alone; i += n) {
         n = alone - i < n ? alone - i : n;
