@@ -1,7 +1,8 @@
 #!/bin/sh
 # Judges in C, in PUC Lua and in Luerl give the same verdicts on disputes that
 # t_dispute, t_hostile, t_stops and large-game play, and the first two on these
-# with a bit changed; a changed proof is refused or gets the same verdict.
+# with a bit changed; a changed proof is refused or gets the same verdict.  And
+# on files of what no prover shows (judge_made.lua), where lua5.3 makes them.
 # JUDGE_CHANGES: bits a file.
 # part: judge
 set -eu
@@ -44,6 +45,11 @@ check $rc "$games games were played"
 rc=0
 "$build/tests/judge-files" "${JUDGE_CHANGES:-4}" 1 "$tmp"/games/* >"$tmp/c" \
     2>"$tmp/flipped" || rc=$?
+mkdir "$tmp/made"
+if lua5.3 -v >/dev/null 2>&1; then
+    lua5.3 "$top/tests/judge_make.lua" "$top" "$tmp/made" || rc=1
+    "$build/tests/judge-files" 0 1 "$tmp"/made/* >>"$tmp/c"
+fi
 sed 's/^/# /' "$tmp/flipped"
 check $rc "C: $(wc -l <"$tmp/c") verdicts, no changed proof has another one"
 
