@@ -367,8 +367,8 @@ tests_judge_files_SOURCES = tests/judge_files.c
 EXTRA_DIST += tests/judge_files.lua tests/luerl_judge.escript
 EXTRA_DIST += tests/judge_make.lua tests/judge_made.lua \
 	tests/judge_made_models.lua tests/judge_made_picks.lua \
-	tests/judge_made_records.lua tests/judge_made_shows.lua \
-	tests/judge_made_way.lua
+	tests/judge_made_proofs.lua tests/judge_made_records.lua \
+	tests/judge_made_shows.lua tests/judge_made_way.lua
 tests_x1vectors_SOURCES = tests/x1vectors.c tests/vectors_ops.c \
 	tests/vectors_runs.c tests/vectors.h
 kernels_check_SOURCES = kernels/check.c kernels/check_plain.c \
