@@ -98,6 +98,8 @@ local function layers(w, moves, m, draws, root)
     local s = M.random(32 * count)
     if root and w.entry == "x" then
         s = M.set(s, w.layer == NONE and 0 or 32 * (w.layer + 1), root)
+    elseif w.x then
+        s = M.set(s, 32 * w.layer, w.x)
     end
     s = bent(w, "layers", s)
     prepend(moves, "layers", s, w.list and "kv" or w.layer == NONE and
@@ -122,7 +124,8 @@ end
 
 -- Return the moves of a way, from the trace on, and the root of the trace.
 -- w.layer: a layer or NONE (the head, or the embedding of entry "x"); w.entry:
--- the vector whose piece is shown, w.choice what else is picked of the table.
+-- the vector whose piece is shown, w.choice what else is picked of the table;
+-- w.roots are those of other vectors, w.x that of the layer's row.
 local function moves_of(w)
     local moves, root, kv, deep, fin = {}, nil, nil, nil, nil
     local r, j, m = judge.records(M.records(w))

@@ -3,6 +3,7 @@
 local top, dir = arg[1], arg[2]
 package.path = top .. "/tests/?.lua"
 require("judge_made").begin(top, dir)
-for _, name in ipairs({ "models", "records", "shows", "picks", "proofs" }) do
+for _, name in ipairs({ "models", "records", "shows", "picks", "proofs",
+    "numbers" }) do
     require("judge_made_" .. name)()
 end

@@ -366,7 +366,8 @@ EXTRA_DIST += tests/aosrun.c tests/aos-same.mjs tests/t_localnet.c \
 tests_judge_files_SOURCES = tests/judge_files.c
 EXTRA_DIST += tests/judge_files.lua tests/luerl_judge.escript
 EXTRA_DIST += tests/judge_make.lua tests/judge_made.lua \
-	tests/judge_made_models.lua tests/judge_made_picks.lua \
+	tests/judge_made_heads.lua tests/judge_made_models.lua \
+	tests/judge_made_numbers.lua tests/judge_made_picks.lua \
 	tests/judge_made_proofs.lua tests/judge_made_records.lua \
 	tests/judge_made_shows.lua tests/judge_made_way.lua
 tests_x1vectors_SOURCES = tests/x1vectors.c tests/vectors_ops.c \
