@@ -4,6 +4,6 @@ local top, dir = arg[1], arg[2]
 package.path = top .. "/tests/?.lua"
 require("judge_made").begin(top, dir)
 for _, name in ipairs({ "models", "records", "shows", "picks", "proofs",
-    "numbers" }) do
+    "numbers", "heads" }) do
     require("judge_made_" .. name)()
 end
