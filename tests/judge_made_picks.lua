@@ -33,7 +33,7 @@ local function try_lists()
         "deep", "kv 0", "" })
     picks(way({}), "leaf", { "token", "kv", "fin", "next", "-", "deep",
         "next 1", "token x" })
-    picks(way({ deep = true }), "leaf", { "deep" })
+    picks(way({ deep = true }), "leaf", { "deep", "-", "deeper", "x" })
     local q = way({ layer = 0, entry = "q" })
     picks(q, "layers", { "embed", "kv", "0", "1", "-", "2", "0 0", "embed 0",
         "kv 0", "00", "x" })

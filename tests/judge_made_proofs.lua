@@ -18,11 +18,11 @@ local function try_id(how, t, i, id, leaf)
         M.u32(l.flags) .. M.random(32) .. l.fin .. l.deep
     local trace, path = M.climb(M.leaf(bytes), position, r.n)
     t = M.merged(t, { result = M.merged(t.result or {}, { trace = trace,
-        output = M.leaf(ids) }) })
-    M.game(t):pick("finish " .. i):prove(M.proof({ code = 1,
-        position = position, layer = NONE, head = NONE, index = i,
-        part = NONE }, { { ROLES.output, 0, ids },
-        { ROLES.leaf, position, bytes, path } })):save(how)
+        output = M.leaf(ids:sub(1, l.ids or -1)) }) })
+    local proof = M.proof({ code = 1, position = position, layer = NONE,
+        head = NONE, index = i, part = NONE }, { { ROLES.output, 0, ids },
+        { ROLES.leaf, position, bytes, path } })
+    M.game(t):pick("finish " .. i):prove(proof:sub(1, l.size or -1)):save(how)
 end
 
 local function ends(finish, more)
@@ -52,6 +52,11 @@ local function try_ends()
     try_id("fault", ends(3, { model = { context = 29 } }), 19, 7)
     try_id("holds", ends(1, { model = { n_eos = 0, eos = {} } }), 3, 2)
     try_id("fault", ends(1, { model = { n_eos = 2, eos = { 9, 2 } } }), 3, 2)
+    try_id("holds", ends(0), 3, 7)
+    for _, size in ipairs({ 31, 33, 35, 36, 46, 55, 100, 135, 137, 150 }) do
+        try_id("refused", {}, 19, 7, { size = size })
+    end
+    try_id("refused", {}, 19, 7, { ids = 78, size = 134 })
     -- leaves that no node has
     try_id("fault", {}, 3, 7, { flags = 5 })
     try_id("fault", {}, 3, 7, { flags = 0, fin = zeros })

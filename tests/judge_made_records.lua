@@ -80,6 +80,8 @@ local function try_picks()
     end
     games("refused", "stop 1", { { job = { n_stops = 17 } } })
     games("refused", "order", { {} })
+    M.game({ job = { n_stops = 1, stops = M.leaf("a") } }):pick("stop 0")
+        :show(M.u32(1) .. "a"):save("refused") -- without a number of texts
 end
 
 -- ---- moves of a file ----
@@ -98,6 +100,7 @@ local function try_moves()
     M.file(s:sub(1, 40)):save("open")
     -- moves that are not due
     M.file(s):show("x"):save("refused")
+    M.file(s):show(M.records({})):save("refused")
     M.file(s):prove("x"):save("refused")
     M.file(s:sub(1, 40)):pick("job"):save("refused")
     M.file(s):pick("job"):pick("job"):save("refused")
@@ -140,6 +143,13 @@ local function try_lines()
         { index = 3 } }) do
         filed(t):save("refused")
     end
+    -- roots that follow from a path which is longer, or shorter
+    local line = M.records({ result = { request = request(4) } })
+    local leaf, beside = M.leaf(line:sub(1, 240)), M.random(32)
+    filed({ root = leaf, index = 0, show = line .. M.u64(4) })
+        :save("refused")
+    filed({ root = M.sha256("\1" .. beside .. leaf), index = 0, count = 1,
+        show = line .. M.u64(4) .. beside }):save("refused")
     filed({ result = { finish = 16 } }):save("unjudged")
     filed({ model = { flags = 32 } }):save("unjudged")
     -- too short for its line, in a file of one result

@@ -72,10 +72,7 @@ local function try_rows()
     local rows = M.random(32)
     local w = way({ layer = 0, rows = rows, model = { n_layers = 1 },
         leaf = { kv = M.sha256("\1" .. rows) } })
-    W.game(w, "operators"):save("refused")
-    w.leaf.kv = M.random(32)
-    w.rows = nil
-    W.game(w, "operators"):save("refused")
+    W.bent(w, "operators", shorter(32)):save("refused")
     -- what is beside the rows ends too soon, and zeros are in its place
     w = way({ layer = 0, model = { n_layers = 2, n_kv_heads = 1 } })
     rows = M.random(32)
@@ -171,6 +168,9 @@ local function try_sums()
         result = { n = 120, n_out = 20 }, layer = 0 }
     try_sums_of(way({ layer = 0, choice = "S", model = { dim = 700 } }), 3, 8,
         0)
+    local near = M.merged(far, { position = 9 })
+    try_sums_of(M.merged(near, { entry = "heads", element = "0 Z" }), 1, 8, 0)
+    try_sums_of(way({ layer = 0, entry = "x", element = 3 }), 1, 8, 0)
     try_sums_of(M.merged(far, { entry = "heads", element = "0 Z" }), 4, 8, 3)
     try_sums_of(M.merged(far, { entry = "o", element = 20 }), 4, 8, 3)
     try_sums_of(way({ layer = 0, entry = "q", element = 3,
