@@ -238,6 +238,7 @@ test_scripts = \
 	tests/0541-judge-aos.t \
 	tests/0542-dispute-stops.t \
 	tests/0543-dispute-unjudged.t \
+	tests/0544-judge-mutants.t \
 	tests/0900-localnet.t \
 	tests/0901-graphql.t \
 	tests/0905-localnet-ao.t \
@@ -370,7 +371,8 @@ EXTRA_DIST += tests/judge_make.lua tests/judge_made.lua \
 	tests/judge_made_numbers.lua tests/judge_made_picks.lua \
 	tests/judge_made_proofs.lua tests/judge_made_records.lua \
 	tests/judge_made_shows.lua tests/judge_made_way.lua
-EXTRA_DIST += tests/judge_mutants_known.lua tests/lua_mutants.lua
+EXTRA_DIST += tests/judge_mutants.lua tests/judge_mutants_known.lua \
+	tests/lua_mutants.lua
 tests_x1vectors_SOURCES = tests/x1vectors.c tests/vectors_ops.c \
 	tests/vectors_runs.c tests/vectors.h
 kernels_check_SOURCES = kernels/check.c kernels/check_plain.c \
