@@ -14,4 +14,7 @@ has out '^challenge' "a dispute is opened"
 has out '^0.node.shows records' "each move is a line"
 has out '^verdict.fault: .*statement 6$' "the judge names the statement"
 has out '^State.pending' "and the request waits again"
+ps -eo args >left
+! grep -q "spool $tmp/dir/node" left && r=0 || r=1
+report $r "nothing is left running"
 finish
