@@ -175,15 +175,30 @@ static std::vector<uint32_t> reverse(pool *p, const shape &s)
     return slot;
 }
 
+static struct attention_args sizes_of(const pool &p, const shape &s)
+{
+    struct attention_args a = {};
+
+    a.row = 3;
+    a.heads = s.heads;
+    a.kv_heads = s.kv_heads;
+    a.hd = s.hd;
+    a.hdp = p.hdp;
+    a.page = s.page;
+    a.table_stride = p.stride;
+    a.score_stride = s.context;
+    return a;
+}
+
 static bool equal(const shape &s)
 {
     float c = s.extreme ? 1.0f : 1.0f / 11;
-    struct attention_args a = {};
     bool good = true;
     pool p;
 
     make(&p, s);
 
+    struct attention_args a = sizes_of(p, s);
     std::vector<float> expected = want(&p, s, c);
     bool by_slot = rnd.below(2) != 0;
     std::vector<uint32_t> slots =
@@ -226,14 +241,6 @@ static bool equal(const shape &s)
     a.o = o.p;
     a.done = done_rnd.below(2) ? done.p : nullptr;
     a.live = some < s.seqs ? live.p : nullptr;
-    a.row = 3;
-    a.heads = s.heads;
-    a.kv_heads = s.kv_heads;
-    a.hd = s.hd;
-    a.hdp = p.hdp;
-    a.page = s.page;
-    a.table_stride = p.stride;
-    a.score_stride = s.context;
     for (int twice = 0; twice < 2; twice++) {
         must(attention_launch(&a, s.seqs, s.splits, nullptr));
         good = good && first_alone(o.get(), expected,
