@@ -323,32 +323,34 @@ try $H heads "heads: one ring for all frames" \
     's/\*a.frame \* a.frame_bytes/0 * a.frame_bytes/'
 
 R=kernels/cuda/rowwise.cuh
+W=kernels/cuda/row_pass.cuh
 try $R rowwise "embed: rows that a step does not have" \
     '/^__global__ void k_embed/,/return;/{/if (!row_is_live/,/return;/d}'
-try $R rowwise "rows: no barrier between two maxima" \
+try $W rowwise "rows: no barrier between two maxima" \
     '/v = __reduce_max_sync(0xffffffffu, v);/,/return v;/{
      /^    __syncthreads();\n    return/d
      }
-     /shared\[threadIdx.x % ROW_WARPS\]/,/return v;/{/__syncthreads/d}'
-try $R rowwise "rows: the last fault in place of the first" \
-    's/(int32_t)~block_max(~first, shared)/(int32_t)block_max(first, shared)/'
-try $R rowwise "rows: hi is cut off, not rounded" \
+     /shared\[threadIdx.x % (T \/ 32)\]/,/return v;/{/__syncthreads/d}'
+try $W rowwise "rows: the last fault in place of the first" \
+    's/(int32_t)~block_max<T>(~first, shared)/\
+(int32_t)block_max<T>(first, shared)/'
+try $W rowwise "rows: hi is cut off, not rounded" \
     's/(v + 128) >> 8/v >> 8/'
-try $R rowwise "rows: gains before the inverse" \
+try $W rowwise "rows: gains before the inverse" \
     's/X1_MUL(X1_MUL(x\[i\], inv), g\[i\])/X1_MUL(X1_MUL(x[i], g[i]), inv)/'
-try $R rowwise "rows: sums of squares in 32 bits" \
+try $W rowwise "rows: sums of squares in 32 bits" \
     's/        s += (uint32_t)(q \* q);/        s = (uint32_t)(s + q * q);/'
-try $R rowwise "rows: the padding is not zero" \
+try $W rowwise "rows: the padding is not zero" \
     's/r == 0 || i >= a.k ? 0/r == 0 ? 0/'
-try $R rowwise "rows: the tap has the row before" \
+try $W rowwise "rows: the tap has the row before" \
     's/a.tap->row == row/a.tap->row == row + 1/'
-try $R rowwise "rows: one linear has the tap" \
+try $W rowwise "rows: one linear has the tap" \
     's/a.tap->number == a.reader\[1\]/false/'
-try $R rowwise "rows: the tap has hi twice" \
+try $W rowwise "rows: the tap has hi twice" \
     's/a.tapped_q\[a.ldk + i\] = (int8_t)(v - 256 \* hi);/\
 a.tapped_q[a.ldk + i] = (int8_t)hi;/'
-try $R rowwise "rows: those that a step does not have" \
-    '/^k_rows/,/return;/{/if (!row_is_live/,/return;/d}'
+try $W rowwise "rows: those that a step does not have" \
+    '/^DEV void row_pass/,/return;/{/if (!row_is_live/,/return;/d}'
 try $R rowwise "rows: exponents of GELU are not bounded below" \
     '/w = w > -88.0f ? w : -88.0f;/d'
 try kernels/cuda/quantise.cuh rowwise "quantise: the limit is a fault late" \
