@@ -280,6 +280,23 @@ try $E attention "last: the last but one goes on" \
     's/== n - 1;/== (n > 1 ? n - 2 : 0);/'
 try $E attention "last: the counter is not reset" 's/\*done = 0;/;/'
 
+try $E last "last: .. of a product: no fence before the counter" \
+    '/^DEV bool comes_last/,/__syncthreads/{/__threadfence/d}'
+try $E last "last: .. no fence after the counter" \
+    '/return false;/,/return true;/{/__threadfence/d}'
+try $E last "last: .. it counts before all have written" \
+    '/^DEV bool comes_last/,/atomicAdd/{/__syncthreads/d}'
+try $E last "last: .. the last but one goes on" \
+    's/== n - 1;/== (n > 1 ? n - 2 : 0);/'
+try $E last "last: .. the counter is not reset" 's/\*done = 0;/;/'
+try $L last "linear: all splits count for the last block" \
+    's/comes_last(a.then.done, gridDim.x, /\
+comes_last(a.then.done, gridDim.x * gridDim.y, /'
+try $L last "linear: the last block goes on with the first row" \
+    's/row_pass<32 \* W>(a.then.rows, r,/row_pass<32 * W>(a.then.rows, 0,/'
+try $L graphs "linear: no block goes on with rows" \
+    's/NT == 1 \&\& a.then.m/false/'
+
 P=kernels/cuda/prefill.cuh
 try $P prefill "prefill: a query sees the key after its own" \
     's/if (key < x.from || key >= x.to)/if (key < x.from || key > x.to)/'

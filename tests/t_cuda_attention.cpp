@@ -215,9 +215,9 @@ static bool equal(const shape &s)
     array<uint32_t> slot(slots), live(&there, 1);
     array<uint32_t> from(p.from), to(p.to), top(rows), vm(rows);
     array<unsigned long long> num(rows * p.hdp), z(rows);
-    array<uint32_t> done(s.seqs);
+    array<uint32_t> ended(s.seqs);
 
-    done.zero();
+    ended.zero();
     top.zero();
     vm.zero();
     num.zero();
@@ -239,7 +239,7 @@ static bool equal(const shape &s)
     a.num = num.p;
     a.z = z.p;
     a.o = o.p;
-    a.done = done_rnd.below(2) ? done.p : nullptr;
+    a.done = done_rnd.below(2) ? ended.p : nullptr;
     a.live = some < s.seqs ? live.p : nullptr;
     for (int twice = 0; twice < 2; twice++) {
         must(attention_launch(&a, s.seqs, s.splits, nullptr));
@@ -249,7 +249,7 @@ static bool equal(const shape &s)
     /* for the next step */
     good = good && top.get() == std::vector<uint32_t>(rows) &&
            vm.get() == std::vector<uint32_t>(rows) &&
-           done.get() == std::vector<uint32_t>(s.seqs);
+           ended.get() == std::vector<uint32_t>(s.seqs);
     if (!good)
         printf("# seqs %u heads %u/%u hd %u page %u context %u splits %u"
                " last %d\n", s.seqs, s.heads, s.kv_heads, s.hd, s.page,

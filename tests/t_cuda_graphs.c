@@ -3,7 +3,8 @@
  * graphs of launches: the same draws, faults and digests for every number of
  * rows that graphs are made for, and for fewer; also with a step ahead.  What
  * is wrong in a graph is found as elsewhere.  Where the device makes no graph,
- * whichever call fails, the steps are launched kernel by kernel.
+ * whichever call fails, the steps are launched kernel by kernel.  And how many
+ * launches a layer is, of few rows and of more.
  */
 #include <config.h>
 
@@ -36,6 +37,7 @@
 
 /* tests/cusim; a real device has no such functions. */
 unsigned long cusim_graph_launches(void) __attribute__((weak));
+unsigned long cusim_launches(void) __attribute__((weak));
 void cusim_skip(const char *name) __attribute__((weak));
 void cusim_fail(long n) __attribute__((weak));
 void cusim_capture_fail(long n, int error) __attribute__((weak));
@@ -207,7 +209,8 @@ struct kind {
     bool all;    /* every number of rows, not one of four */
 };
 
-static struct model *model_of(const struct kind *k)
+/* 0 layers: as many as the shape has. */
+static struct model *model_with(const struct kind *k, uint32_t layers)
 {
     struct err err = ERR_INIT;
     struct model_record rec;
@@ -215,11 +218,17 @@ static struct model *model_of(const struct kind *k)
 
     if (shape_find(&rec, "tiny"))
         abort();
+    rec.n_layers = layers ? layers : rec.n_layers;
     rec.flags = k->flags;
     rec.window = k->window;
     rec.context = 64 * BLOCKS;
     check(shape_build(&m, &rec, &err), &err);
     return m;
+}
+
+static struct model *model_of(const struct kind *k)
+{
+    return model_with(k, 0);
 }
 
 /* Each number of rows twice, but the first launches no graph. */
@@ -312,8 +321,59 @@ static void test_ahead(void)
     model_close(m);
 }
 
+/* Kernels of a step that is a graph, of a model with so many layers. */
+static unsigned long launches_of(const struct kind *k, uint32_t rows,
+                                 uint32_t layers)
+{
+    static struct side s;
+    struct model *m = model_with(k, layers);
+    unsigned long before, n;
+
+    side_open(&s, m, GRAPHS);
+    side_draw(&s, 0, rows);
+    before = cusim_launches();
+    side_draw(&s, 0, rows);
+    n = cusim_launches() - before;
+    backend_close(s.b);
+    model_close(m);
+    return n;
+}
+
+/* Kernels of one layer more. */
+static void test_launches(void)
+{
+    static const struct {
+        struct kind kind;
+        uint32_t rows;
+        unsigned long launches;
+    } of[] = {
+        { { .name = "plain" }, 1, 9 },
+        { { .name = "plain" }, 3, 9 },
+        { { .name = "plain" }, 4, 9 },
+        { { .name = "plain" }, 5, 12 },
+        { { .name = "biases, norms of heads, A8", .flags = MODEL_QKV_BIAS |
+                                     MODEL_QK_NORM | MODEL_A8 }, 1, 9 },
+        { { .name = "norms both and GELU", .flags = MODEL_NORM_BOTH |
+                                                    MODEL_GELU }, 1, 17 },
+        { { .name = "norms both", .flags = MODEL_NORM_BOTH }, 1, 15 },
+    };
+
+    if (!cusim_launches) {
+        skip("launches a layer", "a real device");
+        return;
+    }
+    slots = FEW;
+    for (size_t i = 0; i < sizeof(of) / sizeof(*of); i++) {
+        unsigned long n = launches_of(&of[i].kind, of[i].rows, 3) -
+                          launches_of(&of[i].kind, of[i].rows, 2);
+
+        ok(n == of[i].launches, "%s: %u rows are %lu launches a layer",
+           of[i].kind.name, of[i].rows, n);
+    }
+}
+
 /* A kernel of the graph, or the one behind it, does nothing any more. */
-static void test_wrong(const char *kernel, const char *text)
+static void test_wrong(const char *kernel, uint32_t rows, const char *text)
 {
     const struct kind k = { .name = "wrong" };
     static struct side s;
@@ -329,10 +389,10 @@ static void test_wrong(const char *kernel, const char *text)
     }
     side_open(&s, m, GRAPHS);
     for (uint32_t i = 0; i < 3; i++)
-        side_draw(&s, 3 * i, 3);
+        side_draw(&s, 3 * i, rows);
     cusim_skip(kernel);
     before = launched();
-    while (steps < 20 && side_step(&s, side_rows(&s, 0, 3), &err) == 0)
+    while (steps < 20 && side_step(&s, side_rows(&s, 0, rows), &err) == 0)
         steps++;
     cusim_skip(NULL);
     ok(s.b->wrong && err.code == ERR_RETRY && strstr(err.text, text) &&
@@ -491,10 +551,11 @@ int main(void)
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
         test_kind(&kinds[i]);
     test_ahead();
-    test_wrong("k_rows", "a product of layer");
-    test_wrong("k_commit", "a hash is wrong");
+    test_wrong("k_rows", 5, "a product of layer");
+    test_wrong("k_commit", 3, "a hash is wrong");
     test_none("a device that captures nothing", false);
     test_none("no memory for a graph", true);
+    test_launches();
     test_captures();
     return done();
 }

@@ -94,6 +94,15 @@ struct rows_args {
 cudaError_t rows_launch(const struct rows_args *a, uint32_t m,
                         cudaStream_t stream);
 
+/* The same by the last block of the kernel that writes those rows: m of them,
+ * from the first on, 0: none.  `done` is a word, zero before and after.  What
+ * that kernel reads may be written over. */
+struct rows_then {
+    struct rows_args rows;
+    uint32_t m;
+    uint32_t *done;
+};
+
 /* amax[i] = the greatest size of row i, as bits: of m rows of k floats,
  * `stride` floats apart. */
 cudaError_t amax_launch(uint32_t *amax, const float *x, uint32_t k,
@@ -171,6 +180,8 @@ struct linear_args {
     /* m * S x n sums, of a product over some columns only, in the place of y,
      * which is not written; or NULL */
     int32_t *sums;
+    struct rows_then then; /* of y, of a launch of at most LAST_ROWS rows by
+                              linear_launch; no other takes any */
 };
 
 /* K is split over `splits` blocks an output, at least 1: sums are exact, so

@@ -8,7 +8,8 @@ cudaError_t linear_launch(const struct linear_args *args, bool a8,
 {
     struct linear_args a = *args;
 
-    if (a.m == 0 || a.m > LINEAR_ROWS || a.n == 0)
+    if (a.m == 0 || a.m > LINEAR_ROWS || a.n == 0 ||
+        a.then.m > (a.m <= LAST_ROWS ? a.m : 0))
         return cudaErrorInvalidValue;
     if (splits <= 1) {
         splits = 1;

@@ -16,12 +16,16 @@
  *
  * Sums meet in shared memory, and across splits in `sum`, by integer atomics:
  * order is free.  |sum of a slice| <= 128 * 127 * 131072 < 2^31.
+ *
+ * Of few rows the last block that has outputs goes on with the rows that they
+ * are, if it is asked to: their norm, and slices for the next linear.
  */
 #ifndef APUS_KERNELS_CUDA_LINEAR_CUH
 #define APUS_KERNELS_CUDA_LINEAR_CUH
 
 #include "kernels/cuda/keys.cuh"
-#include "kernels/cuda/quantise.cuh"
+#include "kernels/cuda/last.cuh"
+#include "kernels/cuda/row_pass.cuh"
 
 /* 16-byte words of a chunk of 64 k, one a lane: 2 MT of weights, NT of rows. */
 template <int MT, int NT>
@@ -332,8 +336,13 @@ k_linear(const struct linear_args a)
     linear_sums<MT, NT, S, ST, W, GATE>(d, a, rings);
     linear_meet<MT, NT>(part, d);
     __syncthreads();
-    if (!a.sum || linear_join<W>(a, part, last, tile))
-        linear_epilogue<MT, NT, S, W, GATE>(a, part, amax, best);
+    if (a.sum && !linear_join<W>(a, part, last, tile))
+        return;
+    linear_epilogue<MT, NT, S, W, GATE>(a, part, amax, best);
+    /* few rows are few columns; maxima were read before a barrier */
+    if (NT == 1 && a.then.m && comes_last(a.then.done, gridDim.x, last))
+        for (uint32_t r = 0; r < a.then.m; r++)
+            row_pass<32 * W>(a.then.rows, r, amax, best);
 }
 
 /* One form of the kernel; its rings fit the 99 KB of sm_86, 89 and 120. */

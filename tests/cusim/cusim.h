@@ -168,6 +168,8 @@ extern "C" void cusim_fail(long n);
 /* Graphs that were launched so far, and those that are there now. */
 extern "C" unsigned long cusim_graph_launches(void);
 extern "C" long cusim_graphs(void);
+/* Kernels that ran so far, those of graphs, too. */
+extern "C" unsigned long cusim_launches(void);
 /* From here on the n-th call by which a graph is made fails, from 1; 0: none
  * does.  With cudaErrorInvalidConfiguration the stream is captured as before,
  * with any other error nothing comes of it, and cudaErrorLaunchFailure is of

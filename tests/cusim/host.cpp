@@ -683,6 +683,10 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t x, cudaStream_t s)
         submit(s, o);
     return sticky;
 }
+unsigned long cusim_launches(void)
+{
+    return launch_number;
+}
 unsigned long cusim_graph_launches(void)
 {
     return n_graph_launches;

@@ -41,6 +41,8 @@ cusim_tests = \
 	tests/t_cuda_sample_checked \
 	tests/t_cuda_device \
 	tests/t_cuda_device_checked \
+	tests/t_cuda_last \
+	tests/t_cuda_last_checked \
 	tests/t_cuda_linear \
 	tests/t_cuda_linear_checked \
 	tests/t_cuda_rowwise \
@@ -87,6 +89,16 @@ tests_t_cuda_linear_checked_SOURCES = $(linear_sources)
 tests_t_cuda_linear_checked_CPPFLAGS = $(cusim_checked)
 tests_t_cuda_linear_checked_CXXFLAGS = $(cusim_checked_flags)
 tests_t_cuda_linear_checked_LDADD = $(cusim_checked_libs)
+
+last_sources = tests/t_cuda_last.cpp kernels/cuda/last.cuh \
+	kernels/cuda/linear.cuh kernels/cuda/row_pass.cuh
+tests_t_cuda_last_SOURCES = $(last_sources)
+tests_t_cuda_last_CXXFLAGS = $(cusim_flags)
+tests_t_cuda_last_LDADD = $(cusim_libs)
+tests_t_cuda_last_checked_SOURCES = $(last_sources)
+tests_t_cuda_last_checked_CPPFLAGS = $(cusim_checked)
+tests_t_cuda_last_checked_CXXFLAGS = $(cusim_checked_flags)
+tests_t_cuda_last_checked_LDADD = $(cusim_checked_libs)
 
 attention_sources = tests/t_cuda_attention.cpp kernels/cuda/attention.cuh
 tests_t_cuda_attention_SOURCES = $(attention_sources)

@@ -126,6 +126,10 @@ struct cuda_product {
     int32_t *sums; /* not y is made but these, as in linear_args; or NULL */
     uint32_t ldy;  /* floats from a row of y to the next; 0: its outputs */
     uint32_t first; /* the id of the first logit */
+    /* the input of the next linear, which the first n_then rows of y become in
+     * the same launch, of at most LAST_ROWS rows; n_then 0: they do not */
+    struct rows_args then;
+    uint32_t n_then;
 };
 
 /* The row of a step that is hashed twice, if there is one. */

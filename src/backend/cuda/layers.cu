@@ -20,6 +20,7 @@ struct layer_pass {
     const uint32_t *live; /* how many rows there are; NULL: all */
     uint32_t layer; /* FAULT_HEAD: the head */
     uint32_t m;     /* rows that are still computed */
+    bool entered;   /* the input of the next linear is there already */
 };
 
 /* Words of the step as a whole: how many rows it has, and its frame. */
@@ -75,14 +76,58 @@ static struct rows_args rows_of_input(const struct layer_pass *p,
     return a;
 }
 
-static cudaError_t enter(const struct layer_pass *p, const float *x,
-                         const struct cuda_matrix *w,
-                         const struct cuda_matrix *up, const float *g,
-                         uint32_t op)
+/* The norms of x that are the inputs of a layer, and of the head. */
+static struct rows_args input_of_qkv(const struct layer_pass *p)
 {
-    struct rows_args a = rows_of_input(p, x, w, up, g, op);
+    const struct cuda_layer *y = &p->d->weights.layer[p->layer];
 
-    return rows_launch(&a, p->m, p->d->stream);
+    return rows_of_input(p, cuda_array<float>(p->d, PLAN_X), &y->qkv, NULL,
+                         y->attn_norm, OP_ATTN_NORM);
+}
+
+static struct rows_args input_of_ffn(const struct layer_pass *p)
+{
+    const struct cuda_layer *y = &p->d->weights.layer[p->layer];
+
+    return rows_of_input(p, cuda_array<float>(p->d, PLAN_X), &y->gate, &y->up,
+                         y->ffn_norm, OP_FFN_NORM);
+}
+
+static struct rows_args input_of_head(const struct layer_pass *p)
+{
+    const struct cuda_weights *w = &p->d->weights;
+
+    return rows_of_input(p, cuda_array<float>(p->d, PLAN_X), &w->head, NULL,
+                         w->final_norm, HEAD_NORM);
+}
+
+/* .. of what comes after the pass's layer, and how many rows that has. */
+static struct rows_args input_after(const struct layer_pass *p, uint32_t *m)
+{
+    struct layer_pass next = *p;
+
+    *m = p->m;
+    if (++next.layer < p->rec->n_layers)
+        return input_of_qkv(&next);
+    next.layer = FAULT_HEAD;
+    *m = p->e->n_logits;
+    return input_of_head(&next);
+}
+
+/* Make the input of the next linear, unless the kernel before has. */
+static cudaError_t enter(struct layer_pass *p, const struct rows_args *a)
+{
+    bool entered = p->entered;
+
+    p->entered = false;
+    return entered ? cudaSuccess : rows_launch(a, p->m, p->d->stream);
+}
+
+/* Whether the last block of a kernel makes the input of the next linear of
+ * what that kernel writes.  Members of a group meet in between. */
+static bool goes_on(const struct layer_pass *p)
+{
+    return p->m <= LAST_ROWS && !p->d->in_group;
 }
 
 /* Rows of k floats, `stride` apart, become their norm. */
@@ -105,22 +150,38 @@ static cudaError_t norm(const struct layer_pass *p, float *x, uint32_t k,
 
 /* ---- linears ------------------------------------------------------------- */
 
-/* y = w times the input, of all rows of the pass. */
-static int linear(const struct layer_pass *p, const struct cuda_matrix *w,
-                  const struct cuda_matrix *up, const float *bias, float *y,
-                  bool add, bool a8, struct err *err)
+/* y = w times the input, which is that of the operator, of all rows of the
+ * pass. */
+static struct cuda_product product_of(const struct layer_pass *p,
+                                      const struct cuda_matrix *w, float *y,
+                                      uint32_t op)
 {
     struct cuda_product of = {};
 
     of.w = w;
-    of.up = up;
-    of.bias = bias;
     of.y = y;
     of.live = p->live;
     of.m = p->m;
-    of.add = add;
-    of.a8 = a8;
-    return w->rows ? product_launch(p->d, &of, err) : 0;
+    of.a8 = is_a8(p, op);
+    return of;
+}
+
+static int linear(const struct layer_pass *p, const struct cuda_product *of,
+                  struct err *err)
+{
+    return of->w->rows ? product_launch(p->d, of, err) : 0;
+}
+
+/* The first n rows of a product become the input of the next linear, where
+ * the same launch can do that. */
+static void go_on(struct layer_pass *p, struct cuda_product *of,
+                  const struct rows_args *rows, uint32_t n)
+{
+    if (!goes_on(p) || n == 0)
+        return;
+    of->then = *rows;
+    of->n_then = n;
+    p->entered = true;
 }
 
 /* Rows whose columns lie with the members of a group, and the product on them:
@@ -130,6 +191,9 @@ struct cut_product {
     uint32_t first;
     const struct cuda_matrix *w;
     uint32_t op; /* of x */
+    /* what the first n_next rows of the sum become the input of */
+    struct rows_args next;
+    uint32_t n_next;
 };
 
 /* PLAN_SUMS = this member's part of the sums, of rows that are quantised by the
@@ -187,17 +251,23 @@ static int linear_together(const struct layer_pass *p,
 }
 
 /* The same for a device that may be alone. */
-static int linear_of(const struct layer_pass *p, const struct cut_product *c,
+static int linear_of(struct layer_pass *p, const struct cut_product *c,
                      float *y, bool add, struct err *err)
 {
+    struct rows_args a = rows_of_input(p, c->x, c->w, NULL, NULL, c->op);
+    struct cuda_product of = product_of(p, c->w, y, c->op);
+
     if (p->d->in_group)
         return linear_together(p, c, y, add, err);
-    CUDA_TRY(enter(p, c->x, c->w, NULL, NULL, c->op), err);
-    return linear(p, c->w, NULL, NULL, y, add, is_a8(p, c->op), err);
+    of.add = add;
+    CUDA_TRY(enter(p, &a), err);
+    if (add)
+        go_on(p, &of, &c->next, c->n_next);
+    return linear(p, &of, err);
 }
 
 /* x = x + product, or x + norm(product) with gains. */
-static int add(const struct layer_pass *p, const struct cut_product *c,
+static int add(struct layer_pass *p, const struct cut_product *c,
                const float *gains, uint32_t out, struct err *err)
 {
     struct device *d = p->d;
@@ -436,15 +506,17 @@ static int attention_part(struct layer_pass *p, uint32_t m_q, struct err *err)
     struct device *d = p->d;
     const struct cuda_layer *y = &d->weights.layer[p->layer];
     float *qkv = cuda_array<float>(d, PLAN_QKV);
+    const struct rows_args input = input_of_qkv(p);
     const struct cut_product o = {
         cuda_array<float>(d, PLAN_O),
-        (uint32_t)d->part.q_first * p->rec->head_dim, &y->o, OP_O
+        (uint32_t)d->part.q_first * p->rec->head_dim, &y->o, OP_O,
+        input_of_ffn(p), m_q
     };
+    struct cuda_product of = product_of(p, &y->qkv, qkv, OP_ATTN_NORM);
 
-    CUDA_TRY(enter(p, cuda_array<float>(d, PLAN_X), &y->qkv, NULL,
-                   y->attn_norm, OP_ATTN_NORM), err);
-    if (linear(p, &y->qkv, NULL, y->bias, qkv, false, is_a8(p, OP_ATTN_NORM),
-               err))
+    of.bias = y->bias;
+    CUDA_TRY(enter(p, &input), err);
+    if (linear(p, &of, err))
         return -1;
     if (p->rec->flags & MODEL_WIDE_NORM && wide_norms(p, m_q, err))
         return -1;
@@ -458,34 +530,38 @@ static int attention_part(struct layer_pass *p, uint32_t m_q, struct err *err)
 }
 
 /* x = x + down(silu(gate(h)) * up(h)), or gelu. */
-static int ffn_part(const struct layer_pass *p, struct err *err)
+static int ffn_part(struct layer_pass *p, struct err *err)
 {
+    const struct rows_args input = input_of_ffn(p);
     struct device *d = p->d;
     const struct cuda_layer *y = &d->weights.layer[p->layer];
     float *g = cuda_array<float>(d, PLAN_GATE);
     float *u = cuda_array<float>(d, PLAN_UP);
-    bool a8 = is_a8(p, OP_FFN_NORM);
-    const struct cut_product down = { g, (uint32_t)d->part.ffn_first, &y->down,
-                                      OP_DOWN };
+    struct cut_product down = { g, (uint32_t)d->part.ffn_first, &y->down,
+                                OP_DOWN, {}, 0 };
+    struct cuda_product gate = product_of(p, &y->gate, g, OP_FFN_NORM);
+    struct cuda_product up = product_of(p, &y->up, u, OP_FFN_NORM);
 
-    CUDA_TRY(enter(p, cuda_array<float>(d, PLAN_X), &y->gate, &y->up,
-                   y->ffn_norm, OP_FFN_NORM), err);
+    down.next = input_after(p, &down.n_next);
+    CUDA_TRY(enter(p, &input), err);
     if (p->rec->flags & MODEL_GELU) {
-        if (linear(p, &y->gate, NULL, NULL, g, false, a8, err) ||
-            linear(p, &y->up, NULL, NULL, u, false, a8, err))
+        if (linear(p, &gate, err) || linear(p, &up, err))
             return -1;
         if (y->gate.rows)
             CUDA_TRY(each_launch(g, g, u, p->m * y->gate.rows, EACH_GELU,
                                  d->stream), err);
-    } else if (linear(p, &y->gate, &y->up, NULL, g, false, a8, err)) {
-        return -1;
+    } else {
+        gate.up = &y->up;
+        if (linear(p, &gate, err))
+            return -1;
     }
     return add(p, &down, y->ffn_after, OP_DOWN_OUT, err);
 }
 
 /* Logits of the pass's rows, and what they draw. */
-static int head(const struct layer_pass *p, struct err *err)
+static int head(struct layer_pass *p, struct err *err)
 {
+    const struct rows_args input = input_of_head(p);
     struct device *d = p->d;
     float *logits = cuda_array<float>(d, PLAN_LOGITS);
     const struct fault_sink sink = sink_of(p);
@@ -501,8 +577,7 @@ static int head(const struct layer_pass *p, struct err *err)
     of.ldy = p->rec->n_vocab;
     of.first = (uint32_t)d->part.vocab_first;
 
-    CUDA_TRY(enter(p, cuda_array<float>(d, PLAN_X), &d->weights.head, NULL,
-                   d->weights.final_norm, HEAD_NORM), err);
+    CUDA_TRY(enter(p, &input), err);
     if (of.w->rows && product_launch(d, &of, err))
         return -1;
     if (d->in_group && members_draws(d, p->m, err))
@@ -591,7 +666,7 @@ int forward_launch(struct device *d, const struct cuda_extent *e,
 {
     const struct model_record *rec = &d->mine;
     struct layer_pass p = { d, rec, e, e->fewer ? step_words(d) : NULL, 0,
-                            e->n };
+                            e->n, false };
 
     CUDA_TRY(embed(&p), err);
     for (p.layer = 0; p.layer < rec->n_layers; p.layer++) {

@@ -259,6 +259,7 @@ static struct linear_args arguments(const struct device *d,
     a.first = p->first;
     a.m = p->m;
     a.ldk = p->w->ldk;
+    a.then = { p->then, p->n_then, cuda_array<uint32_t>(d, PLAN_DONE) };
     tap_linear(d, p->w, &a);
     if (!p->logits)
         return a;
