@@ -289,6 +289,13 @@ try $E last "last: .. it counts before all have written" \
 try $E last "last: .. the last but one goes on" \
     's/== n - 1;/== (n > 1 ? n - 2 : 0);/'
 try $E last "last: .. the counter is not reset" 's/\*done = 0;/;/'
+try $A last "mix: the last block quantises the row of another sequence" \
+    's/row_pass<ATTN_THREADS>(a.then, a.row + seq,/\
+row_pass<ATTN_THREADS>(a.then, seq,/'
+try $A last "mix: blocks without keys do not count" \
+    's/^    if (a.done \&\&$/    if (p.first < p.end \&\& a.done \&\&/'
+try $A last "mix: sequences have one counter" \
+    's/\&a.done\[blockIdx.z\]/a.done/'
 try $L last "linear: all splits count for the last block" \
     's/comes_last(a.then.done, gridDim.x, /\
 comes_last(a.then.done, gridDim.x * gridDim.y, /'

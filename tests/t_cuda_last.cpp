@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string.h>
 
+#include "kernels/cuda/attention.cu"
 #include "kernels/cuda/linear.cu"
 #include "kernels/cuda/rowwise.cu"
 #include "tests/cusim/array.h"
@@ -193,6 +194,118 @@ static void test_linear(void)
     ok(bad == 0, "%d products: the next linear's rows, by the last block", n);
 }
 
+/* Sequences of `keys` keys each, in blocks of PAGE. */
+struct attended {
+    uint32_t seqs, heads, kv_heads, hd, keys, splits;
+    bool a8;
+};
+#define PAGE 16u
+
+/* Attention and the rows from the first of a step on, in two launches and in
+ * four; rows before a.row do not attend. */
+static bool rows_equal(struct attention_args a, const attended &s,
+                       const step_rows &rows, uint32_t *ended)
+{
+    const uint32_t k = s.heads * s.hd;
+    std::vector<int8_t> q(rows.m * 2 * slice_bytes(k), 99);
+    std::vector<float> was(rows.m, 7.0f), o((size_t)rows.m * k, 5.0f);
+    made one(q, was), two(q, was);
+    array<float> x(o), y(o);
+    struct rows_args r = rows_of(rows, y.p, k, false, s.a8);
+
+    a.o = y.p + a.row * k;
+    must(attention_launch(&a, s.seqs, s.splits, nullptr));
+    into(&r, two);
+    must(rows_launch(&r, rows.m, nullptr));
+    a.done = ended;
+    a.then = rows_of(rows, x.p, k, false, s.a8);
+    into(&a.then, one);
+    a.o = x.p + a.row * k;
+    must(attention_launch(&a, s.seqs, s.splits, nullptr));
+    into(&r, one);
+    if (a.row)
+        must(rows_launch(&r, a.row, nullptr));
+    return one == two && x.get() == y.get();
+}
+
+static bool attention_equal(const attended &s)
+{
+    const uint32_t hdp = (s.hd + 31) / 32 * 32;
+    const uint32_t stride = (s.keys + PAGE - 1) / PAGE, first = rnd.below(3);
+    const size_t pool = (size_t)s.seqs * stride * s.kv_heads * PAGE;
+    const size_t n = s.seqs * s.heads;
+    std::vector<float> scale = floats(pool, -9);
+    step_rows rows(first + s.seqs, 1);
+    struct attention_args a = {};
+    bool good = true;
+
+    for (auto &x : scale)
+        x = __builtin_fabsf(x);
+    array<int8_t> keys(bytes(pool * hdp)), values(bytes(pool * hdp));
+    array<int8_t> queries(bytes(n * 2 * hdp));
+    array<float> s_kv(scale), step(floats(n, -9)), score(n * s.keys);
+    array<uint32_t> table(counted(s.seqs * stride, 0)), ended(s.seqs);
+    array<uint32_t> from(std::vector<uint32_t>(s.seqs, 0)), top(n), vm(n);
+    array<uint32_t> to(std::vector<uint32_t>(s.seqs, s.keys));
+    array<unsigned long long> num(n * hdp), z(n);
+
+    ended.zero();
+    top.zero();
+    vm.zero();
+    num.zero();
+    z.zero();
+    a.k = keys.p;
+    a.v = values.p;
+    a.s_k = a.s_v = s_kv.p;
+    a.table = (const int32_t *)table.p;
+    a.from = from.p;
+    a.to = to.p;
+    a.q = queries.p;
+    a.step = step.p;
+    a.c = 0.1f;
+    a.score = score.p;
+    a.top = top.p;
+    a.vm = vm.p;
+    a.num = num.p;
+    a.z = z.p;
+    a.live = rows.few();
+    a.row = first;
+    a.heads = s.heads;
+    a.kv_heads = s.kv_heads;
+    a.hd = s.hd;
+    a.hdp = hdp;
+    a.page = PAGE;
+    a.table_stride = stride;
+    a.score_stride = s.keys;
+    for (int i = 0; i < 2; i++)
+        good = good && rows_equal(a, s, rows, ended.p);
+    return good && ended.get() == std::vector<uint32_t>(s.seqs);
+}
+
+static void test_attention(void)
+{
+    static const uint32_t dims[] = { 18, 64, 96 };
+    int bad = 0, n = 24;
+
+    for (int i = 0; i < n; i++) {
+        attended s = {};
+
+        s.seqs = 1 + (uint32_t)i % LAST_ROWS;
+        s.kv_heads = 1 + rnd.below(3);
+        s.heads = s.kv_heads * (1 + rnd.below(i % 6 ? 4 : 9));
+        s.hd = dims[rnd.below(3)];
+        s.keys = 1 + rnd.below(200);
+        s.splits = 1 + rnd.below(4);
+        s.a8 = rnd.below(2) != 0;
+        if (attention_equal(s))
+            continue;
+        printf("# seqs %u heads %u/%u hd %u keys %u splits %u a8 %d\n",
+               s.seqs, s.heads, s.kv_heads, s.hd, s.keys, s.splits, s.a8);
+        bad++;
+    }
+    ok(bad == 0, "%d rows attend: slices for o, by the last block", n);
+}
+
 static void test_refused(void)
 {
     struct linear_args a = {};
@@ -211,6 +324,7 @@ static void test_refused(void)
 int main(void)
 {
     test_linear();
+    test_attention();
     test_refused();
     return done();
 }

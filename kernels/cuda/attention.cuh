@@ -11,7 +11,8 @@
  * operand v, whose 4 x 4 bytes a thread turns round.  Sums of slices fit an
  * int32 over any context (127 * 127 * 131072 < 2^31); num and Z meet in int64.
  * k_finish: o from num, Z and vm, and zeros in them for the next step; of few
- * sequences the last block of k_mix does that, each for one.
+ * sequences the last block of k_mix does that, each for one, and quantises the
+ * row for the next linear.
  *
  * Order is free everywhere: maxima and sums of integers.  Two passes because
  * the weights need the final maximum; nothing is ever rescaled.  Groups of
@@ -22,6 +23,7 @@
 
 #include "kernels/cuda/keys.cuh"
 #include "kernels/cuda/last.cuh"
+#include "kernels/cuda/row_pass.cuh"
 
 #define ATTN_WARPS 4
 #define ATTN_THREADS (32 * ATTN_WARPS)
@@ -397,8 +399,10 @@ k_finish(const struct attention_args a)
         finish_zeros(a, row);
 }
 
-/* The last block of a sequence finishes it, a warp a head. */
-DEV void mix_finish(const struct attention_args &a, uint32_t seq)
+/* The last block of a sequence finishes it, a warp a head, and quantises its
+ * row.  word, wide: shared memory, one a warp. */
+DEV void mix_finish(const struct attention_args &a, uint32_t seq,
+                    uint32_t *word, unsigned long long *wide)
 {
     size_t first = (size_t)seq * a.heads;
 
@@ -407,6 +411,8 @@ DEV void mix_finish(const struct attention_args &a, uint32_t seq)
     __syncthreads();
     for (uint32_t h = threadIdx.x; h < a.heads; h += ATTN_THREADS)
         finish_zeros(a, first + h);
+    if (a.then.q)
+        row_pass<ATTN_THREADS>(a.then, a.row + seq, word, wide);
 }
 
 /* MT: tiles of 16 rows, 3 slices of up to 5 heads (1) or 8 heads (2).
@@ -418,6 +424,8 @@ k_mix(const struct attention_args a, uint32_t splits)
     /* a warp's u: 16 MT rows of 32 bytes, 36 apart */
     SHARED(uint32_t, us, ATTN_WARPS * 16 * MT * 9);
     SHARED(int32_t, part, 16 * MT * 32 * C);
+    SHARED(uint32_t, word, ATTN_WARPS);
+    SHARED(unsigned long long, wide, ATTN_WARPS);
     SHARED(uint32_t, last, 1);
     struct attn_part p;
 
@@ -428,7 +436,7 @@ k_mix(const struct attention_args a, uint32_t splits)
         mix_split<MT, C>(a, p, us, part, blockIdx.x / splits * 32 * C);
     if (a.done &&
         comes_last(&a.done[blockIdx.z], gridDim.x * gridDim.y, last))
-        mix_finish(a, blockIdx.z);
+        mix_finish(a, blockIdx.z, word, wide);
 }
 
 #endif

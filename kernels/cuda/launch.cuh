@@ -290,6 +290,9 @@ struct attention_args {
     float *o;                   /* sequences x heads x hd */
     uint32_t *done;             /* sequences, zero likewise: no launch of its
                                    own divides; or NULL: one does */
+    struct rows_args then;      /* with `done`: of rows `row` on, which the
+                                   launch that divides quantises, too; its q
+                                   NULL: nothing */
     const uint32_t *live;       /* rows of a step, of which these begin .. */
     uint32_t row;               /* .. with this one */
     uint32_t heads, kv_heads, hd, hdp, page, table_stride, score_stride;

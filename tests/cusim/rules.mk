@@ -90,8 +90,9 @@ tests_t_cuda_linear_checked_CPPFLAGS = $(cusim_checked)
 tests_t_cuda_linear_checked_CXXFLAGS = $(cusim_checked_flags)
 tests_t_cuda_linear_checked_LDADD = $(cusim_checked_libs)
 
-last_sources = tests/t_cuda_last.cpp kernels/cuda/last.cuh \
-	kernels/cuda/linear.cuh kernels/cuda/row_pass.cuh
+last_sources = tests/t_cuda_last.cpp kernels/cuda/attention.cuh \
+	kernels/cuda/last.cuh kernels/cuda/linear.cuh \
+	kernels/cuda/row_pass.cuh
 tests_t_cuda_last_SOURCES = $(last_sources)
 tests_t_cuda_last_CXXFLAGS = $(cusim_flags)
 tests_t_cuda_last_LDADD = $(cusim_libs)

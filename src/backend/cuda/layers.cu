@@ -366,8 +366,7 @@ static uint32_t most_keys(const struct layer_pass *p, uint32_t i, uint32_t n,
 }
 
 /* o = attention of the first `alone` rows, one by one. */
-static int attend_alone(const struct layer_pass *p, uint32_t alone,
-                        struct err *err)
+static int attend_alone(struct layer_pass *p, uint32_t alone, struct err *err)
 {
     const struct device *d = p->d;
     const struct model_layer *l = &d->model->layers[p->layer];
@@ -375,6 +374,7 @@ static int attend_alone(const struct layer_pass *p, uint32_t alone,
     size_t rows = d->plan.rows;
     size_t q_dim = (size_t)p->rec->n_heads * p->rec->head_dim;
     uint32_t n = (uint32_t)d->plan.attended, splits, most;
+    const struct cuda_matrix *o = &d->weights.layer[p->layer].o;
     struct attention_args a = {};
 
     set_pool(a, p);
@@ -393,6 +393,11 @@ static int attend_alone(const struct layer_pass *p, uint32_t alone,
     a.score_stride = p->rec->context;
     a.done = alone <= LAST_ROWS ? cuda_array<uint32_t>(d, PLAN_DONE) : NULL;
     a.live = p->live;
+    if (goes_on(p) && alone == p->m) {
+        a.then = rows_of_input(p, cuda_array<float>(d, PLAN_O), o, NULL, NULL,
+                               OP_O);
+        p->entered = true;
+    }
     for (uint32_t i = 0; i < alone; i += n) {
         n = alone - i < n ? alone - i : n;
         a.row = i;
@@ -442,7 +447,7 @@ static int attend_tiles(const struct layer_pass *p, const struct cuda_tiles *t,
 }
 
 /* o = attention of every row over what its sequence remembers. */
-static int attend_blocks(const struct layer_pass *p, struct err *err)
+static int attend_blocks(struct layer_pass *p, struct err *err)
 {
     const struct device *d = p->d;
     bool last = p->layer + 1 == p->rec->n_layers;
@@ -532,10 +537,12 @@ static int attention_part(struct layer_pass *p, uint32_t m_q, struct err *err)
 /* x = x + down(silu(gate(h)) * up(h)), or gelu. */
 static int ffn_part(struct layer_pass *p, struct err *err)
 {
-    const struct rows_args input = input_of_ffn(p);
     struct device *d = p->d;
     const struct cuda_layer *y = &d->weights.layer[p->layer];
     float *g = cuda_array<float>(d, PLAN_GATE);
+    const struct rows_args input = input_of_ffn(p);
+    const struct rows_args rest = rows_of_input(p, g, &y->down, NULL, NULL,
+                                                OP_DOWN);
     float *u = cuda_array<float>(d, PLAN_UP);
     struct cut_product down = { g, (uint32_t)d->part.ffn_first, &y->down,
                                 OP_DOWN, {}, 0 };
@@ -552,6 +559,7 @@ static int ffn_part(struct layer_pass *p, struct err *err)
                                  d->stream), err);
     } else {
         gate.up = &y->up;
+        go_on(p, &gate, &rest, p->m);
         if (linear(p, &gate, err))
             return -1;
     }
