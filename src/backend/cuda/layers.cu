@@ -3,6 +3,15 @@
  * numbers of operators of src/backend/cpu/forward.c.  Rows with logits are the
  * first, then those whose x_L is asked for: in the last layer the others stop
  * at their keys and values.
+ *
+ * A plain layer is 12 launches: rows (the norm and its slices), q k v, heads,
+ * scores, mix, finish, rows, o, rows, gate and up, rows, down.  Of at most
+ * LAST_ROWS rows it is 7: finish and rows are what the last block of the kernel
+ * before goes on with (kernels/cuda/last.cuh), and only the rows of the first
+ * layer are a launch, behind the embedding.  These stay launches: where o and
+ * down have a norm after them, it, the sum and the rows of the next linear;
+ * with GELU the rows of down; norms over all heads, two a layer; and all rows
+ * of a member of a group, since members meet between a product and its row.
  */
 #include "backend/cuda/device.cuh"
 
