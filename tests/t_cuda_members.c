@@ -19,9 +19,13 @@
 #include "tests/tap.h"
 #include "tests/thread_group.h"
 
-/* Kernels of this name do nothing; allocation n from now on fails. */
+/* Kernels of this name do nothing; allocation n from now on fails; the device
+ * has so many bytes. */
 void cusim_skip(const char *name);
 void cusim_fail(long n);
+void cusim_memory(size_t n);
+
+#define MEMORY ((size_t)3 << 30) /* room for 8 members' libraries, too */
 
 static const struct crew_asks asks = { .sequences = 3, .prompt = 38,
                                        .tokens = 3 };
@@ -337,6 +341,33 @@ static void test_memory(void)
     model_close(m);
 }
 
+/* Of a device that they share each plans a part: keys of all that is free
+ * would not fit twice.  It leaves 300 MB for what each one's libraries take. */
+static void test_shared(void)
+{
+    struct model_record rec = shape(MODEL_TIED);
+    struct crew_seen alone, s;
+    struct backend *first;
+    struct model *m;
+    struct crew c;
+    bool good;
+
+    rec.n_layers = 6;
+    rec.head_dim = 64;
+    rec.context = 32768;
+    m = build(&rec);
+    answer_alone(&alone, m, &few);
+    cusim_memory((size_t)1000 << 20);
+    first = start(&c, m, "cuda", NULL, 2);
+    good = crew_answer(&s, first, m, &few);
+    ok(crew_end(&c, first) && good && id_equal(s.all, alone.all),
+       "two members on a GPU that each alone would fill");
+    cusim_memory((size_t)640 << 20);
+    refuses(m, m, "cuda", NULL, 2, "has no room for one sequence");
+    cusim_memory(MEMORY);
+    model_close(m);
+}
+
 /* In the middle of a step the others wait for sums. */
 static void test_leaving(void)
 {
@@ -381,6 +412,7 @@ static void test_wrong(void)
 
 int main(void)
 {
+    cusim_memory(MEMORY);
     test_shapes();
     test_faults();
     test_trees();
@@ -388,6 +420,7 @@ int main(void)
     test_sinks(MODEL_TIED);
     test_refused();
     test_memory();
+    test_shared();
     test_leaving();
     test_wrong();
     return done();

@@ -165,6 +165,8 @@ cudaError_t cudaGraphDestroy(cudaGraph_t g);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t x);
 /* From here on the n-th allocation fails, from 0; -1: none does. */
 extern "C" void cusim_fail(long n);
+/* From here on the device has so many bytes. */
+extern "C" void cusim_memory(size_t n);
 /* Graphs that were launched so far, and those that are there now. */
 extern "C" unsigned long cusim_graph_launches(void);
 extern "C" long cusim_graphs(void);

@@ -273,6 +273,11 @@ void cusim_fail(long n)
     settings.fail_at = n < 0 ? -1 : n_alloc + n;
 }
 
+void cusim_memory(size_t n)
+{
+    settings.memory = n;
+}
+
 void cusim_capture_fail(long n, int error)
 {
     n_graph_calls = 0;

@@ -530,14 +530,15 @@ static int alloc_arrays(struct device *d, struct err *err)
 }
 
 /* What there is to plan with: all that is free, and what the weights have
- * already. */
+ * already.  Members of a group that share the device have as much each: all
+ * have their weights, and none has anything else yet. */
 static int usable(struct device *d, struct cuda_memory *out, struct err *err)
 {
     size_t free_bytes, all;
     uint64_t n;
 
     CUDA_TRY(cudaMemGetInfo(&free_bytes, &all), err);
-    n = free_bytes / 100 * (100 - RESERVED);
+    n = free_bytes / 100 * (100 - RESERVED) / d->sharers;
     n = n > CONTEXT_BYTES ? n - CONTEXT_BYTES : 0;
     *out = { n + d->weights.bytes, d->weights.bytes, products_slab(d), 0 };
     if (out->slab)
@@ -545,15 +546,23 @@ static int usable(struct device *d, struct cuda_memory *out, struct err *err)
     return 0;
 }
 
-static int make_plan(struct device *d, const struct model *m,
-                     const struct backend_load *want, struct err *err)
+static int have_weights(struct device *d, const struct model *m,
+                        struct err *err)
+{
+    d->model = m;
+    return device_enter(d, err) || products_open(d, err) ||
+                   weights_finish(d, m, err)
+               ? -1 : 0;
+}
+
+static int make_plan(struct device *d, const struct backend_load *want,
+                     struct err *err)
 {
     struct cuda_memory memory;
 
-    d->model = m;
-    return device_enter(d, err) || products_open(d, err) ||
-           weights_finish(d, m, err) || usable(d, &memory, err) ||
-           cuda_plan_make(&d->plan, &m->rec, &d->part, want, &memory, err)
+    return usable(d, &memory, err) ||
+                   cuda_plan_make(&d->plan, &d->model->rec, &d->part, want,
+                                  &memory, err)
                ? -1 : 0;
 }
 
@@ -575,10 +584,16 @@ enum agreed device_load_part(void *device, const struct model *m,
 
     device_unload(d);
     if (m)
-        make_plan(d, m, want, &mine);
+        have_weights(d, m, &mine);
     else
         mine = *none;
     agreed = members_agree(d, &mine, err);
+    if (agreed == AGREED_WELL && members_places(d, err))
+        agreed = AGREED_BROKEN;
+    if (agreed == AGREED_WELL) {
+        make_plan(d, want, &mine);
+        agreed = members_agree(d, &mine, err);
+    }
     if (agreed == AGREED_WELL && members_blocks(d, err))
         agreed = AGREED_BROKEN;
     if (agreed == AGREED_WELL) {

@@ -247,6 +247,7 @@ struct device {
     /* of a member of a group: */
     struct group group;
     bool in_group;
+    uint32_t sharers;          /* members on this device; alone: 1 */
     bool out;                  /* a call has failed: members are not in step */
     bool broken;               /* .. and that call was an exchange */
     struct buf order;          /* of the first member */
@@ -312,6 +313,8 @@ int members_check(const struct device *d, struct err *err);
  * alone, too. */
 enum agreed members_agree(struct device *d, const struct err *mine,
                           struct err *err);
+/* How many share this one's device, once all have their weights. */
+int members_places(struct device *d, struct err *err);
 /* As many blocks as each has room for, in the plan. */
 int members_blocks(struct device *d, struct err *err);
 /* What the exchanges of a loaded model need. */

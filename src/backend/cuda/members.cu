@@ -242,6 +242,25 @@ enum agreed members_agree(struct device *d, const struct err *mine,
     return agreed;
 }
 
+/* Each shows the name of its device where all others have zeros. */
+int members_places(struct device *d, struct err *err)
+{
+    const size_t each = DEVICE_UUID / sizeof(uint32_t);
+    uint32_t name[GROUP_MAX * DEVICE_UUID / sizeof(uint32_t)] = {};
+    const uint32_t *own = name + d->group.rank * each;
+
+    d->sharers = 1;
+    if (!d->in_group)
+        return 0;
+    memcpy(name + d->group.rank * each, d->uuid, DEVICE_UUID);
+    if (greatest(d, name, d->group.size * each, err))
+        return -1;
+    d->sharers = 0;
+    for (uint32_t i = 0; i < d->group.size; i++)
+        d->sharers += memcmp(name + i * each, own, DEVICE_UUID) == 0;
+    return 0;
+}
+
 int members_blocks(struct device *d, struct err *err)
 {
     uint32_t n = ~(uint32_t)d->plan.n_blocks;
