@@ -216,7 +216,8 @@ bool crew_answer(struct crew_seen *s, struct backend *b, const struct model *m,
     struct watch w;
     struct observer obs = { .self = &w, .logits = on_logits, .token = on_token,
                             .position = on_position, .finished = on_finished };
-    struct engine_options o = { .max_sequences = 3, .chunk = 23,
+    struct engine_options o = { .max_sequences = 3,
+                                .chunk = asks->chunk ? asks->chunk : 23,
                                 .with_last = true, .deep = asks->deep };
     struct err err = ERR_INIT;
     struct engine *e;

@@ -63,6 +63,7 @@ bool crew_end(struct crew *c, struct backend *first);
  * some with their logits and, with `deep`, all layers. */
 struct crew_asks {
     uint32_t sequences, prompt, tokens;
+    uint32_t chunk; /* rows of a prompt in a step; 0: 23 */
     bool deep;
 };
 

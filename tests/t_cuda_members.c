@@ -29,6 +29,9 @@ void cusim_memory(size_t n);
 
 static const struct crew_asks asks = { .sequences = 3, .prompt = 38,
                                        .tokens = 3 };
+/* Steps of more than 32 rows, which other kernels compute, or the library. */
+static const struct crew_asks many = { .sequences = 3, .prompt = 64,
+                                       .tokens = 3, .chunk = 60 };
 static const struct crew_asks few = { .sequences = 1, .prompt = 6,
                                       .tokens = 2 };
 
@@ -132,12 +135,13 @@ static void answer_alone(struct crew_seen *s, const struct model *m,
 }
 
 static void compare(const char *name, const struct model *m, const char *kind,
+                    const struct crew_asks *its,
                     const struct crew_seen *alone, uint32_t size)
 {
     struct crew_seen s;
     struct crew c;
     struct backend *first = start(&c, m, kind, NULL, size);
-    bool good = crew_answer(&s, first, m, &asks);
+    bool good = crew_answer(&s, first, m, its);
 
     good = crew_end(&c, first) && good;
     ok(good && id_equal(s.all, alone->all) && s.positions == alone->positions,
@@ -195,8 +199,35 @@ static void test_shapes(void)
         m = build(&rec);
         answer_alone(&alone, m, &asks);
         for (int k = 0; k < 3 && shapes[i].sizes[k]; k++)
-            compare(shapes[i].name, m, shapes[i].kind, &alone,
+            compare(shapes[i].name, m, shapes[i].kind, &asks, &alone,
                     shapes[i].sizes[k]);
+        model_close(m);
+    }
+}
+
+/* Products of many rows, by the library and by kernels of ours, of matrices of
+ * which members have some rows or some columns. */
+static void test_many_rows(void)
+{
+    static const struct {
+        const char *name, *kind;
+        uint32_t flags, sizes[3];
+    } cases[] = {
+        { "many rows", "cuda", 0, { 1, 2, 8 } },
+        { "many rows, our own products", "own", MODEL_TIED, { 1, 4, 8 } },
+        { "many rows, A8R", "cuda", MODEL_QKV_BIAS | MODEL_A8R, { 4 } },
+        { "many rows, A8, our own", "own", MODEL_A8 | MODEL_GELU, { 2 } },
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct model_record rec = shape(cases[i].flags);
+        struct model *m = build(&rec);
+        struct crew_seen alone;
+
+        answer_alone(&alone, m, &many);
+        for (int k = 0; k < 3 && cases[i].sizes[k]; k++)
+            compare(cases[i].name, m, cases[i].kind, &many, &alone,
+                    cases[i].sizes[k]);
         model_close(m);
     }
 }
@@ -228,7 +259,7 @@ static void test_faults(void)
             scale[row / 2] *= much[k];
         }
         answer_alone(&alone, m, &asks);
-        compare(names[i], m, "cuda", &alone, 4);
+        compare(names[i], m, "cuda", &asks, &alone, 4);
         model_close(m);
     }
 }
@@ -251,7 +282,7 @@ static void test_trees(void)
         if (!m)
             abort();
         answer_alone(&alone, m, &asks);
-        compare(dirs[i], m, "cuda", &alone, m->rec.n_kv_heads);
+        compare(dirs[i], m, "cuda", &asks, &alone, m->rec.n_kv_heads);
         model_close(m);
         free(dir);
         free(name);
@@ -414,6 +445,7 @@ int main(void)
 {
     cusim_memory(MEMORY);
     test_shapes();
+    test_many_rows();
     test_faults();
     test_trees();
     test_sinks(MODEL_QKV_BIAS);
