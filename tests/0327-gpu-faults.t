@@ -47,6 +47,31 @@ for launch in 1 200; do
     kept "the same part from it"
 done
 
+# Another program has most of the device: of weights, of keys and values; or it
+# takes that while this one plans.
+for taken in 1073600000 760000000; do
+    submit
+    work CUSIM_TAKEN=$taken
+    ends 75 "$(uname -n), $uuid: the GPU has .* other programs" \
+        "another program has $taken bytes"
+    [ "$(grep -c 'error:' err)" -eq 1 ] && r=0 || r=1
+    report $r "one error says what there is, and what is needed"
+    work CUSIM_SEED=0
+    ends 0 'is done' "the next start"
+    kept "the same part after it"
+done
+for n in 2 20 45; do
+    submit
+    work CUSIM_FAIL=$n
+    ends 75 'the GPU .*\(out of memory\|does not give\)' \
+        "allocation $n is refused"
+    [ "$(grep -c 'error:' err)" -eq 1 ] && r=0 || r=1
+    report $r "one error"
+    work CUSIM_SEED=0
+    ends 0 'is done' "the next start"
+    kept "the same part after it"
+done
+
 # Slurm suspends jobs: the clock goes on, and the device, too.
 for launch in 1 200; do
     submit

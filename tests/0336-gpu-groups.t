@@ -106,6 +106,12 @@ unlike CUSIM_DEVICES=1
 ends 75 "another rank computes on GPU-" "one GPU for two"
 unlike CUSIM_MEM=300000
 ends 1 "the GPU has" "a member whose GPU is full"
+unlike CUSIM_TAKEN=1073600000
+ends 75 "rank 1 on $host: .*GPU-.*: the GPU has .*: other programs" \
+    "one that another program fills"
+ranks 2 --tp=2 --kernel=cuda
+well "without that program"
+kept "the same part"
 cat >unlike <<TXT
 #!/bin/sh
 [ "\$OMPI_COMM_WORLD_RANK" != 1 ] || set -- --kernel=reference "\$@"

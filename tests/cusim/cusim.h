@@ -6,7 +6,8 @@
  * time; it finds wrong bits, wrong indices, missing barriers and races.
  *
  * Environment: CUSIM_SEED (0: threads and blocks in order; else random
- * order, streams interleaved at random), CUSIM_MEM (bytes of the device),
+ * order, streams interleaved at random), CUSIM_MEM (bytes of the device) and
+ * CUSIM_TAKEN (so many of them are another program's),
  * CUSIM_SHARED (bytes of shared memory a block: 232448; sm_80 166912, sm_89
  * 101376), CUSIM_DEVICES (1; 0: there is none), CUSIM_MIG (each is cut into so
  * many slices, of which a process sees one with its part of the memory: what

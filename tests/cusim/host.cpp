@@ -414,10 +414,14 @@ const char *cudaGetErrorString(cudaError_t e)
                ? "invalid resource handle"
                                                 : "invalid value";
 }
-/* Bytes of what this process sees. */
+/* Bytes of what this process sees, and those of them that no other has. */
 static size_t memory(void)
 {
     return settings.memory / slices();
+}
+static size_t not_taken(void)
+{
+    return memory() > settings.taken ? memory() - settings.taken : 0;
 }
 cudaError_t cudaMalloc(void **p, size_t n)
 {
@@ -427,7 +431,7 @@ cudaError_t cudaMalloc(void **p, size_t n)
     not_in_capture("cudaMalloc");
     if (sticky)
         return last_error = sticky;
-    if (n_alloc++ == settings.fail_at || used + n > memory())
+    if (n_alloc++ == settings.fail_at || used + n > not_taken())
         return last_error = cudaErrorMemoryAllocation;
     snprintf(name, sizeof(name), "cudaMalloc #%ld", n_alloc);
     *p = take(n, name);
@@ -469,7 +473,7 @@ cudaError_t cudaMemGetInfo(size_t *f, size_t *t)
 {
     on_device_set("cudaMemGetInfo");
     *t = memory();
-    *f = memory() - used;
+    *f = not_taken() > used ? not_taken() - used : 0;
     return 0;
 }
 

@@ -19,7 +19,8 @@ namespace cusim
 /* What the environment asks for (cusim.h). */
 struct settings {
     uint64_t seed;
-    size_t memory; /* bytes of the device */
+    size_t memory; /* bytes of the device .. */
+    size_t taken;  /* .. and of them another program's */
     size_t shared; /* bytes of shared memory a block */
     long fail_at;  /* the allocation that fails, from 0; -1: none */
     long lose_at, hang_at; /* the launch that does so, from 1; 0: none */

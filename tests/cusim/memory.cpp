@@ -18,8 +18,8 @@
 namespace cusim
 {
 fiber *self;
-struct settings settings = { 0, (size_t)1 << 30, 227 * 1024, -1, 0, 0, 0,
-                             0, nullptr, false, 0,
+struct settings settings = { 0, (size_t)1 << 30, 0, 227 * 1024, -1, 0, 0,
+                             0, 0, nullptr, false, 0,
                              cudaErrorStreamCaptureInvalidated };
 cudaError_t sticky;
 bool hung;
@@ -57,6 +57,8 @@ static struct start {
         random_state = settings.seed * 0x9e3779b97f4a7c15u + 0x1234567u;
         if ((v = getenv("CUSIM_MEM")))
             settings.memory = strtoull(v, nullptr, 10);
+        if ((v = getenv("CUSIM_TAKEN")))
+            settings.taken = strtoull(v, nullptr, 10);
         if ((v = getenv("CUSIM_SHARED")))
             settings.shared = strtoull(v, nullptr, 10);
         if ((v = getenv("CUSIM_FAIL")))

@@ -201,17 +201,24 @@ static void list_parts(char *text, size_t size, const struct cuda_plan *p)
              (double)sum(n, PLAN_RING, PLAN_K) / mb);
 }
 
+/* `taken` bytes are those of all but keys and values. */
 static int too_small(const struct cuda_plan *p, const struct model_record *rec,
-                     uint64_t memory, struct err *err)
+                     const struct cuda_memory *memory, uint64_t taken,
+                     struct err *err)
 {
-    char parts[200];
+    uint64_t keys = p->stride * p->block_bytes;
+    bool others = memory->alone && taken + keys <= memory->alone;
+    char parts[200], rest[80] = "";
 
+    if (others)
+        snprintf(rest, sizeof(rest), "; without other programs %.0f MB might",
+                 (double)memory->alone / 1e6);
     list_parts(parts, sizeof(parts), p);
-    return err_set(err, ERR_INPUT, "the GPU has no room for one sequence of %u"
-                   " positions: of %.0f MB that may be used, %s, and one"
-                   " sequence of keys and values %.0f", rec->context,
-                   (double)memory / 1e6, parts,
-                   (double)(p->stride * p->block_bytes) / 1e6);
+    return err_set(err, others ? ERR_RETRY : ERR_INPUT, "the GPU has no room"
+                   " for one sequence of %u positions: of %.0f MB that may be"
+                   " used, %s, and one sequence of keys and values %.0f%s",
+                   rec->context, (double)memory->bytes / 1e6, parts,
+                   (double)keys / 1e6, rest);
 }
 
 int cuda_plan_denied(const struct cuda_plan *p, uint64_t bytes,
@@ -287,7 +294,7 @@ int cuda_plan_make(struct cuda_plan *p, const struct model_record *rec,
     taken = p->weights + sum(p->bytes, 0, PLAN_K);
     if (taken > memory->bytes ||
         (memory->bytes - taken) / p->block_bytes < p->stride)
-        return too_small(p, rec, memory->bytes, err);
+        return too_small(p, rec, memory, taken, err);
     p->n_blocks = (memory->bytes - taken) / p->block_bytes;
     if (p->n_blocks > most_blocks(p))
         p->n_blocks = most_blocks(p);

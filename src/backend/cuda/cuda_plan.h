@@ -108,15 +108,18 @@ uint32_t cuda_plan_ldk(uint32_t cols);
 
 /* What there is to plan with. */
 struct cuda_memory {
-    uint64_t bytes;     /* of the device, of which .. */
+    uint64_t bytes;     /* of the device that may be used, of which .. */
     uint64_t weights;   /* .. so many are the model's */
     uint64_t slab;      /* of sums at a time; 0: no library makes any */
     uint64_t workspace; /* of that library */
+    uint64_t alone;     /* `bytes`, if no other program used the device, or, if
+                           it should not make a difference, 0 */
 };
 
 /* Plan a part of the model, or, NULL, all of it, for this memory.  ERR_INPUT
  * lists the bytes of every array if one sequence of the model's context does
- * not fit; *p is undefined then. */
+ * not fit, ERR_RETRY if one would without other programs; *p is undefined
+ * then. */
 int cuda_plan_make(struct cuda_plan *p, const struct model_record *rec,
                    const struct model_part *part,
                    const struct backend_load *want,

@@ -521,12 +521,22 @@ void device_unload(struct device *d)
 static int alloc_arrays(struct device *d, struct err *err)
 {
     for (size_t i = 0; i < PLAN_ARRAYS; i++)
-        if (cudaMalloc((void **)&d->at[i], d->plan.bytes[i]) != cudaSuccess)
-            return cuda_plan_denied(&d->plan, d->plan.bytes[i], err);
+        if (cudaMalloc((void **)&d->at[i], d->plan.bytes[i]) != cudaSuccess) {
+            cuda_plan_denied(&d->plan, d->plan.bytes[i], err);
+            return device_full(d, err);
+        }
     for (size_t i = 0; i < PLAN_K; i++)
         CUDA_TRY(cudaMemsetAsync(d->at[i], 0, d->plan.bytes[i], d->stream),
                  err);
     return 0;
+}
+
+/* Of so many bytes of the device, what may be planned. */
+static uint64_t usable_of(const struct device *d, uint64_t bytes)
+{
+    uint64_t n = bytes / 100 * (100 - RESERVED) / d->sharers;
+
+    return n > CONTEXT_BYTES ? n - CONTEXT_BYTES : 0;
 }
 
 /* What there is to plan with: all that is free, and what the weights have
@@ -535,12 +545,10 @@ static int alloc_arrays(struct device *d, struct err *err)
 static int usable(struct device *d, struct cuda_memory *out, struct err *err)
 {
     size_t free_bytes, all;
-    uint64_t n;
 
     CUDA_TRY(cudaMemGetInfo(&free_bytes, &all), err);
-    n = free_bytes / 100 * (100 - RESERVED) / d->sharers;
-    n = n > CONTEXT_BYTES ? n - CONTEXT_BYTES : 0;
-    *out = { n + d->weights.bytes, d->weights.bytes, products_slab(d), 0 };
+    *out = { usable_of(d, free_bytes) + d->weights.bytes, d->weights.bytes,
+             products_slab(d), 0, d->shares ? 0 : usable_of(d, all) };
     if (out->slab)
         out->workspace = blas_workspace(d->products.blas);
     return 0;
@@ -560,10 +568,10 @@ static int make_plan(struct device *d, const struct backend_load *want,
 {
     struct cuda_memory memory;
 
-    return usable(d, &memory, err) ||
-                   cuda_plan_make(&d->plan, &d->model->rec, &d->part, want,
-                                  &memory, err)
-               ? -1 : 0;
+    if (usable(d, &memory, err))
+        return -1;
+    return cuda_plan_make(&d->plan, &d->model->rec, &d->part, want, &memory,
+                          err) ? device_full(d, err) : 0;
 }
 
 static int take_memory(struct device *d, const struct backend_load *want,
@@ -723,6 +731,7 @@ int cuda_open(struct backend **out, const struct cuda_options *o,
     }
     d->libs = xstrdup(o->libs ? o->libs : "");
     d->gemm = o->gemm;
+    d->shares = o->share;
     d->caller = caller_or_none(o->caller);
     if (device_find(d, o->local, o->share, err)) {
         drop_claim(d);

@@ -216,7 +216,8 @@ struct device {
     struct caller caller;
     struct cuda_products products;
     struct cuda_graphs graphs;
-    int claim;                 /* a socket that no other rank has, or -1 */
+    int claim;                 /* a socket that no other rank has, or -1 .. */
+    bool shares;               /* .. since this one lets others compute there */
     bool lost;                 /* no call of CUDA may be made any more */
     double usual;              /* seconds that waits took lately */
     uint64_t steps;            /* begun */
@@ -286,6 +287,8 @@ int device_wait(struct device *d, cudaEvent_t event, struct err *err);
 /* A call of CUDA failed in a step, and err says how: the device is lost.  Adds
  * its name and the step; returns -1. */
 int device_failed(struct device *d, struct err *err);
+/* Add machine and device to what err says of memory; returns -1. */
+int device_full(const struct device *d, struct err *err);
 /* At the beginning of a call, which any thread may make: CUDA's current device
  * is a thread's.  -1 and err if the device was lost, or is now. */
 int device_enter(struct device *d, struct err *err);

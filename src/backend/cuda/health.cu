@@ -228,6 +228,18 @@ static int set_device(const struct device *d, struct err *err)
     return 0;
 }
 
+/* A member's machine is said by whoever reports for its group. */
+int device_full(const struct device *d, struct err *err)
+{
+    char host[256] = "";
+
+    if (d->in_group)
+        return err_prefix(err, "%s", d->uuid);
+    if (gethostname(host, sizeof(host) - 1))
+        strcpy(host, "?");
+    return err_prefix(err, "%s, %s", host, d->uuid);
+}
+
 /* What failed since the last call may be said by this one. */
 int device_enter(struct device *d, struct err *err)
 {

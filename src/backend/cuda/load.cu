@@ -128,6 +128,19 @@ void weights_drop(struct device *d)
     memset(w, 0, sizeof(*w));
 }
 
+/* Other programs may end. */
+static int no_room(const struct device *d, uint64_t needed, uint64_t free_bytes,
+                   uint64_t all, struct err *err)
+{
+    bool others = needed <= all && !d->shares;
+
+    err_set(err, others ? ERR_RETRY : ERR_INPUT, "the GPU has %.0f of %.0f MB"
+            " free, and the model's weights need %.0f%s",
+            (double)free_bytes / 1e6, (double)all / 1e6, (double)needed / 1e6,
+            others ? ": other programs have the rest" : "");
+    return device_full(d, err);
+}
+
 static int take(struct device *d, struct places *p, struct err *err)
 {
     struct cuda_weights *w = &d->weights;
@@ -136,9 +149,7 @@ static int take(struct device *d, struct places *p, struct err *err)
     place_all(w, &d->part, p);
     CUDA_TRY(cudaMemGetInfo(&free_bytes, &all), err);
     if (p->w_at + p->scale_at > free_bytes)
-        return err_set(err, ERR_INPUT, "the GPU has %.0f MB free, and the"
-                       " model's weights need %.0f", (double)free_bytes / 1e6,
-                       (double)(p->w_at + p->scale_at) / 1e6);
+        return no_room(d, p->w_at + p->scale_at, free_bytes, all, err);
     CUDA_TRY(cudaMalloc((void **)&w->matrices, p->w_at), err);
     CUDA_TRY(cudaMalloc((void **)&w->scales, p->scale_at), err);
     CUDA_TRY(cudaMemsetAsync(w->matrices, 0, p->w_at, d->stream), err);
