@@ -1,4 +1,5 @@
 // What nodes say: order, leases, results.
+import { createHash } from 'node:crypto'
 import { id } from './aos.mjs'
 import { is, ok } from './tap.mjs'
 import {
@@ -211,6 +212,7 @@ export async function wrong_results () {
     good.replace(/"record":"(.*?)."/, '"record":"$1*"'),
     good.replace(/("jobrecord":".*?)."/, '$1B"'),
     result(id('a'), { text: 'x'.repeat(2049) }), 'x'.repeat(81921),
+    (good + '\n').repeat(200),
     result(id('a'), { text: 'a\0b' })]
   const s = await q.many([[alice, infer('a'), 'x', { id: id('a') }],
     [q.node, pull(), '', { id: id('b') }],
@@ -263,6 +265,8 @@ export async function bound () {
     ['a', { finish: 17, text: '' }, 'n of an answer without one'],
     ['a', { finish: 17, text: '', n: 1, n_out: 0 },
       'n of an answer without one'],
+    ['a', { finish: 17, text: '', n: 0, n_out: 1 },
+      'n of an answer without one'],
     ['a', { finish: 18, text: '', n_prompt: 1, n_out: 0, error: 1 },
       'the place of an error'],
     ['a', { max_tokens: 255 }, 'max_tokens'], ['a', { flags: 1 }, 'flags'],
@@ -290,14 +294,28 @@ export async function bound () {
   is(t[0].first.State, 'leased', 'and change nothing')
   is([t[1].first.Accepted, t[1].first.Refused], ['3', '1'],
     'the right ones beside them are taken')
-  const ends = [17, 18].map((finish) =>
-    ({ finish, text: '', n_prompt: 1, n_out: 0 }))
+  const ends = [16, 17, 18].map((finish) => ({ finish, text: '', n_prompt: 1,
+    n_out: 0, error: finish === 16 ? 5 : 0 }))
   const u = await q.many([...ends.map((f, i) =>
     [alice, infer('e' + i), 'x', { id: id('e' + i) }]),
     [q.node, pull(), '', { id: id('p3') }], ...ends.map((f, i) =>
       [q.node, complete(id('p3')), result(id('e' + i), f)])])
-  is(u.slice(3).map((a) => [a.first.Accepted, a.out[1].Code]),
-    [['1', '422'], ['1', '422']], 'what has no answer has its records, too')
+  is(u.slice(4).map((a) => [a.first.Accepted, a.out[1].Code]),
+    Array(3).fill(['1', '422']), 'what has no answer has its records, too')
+  const v = await q.many([
+    [alice, infer('f'), 'x', { id: id('f') }],
+    [alice, infer('g'), 'x', { id: id('g') }],
+    [q.node, pull(), '', { id: id('p4') }],
+    [alice, complete(id('p4')), result(id('f'))],
+    [q.node, complete(id('p4')), result(id('f'), {}, { text: undefined })],
+    [q.node, complete(id('p4')), result(id('g'), { ids: [7, 8] },
+      { ids: ids_text(7, 8) })],
+    [alice, { Action: 'Status', 'X-Reference': 'f' }]])
+  is([v[3].code, v[3].out.length], ['403', 1], 'only a node completes')
+  is(v[4].first.Accepted, '1', 'a text may stay away')
+  is([v[5].first.Accepted, JSON.parse(v[5].out[1].data).ids], ['1', undefined],
+    'ids are sent where they were asked for')
+  is(v[6].first.Job, known(id('f'))[1], 'the job is that of the records')
 }
 
 // A prompt in token ids: the queue knows them, and sees those of the answer.
@@ -340,6 +358,8 @@ export async function in_ids () {
     ['a', f, { ids: ids_text(7, 9) }, 'the ids'],
     ['a', f, { ids: ids_text(7, 8, 9) }, 'the ids'],
     ['a', f, { ids: '' }, 'the ids'],
+    ['a', { ...f, ids: [7, 8, 9], n_out: 2 }, { ids: ids_text(7, 8, 9) },
+      'the ids'],
     ['a', { ...f, prompt: [3, 99, 1] }, { ids: ids_text(7, 8) }, 'the prompt'],
     ['a', { ...f, n_prompt: 4 }, { ids: ids_text(7, 8) }, 'the prompt'],
     ['c', { ...f, prompt: [3, 99] }, { ids: ids_text(7, 8) }, 'the prompt'],
@@ -367,19 +387,23 @@ export async function in_ids () {
 export async function model_records () {
   const q = await working()
   const [Record, m] = model_record(512, 100)
+  const hash = (s) => createHash('sha256').update(s, 'base64url')
+    .digest('base64url')
+  const [other, its] = model_record(512, 100, { magic: 'apusmdl2' })
+  const longer = Record + 'AAAA'
   const bad = [{ Record: 'x' }, { Record: Record.slice(4) },
     { Record: model_record(513, 100)[0] }, { Record, Context: '513' },
-    { Record: model_record(512, 100, { magic: 'apusmdl2' })[0] }]
+    { Record: other, Model: its }, { Record: longer, Model: hash(longer) }]
   const s = await q.many([
     ...bad.map((t) => [owner, registers(m, 'm', t)]),
     [owner, registers(m, 'm', { Record })], [alice, { Action: 'Models' }],
     [owner, registers(m, 'n', { Context: '7' })], [alice, { Action: 'Models' }]
   ])
-  is(s.slice(0, 5).map((a) => a.code), Array(5).fill('400'),
+  is(s.slice(0, 6).map((a) => a.code), Array(6).fill('400'),
     'a record that is not the model is refused')
   const of = (a) => lines(a).filter((l) => l.model === m)
     .map((l) => [l.name, l.context, l.judged])
-  is([of(s[6]), of(s[8])], [[['m', '512', 'no']], [['n', '512', 'no']]],
+  is([of(s[7]), of(s[9])], [[['m', '512', 'no']], [['n', '512', 'no']]],
     'the right one gives the context, and stays')
 }
 

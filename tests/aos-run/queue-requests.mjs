@@ -292,6 +292,12 @@ export async function batches () {
   is([s[16].out[1].Action, s[16].out[1].Statement, s[16].out[1].Code],
     ['Infer-Batch-Response', id('statement'), undefined],
     'its requester gets the statement')
+  const bad = [{ result: 'x' }, { record: '' }, { jobrecord: '' },
+    { text: '' }, { ids: '' }]
+  const u = await q.many(bad.map((more) => [q.node, complete(id('p2')),
+    result_of_file(id('file'), more)]))
+  is(u.map((a) => a.code), Array(5).fill('400'),
+    'a file has its root and no records')
 }
 
 export async function prices () {
