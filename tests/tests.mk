@@ -239,6 +239,7 @@ test_scripts = \
 	tests/0542-dispute-stops.t \
 	tests/0543-dispute-unjudged.t \
 	tests/0544-judge-mutants.t \
+	tests/0545-queue-mutants.t \
 	tests/0900-localnet.t \
 	tests/0901-graphql.t \
 	tests/0905-localnet-ao.t \
@@ -372,7 +373,7 @@ EXTRA_DIST += tests/judge_make.lua tests/judge_made.lua \
 	tests/judge_made_proofs.lua tests/judge_made_records.lua \
 	tests/judge_made_shows.lua tests/judge_made_way.lua
 EXTRA_DIST += tests/judge_mutants.lua tests/judge_mutants_known.lua \
-	tests/lua_mutants.lua
+	tests/lua_mutants.lua tests/queue_mutants.lua
 tests_x1vectors_SOURCES = tests/x1vectors.c tests/vectors_ops.c \
 	tests/vectors_runs.c tests/vectors.h
 kernels_check_SOURCES = kernels/check.c kernels/check_plain.c \
