@@ -47,7 +47,7 @@ static const char *const complete_counts[COMPLETE_COUNTS] = {
 static const char *const release_counts[] = { "Count" };
 
 /* What a line with a result counts.  Each way has its kind of messages, so that
- * a batch goes on with the one it was begun with, by an older apus, too. */
+ * a message which an older apus signed ends where it did. */
 enum counting {
     COUNTS_SHORT, /* its bytes without records */
     COUNTS_BYTES, /* its bytes */
@@ -263,6 +263,15 @@ static const char *results_kind(const struct saying *s)
     return kind_of_counting[s->counting];
 }
 
+/* Messages are signed in order, so each may be of a later kind than the one
+ * before; what is not signed is of the last. */
+static void choose_counting(struct saying *s, size_t number)
+{
+    while (s->counting < COUNTS_QUOTED &&
+           !is_kept(s, results_kind(s), number))
+        s->counting++;
+}
+
 /* Say what is in the message so far, and begin the next. */
 static int complete(struct saying *s, struct err *err)
 {
@@ -336,6 +345,18 @@ static size_t line_counts(const struct saying *s, const struct buf *line,
     }
 }
 
+/* End the message if a line has no room in it, and see how the next counts. */
+static int make_room(struct saying *s, const struct buf *line,
+                     const struct buf *longer, struct err *err)
+{
+    if (s->n_lines && s->counted + line_counts(s, line, longer) > MESSAGE_MAX &&
+        complete(s, err))
+        return -1;
+    if (!s->n_lines)
+        choose_counting(s, s->number);
+    return 0;
+}
+
 /* A line in both forms, which counts as the longer one: where a message ends
  * must not depend on the queue. */
 static int put_both(struct saying *s, const struct results_row *row,
@@ -349,7 +370,10 @@ static int put_both(struct saying *s, const struct results_row *row,
     complete_line(&line, row, item);
     complete_line_records(&longer, row, item,
                           ids_asked_has(s->in_ids, row->request));
-    rc = put_line(s, &line, line_counts(s, &line, &longer), complete, err);
+    rc = make_room(s, &line, &longer, err) ||
+                 put_line(s, &line, line_counts(s, &line, &longer), complete,
+                          err)
+             ? -1 : 0;
     if (rc == 0)
         buf_put(&s->records, longer.data, longer.len);
     rc = rc || buf_check(&longer, "a line for the queue", err) ||
@@ -528,13 +552,15 @@ static int release_answers(struct saying *s, size_t n_messages,
 {
     int rc = 0;
 
+    s->counting = COUNTS_SHORT;
     for (size_t i = 0; rc == 0 && i < n_messages; i++) {
-        char *path = push_path_of(s->a->batch_path, results_kind(s), i,
-                                  "answer");
         struct json *root = NULL;
         const char *data;
         struct buf b;
+        char *path;
 
+        choose_counting(s, i);
+        path = push_path_of(s->a->batch_path, results_kind(s), i, "answer");
         buf_init(&b, ANSWER_MAX);
         rc = file_read(&b, path, err) || json_parse(&root, b.data, b.len, err)
                  ? -1 : 0;
@@ -618,8 +644,7 @@ static void begin_saying(struct saying *s, const struct message_journal *a,
     s->info = info;
     s->takes_later = s->takes_records = -1;
     s->counting = COUNTS_SHORT;
-    while (s->counting < COUNTS_QUOTED && !is_kept(s, results_kind(s), 0))
-        s->counting++;
+    choose_counting(s, 0);
     base64url(s->batch, info->id.b, 32);
     buf_init(&s->data, MESSAGE_MAX + LINE_BYTES);
     buf_init(&s->records, 2 * (MESSAGE_MAX + LINE_BYTES));
