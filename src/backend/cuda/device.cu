@@ -548,7 +548,9 @@ static int usable(struct device *d, struct cuda_memory *out, struct err *err)
 
     CUDA_TRY(cudaMemGetInfo(&free_bytes, &all), err);
     *out = { usable_of(d, free_bytes) + d->weights.bytes, d->weights.bytes,
-             products_slab(d), 0, d->shares ? 0 : usable_of(d, all) };
+             products_slab(d), 0, 0 };
+    if (d->others)
+        out->alone = usable_of(d, free_bytes + d->others) + d->weights.bytes;
     if (out->slab)
         out->workspace = blas_workspace(d->products.blas);
     return 0;

@@ -210,6 +210,7 @@ struct device {
     cudaStream_t side;         /* of hashes, beside the next step */
     char uuid[DEVICE_UUID];
     char text[DEVICE_UUID + 64]; /* .. and its memory at first */
+    uint64_t others;           /* bytes that other programs had then */
     int number;                /* of the device in this process */
     char *libs;                /* where libraries are, or "none" */
     enum cuda_gemm gemm;

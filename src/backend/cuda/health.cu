@@ -23,6 +23,9 @@
 #define SLICE "MIG-" /* what the name of a slice of a GPU begins with */
 #define UUID_CHARS 36
 
+#define OWN_PART 50 /* of a device's memory that CUDA takes itself, .. */
+#define OWN_BYTES ((uint64_t)1 << 30) /* .. at most */
+
 /* ---- which one ----------------------------------------------------------- */
 
 /* The slices of GPUs (MIG) that this process was given, with commas between;
@@ -115,6 +118,15 @@ static int make_streams(struct device *d, struct err *err)
     return 0;
 }
 
+/* Of what is not free before this process has taken any, a part is CUDA's: some
+ * 100 MB on a small device, some 500 on a large one. */
+static uint64_t others_of(uint64_t free_bytes, uint64_t all)
+{
+    uint64_t own = all / OWN_PART < OWN_BYTES ? all / OWN_PART : OWN_BYTES;
+
+    return all - free_bytes > own ? all - free_bytes - own : 0;
+}
+
 int device_find(struct device *d, unsigned local, bool share, struct err *err)
 {
     struct cudaDeviceProp p = {};
@@ -150,6 +162,7 @@ int device_find(struct device *d, unsigned local, bool share, struct err *err)
     if (make_streams(d, err))
         return -1;
     CUDA_TRY(cudaMemGetInfo(&free_bytes, &all), err);
+    d->others = share ? 0 : others_of(free_bytes, all);
     snprintf(d->text, sizeof(d->text), "%s, %zu of %zu MiB free", d->uuid,
              free_bytes >> 20, all >> 20);
     return 0;

@@ -132,7 +132,7 @@ void weights_drop(struct device *d)
 static int no_room(const struct device *d, uint64_t needed, uint64_t free_bytes,
                    uint64_t all, struct err *err)
 {
-    bool others = needed <= all && !d->shares;
+    bool others = d->others && needed <= free_bytes + d->others;
 
     err_set(err, others ? ERR_RETRY : ERR_INPUT, "the GPU has %.0f of %.0f MB"
             " free, and the model's weights need %.0f%s",
