@@ -276,7 +276,9 @@ fi
 count_others() { # LIST
     these=$(scontrol show hostnames "$1" | paste -s -d , -)
     [ -n "$these" ] || return
-    sinfo -h -N -p "$(field Partition)" -t idle,alloc,mix,comp -o '%N %G' |
+    nodes=$(sinfo -h -N -p "$(field Partition)" -t idle,alloc,mix,comp \
+        -o '%N %G') || return
+    printf '%s\n' "$nodes" |
         while read -r node gres; do
             case ,$these, in
             *,"$node",*) continue ;;

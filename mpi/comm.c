@@ -12,6 +12,7 @@
 
 #include "mpi/comm.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -132,12 +133,16 @@ static void set_late_text(unsigned now_s, unsigned later_s)
 /* Signals: the first time while MPI starts it is only said. */
 static void on_alarm(int signo)
 {
+    int was = errno;
+    ssize_t written;
+
     (void)signo;
     if (hung_later_s) {
         alarm((unsigned)hung_later_s);
         hung_later_s = 0;
-        if (write(STDERR_FILENO, late_text, strlen(late_text)) < 0)
-            return;
+        written = write(STDERR_FILENO, late_text, strlen(late_text));
+        (void)written;
+        errno = was; /* MPI goes on */
         return;
     }
     if (write(STDERR_FILENO, hung_text, strlen(hung_text)) < 0)

@@ -121,6 +121,10 @@ int start_gpus(struct start *s, unsigned n, struct err *err)
                        ranks);
     if (!settings_from_flag(s->settings, "ranks") || !ranks)
         ranks = n;
+    if (ranks * (s->nodes ? s->nodes : 1) % tp != 0 && ranks != n)
+        return err_set(err, ERR_INPUT, "--ranks %" PRIu64 " with tp = %" PRIu64
+                       ": a group has that many ranks; give a multiple of it",
+                       ranks, tp);
     if (ranks * (s->nodes ? s->nodes : 1) % tp != 0)
         return err_set(err, ERR_INPUT, "--gpus %u with tp = %" PRIu64 ": each"
                        " rank of a group has a GPU; ask for as many as a"
