@@ -42,7 +42,7 @@ flags_tsan() {
 will_do() { # BUILD
     [ $fresh = no ] && [ -f "build/$1/config.status" ] || return 1
     case " $parts $tests " in
-    *' sim '* | *+scenarios* | *' scenarios '* | *cuda* | *gpu* | *032[4-9]* | \
+    *' sim '* | *scenarios* | *slurm* | *cuda* | *gpu* | *032[4-9]* | \
         *0213-[es]*) ;;
     *) return 0 ;;
     esac

@@ -14,7 +14,12 @@ has out '^challenge' "a dispute is opened"
 has out '^0.node.shows records' "each move is a line"
 has out '^verdict.fault: .*statement 6$' "the judge names the statement"
 has out '^State.pending' "and the request waits again"
-ps -eo args >left
-! grep -q "spool $tmp/dir/node" left && r=0 || r=1
-report $r "nothing is left running"
+if command -v ps >/dev/null; then
+    ps -eo args >left
+    ! grep "$tmp/dir" left >out && r=0 || r=1
+    report $r "nothing is left running"
+else
+    n=$((n + 1))
+    echo "ok $n - nothing is left running # SKIP no ps"
+fi
 finish
