@@ -25,7 +25,7 @@ DUMP_1=$top/tests/data/queue-dump-1.jsonl
 export AOSRUN QUEUE_LUA OPTIONS_JSON MESSAGES_JSON DUMP_1
 parts="bound in_ids results wrong_results model_records batches moves"
 parts="$parts files faults windows audits"
-run="node --no-warnings '$top/tests/aos-run/queue-test.mjs' $parts"
+run="timeout 300 node --no-warnings '$top/tests/aos-run/queue-test.mjs' $parts"
 part=${QUEUE_MUTANTS:-7/50}
 [ -z "${APUS_LONG:-}" ] || part=${QUEUE_MUTANTS:-1/1}
 rc=0

@@ -149,8 +149,9 @@ end
 
 -- Return by what a mutant is found, or nil.
 local function found(name, m)
-    local ok, judge = pcall(judge_with, name,
-        mutants.planted(text[name], m))
+    local other = mutants.planted(text[name], m)
+    assert(load(other), name .. ": a mutant is not Lua: " .. m.key)
+    local ok, judge = pcall(judge_with, name, other)
     if not ok then
         return "loading it"
     end
@@ -201,6 +202,7 @@ for key in pairs(known) do
         print("ALIVE " .. key .. ": known, and no mutant")
     end
 end
+assert(n.found + n.known > 0, "nothing was tried")
 print(n.found + n.known + n.ALIVE .. " mutants, " .. n.found .. " found, " ..
     n.known .. " change nothing")
 os.exit(n.ALIVE == 0)

@@ -60,7 +60,9 @@ end
 local n, number = { found = 0, ALIVE = 0 }, 0
 
 local function try(name, text, m)
-    plant(packed(text), packed(mutants.planted(text, m)))
+    local other = mutants.planted(text, m)
+    assert(load(other), name .. ": a mutant is not Lua: " .. m.key)
+    plant(packed(text), packed(other))
     local how = os.execute(command) and "ALIVE" or "found"
     n[how] = n[how] + 1
     print(how .. " " .. name .. ":" .. m.line .. ": " .. m.key)
@@ -80,14 +82,23 @@ for _, list in ipairs(OF) do
     plant(packed(text), packed(text))
     assert(number > 0 or os.execute(command),
         "the tests fail without a mutant")
+    local named = {}
     for _, m in ipairs(mutants.mutants_of(text)) do
         if is_one(list, m.name) then
+            named[m.name] = true
             number = number + 1
             if number % parts == part % parts then
                 try(list[1], text, m)
             end
         end
     end
+    for i = 2, #list do
+        assert(named[list[i]], list[1] .. ": no mutant of " .. list[i])
+    end
+    plant(packed(text), packed(text))
 end
+-- or the last were found because something else is wrong
+assert(os.execute(command), "the tests fail without a mutant")
+assert(n.found + n.ALIVE > 0, "nothing was tried")
 print(n.found + n.ALIVE .. " mutants, " .. n.found .. " found")
 os.exit(n.ALIVE == 0)
