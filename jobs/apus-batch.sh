@@ -272,34 +272,35 @@ if [ "$rc" -ge 126 ]; then
     rc=1
 fi
 
-# How many nodes with GPUs the partition has beside these, a list of Slurm's.
-count_others() { # LIST
-    these=$(scontrol show hostnames "$1" | paste -s -d , -)
-    [ -n "$these" ] || return
-    nodes=$(sinfo -h -N -p "$(field Partition)" -t idle,alloc,mix,comp \
-        -o '%N %G') || return
-    printf '%s\n' "$nodes" |
-        while read -r node gres; do
-            case ,$these, in
-            *,"$node",*) continue ;;
-            esac
-            case $gres in
-            *gpu*) echo "$node" ;;
-            esac
-        done | sort -u | wc -l
+hosts_of() { # LIST of Slurm's: ,host,host,
+    printf ',%s,' "$(scontrol show hostnames "$1" | paste -s -d , -)"
+}
+# How many nodes of the partition, beside these and those left out, have the
+# same GPUs and features as one of these: on others the job may not fit.
+count_others() { # THESE OUT
+    nodes=$(sinfo -h -N -p "$(field Partition)" -o '%N %t %G %f') || return
+    printf '%s\n' "$nodes" | sort -u |
+        awk -v these="$(hosts_of "$1")" -v out="${2:+$(hosts_of "$2")}" '
+            index(these, "," $1 ",") { bad[$3 " " $4] = 1; next }
+            index(out, "," $1 ",") { next }
+            $2 ~ /^(idle|alloc|mix|comp)[^*]*$/ && $3 ~ /gpu/ {
+                n[$3 " " $4]++
+            }
+            END { for (kind in bad) sum += n[kind]; print sum + 0 }'
 }
 
 # A job that asked for GPUs, and for no node by its name, is to have others the
 # next time than those hosts, if there are enough beside all that it leaves out
-# then: with too few it would wait for ever.  Only a job that waits can be
-# changed so.  What it leaves out it does to its end: nothing says which nodes
-# of its list a person wanted to be there.
+# then: with too few, or in a reservation, it might wait for ever.  Only a job
+# that waits can be changed so.  What it leaves out it does to its end: nothing
+# says which nodes of its list a person wanted to be there.
 avoid_hosts() {
     [ -n "$avoid" ] && [ "$(field ReqNodeList)" = '(null)' ] || return 0
     printf '%s\n' "$facts" | grep -q '^ *TresPer[A-Za-z]*=.*gpu' || return 0
+    case $(field Reservation) in '' | '(null)') ;; *) return 0 ;; esac
     has=$(field ExcNodeList)
     [ "$has" != '(null)' ] || has=
-    others=$(count_others "${has:+$has,}$avoid") || return 0
+    others=$(count_others "$avoid" "$has") || return 0
     [ "$others" -ge "${SLURM_JOB_NUM_NODES:-1}" ] || {
         say "too few other nodes for the next start to leave out $avoid," \
             "where no GPU could be used"
