@@ -628,8 +628,8 @@ static void try_model(const char *name, uint32_t run, bool deep,
     try_lies(honest);
     try_draw_lies(honest);
     try_tokens(honest);
-    ok(n_held == n_wrong && n_wrong > 0, "%u of %u games with a wrong pick are held", n_held,
-       n_wrong);
+    ok(n_held == n_wrong && n_wrong > 0,
+       "%u of %u games with a wrong pick are held", n_held, n_wrong);
     try_unknown_id(deep);
     try_range(honest);
     try_file(honest);
@@ -649,8 +649,9 @@ static void try_anywhere(const char *name, uint32_t n_runs, bool deep)
         anywhere = s;
         try_lies(honest);
         try_draw_lies(honest);
-        ok(n_beaten == n_lies && n_lies > 0, "%s, run %u, seed %u: %u of %u lies are beaten",
-           name, s % n_runs, s, n_beaten, n_lies);
+        ok(n_beaten == n_lies && n_lies > 0,
+           "%s, run %u, seed %u: %u of %u lies are beaten", name, s % n_runs,
+           s, n_beaten, n_lies);
         execution_free(honest);
     }
     anywhere = 0;
