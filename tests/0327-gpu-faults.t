@@ -60,11 +60,11 @@ for taken in 1073600000 760000000; do
     ends 0 'is done' "the next start"
     kept "the same part after it"
 done
-for n in 2 20 45; do
+for at in 2 20 45; do
     submit
-    work CUSIM_FAIL=$n
+    work CUSIM_FAIL=$at
     ends 75 'the GPU .*\(out of memory\|does not give\)' \
-        "allocation $n is refused"
+        "allocation $at is refused"
     [ "$(grep -c 'error:' err)" -eq 1 ] && r=0 || r=1
     report $r "one error"
     work CUSIM_SEED=0
