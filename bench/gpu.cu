@@ -263,7 +263,7 @@ static void bench_rows(struct gpu_bench *b, const char *part, uint32_t m,
     for (int i = 0; i < SHAPES; i++) {
         struct cuda_matrix w = take_matrix(of[i].n, of[i].k), up = {};
         struct cuda_product p = { &w, NULL, NULL, y, NULL, m, false, a8,
-                                  NULL, NULL, 0, 0 };
+                                  NULL, NULL, 0, 0, {}, 0 };
 
         if (i == 2) {
             up = take_matrix(of[i].n, of[i].k);
