@@ -207,7 +207,8 @@ export async function wrong_results () {
     '{"a":'.repeat(99), ...[{ jobrecord: '' }, { jobrecord: 'x' },
       { jobrecord: undefined }, { record: '' }, { record: '=' },
       { record: JSON.parse(good).jobrecord }, { item: undefined },
-      { result: id('r') }, { count: '1' }, { finish: '0' }, { job: id('j') }
+      { result: id('r') }, { count: '1' }, { finish: '0' }, { job: id('j') },
+      { text: 5 }, { ids: 5 }, { item: 5 }
     ].map((more) => result(id('a'), {}, more)), result_of_file(id('a')),
     good.replace(/"record":"(.*?)."/, '"record":"$1*"'),
     good.replace(/("jobrecord":".*?)."/, '$1B"'),
