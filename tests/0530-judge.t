@@ -46,8 +46,8 @@ games=$(ls "$tmp/games" | wc -l)
 check $rc "$games games were played"
 
 rc=0
-"$build/tests/judge-files" "${JUDGE_CHANGES:-4$more}" 1 "$tmp"/games/* >"$tmp/c" \
-    2>"$tmp/flipped" || rc=$?
+"$build/tests/judge-files" "${JUDGE_CHANGES:-4$more}" 1 "$tmp"/games/* \
+    >"$tmp/c" 2>"$tmp/flipped" || rc=$?
 mkdir "$tmp/made"
 if lua5.3 -v >/dev/null 2>&1; then
     lua5.3 "$top/tests/judge_make.lua" "$top" "$tmp/made" || rc=1
