@@ -42,8 +42,8 @@ flags_tsan() {
 will_do() { # BUILD
     [ $fresh = no ] && [ -f "build/$1/config.status" ] || return 1
     case " $parts $tests " in
-    *' sim '* | *scenarios* | *slurm* | *cuda* | *gpu* | *032[4-9]* | \
-        *0213-[es]*) ;;
+    *' sim '* | *scenarios* | *' slurm '* | *+slurm* | *slurm+* | *cuda* | \
+        *gpu* | *032[4-9]* | *0213-[es]*) ;;
     *) return 0 ;;
     esac
     ! grep -q without-cusim "build/$1/config.status" || [ "$1" != gcc ]
