@@ -131,6 +131,8 @@ libapus_a_SOURCES = \
 	src/backend/cuda/cuda_plan.h \
 	src/backend/cuda/freivalds.c \
 	src/backend/cuda/freivalds.h \
+	src/backend/cuda/library.c \
+	src/backend/cuda/library.h \
 	src/backend/cuda/nvml.c \
 	src/backend/cuda/nvml.h \
 	src/backend/group/agree.c \

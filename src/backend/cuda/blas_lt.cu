@@ -5,6 +5,7 @@
 #include "backend/cuda/blas.cuh"
 
 extern "C" {
+#include "backend/cuda/library.h"
 #include "base/err.h"
 }
 
@@ -14,7 +15,6 @@ extern "C" {
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define WORKSPACE ((size_t)32 << 20)
 
@@ -50,23 +50,6 @@ struct blas_product {
 
 /* ---- opening ------------------------------------------------------------- */
 
-/* In one of the directories, else where the loader looks. */
-static void *open_library(const char *name, const char *dirs)
-{
-    char path[1024];
-    void *library = NULL;
-
-    while (dirs && *dirs && !library) {
-        size_t n = strcspn(dirs, ":");
-
-        snprintf(path, sizeof(path), "%.*s/%s", (int)n, dirs, name);
-        if (n > 0)
-            library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-        dirs += n + (dirs[n] == ':');
-    }
-    return library ? library : dlopen(name, RTLD_NOW | RTLD_LOCAL);
-}
-
 /* The name of a function that is missing, or NULL. */
 static const char *find_functions(struct blas *b)
 {
@@ -90,7 +73,7 @@ int blas_open(struct blas **out, const char *dirs, struct err *err)
     snprintf(name, sizeof(name), "libcublasLt.so.%d", CUDART_VERSION / 1000);
     if (!b)
         return err_set(err, ERR_INPUT, "no memory for %s", name);
-    b->library = open_library(name, dirs);
+    b->library = library_open(name, dirs);
     if (!b->library) {
         free(b);
         return err_set(err, ERR_INPUT, "%s is not found (setting cuda-libs)",

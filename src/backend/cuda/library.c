@@ -1,0 +1,26 @@
+/*
+ * Directories of the setting cuda-libs go before the loader's.
+ */
+#include <config.h>
+
+#include "backend/cuda/library.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+
+void *library_open(const char *name, const char *dirs)
+{
+    char path[1024];
+    void *library = NULL;
+
+    while (dirs && *dirs && !library) {
+        size_t n = strcspn(dirs, ":");
+
+        snprintf(path, sizeof(path), "%.*s/%s", (int)n, dirs, name);
+        if (n > 0)
+            library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        dirs += n + (dirs[n] == ':');
+    }
+    return library ? library : dlopen(name, RTLD_NOW | RTLD_LOCAL);
+}

@@ -1,0 +1,21 @@
+/*
+ * NVIDIA's libraries, which are opened at run time: no program of apus is
+ * linked with one, and each computes without.
+ */
+#ifndef APUS_BACKEND_CUDA_LIBRARY_H
+#define APUS_BACKEND_CUDA_LIBRARY_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Open the library of this file name, in the first of the directories `dirs`
+ * (separated by colons; may be NULL) that has it, else where the loader looks.
+ * Closed by dlclose.  NULL: it is nowhere. */
+void *library_open(const char *name, const char *dirs);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
