@@ -13,12 +13,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <sched.h>
 #include <unistd.h>
 
 namespace cusim
 {
 uint32_t launch_number;
 uint32_t first_run = 1;
+std::atomic<bool> partner_lost;
 
 static size_t used;
 static long n_alloc;
@@ -34,6 +36,7 @@ static std::atomic<bool> any;    /* .. as some thread has */
 
 struct op {
     std::function<void()> f;
+    std::function<bool()> ready; /* or none: it is */
     cusim_event *wait = nullptr, *set = nullptr;
     uint64_t ticket = 0;
 };
@@ -86,6 +89,8 @@ static bool step(cusim_stream *s)
 
     if (o.wait && o.wait->done < o.ticket)
         return false;
+    if (o.ready && !sticky && !o.ready())
+        return false;
     if (o.f && !sticky)
         o.f();
     if (hung)
@@ -96,7 +101,17 @@ static bool step(cusim_stream *s)
     return true;
 }
 
-/* Run until `s` (NULL: everything) is empty, in an order of our choice. */
+/* Whether a stream waits for other threads. */
+static bool waits_for_others(void)
+{
+    for (cusim_stream *s : streams)
+        if (!s->queue.empty() && s->queue.front().ready)
+            return true;
+    return false;
+}
+
+/* Run until it is enough, or only other threads can go on, in an order of our
+ * choice. */
 static void drain(const std::function<bool()> &enough)
 {
     while (!hung && !enough()) {
@@ -105,6 +120,8 @@ static void drain(const std::function<bool()> &enough)
         for (i = 0; i < n; i++)
             if (step(streams[(at + i) % n]))
                 break;
+        if (i == n && waits_for_others())
+            return;
         if (i == n && !hung)
             finding("streams wait for events that nobody records");
     }
@@ -115,6 +132,29 @@ static void drain_all(void)
     drain([] {
         for (cusim_stream *t : streams)
             if (!t->queue.empty())
+                return false;
+        return true;
+    });
+}
+
+/* The same for a call that waits without a deadline, and has the lock once. */
+static void drain_fully(const std::function<bool()> &enough)
+{
+    for (drain(enough); !hung && !enough(); drain(enough)) {
+        if (partner_lost)
+            finding("the host waits for ever");
+        lock.unlock();
+        sched_yield();
+        lock.lock();
+    }
+}
+
+/* Of the streams of this thread's device. */
+static void drain_own(void)
+{
+    drain_fully([] {
+        for (cusim_stream *t : streams)
+            if (t->device == current && !t->queue.empty())
                 return false;
         return true;
     });
@@ -181,6 +221,14 @@ static cudaError_t submit(cudaStream_t s, op o)
     if (!settings.seed)
         drain_all();
     return cudaSuccess;
+}
+
+void submit_when(cudaStream_t s, std::function<bool()> ready)
+{
+    op o;
+
+    o.ready = std::move(ready);
+    submit(s, std::move(o));
 }
 
 void launch_call(const char *name, const void *kernel, dim3 grid, dim3 dim,
@@ -299,11 +347,13 @@ void cusim_skip(const char *name)
 
 double cusim_clock_s(void)
 {
+    static std::atomic<long> n_looks;
     struct timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9 +
-           (hung || stopped ? 3600 : 0);
+           (hung || stopped ? 3600 : 0) +
+           10 * (partner_lost ? ++n_looks : n_looks.load());
 }
 
 /* What a question for the state of all work is answered: of what ends while
@@ -446,7 +496,7 @@ cudaError_t cudaFree(void *p)
     if (!p)
         return cudaSuccess;
     not_in_capture("cudaFree");
-    drain_all();
+    drain_own();
     used -= inside(p);
     give((char *)p);
     return waited();
@@ -465,7 +515,7 @@ cudaError_t cudaFreeHost(void *p)
     std::lock_guard<std::recursive_mutex> l(lock);
 
     not_in_capture("cudaFreeHost");
-    drain_all();
+    drain_own();
     free(p);
     return waited();
 }
@@ -562,7 +612,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t s)
     if (!s)
         s = &null_stream;
     not_in_capture("cudaStreamSynchronize");
-    drain([s] { return s->queue.empty(); });
+    drain_fully([s] { return s->queue.empty(); });
     return waited();
 }
 cudaError_t cudaStreamQuery(cudaStream_t s)
@@ -571,21 +621,21 @@ cudaError_t cudaStreamQuery(cudaStream_t s)
 
     not_in_capture("cudaStreamQuery");
     drain([s] { return s->queue.empty(); });
-    return answered();
+    return s->queue.empty() || hung ? answered() : cudaErrorNotReady;
 }
 cudaError_t cudaDeviceSynchronize(void)
 {
     std::lock_guard<std::recursive_mutex> l(lock);
 
     not_in_capture("cudaDeviceSynchronize");
-    drain_all();
+    drain_own();
     return waited();
 }
 cudaError_t cudaStreamDestroy(cudaStream_t s)
 {
-    std::lock_guard<std::recursive_mutex> l(lock);
-
     cudaStreamSynchronize(s);
+
+    std::lock_guard<std::recursive_mutex> l(lock);
     for (size_t i = 0; i < streams.size(); i++)
         if (streams[i] == s)
             streams.erase(streams.begin() + (long)i);
@@ -603,7 +653,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t e)
     std::lock_guard<std::recursive_mutex> l(lock);
 
     on_device_set("cudaEventDestroy");
-    drain_all();
+    drain_own();
     delete e;
     return 0;
 }
@@ -623,7 +673,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t e)
     uint64_t t = e->asked;
 
     not_in_capture("cudaEventSynchronize");
-    drain([e, t] { return e->done >= t; });
+    drain_fully([e, t] { return e->done >= t; });
     return waited();
 }
 cudaError_t cudaEventQuery(cudaEvent_t e)
@@ -633,7 +683,7 @@ cudaError_t cudaEventQuery(cudaEvent_t e)
 
     not_in_capture("cudaEventQuery");
     drain([e, t] { return e->done >= t; });
-    return answered();
+    return e->done >= t || hung ? answered() : cudaErrorNotReady;
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned)
 {

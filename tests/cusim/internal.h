@@ -8,6 +8,8 @@
 
 #include "tests/cusim/cusim.h"
 
+#include <atomic>
+#include <functional>
 #include <pthread.h>
 #include <string>
 #include <vector>
@@ -115,6 +117,12 @@ void yield_here(void);
 
 extern uint32_t launch_number;
 extern uint32_t first_run; /* of a block of this launch */
+
+/* Members wait for one that is gone. */
+extern std::atomic<bool> partner_lost;
+
+/* The stream stays here until ready(), which other threads may bring about. */
+void submit_when(cudaStream_t s, std::function<bool()> ready);
 
 /* -- hooks.cpp; weak: absent in an unchecked build ---------------------- */
 
