@@ -17,7 +17,8 @@
  * 1, ends in an error that stays, or never), CUSIM_STOP (while the process asks
  * whether the n-th has ended it is stopped for an hour), CUSIM_WRONG (each
  * product of tensor cores from the n-th on, from 1, adds a bit too many to its
- * sums), CUSIM_BLAS (0: there is no library of large products),
+ * sums), CUSIM_BLAS (0: there is no library of large products), CUSIM_NCCL (1:
+ * one is pretended for exchanges of members that are threads of a process),
  * CUSIM_DRIVER (12040: a driver that is too old), CUSIM_GRAPHS (0: no stream is
  * captured), CUSIM_CAPTURE (of the calls by which graphs are made the n-th
  * fails, from 1), CUSIM_SKIP (kernels with this in their name do nothing).
@@ -182,8 +183,18 @@ extern "C" void cusim_capture_fail(long n, int error);
 extern "C" void cusim_skip(const char *name);
 /* The device is lost now, whatever it does; calls say so from here on. */
 extern "C" void cusim_lose(void);
+/* From here on the n-th call of this function of NCCL, from 0, fails in this
+ * way; NULL: all work.  What was begun before is over. */
+enum {
+    CUSIM_NCCL_FAILS, /* it returns an error; other members wait for ever */
+    CUSIM_NCCL_NEVER, /* it does not return */
+    CUSIM_NCCL_WRONG, /* it gives wrong numbers */
+    CUSIM_NCCL_LACKS  /* the library does not have it */
+};
+extern "C" void cusim_nccl(const char *call, long n, int way);
 /* base/clock.h's clock_s, an hour later once the device hangs, or the process
- * was stopped: whoever waits with a deadline is told soon. */
+ * was stopped, and far ahead at each look while members wait for one that is
+ * gone: whoever waits with a deadline is told soon. */
 extern "C" double cusim_clock_s(void);
 cudaError_t cusim_attribute(const void *kernel, int what, int value);
 template <typename F> cudaError_t cudaFuncSetAttribute(F *f, int w, int v)

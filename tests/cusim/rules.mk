@@ -57,12 +57,13 @@ tests_t_cuda_device_checked_CPPFLAGS = $(cusim_checked)
 tests_t_cuda_device_checked_CXXFLAGS = $(cusim_checked_flags)
 tests_t_cuda_device_checked_LDADD = $(cusim_checked_libs)
 
-EXTRA_DIST += tests/cusim/blas_host.cpp \
+EXTRA_DIST += tests/cusim/blas_host.cpp tests/cusim/nccl_host.cpp \
 	kernels/cuda/attention.cu kernels/cuda/gemm.cu kernels/cuda/hashes.cu \
 	kernels/cuda/heads.cu kernels/cuda/large.cu kernels/cuda/linear.cu \
 	kernels/cuda/prefill.cu \
 	kernels/cuda/rowwise.cu kernels/cuda/sample.cu \
 	src/backend/cuda/blas_lt.cu src/backend/cuda/frames.cu \
+	src/backend/cuda/nccl.cu \
 	src/backend/cuda/graphs.cu src/backend/cuda/members.cu \
 	src/backend/cuda/health.cu \
 	src/backend/cuda/layers.cu src/backend/cuda/load.cu \
