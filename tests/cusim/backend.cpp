@@ -26,6 +26,7 @@
 #undef dlsym
 #undef dlclose
 #undef clock_s
+#include "backend/cuda/connect.cu"
 #include "backend/cuda/frames.cu"
 #include "backend/cuda/graphs.cu"
 #include "backend/cuda/members.cu"

@@ -63,7 +63,7 @@ EXTRA_DIST += tests/cusim/blas_host.cpp tests/cusim/nccl_host.cpp \
 	kernels/cuda/prefill.cu \
 	kernels/cuda/rowwise.cu kernels/cuda/sample.cu \
 	src/backend/cuda/blas_lt.cu src/backend/cuda/frames.cu \
-	src/backend/cuda/nccl.cu \
+	src/backend/cuda/connect.cu src/backend/cuda/nccl.cu \
 	src/backend/cuda/graphs.cu src/backend/cuda/members.cu \
 	src/backend/cuda/health.cu \
 	src/backend/cuda/layers.cu src/backend/cuda/load.cu \

@@ -8,9 +8,10 @@
  * CPU's alone: load refuses them by name.
  *
  * With a group (engine/group.h) each member's device computes its part of a
- * model (backend/cpu/model_part.h); what they exchange passes through the
- * host.  The first one is a backend as any other; the others follow it
- * (backend_follow).  A plan has as many blocks as each has room for.
+ * model (backend/cpu/model_part.h); what they exchange passes through the host,
+ * or by NCCL from device to device.  The first one is a backend as any other;
+ * the others follow it (backend_follow).  A plan has as many blocks as each has
+ * room for.
  */
 #ifndef APUS_BACKEND_CUDA_CUDA_H
 #define APUS_BACKEND_CUDA_CUDA_H
@@ -44,6 +45,8 @@ struct cuda_options {
     const char *libs; /* directories of NVIDIA's libraries, with colons; "none":
                          they are not used; NULL: the loader's */
     enum cuda_gemm gemm;
+    bool nccl;      /* members on different devices exchange by NCCL, if all
+                       can; else, as where they share one, through the host */
     const struct caller *caller; /* copied; hears what slows it; or NULL */
     const struct group *group; /* of the member that this device is of, which
                                   is copied; what it points to is borrowed

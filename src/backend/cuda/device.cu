@@ -570,7 +570,7 @@ static int make_plan(struct device *d, const struct backend_load *want,
 {
     struct cuda_memory memory;
 
-    if (usable(d, &memory, err))
+    if (device_enter(d, err) || usable(d, &memory, err))
         return -1;
     return cuda_plan_make(&d->plan, &d->model->rec, &d->part, want, &memory,
                           err) ? device_full(d, err) : 0;
@@ -598,7 +598,8 @@ enum agreed device_load_part(void *device, const struct model *m,
     else
         mine = *none;
     agreed = members_agree(d, &mine, err);
-    if (agreed == AGREED_WELL && members_places(d, err))
+    if (agreed == AGREED_WELL &&
+        (members_places(d, err) || members_connect(d, err)))
         agreed = AGREED_BROKEN;
     if (agreed == AGREED_WELL) {
         make_plan(d, want, &mine);
@@ -650,8 +651,9 @@ static void device_close(struct backend *b)
 {
     struct device *d = (struct device *)b;
 
-    if (device_leads(d) && !d->out)
-        order_close(&d->group, NULL);
+    if (device_leads(d) && !d->out && order_close(&d->group, NULL))
+        d->out = true;
+    members_disconnect(d);
     if (device_enter(d, NULL) || device_wait(d, NULL, NULL))
         d->lost = true;
     device_unload(d);
@@ -734,6 +736,7 @@ int cuda_open(struct backend **out, const struct cuda_options *o,
     d->libs = xstrdup(o->libs ? o->libs : "");
     d->gemm = o->gemm;
     d->shares = o->share;
+    d->may_nccl = o->nccl;
     d->caller = caller_or_none(o->caller);
     if (device_find(d, o->local, o->share, err)) {
         drop_claim(d);

@@ -5,7 +5,8 @@
  * failures, products.cu which way a linear is computed, blas_lt.cu the library
  * for large ones, tap.cu checks of them, rehash.cu of hashes, frames.cu the
  * host's memory of steps, members.cu what members of a group exchange and how
- * they follow the first, device.cu steps and the backend's life, look.cu what
+ * they follow the first, connect.cu which way they do that, nccl.cu the library
+ * of one, device.cu steps and the backend's life, look.cu what
  * messages say.  The host orders and launches; all arrays of `at` are the
  * device's, the others pinned or the host's.  Functions return -1 with err set,
  * ERR_RETRY where the device fails.
@@ -14,6 +15,7 @@
 #define APUS_BACKEND_CUDA_DEVICE_CUH
 
 #include "backend/cuda/blas.cuh"
+#include "backend/cuda/nccl.cuh"
 #include "kernels/cuda/launch.cuh"
 
 extern "C" {
@@ -250,6 +252,12 @@ struct device {
     struct group group;
     bool in_group;
     uint32_t sharers;          /* members on this device; alone: 1 */
+    bool apart;                /* no two members are on one device */
+    bool may_nccl;             /* .. and it may bring what they exchange */
+    bool connected;            /* whether it does is decided: .. */
+    struct nccl *nccl;         /* .. it does, or NULL: through the host */
+    unsigned char nccl_id[NCCL_ID];
+    bool hangs;                /* a wait for the device has had no end */
     bool out;                  /* a call has failed: members are not in step */
     bool broken;               /* .. and that call was an exchange */
     struct buf order;          /* of the first member */
@@ -319,6 +327,11 @@ enum agreed members_agree(struct device *d, const struct err *mine,
                           struct err *err);
 /* How many share this one's device, once all have their weights. */
 int members_places(struct device *d, struct err *err);
+/* Decide, once, which way the members exchange what is on their devices: all
+ * the same.  An error has ended the group. */
+int members_connect(struct device *d, struct err *err);
+/* Before the device is closed, or once the first member has closed its own. */
+void members_disconnect(struct device *d);
 /* As many blocks as each has room for, in the plan. */
 int members_blocks(struct device *d, struct err *err);
 /* What the exchanges of a loaded model need. */

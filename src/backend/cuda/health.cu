@@ -198,9 +198,10 @@ int device_wait(struct device *d, cudaEvent_t event, struct err *err)
 
     while ((e = state_of(d, event)) == cudaErrorNotReady) {
         if (waited > most) {
-            d->lost = true;
-            return err_set(err, ERR_RETRY, "the GPU hangs: no end of its work"
-                           " after %.0f s", most);
+            d->lost = d->hangs = true;
+            return err_set(err, ERR_RETRY, "the GPU hangs%s: no end of its work"
+                           " after %.0f s", d->nccl ? ", or a member does" : "",
+                           most);
         }
         pause_until_later(waited);
         waited = clock_s() - begun;

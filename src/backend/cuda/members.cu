@@ -2,9 +2,10 @@
  * What members of a group exchange, between two roundings integers alone: the
  * greatest sizes of rows of which each has some columns, and the sums of their
  * products; rows of a norm over all heads, bit by bit; the greatest logits, and
- * logits that are drawn from; the least faults and the hashes of a step.  The
- * device's numbers come to pinned memory, pass through the group's functions,
- * and go back, while the device waits.
+ * logits that are drawn from; the least faults and the hashes of a step.  Where
+ * NCCL serves (connect.cu) the device's numbers go from device to device.  Else
+ * they come to pinned memory, pass through the group's functions, and go back,
+ * while the device waits.  The end of a step is the host's in any case.
  *
  * After an exchange that failed, or a device that did, this member is out of
  * step with the others: it makes no more calls, and its backend is closed.
@@ -88,6 +89,9 @@ static int take_back(struct device *d, void *to, const void *from, size_t n,
 static int agree_words(struct device *d, enum plan_array a, size_t n,
                        struct err *err)
 {
+    if (d->nccl)
+        return nccl_exchange(d->nccl, NCCL_MAX_U32, d->at[a], n, d->stream,
+                             err);
     return bring(d, d->met, d->at[a], 4 * n, err) ||
            greatest(d, (uint32_t *)d->met, n, err) ||
            take_back(d, d->at[a], d->met, 4 * n, err) ? -1 : 0;
@@ -109,6 +113,9 @@ int members_sums(struct device *d, size_t n, struct err *err)
     const struct group *g = &d->group;
     int32_t *sum = (int32_t *)d->met;
 
+    if (d->nccl)
+        return nccl_exchange(d->nccl, NCCL_SUM_I32, d->at[PLAN_SUMS], n,
+                             d->stream, err);
     return bring(d, sum, d->at[PLAN_SUMS], n * sizeof(*sum), err) ||
            exchanged(d, g->ops->sum_i32(g->self, sum, n, err)) ||
            take_back(d, d->at[PLAN_SUMS], sum, n * sizeof(*sum), err)
@@ -123,6 +130,22 @@ static bool needs_logits(const struct backend_row *r)
     return r->tap || (r->sampling && r->sampling->temperature != 0);
 }
 
+/* The same on the device. */
+static int spread_logits(struct device *d, float *logits, struct err *err)
+{
+    const struct model_part *p = &d->part;
+    const size_t vocab = d->mine.n_vocab, end = p->vocab_first + p->vocab;
+
+    if (p->vocab_first > 0)
+        CUDA_TRY(cudaMemsetAsync(logits, 0, p->vocab_first * sizeof(*logits),
+                                 d->stream), err);
+    if (end < vocab)
+        CUDA_TRY(cudaMemsetAsync(logits + end, 0,
+                                 (vocab - end) * sizeof(*logits), d->stream),
+                 err);
+    return nccl_exchange(d->nccl, NCCL_MAX_U32, logits, vocab, d->stream, err);
+}
+
 /* A row of logits, of which this member has made some: whole. */
 static int agree_logits(struct device *d, float *logits, struct err *err)
 {
@@ -130,6 +153,8 @@ static int agree_logits(struct device *d, float *logits, struct err *err)
     const size_t vocab = d->mine.n_vocab, end = p->vocab_first + p->vocab;
     uint32_t *word = (uint32_t *)d->met;
 
+    if (d->nccl)
+        return spread_logits(d, logits, err);
     if (bring(d, word + p->vocab_first, logits + p->vocab_first,
               p->vocab * sizeof(*logits), err))
         return -1;
@@ -139,10 +164,16 @@ static int agree_logits(struct device *d, float *logits, struct err *err)
            take_back(d, logits, word, vocab * sizeof(*logits), err) ? -1 : 0;
 }
 
-int members_draws(struct device *d, uint32_t m, struct err *err)
+/* The greatest key of each row; all else of these rows is the same with all
+ * members, and the greatest of it, too. */
+static int agree_keys(struct device *d, uint32_t m, struct err *err)
 {
     struct sample_row *row = d->f->draws;
 
+    if (d->nccl)
+        return nccl_exchange(d->nccl, NCCL_MAX_U64, d->at[PLAN_DRAW],
+                             m * sizeof(*row) / sizeof(row->best), d->stream,
+                             err);
     if (bring(d, row, d->at[PLAN_DRAW], m * sizeof(*row), err))
         return -1;
     for (uint32_t i = 0; i < m; i++)
@@ -151,7 +182,12 @@ int members_draws(struct device *d, uint32_t m, struct err *err)
         return -1;
     for (uint32_t i = 0; i < m; i++)
         row[i].best = d->keys[i];
-    if (take_back(d, d->at[PLAN_DRAW], row, m * sizeof(*row), err))
+    return take_back(d, d->at[PLAN_DRAW], row, m * sizeof(*row), err);
+}
+
+int members_draws(struct device *d, uint32_t m, struct err *err)
+{
+    if (m > 0 && agree_keys(d, m, err))
         return -1;
     for (uint32_t i = 0; i < m; i++)
         if (needs_logits(&d->f->row[i].r) &&
@@ -213,8 +249,9 @@ int members_collect(struct device *d, const struct cuda_frame *f,
 {
     uint32_t worst = ended(d, f, mine);
 
+    /* a device that waits for a member hangs, and the group knows why */
     if (greatest(d, &worst, 1, err))
-        return mine->code ? err_copy(err, mine) : -1;
+        return mine->code && !(d->hangs && d->nccl) ? err_copy(err, mine) : -1;
     if (worst >= ENDED_FAILED) {
         agree(&d->group, mine, err);
         if (d->group.rank == 0) /* it has the answers */
@@ -250,14 +287,19 @@ int members_places(struct device *d, struct err *err)
     const uint32_t *own = name + d->group.rank * each;
 
     d->sharers = 1;
+    d->apart = true;
     if (!d->in_group)
         return 0;
     memcpy(name + d->group.rank * each, d->uuid, DEVICE_UUID);
     if (greatest(d, name, d->group.size * each, err))
         return -1;
     d->sharers = 0;
-    for (uint32_t i = 0; i < d->group.size; i++)
+    for (uint32_t i = 0; i < d->group.size; i++) {
         d->sharers += memcmp(name + i * each, own, DEVICE_UUID) == 0;
+        for (uint32_t k = 0; k < i; k++)
+            d->apart = d->apart && memcmp(name + i * each, name + k * each,
+                                          DEVICE_UUID) != 0;
+    }
     return 0;
 }
 
@@ -278,7 +320,8 @@ int members_take(struct device *d, const struct backend_load *want,
 {
     size_t n = want->draws > want->slots ? want->draws : want->slots;
 
-    CUDA_TRY(cudaMallocHost((void **)&d->met, d->plan.exchange), err);
+    if (!d->nccl)
+        CUDA_TRY(cudaMallocHost((void **)&d->met, d->plan.exchange), err);
     CUDA_TRY(cudaEventCreateWithFlags(&d->here, cudaEventDisableTiming), err);
     d->keys = (uint64_t *)xcalloc(2 * n, sizeof(*d->keys));
     return joined_init(&d->joined, &d->part, d->mine.n_layers, want->rows, err);
@@ -335,8 +378,12 @@ int device_follow(struct backend *b, backend_find_fn *find, void *self,
         follow_collect,
     };
     struct device *d = (struct device *)b;
+    int rc;
 
     if (device_enter(d, err)) /* of this thread, for whatever is heard */
         return -1;
-    return follow(&d->group, &calls, d, find, self, err);
+    rc = follow(&d->group, &calls, d, find, self, err);
+    d->out = d->out || rc != 0;
+    members_disconnect(d);
+    return rc;
 }
