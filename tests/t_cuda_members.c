@@ -2,7 +2,8 @@
  * Models computed by the members of a group on emulated devices: every number
  * that leaves the engine is the one of the CPU's reference alone, whatever the
  * size and the family; and a member that fails, wherever it does, fails all of
- * them by name.  Members are threads of this process, and share its device.
+ * them by name.  Members are threads of this process, and share its device, or
+ * have one each, between which a pretended NCCL exchanges.
  */
 #include <config.h>
 
@@ -11,6 +12,7 @@
 
 #include "backend/backends.h"
 #include "backend/cuda/cuda.h"
+#include "base/caller.h"
 #include "base/mem.h"
 #include "bench/shape.h"
 #include "model/model.h"
@@ -24,6 +26,9 @@
 void cusim_skip(const char *name);
 void cusim_fail(long n);
 void cusim_memory(size_t n);
+/* Call n of this function of a pretended NCCL fails in this way (cusim.h). */
+void cusim_nccl(const char *call, long n, int way);
+enum { NCCL_FAILS, NCCL_NEVER, NCCL_WRONG, NCCL_LACKS };
 
 #define MEMORY ((size_t)3 << 30) /* room for 8 members' libraries, too */
 
@@ -94,20 +99,37 @@ static struct group leave_after(const struct group *g, size_t sums)
     return it;
 }
 
-/* "own": large products by our kernels; "leaves": in its second step;
- * else a level of the CPU. */
+/* What the first member has said of NCCL since it was opened. */
+static char said[400];
+
+static void hear(void *self, bool warning, const char *text)
+{
+    (void)self;
+    if (!warning && strstr(text, "members exchange"))
+        snprintf(said, sizeof(said), "%s", text);
+}
+
+/* "own": large products by our kernels; "nccl": on devices of their own;
+ * "leaves": in its second step; else a level of the CPU. */
 static void open_device(struct backend **out, const char *kind,
                         const struct group *g)
 {
     bool leaves = strcmp(kind, "leaves") == 0;
+    bool nccl = strcmp(kind, "nccl") == 0;
     const struct group leaving = leaves ? leave_after(g, 5) : *g;
+    const struct caller caller = { .note = hear };
     const struct cuda_options with = {
+        .local = nccl ? g->rank : 0, .nccl = nccl,
+        .caller = nccl && g->rank == 0 ? &caller : NULL,
         .share = true, .checks = true, .hash_every = 7, .group = &leaving,
         .gemm = strcmp(kind, "own") == 0 ? CUDA_GEMM_OWN : CUDA_GEMM_AUTO,
     };
     struct err err = ERR_INIT;
 
-    if (!leaves && strcmp(kind, "cuda") != 0 && strcmp(kind, "own") != 0)
+    if (g->rank == 0)
+        said[0] = '\0';
+    if (!leaves && !nccl && strcmp(kind, "cuda") != 0 &&
+        strcmp(kind, "own") != 0)
         crew_open_named(out, kind, g);
     else if (cuda_open(out, &with, &err)) {
         printf("# %s\n", err.text);
@@ -232,6 +254,38 @@ static void test_many_rows(void)
     }
 }
 
+/* From device to device. */
+static void test_nccl(void)
+{
+    static const struct {
+        const char *name;
+        uint32_t flags, kv_heads, sizes[3];
+    } shapes[] = {
+        { "plain, by NCCL", 0, 8, { 2, 4, 8 } },
+        { "tied, A8, by NCCL", MODEL_TIED | MODEL_A8, 8, { 8 } },
+        { "biases, A8R, GELU, by NCCL", MODEL_QKV_BIAS | MODEL_A8R | MODEL_GELU,
+          8, { 4 } },
+        { "wide norms, by NCCL", MODEL_QK_NORM | MODEL_WIDE_NORM, 6, { 6 } },
+    };
+
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+        struct model_record rec = shape(shapes[i].flags);
+        struct crew_seen alone;
+        struct model *m;
+
+        rec.n_kv_heads = shapes[i].kv_heads;
+        rec.n_heads = 2 * rec.n_kv_heads;
+        m = build(&rec);
+        answer_alone(&alone, m, i % 2 ? &many : &asks);
+        for (int k = 0; k < 3 && shapes[i].sizes[k]; k++) {
+            compare(shapes[i].name, m, "nccl", i % 2 ? &many : &asks, &alone,
+                    shapes[i].sizes[k]);
+            ok(strcmp(said, "members exchange by NCCL") == 0, "%s", said);
+        }
+        model_close(m);
+    }
+}
+
 /* What leaves the range with one member is known to all, and it is the least of
  * all. */
 static void test_faults(void)
@@ -259,7 +313,7 @@ static void test_faults(void)
             scale[row / 2] *= much[k];
         }
         answer_alone(&alone, m, &asks);
-        compare(names[i], m, "cuda", &asks, &alone, 4);
+        compare(names[i], m, i % 2 ? "nccl" : "cuda", &asks, &alone, 4);
         model_close(m);
     }
 }
@@ -441,11 +495,88 @@ static void test_wrong(void)
     model_close(m);
 }
 
+/* NCCL has no place for two members on one GPU. */
+static void test_one_gpu(void)
+{
+    struct model_record rec = shape(MODEL_TIED);
+    struct model *m = build(&rec);
+    struct crew_seen alone;
+
+    answer_alone(&alone, m, &few);
+    setenv("CUSIM_DEVICES", "3", 1);
+    compare("four on three GPUs", m, "nccl", &few, &alone, 4);
+    ok(said[0] == '\0', "they exchange through the host");
+    setenv("CUSIM_DEVICES", "8", 1);
+    model_close(m);
+}
+
+/* The library does not serve: the members exchange through the host. */
+static void test_without_nccl(void)
+{
+    static const struct {
+        const char *call;
+        int way;
+        const char *text;
+    } cases[] = {
+        { "ncclCommAbort", NCCL_LACKS, "libnccl.so.2 has no ncclCommAbort" },
+        { "ncclGetUniqueId", NCCL_FAILS,
+          "NCCL fails at ncclGetUniqueId: unhandled system error" },
+        { "ncclCommInitRank", NCCL_FAILS, "NCCL " },
+        { "ncclCommInitRank", NCCL_NEVER,
+          "NCCL has not joined the members after 120 s" },
+        { "ncclAllReduce", NCCL_WRONG, "NCCL does not exchange exactly here" },
+    };
+    struct model_record rec = shape(MODEL_TIED);
+    struct model *m = build(&rec);
+    struct crew_seen alone;
+
+    answer_alone(&alone, m, &few);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        cusim_nccl(cases[i].call, 0, cases[i].way);
+        compare(cases[i].call, m, "nccl", &few, &alone, 4);
+        ok(strstr(said, "members exchange through the host: ") == said &&
+               strstr(said, cases[i].text), "%s", said);
+    }
+    cusim_nccl(NULL, 0, 0);
+    model_close(m);
+}
+
+/* A member's exchange fails in a step: the others' devices wait for it. */
+static void test_nccl_fails(void)
+{
+    struct model_record rec = shape(0);
+    struct model *m = build(&rec);
+
+    for (long n = 0; n < 60; n += 25) {
+        struct crew_seen s;
+        struct crew c;
+        struct backend *first;
+        bool good;
+
+        cusim_nccl("ncclAllReduce", n, NCCL_FAILS);
+        first = start(&c, m, "nccl", NULL, 4);
+        good = !crew_answer(&s, first, m, &few);
+        ok(good && s.err.code == ERR_RETRY && !s.wrong,
+           "exchange %ld fails: %s", n, s.err.text);
+        if (n > 4 * 3) /* past the trial: who failed says how */
+            ok(strstr(s.err.text, "NCCL fails at ncclAllReduce: unhandled") !=
+               NULL, "it is said how");
+        crew_end(&c, first);
+        cusim_nccl(NULL, 0, 0);
+    }
+    model_close(m);
+}
+
 int main(void)
 {
+    setenv("CUSIM_DEVICES", "8", 1);
+    setenv("CUSIM_NCCL", "1", 1);
     cusim_memory(MEMORY);
     test_shapes();
     test_many_rows();
+    test_nccl();
+    test_one_gpu();
+    test_without_nccl();
     test_faults();
     test_trees();
     test_sinks(MODEL_QKV_BIAS);
@@ -455,5 +586,6 @@ int main(void)
     test_shared();
     test_leaving();
     test_wrong();
+    test_nccl_fails();
     return done();
 }
