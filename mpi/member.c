@@ -108,7 +108,8 @@ int member_new(struct member **out, struct comm *comm, struct rank_group *g,
     const struct backend_wish wish = {
         .kernel = o->kernel, .threads = o->threads, .group = o->group,
         .share_gpu = o->share_gpu, .check_gpu = o->check_gpu,
-        .gpu_graphs = o->gpu_graphs, .cuda_libs = o->cuda_libs,
+        .gpu_graphs = o->gpu_graphs, .gpu_nccl = o->gpu_nccl,
+        .cuda_libs = o->cuda_libs,
         .shares = o->sharers > 1, .wait_s = o->lost_s * START_FACTOR / 2,
     };
     struct member *m = xcalloc(1, sizeof(*m));

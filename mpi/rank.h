@@ -35,6 +35,7 @@ struct rank_options {
     bool share_gpu;          /* with other processes */
     bool check_gpu;          /* one product a step */
     bool gpu_graphs;         /* of steps that only draw */
+    bool gpu_nccl;           /* between GPUs of a group */
     const char *cuda_libs;   /* directories of its libraries, or "none" */
     bool pretend;
     struct pretended *fault; /* that it pretends to have, borrowed; NULL */

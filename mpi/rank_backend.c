@@ -88,6 +88,7 @@ static int open_device(struct rank_backend *r, const struct backend_wish *o,
                                        .share = o->share_gpu,
                                        .plain = !o->gpu_graphs,
                                        .checks = o->check_gpu,
+                                       .nccl = o->gpu_nccl,
                                        .libs = o->cuda_libs,
                                        .caller = &caller,
                                        .group = o->group };

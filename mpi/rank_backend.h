@@ -25,6 +25,7 @@ struct backend_wish {
     bool share_gpu;       /* with other processes */
     bool check_gpu;       /* one product a step */
     bool gpu_graphs;      /* of steps that only draw */
+    bool gpu_nccl;        /* between GPUs of a group */
     const char *cuda_libs; /* where its libraries are, borrowed */
     const struct group *group; /* of ranks that share a model, or NULL;
                                   borrowed until it is closed */

@@ -453,6 +453,7 @@ static void fill_options(struct worker_run *w, struct rank_options *o)
         .share_gpu = strcmp(settings_text(s, "share-gpu"), "yes") == 0,
         .check_gpu = strcmp(settings_text(s, "check-gpu"), "yes") == 0,
         .gpu_graphs = strcmp(settings_text(s, "gpu-graphs"), "yes") == 0,
+        .gpu_nccl = strcmp(settings_text(s, "gpu-nccl"), "no") != 0,
         .cuda_libs = settings_text(s, "cuda-libs"),
         .spool = settings_text(s, "spool"),
         .pretend = w->pretend,

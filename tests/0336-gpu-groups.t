@@ -66,6 +66,43 @@ submit
 ranks 2 --tp=2 --kernel=cuda --check-gpu=no --cuda-libs=none
 kept "without checks and libraries"
 
+# Libraries that are no use: without a function, or one that joins nobody.  Each
+# member opens it, and all go the same way.
+nccl() { # NAME-OF-A-FUNCTION ...: a library that has it
+    mkdir -p lib
+    for f in "$@"; do
+        echo "int $f(void) { return 2; }"
+    done >nccl.c
+    echo 'const char *ncclGetErrorString(int e) { return e ? "nobody" : 0; }' \
+        >>nccl.c
+    ${CC:-cc} -shared -fPIC -o lib/libnccl.so.2 nccl.c >out 2>err
+}
+with_nccl() { # ARGUMENT...
+    submit
+    APUS_LOG_LEVEL=info
+    ranks 2 --tp=2 --kernel=cuda --cuda-libs="/none:$tmp/lib" "$@"
+    APUS_LOG_LEVEL=warning
+    cp err said
+}
+if nccl ncclGetUniqueId ncclCommInitRank; then
+    with_nccl
+    kept "a library that lacks a function: the same part"
+    has said 'exchange through the host: .*libnccl.so.2 has no ncclAll' \
+        "it is said"
+    nccl ncclGetUniqueId ncclCommInitRank ncclAllReduce ncclCommDestroy \
+        ncclCommAbort
+    with_nccl
+    kept "a library that fails: the same part"
+    has said 'through the host: .*NCCL fails at ncclGetUniqueId: nobody' \
+        "it is said, too"
+    with_nccl --gpu-nccl=no
+    kept "gpu-nccl = no: the same part"
+    grep -q 'NCCL fails' said && r=1 || r=0
+    report $r "the library is left alone"
+else
+    report 0 "a library of our own # SKIP no compiler"
+fi
+
 # auto takes GPUs where they are promised, and CPUs else
 CUSIM_MEM=100000
 export CUSIM_MEM

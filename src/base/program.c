@@ -49,6 +49,8 @@ const struct setting program_settings[] = {
       "check one product of each step of a GPU on the CPU" },
     { "gpu-graphs", "yes|no", "yes", WORKER,
       "launch the steps of a GPU that only draw as one graph of kernels" },
+    { "gpu-nccl", "auto|no", "auto", WORKER,
+      "let the GPUs of ranks that hold a model together exchange by NCCL" },
     { "cuda-libs", "text", "", WORKER,
       "directories of NVIDIA's libraries, with colons between; none: they are"
       " not used" },
