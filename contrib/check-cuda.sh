@@ -59,7 +59,8 @@ part_sim() {
 # Mistakes planted one at a time: about 40 minutes of one core.
 do_mutants() {
     make -C build/gcc tests/libcusim.a tests/libcusim_hooks.a \
-        tests/libtest.a tests/t_cuda_backend.o tests/t_cuda_graphs.o
+        tests/libtest.a tests/t_cuda_backend.o tests/t_cuda_graphs.o \
+        tests/t_cuda_members.o
     sh tests/cuda-mutants.sh build/gcc >build/mutants.out || {
         grep -v '^plain\|^checked' build/mutants.out
         exit 1

@@ -5,13 +5,17 @@
 # the checked one is tried.  A line each: what was planted, and which found it.
 # The exit status is 1 if one is found by neither, or could not be planted.
 #
-#   cuda-mutants.sh BUILD [K/N]     all, or every N-th from the K-th on
+#   cuda-mutants.sh BUILD [K/N [NAME]]  all, or every N-th from the K-th on, of
+#                                       those that begin with NAME
+#   cuda-mutants.sh -                   see whether each can be planted
 #
 # BUILD is a build directory with tests/libcusim.a; CXX, CC and TMPDIR count.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
-build=$(cd "$1" && pwd)
+build=-
+[ "$1" = - ] || build=$(cd "$1" && pwd)
 part=${2:-1/1}
+names=${3:-}
 CXX=${CXX:-g++}
 CC=${CC:-gcc}
 tmp=$(mktemp -d)
@@ -27,14 +31,19 @@ libraries() { # VARIABLE
     make -s --no-print-directory -C "$build" \
         --eval 'mutant_libs: ; @echo $('"$1"') $(LIBS)' mutant_libs
 }
-base_libs=$(libraries tests_t_cuda_linear_LDADD)
-checked_libs=$(libraries tests_t_cuda_linear_checked_LDADD)
+[ "$build" = - ] || base_libs=$(libraries tests_t_cuda_linear_LDADD)
+[ "$build" = - ] || checked_libs=$(libraries tests_t_cuda_linear_checked_LDADD)
 flags="-std=c++17 -ffp-contract=off -w -DHAVE_CONFIG_H -I$tmp/over -I$build
     -I$build/src -I$top -I$top/src -I$top/tests"
 
+# Whether a test is of the whole backend, in C.
+of_backend() { # TEST
+    [ "$1" = backend ] || [ "$1" = graphs ] || [ "$1" = members ]
+}
+
 # Build the test with what is in $tmp/over into $tmp/program.
 build_plain() { # TEST
-    if [ "$1" = backend ] || [ "$1" = graphs ]; then
+    if of_backend "$1"; then
         # shellcheck disable=SC2086
         $CXX $flags -O1 -c "$tmp/over/tests/cusim/backend.cpp" \
             -o "$tmp/b.o" || return 1
@@ -53,7 +62,7 @@ build_plain() { # TEST
     (cd "$build" && $CXX $objects $base_libs -o "$tmp/program")
 }
 build_checked() { # TEST
-    [ "$1" != backend ] && [ "$1" != graphs ] || return 1
+    ! of_backend "$1" || return 1
     # shellcheck disable=SC2086
     $CXX $flags -O1 -fsanitize=thread -fno-tree-vectorize \
         -fno-store-merging -c "$top/tests/t_cuda_$1.cpp" -o "$tmp/t.o" ||
@@ -79,9 +88,16 @@ finds() { # SEED...
 
 # Plant a mistake by a script of sed, and look for it.
 try() { # FILE TEST NAME SCRIPT
+    case $3 in "$names"*) ;; *) return 0 ;; esac
     number=$((number + 1))
     [ $((number % ${part#*/})) -eq $((${part%/*} % ${part#*/})) ] || return 0
     tried=$((tried + 1))
+    if [ "$build" = - ]; then
+        sed "$4" "$top/$1" | cmp -s - "$top/$1" || return 0
+        echo "NOT PLANTED: $3"
+        missed=$((missed + 1))
+        return 0
+    fi
     rm -rf "$tmp/over"
     mkdir -p "$tmp/over/kernels" "$tmp/over/src/backend" "$tmp/over/tests"
     cp -r "$top/kernels/cuda" "$tmp/over/kernels/"
@@ -218,7 +234,7 @@ G=kernels/cuda/gemm.cuh
 try $G linear "gemm: hi is read twice" 's/r \* S + s) \*/r * S) */'
 try $G linear "gemm: up has the sums of gate" 's/a.d2\[at\]/a.d[at]/'
 try $G linear "gemm: outputs begin at the first" \
-    's/a.first + i)/i)/'
+    's/n = a.first + i;/n = i;/'
 try $G linear "gemm: the best of half a warp" \
     's/linear_best(key, 1, 32)/linear_best(key, 1, 16)/'
 try $G linear "gemm: one row too many a piece" \
@@ -339,7 +355,7 @@ try $H heads "heads: the scale of k in place of that of v" \
 try $H heads "heads: no barrier before the inverse is read" \
     '/norm\[threadIdx.x\].inverse = /,/if (!mine)/{/__syncthreads/d}'
 try $H heads "heads: the fault of a head has no number" \
-    's/a.op\[HEADS_Q\], head, fault/a.op[HEADS_Q], 0, fault/'
+    's/a.op\[HEADS_Q\], a.first + head, fault/a.op[HEADS_Q], 0, fault/'
 try $H heads "heads: a norm's fault is lost" \
     's/fault_note(a.fault, row, a.op\[q ? HEADS_Q_NORM/\
 fault_note(a.fault, row, a.op[0 ? HEADS_Q_NORM/'
@@ -428,15 +444,15 @@ try $C hashes "hashes: no barrier before the tree" \
 
 B=src/backend/cuda
 try $B/order.cu backend "order: a slot's rows are tiled with another's" \
-    's/if (d->row\[j\].r.slot != slot)/if (false)/'
+    's/if (d->f->row\[j\].r.slot != slot)/if (false)/'
 try $B/order.cu backend "order: rows that draw come last" \
     's/r->logits ? 0 : r->fin ? 1 : 2/r->logits ? 2 : r->fin ? 1 : 0/'
 try $B/order.cu backend "order: a tile ends at its first row" \
     's/tile->to = end > tile->to ? end : tile->to;/\
 tile->to = tile->to ? tile->to : end;/'
 try $B/order.cu backend "order: rows without logits leave the last layer" \
-    's/make_tiles(d, &d->tiles\[1\], d->n_single, d->n_going)/\
-make_tiles(d, \&d->tiles[1], d->n_single, d->n_logits)/'
+    's/tiles\[1\], d->f->n_single, d->f->n_going)/\
+tiles[1], d->f->n_single, d->f->n_logits)/'
 try $B/layers.cu backend "layers: down is A8 under A8R" \
     's/ &&$/ \&\&/; s/op != OP_DOWN/true/'
 try $B/layers.cu backend "layers: keys of the first layer for all" \
@@ -498,6 +514,37 @@ try $B/device.cu backend "device: the scales of a block are not copied" \
 try $B/device.cu backend "device: faults of the step before" \
     's/f->least, d->at\[PLAN_LEAST\], d->plan.slots \* 8/\
 f->least, d->at[PLAN_LEAST], 8/'
+try $B/members.cu members "members: sizes of rows are each one's own" \
+    's/return agree_words(d, PLAN_AMAX, m, err);/return 0;/'
+try $B/members.cu members "members: half of the sums, by NCCL" \
+    's/d->at\[PLAN_SUMS\], n,$/d->at[PLAN_SUMS], n \/ 2,/'
+try $B/members.cu members "members: half of the sums, through the host" \
+    's/sum_i32(g->self, sum, n, err)/sum_i32(g->self, sum, n \/ 2, err)/'
+try $B/members.cu members "members: lower halves of lesser keys" \
+    's/x\[i\] >> 32 == high\[i\] ? (uint32_t)x\[i\] : 0/(uint32_t)x[i]/'
+try $B/members.cu members "members: others' logits are not zero, on the host" \
+    '/memset(word, 0, p->vocab_first/d'
+try $B/members.cu members "members: others' logits are not zero, by NCCL" \
+    '/if (end < vocab)/,/ err);/d'
+try $B/members.cu members "members: keys of the first row, by NCCL" \
+    's/m \* sizeof(\*row) \/ sizeof(row->best)/\
+sizeof(*row) \/ sizeof(row->best)/'
+try $B/members.cu members "members: faults are each one's own" \
+    's/if (worst == ENDED_FAULTY && /if (false \&\& /'
+try $B/members.cu members "members: digests of the first row" \
+    's/f->hash + i \* d->plan.trees \* 8/f->hash/'
+try $B/members.cu members "members: each plans all of a shared GPU" \
+    's/d->sharers += memcmp.*/d->sharers = 1;/'
+try $B/members.cu members "members: GPUs that two share are apart" \
+    's/d->apart = d->apart && memcmp/d->apart = d->apart || memcmp/'
+try $B/connect.cu members "connect: no trial of NCCL" 's/i < 4 \&\&/i < 3 \&\&/'
+try $B/connect.cu members "connect: a library that is no use is kept" \
+    '/nccl_close(d->nccl, true);/,/d->nccl = NULL;/{/d->nccl = NULL;/d}'
+try $B/nccl.cu members "nccl: greatest of signed keys" 's/{ 5, 2 }/{ 4, 2 }/'
+try $B/nccl.cu members "nccl: greatest sums" 's/{ 2, 0 }/{ 2, 2 }/'
+try $B/nccl.cu members "nccl: an exchange that fails is none" \
+    's/return result ? failed(n, "ncclAllReduce"/\
+return 0 ? failed(n, "ncclAllReduce"/'
 try $B/load.cu backend "load: the first part of q, k and v thrice" \
     's/of->w + (p->at + r) \* of->ldk/of->w + r * of->ldk/'
 try $B/load.cu backend "load: a stage is filled before it was sent" \
@@ -538,7 +585,7 @@ try $B/cuda_plan.c backend "plan: no room for one sequence" \
 try $B/rehash.cu backend "rehash: x_L of another row" \
     's/cuda_array<float>(d, PLAN_X) + row \* dim/cuda_array<float>(d, PLAN_X)/'
 try $B/rehash.cu backend "rehash: the hash of the first row" \
-    's/f->hash + row \* 8, sizeof(kv)/f->hash, sizeof(kv)/'
+    's/f->hash + (row \* d->plan.trees + t) \* 8/f->hash + t * 8/'
 try $B/rehash.cu backend "rehash: the ring of the first frame" \
     's/frame_part(d, d->f, PLAN_RING) +/d->at[PLAN_RING] +/'
 try $B/rehash.cu backend "rehash: no row is ever hashed" \
@@ -550,8 +597,7 @@ try $B/tap.cu backend "tap: rows of the last layer that stopped" \
 try $B/tap.cu backend "tap: up is not said to read" \
     's/up ? up->number : w->number/w->number/'
 try $B/load.cu backend "tap: weights of q, k and v at one place" \
-    's/freivalds_add(at->check, m->w, first + from/\
-freivalds_add(at->check, m->w, from/'
+    's/p->at + i - skip, 1)/i, 1)/'
 try $B/cuda_plan.c backend "plan: the ceiling of keys is forgotten" \
     's/if (want->kv_bytes \&\&/if (0 \&\&/'
 
