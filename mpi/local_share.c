@@ -24,6 +24,13 @@ static uint64_t number_of(const char *name)
     return text ? strtoul(text, NULL, 10) : 0;
 }
 
+unsigned local_rank(void)
+{
+    return (unsigned)number_of(getenv("SLURM_LOCALID")
+                                   ? "SLURM_LOCALID"
+                                   : "OMPI_COMM_WORLD_LOCAL_RANK");
+}
+
 /* Tasks of this node by "2(x3),1", those of the step's nodes; 0: not known. */
 static uint64_t tasks_here(const char *text, uint64_t node)
 {

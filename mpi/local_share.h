@@ -14,6 +14,10 @@ struct err;
  * how many are here. */
 uint64_t local_ranks(int ranks);
 
+/* Its number among the ranks of this machine, which Slurm and Open MPI tell
+ * before MPI starts; 0 where neither does. */
+unsigned local_rank(void);
+
 /* Bytes for its weights and cache: its share of what is free while nobody has
  * read a model yet, or of what the job has, less a tenth. */
 uint64_t rank_memory(int ranks);

@@ -18,16 +18,7 @@
 #include "base/log.h"
 #include "engine/group.h"
 #include "kernels/kernels.h"
-
-/* Its number among the ranks of this machine, which Slurm and OpenMPI tell. */
-static unsigned local_rank(void)
-{
-    const char *text = getenv("SLURM_LOCALID");
-
-    if (!text)
-        text = getenv("OMPI_COMM_WORLD_LOCAL_RANK");
-    return text ? (unsigned)strtoul(text, NULL, 10) : 0;
-}
+#include "mpi/local_share.h"
 
 /* The variable that promises this process a GPU, or NULL.  "-1" and such hide
  * all of them. */

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "backend/cuda/cuda.h"
+#include "backend/cuda/slice.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -535,6 +536,7 @@ static int work(struct worker_run *w)
     int status;
 
     lost_s = (unsigned)settings_count(w->settings, "rank-timeout");
+    slice_keep(local_rank()); /* before MPI, which may begin CUDA */
     if (comm_open(&w->comm, w->alone, START_FACTOR * lost_s, lost_s,
                   EXIT_SAVED, &err)) {
         log_err(&err);

@@ -135,6 +135,8 @@ libapus_a_SOURCES = \
 	src/backend/cuda/library.h \
 	src/backend/cuda/nvml.c \
 	src/backend/cuda/nvml.h \
+	src/backend/cuda/slice.c \
+	src/backend/cuda/slice.h \
 	src/backend/group/agree.c \
 	src/backend/group/agree.h \
 	src/backend/group/follow.c \

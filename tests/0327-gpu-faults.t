@@ -123,6 +123,55 @@ kept "the same part from the other"
 both CUSIM_MIG=2 --share-gpu=yes
 [ "$(grep -c "computes on $b" err)" -eq 2 ] && r=0 || r=1
 report $r "one slice and share-gpu = yes"
+# .. under the names that older drivers give them
+gpu=$(printf 'MIG-GPU-%08x-0000-4000-8000-000000000000' $$)
+CUDA_VISIBLE_DEVICES=$gpu/11/0,$gpu/12/0
+both CUSIM_MIG=2
+for name in $gpu/11/0 $gpu/12/0; do
+    [ "$(grep -c "computes on $name, 512 of 512 MiB" err)" -eq 1 ] && r=0 || r=1
+    report $r "one has $name"
+done
+kept "the same part from both"
+CUDA_VISIBLE_DEVICES=$gpu/12/0
+both CUSIM_MIG=2
+ends 0 "another rank computes on $gpu/12/0: start one rank a GPU" \
+    "two ranks, one of these: one is refused"
+# What MPI sees when it starts, which may begin CUDA then.
+cat >seen.c <<'TXT'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+int MPI_Init_thread(int *n, char ***argument, int required, int *provided)
+{
+    int (*next)(int *, char ***, int, int *) =
+        (int (*)(int *, char ***, int, int *))dlsym(RTLD_NEXT,
+                                                    "MPI_Init_thread");
+
+    fprintf(stderr, "MPI sees %s\n", getenv("CUDA_VISIBLE_DEVICES"));
+    return next(n, argument, required, provided);
+}
+TXT
+CUDA_VISIBLE_DEVICES=$a,$b,
+if ${CC:-cc} -shared -fPIC -o seen.so seen.c -ldl >out 2>&1; then
+    cat >looks <<TXT
+#!/bin/sh
+LD_PRELOAD=$tmp/seen.so exec "$sim" "\$@"
+TXT
+    chmod +x looks
+    with=$sim
+    sim=./looks
+    both CUSIM_MIG=2
+    sim=$with
+    for name in $a $b; do
+        [ "$(grep -c "^MPI sees $name\$" err)" -eq 1 ] &&
+            [ "$(grep -c "computes on $name, 512" err)" -eq 1 ] && r=0 || r=1
+        report $r "MPI sees $name alone, as CUDA does"
+    done
+    kept "the same part from both"
+else
+    report 0 "what MPI sees # SKIP no compiler"
+fi
 unset CUDA_VISIBLE_DEVICES
 both CUSIM_DEVICES=1 --share-gpu=yes
 grep -q 'another rank' err && r=1 || r=0

@@ -53,11 +53,10 @@ struct cuda_options {
                                   until the backend is closed; NULL: alone */
 };
 
-/* Open a device for this rank of the machine: the one that is
- * visible, or of several the one of this number, from the first again after
- * the last.  Where CUDA_VISIBLE_DEVICES names slices of GPUs (MIG), of which
- * CUDA shows a process only the first, it is cut to one.  Closed by
- * backend_close.  ERR_RETRY with the reason: there is none that can be used,
+/* Open a device for this rank of the machine: the one that is visible, or of
+ * several the one of this number, from the first again after the last.  Of
+ * slices of GPUs (MIG) one is visible (slice.h).  Closed by backend_close.
+ * ERR_RETRY with the reason: there is none that can be used,
  * which another machine may have, or, unless they `share`, another process of
  * this program computes on it; ERR_INPUT: this build uses none. */
 int cuda_open(struct backend **out, const struct cuda_options *o,

@@ -68,7 +68,7 @@ struct cuda_layer {
     const float *attn_norm, *attn_after, *ffn_norm, *ffn_after;
 };
 
-#define DEVICE_UUID 48 /* bytes of its text */
+#define DEVICE_UUID 64 /* bytes of its text, or of that of a slice */
 #define HANG_S 30      /* a wait of so many seconds, and .. */
 #define HANG_STEPS 10  /* .. so many usual ones, is a device that hangs */
 
@@ -282,8 +282,6 @@ static inline unsigned char *frame_part(const struct device *d,
            (size_t)(f - d->frame) * (d->plan.bytes[a] / PLAN_KEPT);
 }
 
-/* How many slices of GPUs (MIG) this process was given; 0: GPUs. */
-unsigned device_slices(void);
 /* The name of a device that stays with it. */
 void device_uuid(char out[DEVICE_UUID], const struct cudaDeviceProp *p);
 /* Take a device that the kernels run on, for the rank of this number on this

@@ -16,66 +16,24 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "backend/cuda/slice.h"
+
 #define SPIN_S 0.02   /* a wait gives its core to others until then .. */
 #define PAUSE_NS 100000 /* .. and sleeps so long at a time after it */
-
-#define VISIBLE "CUDA_VISIBLE_DEVICES"
-#define SLICE "MIG-" /* what the name of a slice of a GPU begins with */
-#define UUID_CHARS 36
 
 #define OWN_PART 50 /* of a device's memory that CUDA takes itself, .. */
 #define OWN_BYTES ((uint64_t)1 << 30) /* .. at most */
 
 /* ---- which one ----------------------------------------------------------- */
 
-/* The slices of GPUs (MIG) that this process was given, with commas between;
- * NULL: it was given none, or GPUs. */
-static const char *slices(void)
-{
-    const char *shown = getenv(VISIBLE);
-
-    return shown && strncmp(shown, SLICE, strlen(SLICE)) == 0 ? shown : NULL;
-}
-
-unsigned device_slices(void)
-{
-    const char *at = slices();
-    unsigned n = at != NULL;
-
-    for (; at && *at; at++)
-        n += *at == ',';
-    return n;
-}
-
-/* CUDA shows a process one slice, the first of those that it was given; so each
- * rank of a machine leaves itself but one of them. */
-static void keep_slice(unsigned local)
-{
-    unsigned n = device_slices();
-    const char *at = slices();
-    char *own;
-
-    if (n < 2)
-        return;
-    for (unsigned i = local % n; i > 0; i--)
-        at = strchr(at, ',') + 1;
-    own = xstrndup(at, strcspn(at, ","));
-    setenv(VISIBLE, own, 1);
-    free(own);
-}
-
-/* A slice goes by the name that it was given by: what CUDA says of it may be
- * the name of its GPU. */
+/* A slice goes by the name that it was given by. */
 void device_uuid(char out[DEVICE_UUID], const struct cudaDeviceProp *p)
 {
-    const char *slice = slices(), *name = slice ? slice + strlen(SLICE) : "";
-    int n = snprintf(out, DEVICE_UUID, "%s", slice ? SLICE : "GPU-");
+    int n;
 
-    if (strcspn(name, ",") == UUID_CHARS &&
-        strspn(name, "0123456789abcdefABCDEF-") == UUID_CHARS) {
-        snprintf(out + n, (size_t)(DEVICE_UUID - n), "%.*s", UUID_CHARS, name);
+    if (slice_name(out, DEVICE_UUID))
         return;
-    }
+    n = snprintf(out, DEVICE_UUID, "%s", slice_count() ? "MIG-" : "GPU-");
     for (int i = 0; i < 16; i++)
         n += snprintf(out + n, (size_t)(DEVICE_UUID - n), "%s%02x",
                       i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
@@ -135,7 +93,6 @@ int device_find(struct device *d, unsigned local, bool share, struct err *err)
     cudaError_t e;
 
     d->claim = -1;
-    keep_slice(local); /* before CUDA looks */
     e = cudaGetDeviceCount(&n);
     if (e == cudaErrorInsufficientDriver)
         return err_set(err, ERR_RETRY, "cannot use a GPU on this machine: %s;"

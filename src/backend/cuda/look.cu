@@ -8,6 +8,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "backend/cuda/slice.h"
+
 extern "C" {
 #include "base/buf.h"
 }
@@ -126,9 +128,9 @@ void cuda_look(struct buf *out)
         return;
     }
     look_at_libraries(out);
-    if (device_slices() > 1)
+    if (slice_count() > 1)
         buf_printf(out, "ok %u slices of GPUs (MIG), one a rank: the first"
-                   " follows\n", device_slices());
+                   " follows\n", slice_count());
     for (int i = 0; i < n; i++)
         look_at_device(out, i);
 }
