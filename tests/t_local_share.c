@@ -1,6 +1,6 @@
 /*
- * mpi/local_share: how many ranks are on this machine, by what started them,
- * and whether its memory could hold their parts of a model.
+ * mpi/local_share: how many ranks are on this machine and which one this is, by
+ * what started them, and whether its memory could hold their parts of a model.
  */
 #include <config.h>
 
@@ -50,6 +50,17 @@ static void test_ranks(void)
     set("OMPI_COMM_WORLD_LOCAL_SIZE", NULL);
 }
 
+static void test_number(void)
+{
+    ok(local_rank() == 0, "nothing tells its number: the first");
+    set("OMPI_COMM_WORLD_LOCAL_RANK", "3");
+    ok(local_rank() == 3, "mpirun tells it");
+    set("SLURM_LOCALID", "0");
+    ok(local_rank() == 0, "Slurm knows better");
+    set("SLURM_LOCALID", NULL);
+    set("OMPI_COMM_WORLD_LOCAL_RANK", NULL);
+}
+
 static bool holds(const char *ranks, unsigned tp, uint64_t model,
                   struct err *err)
 {
@@ -86,7 +97,10 @@ int main(void)
 {
     set("SLURM_NTASKS_PER_NODE", NULL);
     set("OMPI_COMM_WORLD_LOCAL_SIZE", NULL);
+    set("OMPI_COMM_WORLD_LOCAL_RANK", NULL);
+    set("SLURM_LOCALID", NULL);
     test_ranks();
+    test_number();
     test_parts();
     return done();
 }

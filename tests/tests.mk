@@ -90,6 +90,7 @@ test_programs = \
 	tests/t_seal \
 	tests/t_sequence \
 	tests/t_settings \
+	tests/t_slice \
 	tests/t_smollm2 \
 	tests/t_source \
 	tests/t_shared \
