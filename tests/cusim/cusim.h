@@ -12,10 +12,10 @@
  * 101376), CUSIM_DEVICES (1; 0: there is none), CUSIM_MIG (each is cut into so
  * many slices, of which a process sees one with its part of the memory: what
  * CUDA_VISIBLE_DEVICES names first; they have the UUID of the whole, which a
- * real one need not have), CUSIM_FAIL (the n-th
- * allocation fails, from 0), CUSIM_LOSE and CUSIM_HANG (the n-th launch, from
- * 1, ends in an error that stays, or never), CUSIM_STOP (while the process asks
- * whether the n-th has ended it is stopped for an hour), CUSIM_WRONG (each
+ * real one need not have), CUSIM_FAIL (the n-th allocation fails, from 0),
+ * CUSIM_LOSE and CUSIM_HANG (the n-th launch, from 1, ends in an error that
+ * stays, 719 or the one in "n:700", or never), CUSIM_STOP (while the process
+ * asks whether the n-th has ended it is stopped for an hour), CUSIM_WRONG (each
  * product of tensor cores from the n-th on, from 1, adds a bit too many to its
  * sums), CUSIM_BLAS (0: there is no library of large products), CUSIM_NCCL (1:
  * one is pretended for exchanges of members that are threads of a process),
@@ -87,11 +87,16 @@ enum {
     cudaErrorMemoryAllocation = 2,
     cudaErrorInvalidConfiguration = 9,
     cudaErrorInsufficientDriver = 35,
+    cudaErrorDevicesUnavailable = 46,
     cudaErrorNoDevice = 100,
+    cudaErrorECCUncorrectable = 214,
     cudaErrorUnknown = 999,
     cudaErrorNotReady = 600,
     cudaErrorIllegalAddress = 700,
+    cudaErrorIllegalInstruction = 715,
     cudaErrorMisalignedAddress = 716,
+    cudaErrorInvalidAddressSpace = 717,
+    cudaErrorInvalidPc = 718,
     cudaErrorLaunchFailure = 719,
     cudaErrorInvalidResourceHandle = 400,
     cudaErrorIllegalState = 401,

@@ -270,7 +270,7 @@ void launch_call(const char *name, const void *kernel, dim3 grid, dim3 dim,
         if ((long)launch_number == settings.stop_at)
             stops = true;
         if ((long)launch_number == settings.lose_at)
-            sticky = cudaErrorLaunchFailure;
+            sticky = settings.lose_error;
         if (hung || sticky)
             return;
         if (settings.skip && strstr(name, settings.skip))
@@ -453,16 +453,27 @@ cudaError_t cudaGetLastError(void)
 }
 const char *cudaGetErrorString(cudaError_t e)
 {
-    return e == cudaSuccess                     ? "no error"
-           : e == cudaErrorLaunchFailure        ? "unspecified launch failure"
-           : e == cudaErrorMemoryAllocation     ? "out of memory"
-           : e == cudaErrorNoDevice             ? "no device is detected"
-           : e == cudaErrorInsufficientDriver   ? "the driver is too old"
-           : e == cudaErrorInvalidConfiguration ? "invalid configuration"
-           : e == cudaErrorStreamCaptureInvalidated ? "the capture is invalid"
-           : e == cudaErrorInvalidResourceHandle
-               ? "invalid resource handle"
-                                                : "invalid value";
+    static const std::map<cudaError_t, const char *> text = {
+        { cudaSuccess, "no error" },
+        { cudaErrorMemoryAllocation, "out of memory" },
+        { cudaErrorInvalidConfiguration, "invalid configuration" },
+        { cudaErrorInsufficientDriver, "the driver is too old" },
+        { cudaErrorDevicesUnavailable, "devices are busy or unavailable" },
+        { cudaErrorNoDevice, "no device is detected" },
+        { cudaErrorECCUncorrectable, "uncorrectable ECC error" },
+        { cudaErrorInvalidResourceHandle, "invalid resource handle" },
+        { cudaErrorIllegalAddress, "illegal memory access" },
+        { cudaErrorIllegalInstruction, "illegal instruction" },
+        { cudaErrorMisalignedAddress, "misaligned address" },
+        { cudaErrorInvalidAddressSpace,
+          "operation not supported on global/shared address space" },
+        { cudaErrorInvalidPc, "invalid program counter" },
+        { cudaErrorLaunchFailure, "unspecified launch failure" },
+        { cudaErrorStreamCaptureInvalidated, "the capture is invalid" },
+    };
+    auto at = text.find(e);
+
+    return at == text.end() ? "invalid value" : at->second;
 }
 /* Bytes of what this process sees, and those of them that no other has. */
 static size_t memory(void)

@@ -32,6 +32,7 @@ struct settings {
     bool preempt;  /* set threads aside at loads and stores */
     long capture_at; /* the call of captures that fails, from 1; 0: none .. */
     cudaError_t capture_error; /* .. and how */
+    cudaError_t lose_error;    /* what a device is lost by */
 };
 extern struct settings settings;
 

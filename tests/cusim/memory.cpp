@@ -20,7 +20,8 @@ namespace cusim
 fiber *self;
 struct settings settings = { 0, (size_t)1 << 30, 0, 227 * 1024, -1, 0, 0,
                              0, 0, nullptr, false, 0,
-                             cudaErrorStreamCaptureInvalidated };
+                             cudaErrorStreamCaptureInvalidated,
+                             cudaErrorLaunchFailure };
 cudaError_t sticky;
 bool hung;
 bool stops, stopped;
@@ -63,8 +64,11 @@ static struct start {
             settings.shared = strtoull(v, nullptr, 10);
         if ((v = getenv("CUSIM_FAIL")))
             settings.fail_at = atol(v);
-        if ((v = getenv("CUSIM_LOSE")))
+        if ((v = getenv("CUSIM_LOSE"))) {
             settings.lose_at = atol(v);
+            if ((v = strchr(v, ':')))
+                settings.lose_error = atoi(v + 1);
+        }
         if ((v = getenv("CUSIM_HANG")))
             settings.hang_at = atol(v);
         if ((v = getenv("CUSIM_STOP")))
