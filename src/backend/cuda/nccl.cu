@@ -1,8 +1,8 @@
 /*
  * libnccl.so.2, as far as nccl.cuh goes, by declarations of our own: no toolkit
- * promises its header.  Numbers are of nccl.h of NCCL 2: ncclSuccess 0,
- * ncclInt32 2, ncclUint32 3, ncclUint64 5, ncclSum 0, ncclMax 2.  That they are
- * the library's is tried when members have joined (members.cu).
+ * promises its header.  Numbers are those of NCCL 2: ncclSuccess 0, ncclInt32 2,
+ * ncclUint32 3, ncclUint64 5, ncclSum 0, ncclMax 2.  That they are the library's
+ * is tried when members have joined (connect.cu).
  *
  * ncclCommInitRank, ncclCommDestroy and ncclCommAbort may wait for the other
  * members as long as it takes.  They are called by a thread of their own, which
