@@ -53,12 +53,17 @@ submit
 cp "spool/done/$id/part-0000.h5" part.h5
 
 # ---- the same bytes ----------------------------------------------------------
-for tp in 2 4; do
+for tp in 2 4 8; do
     submit
     CUSIM_DEVICES=$tp
     export CUSIM_DEVICES
     ranks $tp --tp=$tp --kernel=cuda
     well "$tp ranks hold a model together"
+    kept "the same part"
+    [ $tp -gt 2 ] || continue
+    submit
+    ranks $tp --tp=$tp --kernel=reference
+    well "$tp ranks on CPUs"
     kept "the same part"
 done
 CUSIM_DEVICES=2
