@@ -189,6 +189,7 @@ static void take_arrays(struct gpu_bench *b, uint32_t rows)
     d->at[PLAN_SUM] = (unsigned char *)take_bytes(n[PLAN_SUM]);
     d->at[PLAN_COUNT] = (unsigned char *)take_bytes(n[PLAN_COUNT]);
     d->at[PLAN_SLAB] = (unsigned char *)take_bytes(n[PLAN_SLAB]);
+    d->at[PLAN_DONE] = (unsigned char *)take_bytes(4 * PLAN_DONE_WORDS);
     d->at[PLAN_WORKSPACE] = (unsigned char *)take_bytes(
         d->products.blas ? blas_workspace(d->products.blas) : 4);
 }
@@ -372,6 +373,51 @@ static void bench_forms(struct gpu_bench *b)
     drop_arrays(b);
 }
 
+/* Rows that a product has made become the input of the next one: by the last
+ * block of the product's launch, and by a launch of their own.  Whether the
+ * step does right with each number of rows. */
+static void bench_last_rows(struct gpu_bench *b, uint32_t m)
+{
+    const struct gpu_sizes z = sizes_of(b);
+    struct cuda_matrix w = take_matrix(z.dim, z.heads * z.hd);
+    struct linear_args a = take_args(b, m, &w, NULL);
+    struct rows_args r = {};
+
+    r.x = a.y;
+    r.g = take_floats(z.dim, 0.5f);
+    r.q = (int8_t *)take_bytes((size_t)m * 2 * cuda_plan_ldk(z.dim));
+    r.scale = (float *)take_bytes(m * 4);
+    r.k = r.stride = z.dim;
+    r.ldk = cuda_plan_ldk(z.dim);
+    r.eps = 1e-5f;
+    for (int apart = 0; apart < 2; apart++) {
+        char what[64];
+        double t;
+
+        a.then = { r, apart ? 0 : m, (uint32_t *)b->d.at[PLAN_DONE] };
+        t = seconds_of(b, [=] {
+            end_if(linear_launch(&a, false, 1, b->d.stream), "linear_launch");
+            if (apart)
+                end_if(rows_launch(&r, m, b->d.stream), "rows_launch");
+        });
+        snprintf(what, sizeof(what), "o-%u-%s", m, apart ? "apart" : "within");
+        say("last", what, t * 1e6, "us");
+    }
+    cudaFree((void *)r.g);
+    cudaFree(r.q);
+    cudaFree(r.scale);
+    cudaFree(a.y);
+    drop_matrix(&w);
+}
+
+static void bench_last(struct gpu_bench *b)
+{
+    take_arrays(b, LAST_ROWS);
+    for (uint32_t m = 1; m <= LAST_ROWS; m++)
+        bench_last_rows(b, m);
+    drop_arrays(b);
+}
+
 /* What becomes of the library's sums, without the product. */
 static void bench_epilogue(struct gpu_bench *b)
 {
@@ -447,6 +493,7 @@ static struct attention_args take_keys(const struct gpu_sizes &z, uint32_t rows,
     a.num = (unsigned long long *)take_bytes(heads * z.hd * 8);
     a.z = (unsigned long long *)take_bytes(heads * 8);
     a.o = (float *)take_bytes(heads * z.hd * 4);
+    a.done = (uint32_t *)take_bytes(n * 4);
     a.heads = z.heads;
     a.kv_heads = z.kv_heads;
     a.hd = a.hdp = z.hd;
@@ -456,13 +503,17 @@ static struct attention_args take_keys(const struct gpu_sizes &z, uint32_t rows,
     return a;
 }
 
-static void bench_keys(struct gpu_bench *b, uint32_t rows, uint32_t keys)
+/* `within`: the last block of a sequence divides, as in a step of few rows;
+ * else a launch of its own. */
+static void bench_keys(struct gpu_bench *b, uint32_t rows, uint32_t keys,
+                       bool within)
 {
     const struct gpu_sizes z = sizes_of(b);
     uint32_t n = rows < AT_ONCE ? rows : AT_ONCE, most = keys / 256 + 1;
     struct attention_args a = take_keys(z, rows, n, keys);
     const void *all[] = { a.k, a.v, a.s_k, a.s_v, a.table, a.from, a.to, a.q,
-                          a.step, a.score, a.top, a.vm, a.num, a.z, a.o };
+                          a.step, a.score, a.top, a.vm, a.num, a.z, a.o,
+                          a.done };
     char what[48];
     double t = seconds_of(b, [=] {
         for (uint32_t i = 0; i < rows; i += n) {
@@ -471,12 +522,14 @@ static void bench_keys(struct gpu_bench *b, uint32_t rows, uint32_t keys)
             uint32_t splits = 2 * b->d.processors / (m * a.kv_heads) + 1;
 
             some.table = a.table + (size_t)i * a.table_stride;
+            some.done = within ? a.done : NULL;
             end_if(attention_launch(&some, m, splits < most ? splits : most,
                                     b->d.stream), "attention_launch");
         }
     });
 
-    snprintf(what, sizeof(what), "%u-%u", rows, keys);
+    snprintf(what, sizeof(what), "%u-%u%s", rows, keys,
+             within || rows > LAST_ROWS ? "" : "-apart");
     say("attention", what,
         (double)rows * keys * z.kv_heads * 2 * (z.hd + 4) / t / 1e9, "GB/s");
     for (const void *p : all)
@@ -491,9 +544,11 @@ static void bench_attention(struct gpu_bench *b)
                  { 64, 2048 }, { 64, 16384 }, { 256, 512 }, { 256, 2048 } };
 
     if (b->tiny)
-        bench_keys(b, 3, 64);
+        bench_keys(b, 3, 64, true);
     for (size_t i = 0; i < 8 && !b->tiny; i++)
-        bench_keys(b, some[i].rows, some[i].keys);
+        bench_keys(b, some[i].rows, some[i].keys, some[i].rows <= LAST_ROWS);
+    for (size_t i = 0; i < 3 && !b->tiny; i++)
+        bench_keys(b, some[i].rows, some[i].keys, false);
 }
 
 static void bench_rest(struct gpu_bench *b)
@@ -616,6 +671,7 @@ static const struct {
     const char *name;
     void (*run)(struct gpu_bench *b);
 } parts[] = { { "device", bench_device }, { "linear", bench_linear },
+              { "last", bench_last },
               { "large", bench_large }, { "forms", bench_forms },
               { "epilogue", bench_epilogue },
               { "attention", bench_attention }, { "rest", bench_rest },
@@ -649,7 +705,7 @@ int main(int argc, char **argv)
     }
     if (argc < 2) {
         fputs("usage: bench/gpu [--tiny]"
-              " device|linear|large|forms|epilogue|attention|rest|memory"
+              " device|linear|last|large|forms|epilogue|attention|rest|memory"
               "...\n", stderr);
         return 2;
     }
