@@ -2,14 +2,15 @@
 # Put together what bench/gpu-kit needs on a machine that has a GPU and nothing
 # else of ours: `make gpu-kit` calls it.
 #
-#   contrib/gpu-kit.sh DIR GPU ENGINE VECTORS BACKEND APUS WORKER PART-INDEX
+#   contrib/gpu-kit.sh DIR GPU ENGINE VECTORS BACKEND GROUPS APUS WORKER \
+#       PART-INDEX
 #
-# DIR is made anew, with the seven programs, the vectors of X1 and models/nano;
+# DIR is made anew, with the eight programs, the vectors of X1 and models/nano;
 # it stays under 64 MB.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
-[ $# = 8 ] || {
-    sed -n '2,8s/^# *//p' "$0" >&2
+[ $# = 9 ] || {
+    sed -n '2,9s/^# *//p' "$0" >&2
     exit 2
 }
 dir=$1
@@ -19,9 +20,10 @@ cp "$2" "$dir/bin/gpu"
 cp "$3" "$dir/bin/engine"
 cp "$4" "$dir/bin/vectors"
 cp "$5" "$dir/bin/backend"
-cp "$6" "$dir/bin/apus"
-cp "$7" "$dir/bin/worker"
-cp "$8" "$dir/bin/apus-part-index"
+cp "$6" "$dir/bin/groups"
+cp "$7" "$dir/bin/apus"
+cp "$8" "$dir/bin/worker"
+cp "$9" "$dir/bin/apus-part-index"
 strip "$dir"/bin/* 2>/dev/null || :
 cp -R "$top/vectors/x1/." "$dir/vectors/"
 cp -R "$top/models/nano" "$dir/model"

@@ -16,11 +16,11 @@ OUT=$tmp/table.d
 export GPU_KIT_TINY APUS_CUDA_LIBS OUT
 t=$build/tests
 sh "$top/contrib/gpu-kit.sh" kit "$t/gpu-sim" "$t/engine-sim" \
-    "$t/x1vectors-sim" "$t/t_cuda_backend" "$apus" "$t/worker-sim" \
-    "$build/apus-part-index" >out 2>err && r=0 || r=1
+    "$t/x1vectors-sim" "$t/t_cuda_backend" "$t/t_cuda_members" "$apus" \
+    "$t/worker-sim" "$build/apus-part-index" >out 2>err && r=0 || r=1
 report $r "a kit: $(cat out)"
-# A device that is soon full; few vectors, and a backend that is found to be
-# wrong.
+# A device that is soon full; few vectors, no groups, which are tried by
+# themselves, and a backend that is found to be wrong.
 CUSIM_MEM=536870912
 export CUSIM_MEM
 mkdir some
@@ -28,14 +28,15 @@ mv kit/vectors/edges.json kit/vectors/rotate.json some/
 rm kit/vectors/*.json
 mv some/*.json kit/vectors/
 printf '#!/bin/sh\necho wrong\nexit 3\n' >kit/bin/backend
+printf '#!/bin/sh\necho ok 1\n' >kit/bin/groups
 
 got=0
 kit/run 40000 >out 2>err || got=$?
 [ $got -eq 1 ] && r=0 || r=1
 report $r "a part that compares bits and fails: exit status $got"
 tab=$(printf '\t')
-for part in device vectors vectors-large kill memory linear large forms \
-    epilogue attention rest decode-1 decode-1-plain decode-64 \
+for part in device vectors vectors-large groups kill memory linear last large \
+    forms epilogue attention rest decode-1 decode-1-plain decode-64 \
     decode-64-plain decode-256 decode-256-a8r decode-256-2048 \
     prefill-2048 job-1000-1000 job-128-2048; do
     grep -q "^$part: ok" out &&
@@ -49,6 +50,7 @@ done
 has "$OUT/table" "^backend${tab}failed 3$tab" "the part that failed"
 has "$OUT/table" "^device${tab}device copy$tab[0-9].*${tab}GB/s" "copied bytes"
 has "$OUT/table" "^linear${tab}linear qkv-1-a14$tab[0-9].*${tab}GB/s" "a linear"
+has "$OUT/table" "^last${tab}last o-3-apart$tab[0-9].*${tab}us" "a launch"
 has "$OUT/table" "^large${tab}library down-64-a14$tab" "one by the library"
 has "$OUT/table" "^large${tab}kernel gate-up-64-a14$tab" "one by our kernel"
 has "$OUT/table" "^forms${tab}form o-64-wide$tab" "a form of it"
