@@ -584,12 +584,12 @@ static int report_outcome(const struct worker_run *w)
     return outcome == OUTCOME_UNKNOWN ? EXIT_FAILED : (int)outcome;
 }
 
-static int show_gpus(void)
+static int show_gpus(const struct worker_run *w)
 {
     struct buf text;
 
     buf_init(&text, HELP_MAX);
-    cuda_look(&text);
+    cuda_look(&text, settings_text(w->settings, "cuda-libs"));
     fwrite(text.data, 1, text.len, stdout);
     buf_clear(&text);
     return EXIT_DONE;
@@ -669,7 +669,7 @@ static int choose_task(struct worker_run *w)
     struct err err = ERR_INIT;
 
     if (w->gpus)
-        return show_gpus();
+        return show_gpus(w);
     if (w->check)
         return check_requests(w);
     if (w->tokenizing.file)

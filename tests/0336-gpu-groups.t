@@ -100,6 +100,10 @@ if nccl ncclGetUniqueId ncclCommInitRank; then
     kept "a library that fails: the same part"
     has said 'through the host: .*NCCL fails at ncclGetUniqueId: nobody' \
         "it is said, too"
+    "$sim" --show-gpus --cuda-libs="/none:$tmp/lib" >out 2>err
+    has out '^ok .*libnccl.so.2 found' "doctor looks where workers do"
+    "$sim" --show-gpus --cuda-libs=none >out 2>err
+    has out '^ok .*not used: cuda-libs = none' "or nowhere"
     with_nccl --gpu-nccl=no
     kept "gpu-nccl = no: the same part"
     grep -q 'NCCL fails' said && r=1 || r=0

@@ -7,33 +7,40 @@
 #include <dlfcn.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "backend/cuda/slice.h"
 
 extern "C" {
+#include "backend/cuda/library.h"
 #include "base/buf.h"
 }
 
 /* Libraries of NVIDIA that this program may open; none of them is linked, and
  * it computes without. */
-static void look_at_libraries(struct buf *out)
+static void look_at_libraries(struct buf *out, const char *libs)
 {
     char blas[40];
     const char *const names[] = { blas, "libnccl.so.2", "libnvidia-ml.so.1" };
     int runtime = 0;
 
+    if (strcmp(libs, "none") == 0) {
+        buf_printf(out, "ok libraries of NVIDIA are not used: cuda-libs ="
+                   " none\n");
+        return;
+    }
     cudaRuntimeGetVersion(&runtime);
     snprintf(blas, sizeof(blas), "libcublasLt.so.%d", runtime / 1000);
     buf_printf(out, "ok ");
     for (size_t i = 0; i < 3; i++) {
-        void *library = dlopen(names[i], RTLD_LAZY | RTLD_LOCAL);
+        void *library = library_open(names[i], libs);
 
         buf_printf(out, "%s%s %s", i ? ", " : "", names[i],
                    library ? "found" : "not found");
         if (library)
             dlclose(library);
     }
-    buf_printf(out, "; none is needed\n");
+    buf_printf(out, "; none is needed (setting cuda-libs: where to look)\n");
 }
 
 /* The driver must be of the runtime's major at least (nvml.h). */
@@ -116,7 +123,7 @@ static void look_at_device(struct buf *out, int i)
     look_at_memory(out, i, uuid);
 }
 
-void cuda_look(struct buf *out)
+void cuda_look(struct buf *out, const char *libs)
 {
     int n = 0;
 
@@ -127,7 +134,7 @@ void cuda_look(struct buf *out)
                    " CPU\n");
         return;
     }
-    look_at_libraries(out);
+    look_at_libraries(out, libs);
     if (slice_count() > 1)
         buf_printf(out, "ok %u slices of GPUs (MIG), one a rank: the first"
                    " follows\n", slice_count());

@@ -23,8 +23,9 @@ const char *cuda_text(const struct backend *b)
     return "";
 }
 
-void cuda_look(struct buf *out)
+void cuda_look(struct buf *out, const char *libs)
 {
+    (void)libs;
     buf_printf(out, "ok workers of this build compute on the CPU: configure"
                " --with-cuda adds GPUs\n");
 }
