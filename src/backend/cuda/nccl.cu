@@ -1,8 +1,7 @@
 /*
  * libnccl.so.2, as far as nccl.cuh goes, by declarations of our own: no toolkit
- * promises its header.  Numbers are those of NCCL 2: ncclSuccess 0, ncclInt32 2,
- * ncclUint32 3, ncclUint64 5, ncclSum 0, ncclMax 2.  That they are the library's
- * is tried when members have joined (connect.cu).
+ * promises its header.  Where there is one the compiler compares the numbers;
+ * that they are the library's is tried when members have joined (connect.cu).
  *
  * ncclCommInitRank, ncclCommDestroy and ncclCommAbort may wait for the other
  * members as long as it takes.  They are called by a thread of their own, which
@@ -22,6 +21,25 @@ extern "C" {
 #include "base/clock.h"
 #include "base/err.h"
 }
+
+/* of NCCL 2; success is 0 */
+enum { INT32 = 2, UINT32 = 3, UINT64 = 5 };
+enum { SUM = 0, MAX = 2 };
+
+#if defined(__CUDACC__) && defined(__has_include)
+#if __has_include(<nccl.h>)
+#include <nccl.h>
+static_assert(INT32 == (int)ncclInt32 && UINT32 == (int)ncclUint32 &&
+                  UINT64 == (int)ncclUint64 && SUM == (int)ncclSum &&
+                  MAX == (int)ncclMax && ncclSuccess == 0,
+              "numbers of NCCL");
+static_assert(sizeof(ncclUniqueId) == NCCL_ID &&
+                  sizeof(ncclDataType_t) == sizeof(int) &&
+                  sizeof(ncclRedOp_t) == sizeof(int) &&
+                  sizeof(ncclResult_t) == sizeof(int),
+              "arguments of NCCL's functions");
+#endif
+#endif
 
 #define NAME "libnccl.so.2"
 #define JOIN_S 120 /* members start at the same time; others may be slow */
@@ -233,9 +251,10 @@ int nccl_close(struct nccl *n, bool aborts)
 int nccl_exchange(struct nccl *n, enum nccl_kind kind, void *x, size_t count,
                   cudaStream_t stream, struct err *err)
 {
+    /* by enum nccl_kind */
     static const struct {
         int type, op;
-    } of[] = { { 3, 2 }, { 5, 2 }, { 2, 0 } }; /* by enum nccl_kind */
+    } of[] = { { UINT32, MAX }, { UINT64, MAX }, { INT32, SUM } };
     int result = n->all_reduce(x, x, count, of[kind].type, of[kind].op,
                                n->comm, stream);
 
