@@ -72,6 +72,22 @@ for at in 2 20 45; do
     kept "the same part after it"
 done
 
+# The same where the GPU is shared, so that it is ranks of ours that have it:
+# no later start would find more, but other settings do.
+remedy='share-gpu = yes.*: set kv-memory, or start fewer ranks a GPU'
+for setting in TAKEN=1073600000 TAKEN=760000000 FAIL=0 FAIL=1 FAIL=20 \
+    FAIL=45; do
+    submit
+    work CUSIM_$setting --share-gpu=yes
+    ends 1 "$(uname -n), $uuid: the GPU .*$remedy" "shared, $setting"
+    [ "$(grep -c 'error:' err)" -eq 1 ] && r=0 || r=1
+    report $r "one error"
+done
+submit
+work CUSIM_MEM=600000 --share-gpu=yes
+ends 1 'the GPU has .* need' "shared, and too small for one rank"
+grep -q 'kv-memory' err && r=1 || r=0
+report $r "no setting helps"
 # Slurm suspends jobs: the clock goes on, and the device, too.
 for launch in 1 200; do
     submit

@@ -210,10 +210,16 @@ static int too_small(const struct cuda_plan *p, const struct model_record *rec,
     bool others = memory->alone && taken + keys <= memory->alone;
     char parts[200], rest[80] = "";
 
+    list_parts(parts, sizeof(parts), p);
+    if (others && memory->shared)
+        return err_set(err, ERR_INPUT, "the GPU has no room for one sequence of"
+                       " %u positions: " CUDA_PLAN_SHARED ": of %.0f MB that"
+                       " may be used, %s, and keys and values %.0f",
+                       rec->context, (double)memory->bytes / 1e6, parts,
+                       (double)keys / 1e6);
     if (others)
         snprintf(rest, sizeof(rest), "; without other programs %.0f MB might",
                  (double)memory->alone / 1e6);
-    list_parts(parts, sizeof(parts), p);
     return err_set(err, others ? ERR_RETRY : ERR_INPUT, "the GPU has no room"
                    " for one sequence of %u positions: of %.0f MB that may be"
                    " used, %s, and one sequence of keys and values %.0f%s",
@@ -221,15 +227,17 @@ static int too_small(const struct cuda_plan *p, const struct model_record *rec,
                    (double)keys / 1e6, rest);
 }
 
-int cuda_plan_denied(const struct cuda_plan *p, uint64_t bytes,
+int cuda_plan_denied(const struct cuda_plan *p, uint64_t bytes, bool shared,
                      struct err *err)
 {
     char parts[200];
 
     list_parts(parts, sizeof(parts), p);
-    return err_set(err, ERR_RETRY, "the GPU does not give %.0f MB, which were"
-                   " free (another program has taken them?): of the plan, %s,"
-                   " keys and values %.0f", (double)bytes / 1e6, parts,
+    return err_set(err, shared ? ERR_INPUT : ERR_RETRY, "the GPU does not give"
+                   " %.0f MB, which were free%s: of the plan, %s, keys and"
+                   " values %.0f", (double)bytes / 1e6,
+                   shared ? ": " CUDA_PLAN_SHARED
+                          : " (another program has taken them?)", parts,
                    (double)sum(p->bytes, PLAN_K, PLAN_ARRAYS) / 1e6);
 }
 

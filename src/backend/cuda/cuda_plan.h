@@ -114,12 +114,19 @@ struct cuda_memory {
     uint64_t workspace; /* of that library */
     uint64_t alone;     /* `bytes`, if no other program used the device, or, if
                            it should not make a difference, 0 */
+    bool shared;        /* those others are ranks of this one, as was asked */
 };
+
+/* What helps where ranks that share a device have no room (share-gpu). */
+#define CUDA_PLAN_SHARED "it is shared (share-gpu = yes), and each rank takes" \
+                         " what is free: set kv-memory, or start fewer ranks" \
+                         " a GPU"
 
 /* Plan a part of the model, or, NULL, all of it, for this memory.  ERR_INPUT
  * lists the bytes of every array if one sequence of the model's context does
  * not fit, ERR_RETRY if one would without other programs; *p is undefined
- * then. */
+ * then.  Where these share the device no other time or machine helps, but
+ * another setting, which an error of ERR_INPUT names. */
 int cuda_plan_make(struct cuda_plan *p, const struct model_record *rec,
                    const struct model_part *part,
                    const struct backend_load *want,
@@ -129,9 +136,10 @@ int cuda_plan_make(struct cuda_plan *p, const struct model_record *rec,
  * has room for. */
 void cuda_plan_blocks(struct cuda_plan *p, uint64_t n);
 
-/* The device does not give `bytes` of what was planned: ERR_RETRY lists the
- * parts.  Returns -1. */
-int cuda_plan_denied(const struct cuda_plan *p, uint64_t bytes,
+/* The device does not give `bytes` of what was planned: an error lists the
+ * parts, of ERR_RETRY, or, where ranks share the device, of ERR_INPUT.  Returns
+ * -1. */
+int cuda_plan_denied(const struct cuda_plan *p, uint64_t bytes, bool shared,
                      struct err *err);
 
 #ifdef __cplusplus

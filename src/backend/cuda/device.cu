@@ -522,7 +522,7 @@ static int alloc_arrays(struct device *d, struct err *err)
 {
     for (size_t i = 0; i < PLAN_ARRAYS; i++)
         if (cudaMalloc((void **)&d->at[i], d->plan.bytes[i]) != cudaSuccess) {
-            cuda_plan_denied(&d->plan, d->plan.bytes[i], err);
+            cuda_plan_denied(&d->plan, d->plan.bytes[i], d->shares, err);
             return device_full(d, err);
         }
     for (size_t i = 0; i < PLAN_K; i++)
@@ -545,12 +545,14 @@ static uint64_t usable_of(const struct device *d, uint64_t bytes)
 static int usable(struct device *d, struct cuda_memory *out, struct err *err)
 {
     size_t free_bytes, all;
+    uint64_t others;
 
     CUDA_TRY(cudaMemGetInfo(&free_bytes, &all), err);
     *out = { usable_of(d, free_bytes) + d->weights.bytes, d->weights.bytes,
-             products_slab(d), 0, 0 };
-    if (d->others)
-        out->alone = usable_of(d, free_bytes + d->others) + d->weights.bytes;
+             products_slab(d), 0, 0, d->shares };
+    others = device_others(d, free_bytes, all);
+    if (others)
+        out->alone = usable_of(d, free_bytes + others) + d->weights.bytes;
     if (out->slab)
         out->workspace = blas_workspace(d->products.blas);
     return 0;

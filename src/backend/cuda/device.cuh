@@ -288,6 +288,11 @@ void device_uuid(char out[DEVICE_UUID], const struct cudaDeviceProp *p);
  * machine, and make its stream.  ERR_RETRY: none can be used, or, unless they
  * share, another process has it. */
 int device_find(struct device *d, unsigned local, bool share, struct err *err);
+/* Bytes that others have of a device with so many free and in all, while this
+ * one has its weights at most: other ranks where it is shared, else, from the
+ * beginning on, other programs. */
+uint64_t device_others(const struct device *d, uint64_t free_bytes,
+                       uint64_t all);
 /* Wait for an event, or, NULL, for all work, with a deadline: past it the
  * device is lost. */
 int device_wait(struct device *d, cudaEvent_t event, struct err *err);
@@ -296,6 +301,10 @@ int device_wait(struct device *d, cudaEvent_t event, struct err *err);
 int device_failed(struct device *d, struct err *err);
 /* Add machine and device to what err says of memory; returns -1. */
 int device_full(const struct device *d, struct err *err);
+/* Allocate n bytes of the device, which were free, for the pointer at `at`.
+ * ERR_RETRY if it does not give them, or, where ranks share it, ERR_INPUT with
+ * the remedy. */
+int device_take(const struct device *d, void *at, uint64_t n, struct err *err);
 /* At the beginning of a call, which any thread may make: CUDA's current device
  * is a thread's.  -1 and err if the device was lost, or is now. */
 int device_enter(struct device *d, struct err *err);

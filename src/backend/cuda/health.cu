@@ -76,13 +76,21 @@ static int make_streams(struct device *d, struct err *err)
     return 0;
 }
 
-/* Of what is not free before this process has taken any, a part is CUDA's: some
- * 100 MB on a small device, some 500 on a large one. */
+/* Of what is not free, nor this process's, a part is CUDA's: some 100 MB on a
+ * small device, some 500 on a large one. */
 static uint64_t others_of(uint64_t free_bytes, uint64_t all)
 {
     uint64_t own = all / OWN_PART < OWN_BYTES ? all / OWN_PART : OWN_BYTES;
 
     return all - free_bytes > own ? all - free_bytes - own : 0;
+}
+
+/* Ranks that share it may have come since. */
+uint64_t device_others(const struct device *d, uint64_t free_bytes,
+                       uint64_t all)
+{
+    return d->shares ? others_of(free_bytes + d->weights.bytes, all)
+                     : d->others;
 }
 
 int device_find(struct device *d, unsigned local, bool share, struct err *err)
@@ -119,7 +127,7 @@ int device_find(struct device *d, unsigned local, bool share, struct err *err)
     if (make_streams(d, err))
         return -1;
     CUDA_TRY(cudaMemGetInfo(&free_bytes, &all), err);
-    d->others = share ? 0 : others_of(free_bytes, all);
+    d->others = others_of(free_bytes, all);
     snprintf(d->text, sizeof(d->text), "%s, %zu of %zu MiB free", d->uuid,
              free_bytes >> 20, all >> 20);
     return 0;
@@ -209,6 +217,21 @@ int device_full(const struct device *d, struct err *err)
     if (gethostname(host, sizeof(host) - 1))
         strcpy(host, "?");
     return err_prefix(err, "%s, %s", host, d->uuid);
+}
+
+int device_take(const struct device *d, void *at, uint64_t n, struct err *err)
+{
+    cudaError_t allocation = cudaMalloc((void **)at, n);
+
+    if (allocation != cudaErrorMemoryAllocation) {
+        CUDA_TRY(allocation, err);
+        return 0;
+    }
+    err_set(err, d->shares ? ERR_INPUT : ERR_RETRY, "the GPU does not give %.0f"
+            " MB, which were free%s", (double)n / 1e6,
+            d->shares ? ": " CUDA_PLAN_SHARED
+                      : " (another program has taken them?)");
+    return device_full(d, err);
 }
 
 /* What failed since the last call may be said by this one. */

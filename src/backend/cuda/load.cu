@@ -128,16 +128,20 @@ void weights_drop(struct device *d)
     memset(w, 0, sizeof(*w));
 }
 
-/* Other programs may end. */
+/* Other programs may end; ranks that share the device take what their settings
+ * say. */
 static int no_room(const struct device *d, uint64_t needed, uint64_t free_bytes,
                    uint64_t all, struct err *err)
 {
-    bool others = d->others && needed <= free_bytes + d->others;
+    uint64_t theirs = device_others(d, free_bytes, all);
+    bool others = theirs && needed <= free_bytes + theirs;
 
-    err_set(err, others ? ERR_RETRY : ERR_INPUT, "the GPU has %.0f of %.0f MB"
-            " free, and the model's weights need %.0f%s",
+    err_set(err, others && !d->shares ? ERR_RETRY : ERR_INPUT, "the GPU has"
+            " %.0f of %.0f MB free, and the model's weights need %.0f%s",
             (double)free_bytes / 1e6, (double)all / 1e6, (double)needed / 1e6,
-            others ? ": other programs have the rest" : "");
+            !others     ? ""
+            : d->shares ? ": " CUDA_PLAN_SHARED
+                        : ": other programs have the rest");
     return device_full(d, err);
 }
 
@@ -150,8 +154,9 @@ static int take(struct device *d, struct places *p, struct err *err)
     CUDA_TRY(cudaMemGetInfo(&free_bytes, &all), err);
     if (p->w_at + p->scale_at > free_bytes)
         return no_room(d, p->w_at + p->scale_at, free_bytes, all, err);
-    CUDA_TRY(cudaMalloc((void **)&w->matrices, p->w_at), err);
-    CUDA_TRY(cudaMalloc((void **)&w->scales, p->scale_at), err);
+    if (device_take(d, &w->matrices, p->w_at, err) ||
+        device_take(d, &w->scales, p->scale_at, err))
+        return -1;
     CUDA_TRY(cudaMemsetAsync(w->matrices, 0, p->w_at, d->stream), err);
     w->bytes = p->w_at + p->scale_at;
     for (size_t i = 0; i < STAGES; i++) {
@@ -416,7 +421,8 @@ static int put_vectors(struct device *d, const struct model *m,
 
     append_all(d, &v, m);
     if (!w->vectors) {
-        CUDA_TRY(cudaMalloc((void **)&w->vectors, v.n * sizeof(float)), err);
+        if (device_take(d, &w->vectors, v.n * sizeof(float), err))
+            return -1;
         w->bytes += v.n * sizeof(float);
     }
     host = (float *)xcalloc(v.n, sizeof(*host));

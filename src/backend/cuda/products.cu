@@ -98,12 +98,13 @@ static int is_exact(struct device *d, const struct extremes *x,
 static int take_extremes(struct device *d, struct extremes *x,
                          struct err *err)
 {
-    CUDA_TRY(cudaMalloc((void **)&x->w, (size_t)OUTS * LONGEST), err);
-    CUDA_TRY(cudaMalloc((void **)&x->q, (size_t)CHECK_COLS * LONGEST), err);
-    CUDA_TRY(cudaMalloc((void **)&x->d, OUTS * CHECK_COLS * sizeof(*x->d)),
-             err);
-    CUDA_TRY(cudaMalloc(&x->workspace, blas_workspace(d->products.blas)), err);
-    return 0;
+    return device_take(d, &x->w, (size_t)OUTS * LONGEST, err) ||
+                   device_take(d, &x->q, (size_t)CHECK_COLS * LONGEST, err) ||
+                   device_take(d, &x->d, OUTS * CHECK_COLS * sizeof(*x->d),
+                               err) ||
+                   device_take(d, &x->workspace,
+                               blas_workspace(d->products.blas), err)
+               ? -1 : 0;
 }
 
 /* .. with memory for it. */
