@@ -5,6 +5,7 @@
 # or multiplication without .rn, which ptxas may contract.  And it fits: no
 # register is spilled to memory, and no kernel has more registers than its
 # block allows.  Files that break a rule each show that the rule is kept.
+# Numbers of NCCL, of which no header is included, are those of the toolkit's.
 #
 # APUS_CUDA_ARCHS: the architectures, 80 by default; `contrib/check cuda` takes
 # more.
@@ -162,5 +163,35 @@ for file in "$top"/kernels/cuda/*.cu; do
     result $status "PTX of ${file##*/} is exact without -fmad=false" \
         "$tmp/found"
 done
+
+# Numbers of NCCL that the source has, against those of its header.
+numbers() { # ADDED-TO-ONE
+    {
+        echo '#include <nccl.h>'
+        echo 'namespace ours {'
+        sed -n "/^enum { INT32/s/INT32 = 2/&$1/p; /^enum { SUM/p" \
+            "$top/src/backend/cuda/nccl.cu"
+        sed -n '/^#define NCCL_ID/p' "$top/src/backend/cuda/nccl.cuh"
+        cat <<'TXT'
+}
+static_assert(ours::INT32 == (int)ncclInt32, "");
+static_assert(ours::UINT32 == (int)ncclUint32, "");
+static_assert(ours::UINT64 == (int)ncclUint64, "");
+static_assert(ours::SUM == (int)ncclSum && ours::MAX == (int)ncclMax, "");
+static_assert(ncclSuccess == 0 && sizeof(ncclUniqueId) == NCCL_ID, "");
+static_assert(sizeof(ncclDataType_t) == sizeof(int), "");
+static_assert(sizeof(ncclRedOp_t) == sizeof(int), "");
+static_assert(sizeof(ncclResult_t) == sizeof(int), "");
+TXT
+    } >"$tmp/nccl.cu"
+    "$nvcc" -std=c++17 -c "$tmp/nccl.cu" -o "$tmp/nccl.o" >"$tmp/found" 2>&1
+}
+echo '#include <nccl.h>' >"$tmp/there.cu"
+if "$nvcc" -c "$tmp/there.cu" -o "$tmp/there.o" >/dev/null 2>&1; then
+    numbers '' && status=0 || status=1
+    result $status "numbers of NCCL are those of its header" "$tmp/found"
+    numbers ' + 1' && status=1 || status=0
+    result $status "another number is refused"
+fi
 echo "1..$n"
 exit $failed

@@ -1,7 +1,7 @@
 /*
  * libnccl.so.2, as far as nccl.cuh goes, by declarations of our own: no toolkit
- * promises its header.  Where there is one the compiler compares the numbers;
- * that they are the library's is tried when members have joined (connect.cu).
+ * promises its header.  1004-ptx.t compares the numbers with one; that they are
+ * the library's is tried when members have joined (connect.cu).
  *
  * ncclCommInitRank, ncclCommDestroy and ncclCommAbort may wait for the other
  * members as long as it takes.  They are called by a thread of their own, which
@@ -25,21 +25,6 @@ extern "C" {
 /* of NCCL 2; success is 0 */
 enum { INT32 = 2, UINT32 = 3, UINT64 = 5 };
 enum { SUM = 0, MAX = 2 };
-
-#if defined(__CUDACC__) && defined(__has_include)
-#if __has_include(<nccl.h>)
-#include <nccl.h>
-static_assert(INT32 == (int)ncclInt32 && UINT32 == (int)ncclUint32 &&
-                  UINT64 == (int)ncclUint64 && SUM == (int)ncclSum &&
-                  MAX == (int)ncclMax && ncclSuccess == 0,
-              "numbers of NCCL");
-static_assert(sizeof(ncclUniqueId) == NCCL_ID &&
-                  sizeof(ncclDataType_t) == sizeof(int) &&
-                  sizeof(ncclRedOp_t) == sizeof(int) &&
-                  sizeof(ncclResult_t) == sizeof(int),
-              "arguments of NCCL's functions");
-#endif
-#endif
 
 #define NAME "libnccl.so.2"
 #define JOIN_S 120 /* members start at the same time; others may be slow */
