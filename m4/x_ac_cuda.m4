@@ -39,11 +39,24 @@ AC_DEFUN([X_AC_CUDA], [
             rm -f conftest.cu conftest.o])
         x_cuda_says="no ($x_why): no kernels for GPUs"
     ])
+    # a quarter of the size; drivers for CUDA 13 unpack it, older may not
+    AS_IF([test $x_cuda = yes && test -z "${NVCCFLAGS+set}"], [
+        AC_MSG_CHECKING([whether $NVCC packs what it makes])
+        x_pack=--compress-mode=size
+        AS_ECHO(["#if __CUDACC_VER_MAJOR__ < 13"]) >conftest.cu
+        AS_ECHO(["#error"]) >>conftest.cu
+        AS_ECHO(["#endif"]) >>conftest.cu
+        AS_IF([$NVCC $x_pack -c -o conftest.o conftest.cu \
+               >&AS_MESSAGE_LOG_FD 2>&1],
+            [AC_MSG_RESULT([yes])],
+            [AC_MSG_RESULT([no])
+             x_pack=])
+        rm -f conftest.cu conftest.o])
     AS_IF([test $x_cuda = yes], [
         AC_DEFINE([HAVE_CUDA], [1], [kernels for GPUs are built])
         : "${NVCCFLAGS=-O3 -gencode=arch=compute_80,code=sm_80 dnl
 -gencode=arch=compute_90,code=sm_90 dnl
--gencode=arch=compute_90,code=compute_90}"
+-gencode=arch=compute_90,code=compute_90${x_pack:+ $x_pack}}"
         x_cuda_says="yes ($NVCC): kernel = cuda"],
         [test "$with_cuda" = yes],
         [AC_MSG_ERROR([--with-cuda: $x_why])],
