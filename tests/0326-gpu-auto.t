@@ -179,6 +179,37 @@ int nvmlDeviceGetTotalEccErrors(void *d, int t, int c, unsigned long long *n)
     *n = strtoull(getenv("NVML_ECC"), NULL, 10);
     return d != &one || t != 1 || c != 0;
 }
+int nvmlDeviceGetRemappedRows(void *d, unsigned *c, unsigned *u, unsigned *w,
+                              unsigned *f)
+{
+    const char *rows = getenv("NVML_ROWS");
+
+    *c = *u = 5;
+    *w = rows && *rows == 'w';
+    *f = rows && *rows == 'f';
+    return d != &one;
+}
+int nvmlEventSetCreate(void **set) { *set = &one; return 0; }
+int nvmlEventSetFree(void *set) { return set != &one; }
+int nvmlDeviceRegisterEvents(void *d, unsigned long long types, void *set)
+{
+    return d != &one || types != 8 || set != &one;
+}
+struct event {
+    void *device;
+    unsigned long long type, data;
+    unsigned instance[2];
+};
+int nvmlEventSetWait_v2(void *set, struct event *e, unsigned ms)
+{
+    static int n;
+    const char *xid = getenv("NVML_XID");
+
+    if (!xid || n++ > 1)
+        return 10;
+    *e = (struct event){ &one, n == 1 ? 8 : 1, strtoull(xid, NULL, 10), { 0 } };
+    return 0;
+}
 TXT
 mkdir lib
 if ! ${CC:-cc} -shared -fPIC -o lib/libnvidia-ml.so.1 nvml.c >out 2>err; then
@@ -197,6 +228,14 @@ look 550.54.15 0
 has out 'warning driver 550.54.15 is too old: CUDA 13 needs 580' "550 for 13"
 look 580.65.06 7
 has out 'warning device 0: 7 uncorrected errors of its memory' "ECC"
+NVML_ROWS=w
+export NVML_ROWS
+look 580.65.06 0
+has out 'warning device 0: bad rows of its memory wait' "rows to be replaced"
+NVML_ROWS=f
+look 580.65.06 0
+has out 'warning device 0: a bad row of its memory could not' "rows that fail"
+unset NVML_ROWS
 NVML_DRIVER=580
 NVML_ECC=3
 LD_LIBRARY_PATH=$tmp/lib
@@ -205,4 +244,12 @@ export NVML_DRIVER NVML_ECC LD_LIBRARY_PATH CUSIM_LOSE
 answer "$sim"
 ends 75 'is lost in step .*: its memory has had 3 uncorrected errors' \
     "a device is lost"
+NVML_XID=79
+export NVML_XID
+answer "$sim"
+ends 75 'lost in step .*: the driver reports Xid 79 (the GPU has fallen off' \
+    "the driver reports why"
+NVML_XID=1000
+answer "$sim"
+ends 75 'lost in step .*: the driver reports Xid 1000: ' "or what"
 finish

@@ -667,6 +667,7 @@ static void device_close(struct backend *b)
         cudaStreamDestroy(d->stream);
     }
     drop_claim(d);
+    nvml_unwatch(d->xids);
     buf_clear(&d->order);
     free(d->libs);
     free(d);

@@ -219,6 +219,7 @@ struct device {
     struct caller caller;
     struct cuda_products products;
     struct cuda_graphs graphs;
+    struct nvml_watch *xids;   /* errors that the driver reports, or NULL */
     int claim;                 /* a socket that no other rank has, or -1 .. */
     bool shares;               /* .. since this one lets others compute there */
     bool lost;                 /* no call of CUDA may be made any more */

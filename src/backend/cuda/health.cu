@@ -130,6 +130,7 @@ int device_find(struct device *d, unsigned local, bool share, struct err *err)
     d->others = others_of(free_bytes, all);
     snprintf(d->text, sizeof(d->text), "%s, %zu of %zu MiB free", d->uuid,
              free_bytes >> 20, all >> 20);
+    d->xids = nvml_watch(d->uuid);
     return 0;
 }
 
@@ -179,21 +180,34 @@ int device_wait(struct device *d, cudaEvent_t event, struct err *err)
 
 /* ---- failing ------------------------------------------------------------- */
 
+/* What the driver knows of a device that has failed. */
+static void say_cause(struct device *d, struct err *err)
+{
+    unsigned xid = nvml_last_xid(d->xids);
+    struct nvml_device nvml;
+
+    if (nvml_ask(&nvml, d->uuid) && nvml.ecc_errors)
+        err_prefix(err, "its memory has had %" PRIu64 " uncorrected errors"
+                   " (ECC)", nvml.ecc_errors);
+    if (xid)
+        err_prefix(err, "the driver reports Xid %u%s%s%s", xid,
+                   *nvml_xid_text(xid) ? " (" : "", nvml_xid_text(xid),
+                   *nvml_xid_text(xid) ? ")" : "");
+}
+
 int device_failed(struct device *d, struct err *err)
 {
     cudaError_t e = d->lost ? cudaSuccess : cudaStreamQuery(d->stream);
     const char *remedy = "";
     struct err own = ERR_INIT;
-    struct nvml_device nvml;
 
     err = err_or(err, &own);
     if (e == cudaErrorNotReady) /* the next step, of a device that is well */
         e = cudaSuccess;
     d->lost = true;
     /* a device that hangs is not asked: that might, too */
-    if (e != cudaSuccess && nvml_ask(&nvml, d->uuid) && nvml.ecc_errors)
-        err_prefix(err, "its memory has had %" PRIu64 " uncorrected errors"
-                   " (ECC)", nvml.ecc_errors);
+    if (e != cudaSuccess)
+        say_cause(d, err);
     if (e == cudaErrorIllegalAddress ||
         (e >= cudaErrorMisalignedAddress && e <= cudaErrorLaunchFailure))
         remedy = " (compute-sanitizer tells whether a kernel is wrong)";

@@ -94,6 +94,13 @@ static void look_at_memory(struct buf *out, int i, const char *uuid)
                    " its memory (ECC) since the driver was loaded\treset it"
                    " (nvidia-smi -r), and drain the node if they come again\n",
                    i, nvml.ecc_errors);
+    if (nvml.rows_failed)
+        buf_printf(out, "warning device %d: a bad row of its memory could not"
+                   " be replaced\tdrain the node and have the GPU replaced\n",
+                   i);
+    else if (nvml.rows_wait)
+        buf_printf(out, "warning device %d: bad rows of its memory wait to be"
+                   " replaced\treset it (nvidia-smi -r)\n", i);
 }
 
 static void look_at_device(struct buf *out, int i)
