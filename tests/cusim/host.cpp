@@ -28,6 +28,7 @@ static unsigned long n_graph_launches;
 static long n_graphs;     /* that are there */
 static long n_graph_calls; /* by which graphs are made */
 static std::recursive_mutex lock;
+static bool hung_seen; /* the host has asked since */
 static std::map<const void *, int> attribute;
 static thread_local cudaError_t last_error;
 static thread_local int current; /* device of this thread, .. */
@@ -352,7 +353,7 @@ double cusim_clock_s(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9 +
-           (hung || stopped ? 3600 : 0) +
+           (hung_seen || stopped ? 3600 : 0) +
            10 * (partner_lost ? ++n_looks : n_looks.load());
 }
 
@@ -363,6 +364,7 @@ static cudaError_t answered(void)
     bool now = stops && !stopped;
 
     stopped |= now;
+    hung_seen |= hung;
     return hung || now ? cudaErrorNotReady : waited();
 }
 
