@@ -27,6 +27,7 @@ show_log() {
 submit
 work CUSIM_SEED=0 --kernel=reference
 cp "spool/done/$id/part-0000.h5" part.h5
+cp "spool/done/$id/checkpoint.json" .
 
 submit
 work CUSIM_WRONG=1 --check-gpu=no
@@ -49,9 +50,17 @@ for from in 1 60000; do
     show_log
     [ "$(wc -l <out)" -eq 1 ] && grep -q withdrawn out && r=0 || r=1
     report $r "nothing of its log is read"
+    # one record at least, or none
+    least=1500
+    [ $from -gt 1 ] || least=0
+    bytes=$(sed -n 's/[^0-9]*withdrawn$//p' out)
+    [ "$bytes" -gt $least ] && { [ $from -gt 1 ] || [ "$bytes" -lt 1500 ]; } &&
+        r=0 || r=1
+    report $r "wrong from product $from on: $bytes bytes are withdrawn"
     work CUSIM_SEED=0
     ends 0 'is done' "the next start"
     kept "the same part"
+    same "spool/done/$id/checkpoint.json" checkpoint.json "the same root"
 done
 
 # The library is wrong: as it is opened, when it is not used; later.
