@@ -34,7 +34,7 @@
 #define END_S 20
 
 /* On the second way. */
-enum { TAG_PIECE, TAG_END };
+enum { TAG_PIECE, TAG_END, TAG_LAST };
 
 /* A payload on its way: to this rank itself, in, or out. */
 struct parcel {
@@ -62,6 +62,8 @@ struct arrival {
     unsigned char *room;    /* NULL: it never was waited for */
     bool asked, ended;      /* a receive is begun; the end was the last one */
     size_t n;               /* bytes of the end */
+    bool has_last;
+    unsigned char last;     /* the byte after it */
 #ifdef HAVE_MPI
     MPI_Request request;
 #endif
@@ -245,9 +247,11 @@ static enum comm_got take_arrival(struct arrival *a, const MPI_Status *st,
     int got = 0;
 
     MPI_Get_count(st, MPI_BYTE, &got);
-    if (st->MPI_TAG == TAG_END) {
+    if (st->MPI_TAG != TAG_PIECE) {
         a->ended = true;
-        a->n = (size_t)got;
+        a->has_last = st->MPI_TAG == TAG_LAST;
+        a->last = a->has_last ? a->room[0] : 0;
+        a->n = a->has_last ? 0 : (size_t)got;
         return COMM_END;
     }
     if ((size_t)got != n)
@@ -256,10 +260,10 @@ static enum comm_got take_arrival(struct arrival *a, const MPI_Status *st,
     return COMM_GOT;
 }
 
-static enum comm_got ask_arrival(struct comm *l, int from, void *data, size_t n)
+/* Into the room of `from`, whatever it is. */
+static enum comm_got ask_arrival(struct comm *l, int from, MPI_Status *st)
 {
     struct arrival *a = &l->arrival[from];
-    MPI_Status st;
     bool well;
 
     if (!a->room)
@@ -268,20 +272,38 @@ static enum comm_got ask_arrival(struct comm *l, int from, void *data, size_t n)
                                MPI_ANY_TAG, l->second, &a->request))
         return COMM_STRANGE;
     a->asked = true;
-    if (!is_over(&a->request, &st, &well))
+    if (!is_over(&a->request, st, &well))
         return COMM_NOTHING;
     a->asked = false;
-    return well ? take_arrival(a, &st, data, n) : COMM_STRANGE;
+    return well ? COMM_GOT : COMM_STRANGE;
 }
 
 static enum comm_got receive_second(struct comm *l, int from, void *data,
                                     size_t n)
 {
     enum comm_got got;
+    MPI_Status st;
 
     watch(l->call_s);
     collect(l);
-    got = ask_arrival(l, from, data, n);
+    got = ask_arrival(l, from, &st);
+    watch(0);
+    return got == COMM_GOT ? take_arrival(&l->arrival[from], &st, data, n)
+                           : got;
+}
+
+static enum comm_got receive_last(struct comm *l, int from)
+{
+    struct arrival *a = &l->arrival[from];
+    enum comm_got got = COMM_GOT;
+    MPI_Status st;
+
+    watch(l->call_s);
+    collect(l);
+    while (!a->has_last && (got = ask_arrival(l, from, &st)) == COMM_GOT) {
+        a->has_last = st.MPI_TAG == TAG_LAST;
+        a->last = a->room[0];
+    }
     watch(0);
     return got;
 }
@@ -452,6 +474,13 @@ static enum comm_got receive_second(struct comm *l, int from, void *data,
     (void)from;
     (void)data;
     (void)n;
+    return COMM_NOTHING;
+}
+
+static enum comm_got receive_last(struct comm *l, int from)
+{
+    (void)l;
+    (void)from;
     return COMM_NOTHING;
 }
 
@@ -640,6 +669,24 @@ enum comm_got comm_get(struct comm *l, int from, void *data, size_t n)
     pthread_mutex_lock(&l->lock);
     if (!l->arrival || !l->arrival[from].ended)
         got = receive_second(l, from, data, n);
+    pthread_mutex_unlock(&l->lock);
+    return got;
+}
+
+void comm_give_last(struct comm *l, int to, unsigned char byte)
+{
+    give(l, to, TAG_LAST, &byte, 1);
+}
+
+enum comm_got comm_get_last(struct comm *l, int from, unsigned char *byte)
+{
+    enum comm_got got = COMM_STRANGE;
+
+    pthread_mutex_lock(&l->lock);
+    if (l->arrival)
+        got = receive_last(l, from);
+    if (got == COMM_GOT)
+        *byte = l->arrival[from].last;
     pthread_mutex_unlock(&l->lock);
     return got;
 }

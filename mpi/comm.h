@@ -55,6 +55,11 @@ void comm_give(struct comm *l, int to, const void *data, size_t n);
 void comm_give_end(struct comm *l, int to, const void *data, size_t n);
 enum comm_got comm_get(struct comm *l, int from, void *data, size_t n);
 
+/* One more byte after the end; and that of a rank, with COMM_GOT, if it has
+ * arrived: what it gave before is passed over. */
+void comm_give_last(struct comm *l, int to, unsigned char byte);
+enum comm_got comm_get_last(struct comm *l, int from, unsigned char *byte);
+
 /* The bytes of the end, once comm_get gave COMM_END; valid until comm_close. */
 const unsigned char *comm_end(const struct comm *l, int from, size_t *n);
 

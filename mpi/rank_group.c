@@ -32,6 +32,9 @@ struct rank_group {
     unsigned lost_s;
     unsigned char *piece;   /* of another member */
     atomic_bool stopped;    /* by this rank, or since a member is gone */
+    atomic_bool accuses;    /* what this member has computed is wrong */
+    bool left;              /* the first one knows, and whether it accuses */
+    uint32_t silent;        /* a member that is not waited for again; 0: none */
     _Atomic double heard;   /* when, from the first member; 0: never */
     char name[300];         /* of this member */
 };
@@ -74,6 +77,7 @@ static void look_at(struct rank_group *g, uint32_t from, enum comm_got got,
     } else if (got == COMM_STRANGE) {
         err_set(why, ERR_RETRY, "rank %d of this group is out of step", rank);
     } else if (patience_s && waited > patience_s) {
+        g->silent = from;
         err_set(why, ERR_RETRY, "rank %d of this group is silent for %u s",
                 rank, patience_s);
     }
@@ -219,11 +223,38 @@ static void leave_for(void *self, const struct err *why)
     rank_group_leave(self, why);
 }
 
+static void accuse(void *self)
+{
+    struct rank_group *g = self;
+
+    atomic_store(&g->accuses, true);
+}
+
+/* Who ended the group may be none of those that found something. */
+static bool accused(void *self)
+{
+    const struct timespec pause = { .tv_nsec = PAUSE_NS };
+    struct rank_group *g = self;
+    double begun = clock_s();
+    bool any = false;
+
+    for (uint32_t i = 1; i < g->view.size; i++) {
+        unsigned char it = 0;
+
+        while (i != g->silent && clock_s() - begun < g->lost_s &&
+               comm_get_last(g->comm, g->first + (int)i, &it) == COMM_NOTHING)
+            nanosleep(&pause, NULL);
+        any = any || it;
+    }
+    return any;
+}
+
 int rank_group_new(struct rank_group **out, struct comm *comm, unsigned tp,
                    unsigned lost_s, struct err *err)
 {
     static const struct group_ops ops = { max_u32, sum_i32, sum_i64, barrier,
-                                          broadcast, leave_for };
+                                          broadcast, leave_for, accuse,
+                                          accused };
     struct rank_group *g;
     char node[256];
 
@@ -245,6 +276,7 @@ int rank_group_new(struct rank_group **out, struct comm *comm, unsigned tp,
     g->lost_s = lost_s;
     g->piece = xmalloc(COMM_PIECE);
     atomic_init(&g->stopped, false);
+    atomic_init(&g->accuses, false);
     atomic_init(&g->heard, 0);
     *out = g;
     return 0;
@@ -274,6 +306,14 @@ void rank_group_leave(struct rank_group *g, const struct err *why)
 
     err_prefix(&named, "%s", g->name);
     leave(g, &named, NULL);
+    if (g->view.rank != 0 && !g->left)
+        comm_give_last(g->comm, g->first, atomic_load(&g->accuses));
+    g->left = true;
+}
+
+bool rank_group_accuses(const struct rank_group *g)
+{
+    return atomic_load(&g->accuses);
 }
 
 double rank_group_heard(const struct rank_group *g)

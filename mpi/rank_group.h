@@ -10,6 +10,8 @@
 #ifndef APUS_MPI_RANK_GROUP_H
 #define APUS_MPI_RANK_GROUP_H
 
+#include <stdbool.h>
+
 #include "engine/group.h"
 
 struct comm;
@@ -35,6 +37,10 @@ void rank_group_stop(struct rank_group *g);
  * wait for it fail with that error, after this member's name.  Of the thread
  * that makes its calls. */
 void rank_group_leave(struct rank_group *g, const struct err *why);
+
+/* Whether this member has found that what it computed is wrong.  Any thread may
+ * call it. */
+bool rank_group_accuses(const struct rank_group *g);
 
 /* When the first member last broadcast something, by clock_s; 0: never. */
 double rank_group_heard(const struct rank_group *g);

@@ -15,6 +15,8 @@
 
 #include "backend/backends.h"
 #include "backend/cuda/cuda.h"
+#include "backend/group/orders.h"
+#include "base/bytes.h"
 #include "base/caller.h"
 #include "base/mem.h"
 #include "bench/shape.h"
@@ -45,11 +47,12 @@ static const struct crew_asks few = { .sequences = 1, .prompt = 6,
 
 /* ---- members ------------------------------------------------------------- */
 
-/* A group that one of its members leaves, after so many sums. */
+/* A group that one of its members leaves, after so many sums, or at the end of
+ * this step. */
 struct leaving {
     struct group_ops ops;
     struct group whole;
-    size_t sums;
+    size_t sums, end, collects;
 };
 
 static int sum_and_leave(void *self, int32_t *x, size_t n, struct err *err)
@@ -65,6 +68,8 @@ static int leaving_max(void *self, uint32_t *x, size_t n, struct err *err)
 {
     struct leaving *l = self;
 
+    if (l->end && l->collects == l->end)
+        return err_set(err, ERR_RETRY, "its machine is switched off");
     return l->whole.ops->max_u32(l->whole.self, x, n, err);
 }
 
@@ -78,8 +83,10 @@ static int leaving_barrier(void *self, struct err *err)
 static int leaving_broadcast(void *self, void *data, size_t n, struct err *err)
 {
     struct leaving *l = self;
+    int rc = l->whole.ops->broadcast(l->whole.self, data, n, err);
 
-    return l->whole.ops->broadcast(l->whole.self, data, n, err);
+    l->collects += rc == 0 && get_u32(data) == ORDER_COLLECT;
+    return rc;
 }
 
 static void leaving_leave(void *self, const struct err *why)
@@ -89,14 +96,29 @@ static void leaving_leave(void *self, const struct err *why)
     l->whole.ops->leave(l->whole.self, why);
 }
 
+static void leaving_accuse(void *self)
+{
+    struct leaving *l = self;
+
+    l->whole.ops->accuse(l->whole.self);
+}
+
+static bool leaving_accused(void *self)
+{
+    struct leaving *l = self;
+
+    return l->whole.ops->accused(l->whole.self);
+}
+
 /* Of one member at a time. */
-static struct group leave_after(const struct group *g, size_t sums)
+static struct group leave_after(const struct group *g, size_t sums, size_t end)
 {
     static struct leaving l;
     struct group it = *g;
 
     l = (struct leaving){ { leaving_max, sum_and_leave, NULL, leaving_barrier,
-                            leaving_broadcast, leaving_leave }, *g, sums };
+                            leaving_broadcast, leaving_leave, leaving_accuse,
+                            leaving_accused }, *g, sums, end, 0 };
     it.ops = &l.ops;
     it.self = &l;
     return it;
@@ -113,25 +135,29 @@ static void hear(void *self, bool warning, const char *text)
 }
 
 /* "own": large products by our kernels; "nccl": on devices of their own;
- * "leaves": in its second step; else a level of the CPU. */
+ * "leaves": in its second step; "goes": at the end of it; "checked": the second
+ * member looks at every hash, and nobody else at any; else a level of the CPU.
+ */
 static void open_device(struct backend **out, const char *kind,
                         const struct group *g)
 {
-    bool leaves = strcmp(kind, "leaves") == 0;
-    bool nccl = strcmp(kind, "nccl") == 0;
-    const struct group leaving = leaves ? leave_after(g, 5) : *g;
+    bool leaves = strcmp(kind, "leaves") == 0, goes = strcmp(kind, "goes") == 0;
+    bool nccl = strcmp(kind, "nccl") == 0, one = strcmp(kind, "checked") == 0;
+    const struct group leaving = leaves ? leave_after(g, 5, 0)
+                                 : goes ? leave_after(g, SIZE_MAX, 2) : *g;
     const struct caller caller = { .note = hear };
     const struct cuda_options with = {
         .local = nccl ? g->rank : 0, .nccl = nccl,
         .caller = nccl && g->rank == 0 ? &caller : NULL,
-        .share = true, .checks = true, .hash_every = 7, .group = &leaving,
+        .share = true, .checks = !goes && (!one || g->rank == 1),
+        .hash_every = one ? 1 : 7, .group = &leaving,
         .gemm = strcmp(kind, "own") == 0 ? CUDA_GEMM_OWN : CUDA_GEMM_AUTO,
     };
     struct err err = ERR_INIT;
 
     if (g->rank == 0)
         said[0] = '\0';
-    if (!leaves && !nccl && strcmp(kind, "cuda") != 0 &&
+    if (!leaves && !goes && !nccl && !one && strcmp(kind, "cuda") != 0 &&
         strcmp(kind, "own") != 0)
         crew_open_named(out, kind, g);
     else if (cuda_open(out, &with, &err)) {
@@ -575,6 +601,35 @@ static void test_nccl_fails(void)
     model_close(m);
 }
 
+/* One member finds it while another one is gone, so that nobody hears of it at
+ * the end of the step. */
+static void test_found_late(void)
+{
+    struct model_record rec = shape(0);
+    struct backend *first;
+    struct crew_seen s;
+    struct model *m;
+    struct crew c;
+    bool good;
+
+    rec.n_kv_heads = 6;
+    rec.n_heads = 12;
+    m = build(&rec);
+    first = start(&c, m, "checked", "goes", 3);
+    cusim_skip("k_commit");
+    good = !crew_answer(&s, first, m, &asks);
+    cusim_skip(NULL);
+    ok(good && s.wrong && s.err.code == ERR_RETRY &&
+           strstr(s.err.text, "member 2: its machine") != NULL,
+       "hashes are wrong, as one of three finds when another one has left: %s",
+       s.err.text);
+    crew_end(&c, first);
+    ok(c.member[1].failed &&
+           strstr(c.member[1].err.text, "a hash is wrong") != NULL,
+       "who found it: %s", c.member[1].err.text);
+    model_close(m);
+}
+
 int main(void)
 {
     setenv("CUSIM_DEVICES", "8", 1);
@@ -597,6 +652,7 @@ int main(void)
     test_memory();
     test_shared();
     test_wrong();
+    test_found_late();
     test_nccl_fails();
     return done();
 }

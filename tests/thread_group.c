@@ -23,6 +23,7 @@ struct thread_member {
     size_t n_shown;       /* bytes */
     unsigned char *result;
     size_t cap;
+    bool left;
 };
 
 struct thread_group {
@@ -31,6 +32,7 @@ struct thread_group {
     pthread_cond_t wake;
     uint32_t here;     /* members that wait at the meeting */
     size_t meeting;    /* how many there were */
+    bool accused;
     bool left;         /* a member is gone .. */
     struct err why;    /* .. and said this */
     struct thread_member *member;
@@ -149,9 +151,32 @@ static void leave(void *self, const struct err *why)
         g->why = *why;
         err_prefix(&g->why, "member %u", m->rank);
     }
-    g->left = true;
+    g->left = m->left = true;
     pthread_cond_broadcast(&g->wake);
     pthread_mutex_unlock(&g->lock);
+}
+
+static void accuse(void *self)
+{
+    struct thread_member *m = self;
+
+    pthread_mutex_lock(&m->group->lock);
+    m->group->accused = true;
+    pthread_mutex_unlock(&m->group->lock);
+}
+
+static bool accused(void *self)
+{
+    struct thread_group *g = ((struct thread_member *)self)->group;
+    bool is;
+
+    pthread_mutex_lock(&g->lock);
+    for (uint32_t i = 1; i < g->size; i++)
+        while (!g->member[i].left)
+            pthread_cond_wait(&g->wake, &g->lock);
+    is = g->accused;
+    pthread_mutex_unlock(&g->lock);
+    return is;
 }
 
 struct thread_group *thread_group_new(uint32_t size)
@@ -180,7 +205,7 @@ void thread_group_free(struct thread_group *g)
 struct group thread_group_member(struct thread_group *g, uint32_t rank)
 {
     static const struct group_ops ops = { max_u32, sum_i32, sum_i64, barrier,
-                                          broadcast, leave };
+                                          broadcast, leave, accuse, accused };
 
     return (struct group){ .rank = rank, .size = g->size, .ops = &ops,
                             .self = &g->member[rank] };

@@ -18,6 +18,7 @@
 #ifndef APUS_ENGINE_GROUP_H
 #define APUS_ENGINE_GROUP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,6 +48,16 @@ struct group_ops {
      * wait for it, fail with that error, after its name.  Nothing happens if
      * the group has ended. */
     void (*leave)(void *self, const struct err *why);
+
+    /* This member has found that what it computed is wrong, before it leaves.
+     * The others need not be in a call. */
+    void (*accuse)(void *self);
+
+    /* Of the first member, after a call has failed: whether any other has said
+     * so.  Waits until all have left, or been silent for as long as the
+     * implementation waits: the one that found it may know of it later than
+     * this one of the end. */
+    bool (*accused)(void *self);
 };
 
 /* One member's view.  Held by value; ops and self are the implementation's

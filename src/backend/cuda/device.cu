@@ -296,7 +296,10 @@ static int device_step(struct backend *b, const struct backend_step *s,
     if (device_enter(d, err) || members_check(d, err) ||
         (device_leads(d) && order_step(&d->group, &d->order, s, err)))
         return -1;
-    return device_step_part(d, s, err);
+    if (device_step_part(d, s, err) == 0)
+        return 0;
+    members_ended(d);
+    return -1;
 }
 
 /* ---- collect ------------------------------------------------------------- */
@@ -450,8 +453,10 @@ static int device_collect(struct backend *b, struct backend_result *out,
     if (d->given == d->begun)
         return err_set(err, ERR_FATAL, "no step is to be collected");
     if ((device_leads(d) && order_collect(&d->group, err)) ||
-        device_collect_part(d, err))
+        device_collect_part(d, err)) {
+        members_ended(d);
         return -1;
+    }
     *out = d->result;
     return 0;
 }

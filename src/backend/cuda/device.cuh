@@ -359,6 +359,9 @@ int members_draws(struct device *d, uint32_t m, struct err *err);
 int members_collect(struct device *d, const struct cuda_frame *f,
                     const struct cuda_frame *hashed, const struct err *mine,
                     struct err *err);
+/* After a step or its end has failed: whether members that are gone have found
+ * a wrong number decides what the first one's answers are worth. */
+void members_ended(struct device *d);
 /* struct backend_ops. */
 int device_follow(struct backend *b, backend_find_fn *find, void *self,
                   struct err *err);

@@ -249,6 +249,8 @@ int members_collect(struct device *d, const struct cuda_frame *f,
 {
     uint32_t worst = ended(d, f, mine);
 
+    if (d->base.wrong) /* all hear of it now, or the first one does later */
+        d->group.ops->accuse(d->group.self);
     /* a device that waits for a member hangs, and the group knows why */
     if (greatest(d, &worst, 1, err))
         return mine->code && !(d->hangs && d->nccl) ? err_copy(err, mine) : -1;
@@ -262,6 +264,12 @@ int members_collect(struct device *d, const struct cuda_frame *f,
     if (worst == ENDED_FAULTY && agree_faults(d, f, err))
         return -1;
     return hashed ? agree_digests(d, hashed, err) : 0;
+}
+
+void members_ended(struct device *d)
+{
+    if (device_leads(d) && d->broken && d->group.ops->accused(d->group.self))
+        d->base.withdraw = true;
 }
 
 /* ---- a load -------------------------------------------------------------- */
