@@ -161,6 +161,7 @@ test_scripts = \
 	tests/0336-gpu-groups.t \
 	tests/0337-gpu-each.t \
 	tests/0338-gpu-members.t \
+	tests/0339-member-killed.t \
 	tests/0340-verify.t \
 	tests/0341-ao-batch.t \
 	tests/0342-verify-output.t \
