@@ -254,8 +254,6 @@ try $A attention "scores: the greatest one includes keys that are out" \
     's/key\[i\] < p.from || key\[i\] >= p.to/key[i] < p.from/'
 try $A attention "scores: keys before a window count" \
     's/if (key\[i\] < p.from || /if (/'
-try $A attention "scores: -0 is another score than 0" \
-    's/order_of(X1_ADD(v, 0.0f))/order_of(v)/'
 try $A attention "mix: u is read before it is written" \
     '/mix_weights((uint8_t/,/mix_products/{/__syncwarp/d}'
 try $A attention "mix: u is written before it was read" \
@@ -391,8 +389,6 @@ try $W rowwise "rows: the tap has hi twice" \
 a.tapped_q[a.ldk + i] = (int8_t)hi;/'
 try $W rowwise "rows: those that a step does not have" \
     '/^DEV void row_pass/,/return;/{/if (!row_is_live/,/return;/d}'
-try $R rowwise "rows: exponents of GELU are not bounded below" \
-    '/w = w > -88.0f ? w : -88.0f;/d'
 try kernels/cuda/quantise.cuh rowwise "quantise: the limit is a fault late" \
     's/amax >= ROW_LIMIT ||/amax > ROW_LIMIT ||/'
 try kernels/cuda/quantise.cuh rowwise "quantise: small rows of A8 stay" \
