@@ -92,6 +92,10 @@ ends 0 'the CPU computes: cannot use a GPU.*CUDA 13 needs driver 580' \
 answer "$sim" --kernel=cuda
 ends 75 "$(uname -n), where kernel = cuda promises.*needs driver 580" \
     "kernel = cuda with an old driver"
+CUSIM_DRIVER=0
+answer "$sim"
+ends 0 'the CPU computes: .*it has no driver of NVIDIA; CUDA 13 needs driver' \
+    "auto without a driver"
 unset CUSIM_DRIVER
 CUDA_VISIBLE_DEVICES=MIG-1
 export CUDA_VISIBLE_DEVICES
@@ -139,7 +143,7 @@ ends 1 'a GPU gives no hidden rows' "with kernel = cuda"
 # The worker that is installed, on a machine without a driver.
 if "$APUS_LIBEXEC/apus-worker" --show-gpus | grep -q '^ok no driver'; then
     answer "$APUS_LIBEXEC/apus-worker"
-    ends 0 'the CPU computes' "a build with CUDA, no driver"
+    ends 0 'the CPU computes.*has no driver' "a build with CUDA, no driver"
     kept "the same part"
     answer "$APUS_LIBEXEC/apus-worker" --kernel=cuda
     ends 75 'promises a GPU' "a build with CUDA, no driver, kernel = cuda"

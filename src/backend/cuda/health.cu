@@ -93,6 +93,20 @@ uint64_t device_others(const struct device *d, uint64_t free_bytes,
                      : d->others;
 }
 
+/* CUDA says the same of a driver that is not there. */
+static int need_driver(cudaError_t e, struct err *err)
+{
+    int driver = 0;
+
+    cudaDriverGetVersion(&driver);
+    return err_set(err, ERR_RETRY, "cannot use a GPU on this machine: %s;"
+                   " CUDA %d needs driver %u or later",
+                   driver ? cudaGetErrorString(e)
+                          : "it has no driver of NVIDIA",
+                   CUDART_VERSION / 1000,
+                   nvml_oldest_driver(CUDART_VERSION / 1000));
+}
+
 int device_find(struct device *d, unsigned local, bool share, struct err *err)
 {
     struct cudaDeviceProp p = {};
@@ -103,10 +117,7 @@ int device_find(struct device *d, unsigned local, bool share, struct err *err)
     d->claim = -1;
     e = cudaGetDeviceCount(&n);
     if (e == cudaErrorInsufficientDriver)
-        return err_set(err, ERR_RETRY, "cannot use a GPU on this machine: %s;"
-                       " CUDA %d needs driver %u or later",
-                       cudaGetErrorString(e), CUDART_VERSION / 1000,
-                       nvml_oldest_driver(CUDART_VERSION / 1000));
+        return need_driver(e, err);
     if (e != cudaSuccess || n < 1)
         return err_set(err, ERR_RETRY, "cannot use a GPU on this machine: %s",
                        e == cudaSuccess ? "no device found"
