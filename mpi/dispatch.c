@@ -49,6 +49,7 @@ struct rank {
     bool alone;            /* what it has runs alone */
     bool failed;           /* left because of an error */
     bool strange;          /* was lost before this batch */
+    bool withdrawn;        /* all that it has answered */
     double received;          /* when, by the monotonic clock */
     char host[HOST_MAX];
     uint64_t tokens, done;
@@ -166,6 +167,9 @@ static void start_ranks(struct dispatch *d)
         d->rank[i].received = clock_s();
     }
     send_all(d, TAG_START, &b);
+    for (int i = 0; i < d->size; i++)
+        if (d->rank[i].state == RANK_MEMBER)
+            send_to(d, i, TAG_START, &b);
     buf_clear(&b);
 }
 
@@ -556,13 +560,18 @@ static void take_left(struct dispatch *d, struct rank *r,
 }
 
 /* Counts lose the rank's answers, and other ranks get its places: the next
- * start reads the logs anew, without its frames. */
+ * start reads the logs anew, without its frames.  Of a group two may say so,
+ * its first rank and the one that has found it. */
 static void take_withdrawn(struct dispatch *d, const struct payload *p)
 {
-    log_warning("rank %d on %s withdraws all that it answered in this start:"
-                " the next one computes it again; look at earlier starts of"
-                " its GPU with apus verify --recompute", p->from,
-                host_of(d, p->from));
+    int tp = d->o.tp > 1 ? (int)d->o.tp : 1, first = p->from / tp * tp;
+
+    if (!d->rank[first].withdrawn)
+        log_warning("rank %d on %s withdraws all that it answered in this"
+                    " start: the next one computes it again; look at earlier"
+                    " starts of its GPU with apus verify --recompute", first,
+                    host_of(d, first));
+    d->rank[first].withdrawn = true;
     close_ranks(d, true);
     d->save = true;
     d->changed = true;

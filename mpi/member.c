@@ -30,6 +30,8 @@
 #include "mpi/rank_group.h"
 #include "mpi/rank.h"
 #include "mpi/rank_backend.h"
+#include "store/resume.h"
+#include "store/worklog.h"
 
 struct member {
     struct rank_options o;
@@ -41,6 +43,8 @@ struct member {
     struct model *model;    /* the thread's, or NULL */
     double received;        /* when, from rank 0 */
     bool reported;          /* the signal, to rank 0 */
+    char *log;              /* the first member's, of this batch, or NULL */
+    bool revoked;           /* .. since what this rank computed is wrong */
     atomic_bool ends;       /* the thread is to end */
     atomic_bool closed;     /* the first member has ended */
 };
@@ -143,6 +147,34 @@ static unsigned patience_s(const struct member *m)
                : m->o.lost_s * START_FACTOR;
 }
 
+static void take_start(struct member *m, const struct payload *p)
+{
+    const struct group *g = m->o.group;
+    char *batch;
+
+    if (p->n < 5)
+        return;
+    batch = xstrndup((const char *)p->data + 4, p->n - 4);
+    free(m->log);
+    m->log = start_log_path(batch, get_u32(p->data),
+                            (uint32_t)comm_rank(m->comm) - g->rank);
+    m->revoked = false;
+    free(batch);
+}
+
+/* The first member may be dead by then, and its log outlives it. */
+static bool revoke(struct member *m)
+{
+    struct err err = ERR_INIT;
+
+    if (m->revoked || !m->log || !rank_group_accuses(m->group))
+        return false;
+    m->revoked = true;
+    if (worklog_revoke(m->log, &err))
+        log_err(&err);
+    return true;
+}
+
 bool member_ends(struct member *m, bool signalled, int *status)
 {
     unsigned lost_s = patience_s(m);
@@ -153,7 +185,11 @@ bool member_ends(struct member *m, bool signalled, int *status)
         *status = p.n >= 4 ? (int)get_u32(p.data) : 1;
         if (p.tag == TAG_QUIT)
             return true;
+        if (p.tag == TAG_START)
+            take_start(m, &p);
     }
+    if (revoke(m))
+        comm_send(m->comm, 0, TAG_WITHDRAWN, "", 0);
     if (signalled && !m->reported)
         comm_send(m->comm, 0, TAG_SIGNAL, "", 0);
     m->reported = m->reported || signalled;
@@ -172,6 +208,8 @@ void member_free(struct member *m)
     atomic_store(&m->ends, true);
     rank_group_stop(m->group);
     pthread_join(m->thread, NULL);
+    revoke(m);
+    free(m->log);
     rank_backend_close(&m->on);
     model_close(m->model);
     free(m);

@@ -1,7 +1,8 @@
 /*
  * A rank that is not the first of its group (setting `tp`): it has no requests
  * and no log, and computes what the first one orders (backend_follow).  It ends
- * when rank 0 says so, or when rank 0 is silent too long.
+ * when rank 0 says so, or when rank 0 is silent too long.  What it finds to be
+ * wrong it withdraws from the first one's log, whoever else is alive.
  */
 #ifndef APUS_MPI_MEMBER_H
 #define APUS_MPI_MEMBER_H

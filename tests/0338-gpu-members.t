@@ -135,4 +135,75 @@ ends 0 "rank 3 on $host: this member of the group computes on the CPU" \
 [ "$(grep -c 'error:' err)" -eq 1 ] && r=0 || r=1
 report $r "one error, by name"
 kept "the other group does it"
+unset CUDA_VISIBLE_DEVICES
+
+# ---- who hears of it late, or never ------------------------------------------
+# What a rank gets of another one is looked at: at the end of a step four bytes,
+# of which 3 is a wrong number.  WRONG says what the first member makes of it:
+# "missed", it takes that member for well and learns of it when its group has
+# ended; "killed", it does nothing more.
+cat >hear.c <<'TXT'
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+static unsigned char *room;
+int PMPI_Irecv(void *, int, void *, int, int, void *, void *);
+int PMPI_Get_count(const void *, void *, int *);
+int MPI_Irecv(void *a, int n, void *t, int from, int tag, void *c, void *r)
+{
+    room = a;
+    return PMPI_Irecv(a, n, t, from, tag, c, r);
+}
+int MPI_Get_count(const void *status, void *type, int *n)
+{
+    int rc = PMPI_Get_count(status, type, n);
+
+    if (*n != 4 || !room || memcmp(room, "\3\0\0", 4) != 0)
+        return rc;
+    if (strcmp(getenv("WRONG"), "killed") == 0)
+        raise(SIGKILL);
+    room[0] = 0;
+    return rc;
+}
+TXT
+if ! ${CC:-cc} -shared -fPIC -o hear.so hear.c >out 2>err; then
+    report 0 "a member that hears nothing # SKIP no compiler"
+    finish
+fi
+cat >unlike <<TXT
+#!/bin/sh
+case \$OMPI_COMM_WORLD_RANK in
+0) export LD_PRELOAD="$tmp/hear.so" ;;
+*) export CUSIM_WRONG=20000 ;;
+esac
+exec "$sim" "\$@"
+TXT
+late() { # missed | killed ARGUMENT...
+    submit
+    WRONG=$1
+    shift
+    export WRONG
+    CUSIM_DEVICES=2 timeout -k 5 600 mpirun "$@" --oversubscribe -n 2 \
+        ./unlike --batch=1 --rank-timeout=4 --gpu-nccl=no --tp=2 --kernel=cuda \
+        -- "$id" >out 2>err </dev/null || :
+    cp err said
+    mark=$(find spool -name 0000.log.withdrawn)
+    [ -n "$mark" ] && r=0 || r=1
+    report $r "$WRONG: who found it withdraws all"
+}
+late missed
+[ "$(grep -c 'rank 0 on .* withdraws all' said)" -eq 1 ] && r=0 || r=1
+report $r "the first member hears of it after its group's end"
+rm -f "$mark"
+frames 0
+[ "$(wc -l <out)" -eq 1 ] && [ "$(withdrawn)" -gt 1500 ] && r=0 || r=1
+report $r "its log says that all is withdrawn: $(withdrawn) bytes"
+then_cpu "after that"
+if mpirun --enable-recovery -n 1 true >out 2>err; then
+    late killed --enable-recovery
+    frames 0
+    [ "$(wc -l <out)" -eq 1 ] && [ "$(withdrawn)" -gt 1500 ] && r=0 || r=1
+    report $r "it is killed as it hears of it: nothing of its log is read"
+    then_cpu "after that"
+fi
 finish

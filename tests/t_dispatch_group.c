@@ -71,13 +71,14 @@ static void report_done(int from, unsigned char line)
     say(from, TAG_DONE, b, sizeof(b));
 }
 
-/* Whether a rank was told nothing but that rank 0 lives. */
+/* Whether a rank was told nothing but that rank 0 lives, and once, where the
+ * batch is. */
 static bool is_left_alone(const struct comm *l, int rank)
 {
     for (int tag = 0; tag < TAGS; tag++)
-        if (tag != TAG_PULSE && l->told[rank][tag])
+        if (tag != TAG_PULSE && tag != TAG_START && l->told[rank][tag])
             return false;
-    return true;
+    return l->told[rank][TAG_START] == 1;
 }
 
 /* Two groups of two.  The first rank of the second one is lost, and its member
@@ -99,7 +100,7 @@ static void test_lost_first(void)
     must(dispatch_new(&d, &net, ranks, &o, &err), &err);
     ok(net.told[0][TAG_START] == 1 && net.told[2][TAG_START] == 1 &&
            is_left_alone(&net, 1) && is_left_alone(&net, 3),
-       "first ranks begin, members are told nothing");
+       "first ranks begin, members are told where the batch is");
     for (int i = 0; i < RANKS; i += 2) {
         say(i, TAG_READY, "host", 4);
         say(i, TAG_WANT, "", 0);

@@ -626,12 +626,48 @@ static void test_withdrawn(void)
     free(path);
 }
 
+/* By another process than the one that writes it. */
+static void test_revoked(void)
+{
+    char *path = path_of("revoked"), *mark = path_of("revoked.withdrawn");
+    struct err err = ERR_INIT;
+    struct worklog *w;
+    off_t size;
+
+    if (worklog_create_revocable(&w, path, batch, 0, 0, &err) ||
+        worklog_put(w, FRAME_RECORD, 0, big, 1000, &err))
+        abort();
+    ok(worklog_revoke(path, &err) == 0 && frames_of(path, &size) == 0 &&
+           size == 64 + FRAME + 1000,
+       "a log that another process withdraws: nothing of it is read");
+    ok(worklog_put(w, FRAME_OPEN, 1, "", 0, &err) == 0 &&
+           frames_of(path, &size) == 0,
+       "nor what its own one writes to it later");
+    unlink(mark);
+    ok(frames_of(path, &size) == 2, "a file beside it says so");
+    if (symlink("nowhere", mark))
+        abort();
+    ok(worklog_revoke(path, &err) == 0 && frames_of(path, &size) == 0 &&
+           size == 64,
+       "where that cannot be made the log is cut back to its header");
+    unlink(mark);
+    unlink(path);
+    free(mark);
+    mark = path_of("nowhere/0000.log");
+    ok(worklog_revoke(mark, &err) == -1 &&
+           strstr(err.text, "cannot withdraw what is in") != NULL,
+       "where neither can be done it is an error");
+    worklog_close(w, NULL);
+    free(mark);
+    free(path);
+}
+
 int main(void)
 {
     static const char *const names[] = {
         "bytes",   "once",    "open",  "bad",  "whole",   "cut", "right",
         "changed", "decoys",  "long",  "skip", "lengths", "due", "sizes",
-        "growing", "full", "withdrawn"
+        "growing", "full", "withdrawn", "revoked"
     };
 
     for (size_t i = 0; i < sizeof(big); i++)
@@ -649,6 +685,7 @@ int main(void)
     test_due();
     test_full();
     test_withdrawn();
+    test_revoked();
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         char *path = path_of(names[i]);
 

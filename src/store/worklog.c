@@ -221,6 +221,43 @@ int worklog_withdraw(struct worklog *w, struct err *err)
     return 0;
 }
 
+static char *mark_path(const char *path)
+{
+    return xasprintf("%s.withdrawn", path);
+}
+
+/* Make an empty file that outlives a loss of power. */
+static int make_mark(const char *mark)
+{
+    int fd = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW,
+                  0666);
+    int rc;
+
+    if (fd < 0)
+        return -1;
+    rc = sys_fsync(fd) || sys_sync_parent(mark) ? -1 : 0;
+    close(fd);
+    return rc;
+}
+
+int worklog_revoke(const char *path, struct err *err)
+{
+    char *mark = mark_path(path);
+    int rc = make_mark(mark), fd;
+
+    free(mark);
+    if (rc == 0)
+        return 0;
+    fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    rc = fd < 0 || sys_ftruncate(fd, HEADER) || sys_fdatasync(fd) ? -1 : 0;
+    if (rc)
+        err_errno(err, ERR_RETRY, "cannot withdraw what is in \"%s\": remove"
+                  " it", path);
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
 bool worklog_due(const struct worklog *w)
 {
     struct timespec now;
@@ -513,6 +550,21 @@ static int find_withdrawn(struct worklog_reader *r, struct err *err)
     return 0;
 }
 
+/* Whether another process has withdrawn all of it (worklog_revoke). */
+static int find_mark(struct worklog_reader *r, struct err *err)
+{
+    char *mark = mark_path(r->path);
+    struct stat st;
+    int rc = 0;
+
+    if (lstat(mark, &st) == 0)
+        r->withdrawn = r->size;
+    else if (errno != ENOENT)
+        rc = cannot(err, "look at", mark);
+    free(mark);
+    return rc;
+}
+
 /* FOUND_NONE if it ends before its first frame. */
 static enum found read_header(struct worklog_reader *r, const struct id *batch,
                               struct err *err)
@@ -538,7 +590,7 @@ static enum found read_header(struct worklog_reader *r, const struct id *batch,
         return err_set(err, ERR_INPUT, "\"%s\" is a log of another batch",
                        r->path);
     if (memcmp(head, revocable_magic, sizeof(revocable_magic)) == 0 &&
-        find_withdrawn(r, err))
+        (find_withdrawn(r, err) || find_mark(r, err)))
         return FOUND_FAILED;
     return FOUND_ONE;
 }

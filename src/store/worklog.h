@@ -47,6 +47,12 @@ int worklog_create_revocable(struct worklog **out, const char *path,
  * written the file is cut back to its header.  -1: neither could be done. */
 int worklog_withdraw(struct worklog *w, struct err *err);
 
+/* The same of a log of another process, which may be dead or write on: a file
+ * beside it, PATH.withdrawn, says so of all that it has or will have.  Only of
+ * one that worklog_create_revocable made.  Where the file cannot be made the
+ * log is cut back to its header.  -1: neither could be done. */
+int worklog_revoke(const char *path, struct err *err);
+
 /* Append one frame with one write.  After a failure the file is cut back to
  * its last whole frame, the error is ERR_RETRY, and every later put fails but
  * of PARKED frames, which are tried: a full disk is no death of a request. */
