@@ -144,9 +144,13 @@ ends 1 'a GPU gives no hidden rows' "with kernel = cuda"
 if "$APUS_LIBEXEC/apus-worker" --show-gpus | grep -q '^ok no driver'; then
     answer "$APUS_LIBEXEC/apus-worker"
     ends 0 'the CPU computes.*has no driver' "a build with CUDA, no driver"
+    [ "$(grep -c 'the CPU computes' err)" -eq 1 ] && r=0 || r=1
+    report $r "it is said once"
     kept "the same part"
     answer "$APUS_LIBEXEC/apus-worker" --kernel=cuda
     ends 75 'promises a GPU' "a build with CUDA, no driver, kernel = cuda"
+    [ "$(grep -c . err)" -eq 1 ] && [ -d "spool/todo/$id" ] && r=0 || r=1
+    report $r "one line, and the batch waits"
 fi
 
 # doctor says what there is.

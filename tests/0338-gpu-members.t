@@ -30,6 +30,7 @@ done >in.jsonl
 cat >unlike <<TXT
 #!/bin/sh
 [ "\$OMPI_COMM_WORLD_RANK" != "\$ODD" ] || export "\$SAID"
+[ -z "\$NODES" ] || export SLURMD_NODENAME=node\$OMPI_COMM_WORLD_RANK
 exec "$sim" "\$@"
 TXT
 chmod +x unlike
@@ -136,6 +137,21 @@ ends 0 "rank 3 on $host: this member of the group computes on the CPU" \
 report $r "one error, by name"
 kept "the other group does it"
 unset CUDA_VISIBLE_DEVICES
+
+# One that was promised a GPU and has none: its node is left out by the next
+# start, the other member's is not.
+for rank in 0 1; do
+    submit
+    NODES=own
+    export NODES
+    ranks 2 $rank CUSIM_DEVICES=0 --tp=2 --kernel=cuda
+    NODES=
+    ends 75 "where kernel = cuda promises a GPU: cannot use a GPU" \
+        "rank $rank has no GPU"
+    out=$(cut -d ' ' -f 2 spool/log/no-gpu)
+    [ "$(grep -c 'error:' err)" -eq 1 ] && [ "$out" = node$rank ] && r=0 || r=1
+    report $r "one error, and its node is left out: $out"
+done
 
 # ---- who hears of it late, or never ------------------------------------------
 # What a rank gets of another one is looked at: at the end of a step four bytes,

@@ -13,10 +13,14 @@ NODES=3 GPUS=2
 export NODES GPUS
 . "${top_srcdir:-.}/tests/slurm.sh"
 
-# The nodes in BROKEN have no GPU that can be used.
+# The nodes in BROKEN have no GPU that can be used, those in WRONG one that
+# computes wrongly after a while.
 program sim apus-worker <<TXT
 #!/bin/sh
 case " \$BROKEN " in *" \${SLURMD_NODENAME:-} "*) export CUSIM_DEVICES=0 ;; esac
+case " \$WRONG " in
+*" \${SLURMD_NODENAME:-} "*) export CUSIM_WRONG=40000 ;;
+esac
 exec "$build/tests/worker-sim" "\$@"
 TXT
 PATH=$tmp/sim:$PATH
@@ -72,6 +76,27 @@ answers next 0 1 1 -N2 --gres=gpu:1 apus-batch.sh
 left_out 1
 answers cpu 0 2 2 -N2 --gres=gpu:1 apus-batch.sh --kernel=reference
 left_out 0
+
+# A wrong number is found after some answers: all of them are made elsewhere.
+rm -f spool/log/no-gpu
+BROKEN= WRONG=n1
+export WRONG
+answers wrong 1 1 1 -N1 --gres=gpu:1 apus-batch.sh --reuse=no --batch=1
+has wrong.log 'n1 slurm:.*a product of layer .* is wrong' "wrong: it is found"
+has wrong.log 'rank 0 on .* withdraws all that it answered' "wrong: withdrawn"
+has wrong.log "next start leaves out n1, where" "wrong: the job moves"
+has wrong.log "n2 slurm:.*batch $batch is done" "wrong: to the other node"
+APUS_SPOOL=$tmp/cpu
+gives 0 "a CPU" run wrong.jsonl -m nano -o cpu.out --ranks 1 --launcher local \
+    --kernel reference
+APUS_SPOOL=$tmp/spool
+for file in part-0000.h5 checkpoint.json; do
+    same "cpu/done/b$batch/$file" "spool/done/b$batch/$file" \
+        "wrong: the CPU's $file"
+done
+rm -f spool/log/no-gpu
+BROKEN=n1 WRONG=
+answers again 1 1 1 -N2 --gres=gpu:1 apus-batch.sh
 
 # Without PMIx.
 program nopmix srun <<TXT
