@@ -26,6 +26,7 @@
 #include "base/vec.h"
 #include "mpi/comm.h"
 #include "mpi/queue.h"
+#include "mpi/run_log.h"
 #include "spool/heartbeat.h"
 #include "spool/spool.h"
 #include "store/resume.h"
@@ -541,6 +542,9 @@ static void keep_error(struct dispatch *d, const struct payload *p)
 
     copy_text(text, sizeof(text), p->data + 1, p->n - 1);
     log_error("rank %d: %s", p->from, text);
+    if (d->rank[p->from].withdrawn)
+        run_log_withdrawn(d->o.batch_path, d->o.start, p->from,
+                          host_of(d, p->from), text);
     if (!d->err.code)
         err_set(&d->err, (enum err_code)p->data[0], "rank %d: %s", p->from,
                 text);

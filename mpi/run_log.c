@@ -18,21 +18,52 @@
 #include "base/file.h"
 #include "base/found.h"
 #include "base/json.h"
+#include "base/sys.h"
 #include "commit.h"
 #include "spool/spool.h"
 
 #define NAME "run.jsonl"
 #define RUN_LOG_MAX ((size_t)4 << 20)
+#define LINE_MAX_BYTES 8192 /* of one that is put */
 
-void run_log_add(const char *batch_path, uint32_t start, int ranks,
-                 const char *kernel)
+/* -1: there will be no line. */
+static int open_end(const char *batch_path)
 {
     char *path = file_join(batch_path, NAME);
-    struct owner self;
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC |
                         O_NOFOLLOW, 0666);
 
     free(path);
+    return fd;
+}
+
+void run_log_withdrawn(const char *batch_path, uint32_t start, int rank,
+                       const char *host, const char *why)
+{
+    int fd = open_end(batch_path);
+    struct buf line;
+
+    if (fd < 0)
+        return;
+    buf_init(&line, LINE_MAX_BYTES);
+    buf_printf(&line, "{\"start\":%" PRIu32 ",\"withdrawn\":%d,\"host\":",
+               start, rank);
+    json_put_string(&line, host, strlen(host));
+    buf_puts(&line, ",\"why\":");
+    json_put_string(&line, why, strlen(why));
+    buf_puts(&line, "}\n");
+    if (buf_check(&line, NAME, NULL) == 0)
+        sys_write(fd, line.data, line.len);
+    buf_clear(&line);
+    close(fd);
+}
+
+void run_log_add(const char *batch_path, uint32_t start, int ranks,
+                 const char *kernel)
+{
+    int fd = open_end(batch_path);
+    struct owner self;
+
     if (fd < 0)
         return;
     owner_self(&self);

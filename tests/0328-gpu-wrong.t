@@ -45,6 +45,10 @@ for from in 1 60000; do
     ends 75 'a product of layer .* is wrong' "wrong from product $from on"
     grep -q 'withdraws all that it answered' err && r=0 || r=1
     report $r "the rank withdraws all"
+    grep '"withdrawn":0,"host":"..*","why":"GPU-[0-9a-f-]* .*a product of' \
+        "spool/running/$id/run.jsonl" >out && [ "$(wc -l <out)" -eq 1 ] &&
+        r=0 || r=1
+    report $r "run.jsonl says where, of which GPU and why"
     grep -q '^[0-9]* n7$' spool/log/no-gpu && r=0 || r=1
     report $r "the next start leaves this node out"
     show_log
