@@ -332,7 +332,7 @@ try $P prefill "prefill: Z of two lanes" \
 try $P prefill "prefill: a query that is none is written" \
     's/if (t == 0 \&\& x\[h\].valid)/if (t == 0)/'
 try $P prefill "prefill: heads of the next group" \
-    's/kv \* group + i % group;/kv * group + (i + 1) % group;/'
+    's/kv \* group + i % group;/(kv + 1) % a.kv_heads * group + i % group;/'
 try $P prefill "prefill: the padding of a head is written" \
     's/if (at < a.hd)/if (1)/'
 

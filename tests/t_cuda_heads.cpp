@@ -12,6 +12,7 @@ extern "C" {
 }
 
 #define NONE ((unsigned long long)-1)
+#define BEFORE 0x55 /* what memory has, padding too, until it is written */
 
 static struct random_numbers rnd(11);
 static struct x1_kernels ref;
@@ -104,9 +105,9 @@ heads_case::heads_case(const shape &s) : s(s)
         slot.push_back(rnd.below(2));
         to.push_back(3 * i + 1);
     }
-    q.assign((size_t)s.m_q * s.heads * 2 * hdp, 0);
+    q.assign((size_t)s.m_q * s.heads * 2 * hdp, BEFORE);
     step.assign((size_t)s.m_q * s.heads, 0);
-    k.assign((size_t)blocks * s.kv_heads * page * hdp, 0);
+    k.assign((size_t)blocks * s.kv_heads * page * hdp, BEFORE);
     v = k;
     s_k.assign((size_t)blocks * s.kv_heads * page, 0);
     s_v = s_k;
@@ -132,6 +133,7 @@ void heads_case::key(uint32_t row, uint32_t g, bool value, const made &m)
 
     (value ? s_v : s_k)[at] = m.scale;
     memcpy(r + (value ? 4 : 0), &m.scale, 4);
+    memset(&(value ? v : k)[at * hdp], 0, hdp);
     for (uint32_t i = 0; i < s.hd; i++) {
         (value ? v : k)[at * hdp + i] = (int8_t)m.q[i];
         r[8 + (value ? s.hd : 0) + i] = (uint8_t)m.q[i];

@@ -302,6 +302,21 @@ static struct large_needs needs_of(const shape &s)
                    : large_needs{ linear_scratch(s.n, s.gate), s.n };
 }
 
+template <typename T> static bool all_zero(const std::vector<T> &v)
+{
+    for (T x : v)
+        if (x)
+            return false;
+    return true;
+}
+
+static void name(const shape &s, uint32_t live)
+{
+    printf("# m %u (%u) n %u k %u splits %u a8 %d bias %d add %d gate %d"
+           " form %d\n", s.m, live, s.n, s.k, s.splits, s.a8, s.bias, s.add,
+           s.gate, s.large ? (int)s.form : -1);
+}
+
 static bool equal(const shape &s)
 {
     uint32_t ldk = slice_bytes(s.k), S = s.a8 ? 1 : 2, second = s.gate;
@@ -353,7 +368,7 @@ static bool equal(const shape &s)
     a.draw = s.head ? draw.p : nullptr;
     a.fault = { least.p, slot.p, to.p, FAULT_HEAD };
     a.op = 2;
-    /* twice where nothing is added: zeros are left behind */
+    /* twice where nothing is added, and zeros are left behind */
     for (int i = 0; i < (s.add ? 1 : 2); i++)
         launch(a, s);
 
@@ -361,14 +376,13 @@ static bool equal(const shape &s)
     bool good = memcmp(y.get().data(), expected.data(),
                        expected.size() * sizeof(float)) == 0 &&
                 (s.slab || amax_right(amax.get(), expected, s, live)) &&
+                all_zero(count.get()) && all_zero(sum.get()) &&
                 tap_right(tapped.get(), o, s, at.row);
 
     rank(&h, expected, s, s.head ? live : 0);
     good = good && head_right(h, draw, least);
     if (!good)
-        printf("# m %u (%u) n %u k %u splits %u a8 %d bias %d add %d gate %d"
-               " form %d\n", s.m, live, s.n, s.k, s.splits, s.a8, s.bias, s.add,
-               s.gate, s.large ? (int)s.form : -1);
+        name(s, live);
     return good;
 }
 

@@ -114,6 +114,36 @@ static void test_equals(void)
        "of equal weights the lowest id stays, %u draws of another", last);
 }
 
+/* Of 2^30 + 1074 a share of 999,999 in a million is a little more than 2^30:
+ * the first id weighs too little for it alone. */
+static void test_share(void)
+{
+    const uint32_t want = (1u << 30) + 1074;
+    std::vector<float> l(2);
+    std::vector<struct sample_row> row(1);
+    std::vector<uint32_t> weight(2);
+    struct sampling s = {};
+    struct drawn d = {};
+
+    s.temperature = 1000000;
+    s.top_p = 999999;
+    for (l[1] = -13.9f; d.sum_k != want && l[1] < -13.7f; l[1] += 1e-4f)
+        sampler_draw(&d, l.data(), 2, &s, 0, &ref, weight.data());
+    l[1] -= 1e-4f;
+    row[0] = row_of(s, 0, SAMPLE_NOWHERE);
+    row[0].best = best_of(l.data(), 2);
+    array<float> dl(l);
+    array<uint32_t> dw(2);
+    array<struct sample_row> dr(row);
+    struct sample_args a = { dl.p, dw.p, dr.p, nullptr, nullptr, 2 };
+
+    must(sample_launch(&a, 1, nullptr));
+    row = dr.get();
+    sampler_draw(&d, l.data(), 2, &s, 0, &ref, weight.data());
+    ok(d.sum_k == want && d.kept == 2 && row[0].kept == 2 &&
+           row[0].sum_p == want, "a share is rounded up: %u stay", row[0].kept);
+}
+
 static bool equal(uint32_t n, uint32_t rows, int kind, uint32_t position)
 {
     std::vector<float> l((size_t)n * rows);
@@ -192,5 +222,6 @@ int main(void)
     ok(bad == 0, "%d batches of rows draw as the sampler", cases);
     test_fault();
     test_equals();
+    test_share();
     return done();
 }
