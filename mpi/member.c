@@ -96,7 +96,7 @@ static void *follow(void *self)
     if ((m->none.code ? backend_refuse(m->o.group, &m->none, &err)
                       : backend_follow(m->on.b, find, m, &err)) == 0)
         atomic_store(&m->closed, true);
-    else if (m->on.b && m->on.b->wrong)
+    if (m->on.b && (m->on.b->wrong || m->on.b->full))
         rank_leave_out(m->o.spool); /* also where all are to end by now */
     if (!atomic_load(&m->closed) && !atomic_load(&m->ends)) {
         /* the first member reports it, or rank 0 that this one is lost */

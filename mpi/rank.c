@@ -191,6 +191,15 @@ void rank_leave_out(const char *spool)
         log_warning("%s", why.text);
 }
 
+/* A model was not loaded: where other programs fill the GPU, the next start is
+ * to be elsewhere. */
+static int not_loaded(const struct rank_side *r)
+{
+    if (r->on.b && r->on.b->full)
+        rank_leave_out(r->o.spool);
+    return -1;
+}
+
 /* Whether this machine can hold what its ranks have of a model together.  A
  * device plans its own memory. */
 static int check_parts(const struct rank_side *r, const char *path,
@@ -275,8 +284,10 @@ int rank_open_model(struct rank_side *r, struct id model, struct err *err)
     if (open_backend(r, what, err) ||
         (r->o.fault && open_plain(r, what, err)))
         return -1;
-    if (models_open(&m, r->o.models, what, r->on.b->sink, NULL, err))
-        return err_prefix(err, "the model of this batch");
+    if (models_open(&m, r->o.models, what, r->on.b->sink, NULL, err)) {
+        err_prefix(err, "the model of this batch");
+        return not_loaded(r);
+    }
     if (!id_equal(m->id, model)) {
         model_close(m);
         return err_set(err, ERR_INPUT,
@@ -334,7 +345,7 @@ static int begin_batch(struct rank_side *r, struct err *err)
     o.backend = r->on.b;
     o.revocable = r->on.device;
     o.kv_bytes = kv_ceiling(r);
-    return compute_new(&r->compute, &o, err);
+    return compute_new(&r->compute, &o, err) ? not_loaded(r) : 0;
 }
 
 static void take_start(struct rank_side *r, const struct payload *p)

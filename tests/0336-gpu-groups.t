@@ -152,9 +152,17 @@ unlike CUSIM_DEVICES=1
 ends 75 "another rank computes on GPU-" "one GPU for two"
 unlike CUSIM_MEM=300000
 ends 1 "the GPU has" "a member whose GPU is full"
-unlike CUSIM_TAKEN=1073600000
-ends 75 "rank 1 on $host: .*GPU-.*: the GPU has .*: other programs" \
-    "one that another program fills"
+NODES=own
+export NODES
+for taken in 1073600000 760000000; do
+    unlike CUSIM_TAKEN=$taken
+    ends 75 "rank 1 on $host: .*GPU-.*: the GPU has .* other programs" \
+        "one that another program fills"
+    [ "$(cut -d ' ' -f 2 spool/log/no-gpu)" = node1 ] && r=0 || r=1
+    report $r "its node alone is left out"
+    rm -f spool/log/no-gpu
+done
+NODES=
 ranks 2 --tp=2 --kernel=cuda
 well "without that program"
 kept "the same part"

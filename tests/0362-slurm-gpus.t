@@ -1,8 +1,8 @@
 #!/bin/sh
 # Jobs of a real Slurm on nodes one of which has a broken GPU (tests/worker-sim,
-# an emulated one): the start that finds it ends with 75, and the next one, of
-# the same job too, leaves the node out, unless it has no other, a person chose
-# the nodes or no GPU is used.
+# an emulated one), or one that other programs fill: the start that finds it
+# ends with 75, and the next one, of the same job too, leaves the node out,
+# unless it has no other, a person chose the nodes or no GPU is used.
 # part: all
 set -eu
 if [ ! -x "${top_builddir:-.}/tests/worker-sim" ]; then
@@ -13,11 +13,14 @@ NODES=3 GPUS=2
 export NODES GPUS
 . "${top_srcdir:-.}/tests/slurm.sh"
 
-# The nodes in BROKEN have no GPU that can be used, those in WRONG one that
-# computes wrongly after a while.
+# The nodes in BROKEN have no GPU that can be used, those in FILLED a full one,
+# those in WRONG one that computes wrongly after a while.
 program sim apus-worker <<TXT
 #!/bin/sh
 case " \$BROKEN " in *" \${SLURMD_NODENAME:-} "*) export CUSIM_DEVICES=0 ;; esac
+case " \$FILLED " in
+*" \${SLURMD_NODENAME:-} "*) export CUSIM_TAKEN=1073600000 ;;
+esac
 case " \$WRONG " in
 *" \${SLURMD_NODENAME:-} "*) export CUSIM_WRONG=40000 ;;
 esac
@@ -54,7 +57,8 @@ left_out() { # COUNT
 }
 
 BROKEN=n1
-export BROKEN
+FILLED=
+export BROKEN FILLED
 answers requeued 1 1 1 -N2 --gres=gpu:1 apus-batch.sh
 left_out 1
 has requeued.log 'n1 slurm:.* promises a GPU: cannot use' "the first start"
@@ -64,6 +68,15 @@ answers single 1 1 1 -N1 --gres=gpu:1 apus-batch.sh
 left_out 0
 has single.log "next start leaves out n1, where" "a job of one node moves"
 has single.log "n2 slurm:.*batch $batch is done" "to the other"
+rm -f spool/log/no-gpu
+BROKEN=
+FILLED=n1
+answers filled 1 1 1 -N1 --gres=gpu:1 apus-batch.sh
+has filled.log 'n1 slurm:.* the GPU has .*: other programs' "a full GPU"
+has filled.log "next start leaves out n1, where" "the job moves from there"
+has filled.log "n2 slurm:.*batch $batch is done" "to the other"
+BROKEN=n1
+FILLED=
 # A job that a person keeps from the others has no other: it does not wait.
 rm -f spool/log/no-gpu
 questions 4 kept >kept.jsonl

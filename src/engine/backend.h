@@ -199,6 +199,8 @@ struct backend {
                       machine's; .. */
     bool withdraw; /* .. or of some member's of its group: nothing that came of
                       this backend may be believed */
+    bool full;     /* after an error of the sink or of load: other programs have
+                      memory of its device, another machine may have more */
 };
 
 /* NULL is accepted. */

@@ -1,8 +1,9 @@
 /*
- * Hosts where a rank was promised a GPU and could use none: the next starts
- * leave them out.  They are lines of SPOOL/log/no-gpu, "SECONDS HOST", the time
- * being that of day; a line counts for NO_GPU_S, so that a host that was mended
- * comes back by itself, and at once when the file is removed.
+ * Hosts where a rank was promised a GPU and could use none, also since other
+ * programs fill it: the next starts leave them out.  They are lines of
+ * SPOOL/log/no-gpu, "SECONDS HOST", the time being that of day; a line counts
+ * for NO_GPU_S, so that a host that was mended comes back by itself, and at
+ * once when the file is removed.
  *
  * Lines that are none are passed over: the file decides where jobs run, never
  * what an answer is.

@@ -618,8 +618,10 @@ enum agreed device_load_part(void *device, const struct model *m,
         take_memory(d, want, &mine);
         agreed = members_agree(d, &mine, err);
     }
-    if (agreed == AGREED_WELL)
+    if (agreed == AGREED_WELL) {
+        d->base.full = false;
         return agreed;
+    }
     device_unload(d);
     cudaGetLastError(); /* or the next launch is taken for it */
     return agreed;

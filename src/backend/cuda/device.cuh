@@ -300,12 +300,13 @@ int device_wait(struct device *d, cudaEvent_t event, struct err *err);
 /* A call of CUDA failed in a step, and err says how: the device is lost.  Adds
  * its name and the step; returns -1. */
 int device_failed(struct device *d, struct err *err);
-/* Add machine and device to what err says of memory; returns -1. */
-int device_full(const struct device *d, struct err *err);
+/* Add machine and device to what err says of memory, and remember an error of
+ * ERR_RETRY as that of a device that others fill; returns -1. */
+int device_full(struct device *d, struct err *err);
 /* Allocate n bytes of the device, which were free, for the pointer at `at`.
  * ERR_RETRY if it does not give them, or, where ranks share it, ERR_INPUT with
  * the remedy. */
-int device_take(const struct device *d, void *at, uint64_t n, struct err *err);
+int device_take(struct device *d, void *at, uint64_t n, struct err *err);
 /* At the beginning of a call, which any thread may make: CUDA's current device
  * is a thread's.  -1 and err if the device was lost, or is now. */
 int device_enter(struct device *d, struct err *err);

@@ -233,10 +233,13 @@ static int set_device(const struct device *d, struct err *err)
 }
 
 /* A member's machine is said by whoever reports for its group. */
-int device_full(const struct device *d, struct err *err)
+int device_full(struct device *d, struct err *err)
 {
+    struct err own = ERR_INIT;
     char host[256] = "";
 
+    err = err_or(err, &own);
+    d->base.full = err->code == ERR_RETRY;
     if (d->in_group)
         return err_prefix(err, "%s", d->uuid);
     if (gethostname(host, sizeof(host) - 1))
@@ -244,7 +247,7 @@ int device_full(const struct device *d, struct err *err)
     return err_prefix(err, "%s, %s", host, d->uuid);
 }
 
-int device_take(const struct device *d, void *at, uint64_t n, struct err *err)
+int device_take(struct device *d, void *at, uint64_t n, struct err *err)
 {
     cudaError_t allocation = cudaMalloc((void **)at, n);
 

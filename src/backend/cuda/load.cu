@@ -130,7 +130,7 @@ void weights_drop(struct device *d)
 
 /* Other programs may end; ranks that share the device take what their settings
  * say. */
-static int no_room(const struct device *d, uint64_t needed, uint64_t free_bytes,
+static int no_room(struct device *d, uint64_t needed, uint64_t free_bytes,
                    uint64_t all, struct err *err)
 {
     uint64_t theirs = device_others(d, free_bytes, all);
