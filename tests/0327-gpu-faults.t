@@ -68,6 +68,20 @@ for taken in 1073600000 760000000; do
     ends 0 'is done' "the next start"
     kept "the same part after it"
 done
+# Of what is not free CUDA itself has a fiftieth: where the weights of nano,
+# 1277952 bytes, would not fit beside that, no other program is in the way.
+for bytes in 1290000:20000:1 1310000:40000:75; do
+    submit
+    taken=${bytes#*:}
+    CUSIM_MEM=${bytes%%:*}
+    export CUSIM_MEM
+    work CUSIM_TAKEN=${taken%:*}
+    unset CUSIM_MEM
+    ends ${taken#*:} 'the GPU has 1 of 1 MB free' "$bytes"
+    has=$(grep -c 'other programs have the rest' err) || :
+    [ "$has" -eq $((${taken#*:} / 75)) ] && r=0 || r=1
+    report $r "other programs: said $has times"
+done
 for at in 2 20 45; do
     submit
     work CUSIM_FAIL=$at

@@ -112,6 +112,28 @@ else
     report 0 "a library of our own # SKIP no compiler"
 fi
 
+# slices of a GPU (MIG), one a rank; two ranks of one share it
+slice() { printf 'MIG-%08x-0000-4000-8000-%012x' $$ "$1"; }
+CUSIM_MIG=2
+CUDA_VISIBLE_DEVICES=$(slice 1),$(slice 2)
+export CUSIM_MIG CUDA_VISIBLE_DEVICES
+submit
+ranks 2 --tp=2 --kernel=cuda
+well "a group of two slices"
+kept "the same part"
+CUDA_VISIBLE_DEVICES=$(slice 2)
+submit
+ranks 2 --tp=2 --kernel=cuda
+ends 75 "another rank computes on $(slice 2): start one" "a group of one slice"
+ranks 2 --tp=2 --kernel=cuda --share-gpu=yes
+ends 1 'the GPU has no room .* of 1 MB that may' "each has half of its 512 MiB"
+CUSIM_MEM=1400000000
+export CUSIM_MEM
+ranks 2 --tp=2 --kernel=cuda --share-gpu=yes
+well "of a larger one"
+kept "the same part"
+unset CUSIM_MEM CUSIM_MIG CUDA_VISIBLE_DEVICES
+
 # auto takes GPUs where they are promised, and CPUs else
 CUSIM_MEM=100000
 export CUSIM_MEM

@@ -150,6 +150,12 @@ gives 0 "a group that shares one GPU" submit few.jsonl -m nano --dry-run \
 has out ' --ntasks-per-node=2 --gres=gpu:1 ' "of two ranks"
 gives 2 "a group and a half of ranks" submit few.jsonl -m nano --dry-run \
     --gpus 2 --ranks 3 --share-gpu yes --launcher slurm --tp 2
+has err '^apus: error: .*--ranks 3 with tp = 2: a group has that many ranks; ' \
+    "the error names both"
+grep -q -e '--gpus' err && r=1 || r=0
+report $r "and not GPUs, which would be enough"
+gives 0 "of two nodes" submit few.jsonl -m nano --dry-run --gpus 2 --nodes 2 \
+    --ranks 3 --share-gpu yes --launcher slurm --tp 2
 gives 1 "GPUs for more members than KV heads" submit few.jsonl -m nano \
     --dry-run --gpus 4 --launcher slurm --tp 4
 has err 'tp = 4 does not divide the 2 KV heads' "are refused by name"

@@ -85,6 +85,19 @@ job=$(sbatch --parsable -o kept.log -N1 -x 'n[2-3]' --gres=gpu:1 \
     apus-batch.sh "$batch" 2>>err)
 ends "$job" kept 1:0 2
 has kept.log 'too few other nodes .* leave out n1, where' "why it is not moved"
+# Nor is one of a reservation, which other nodes may not be in.
+rm -f spool/log/no-gpu
+questions 4 reserved >reserved.jsonl
+batch=$(queue reserved.jsonl)
+scontrol create reservation ReservationName=ours Nodes=n1 Users=root \
+    StartTime=now Duration=60 >out 2>&1 && r=0 || r=1
+report $r "a reservation of n1"
+job=$(sbatch --parsable -o reserved.log -N1 --reservation=ours --gres=gpu:1 \
+    apus-batch.sh "$batch" 2>>err)
+ends "$job" reserved 1:0 2
+grep -q 'leaves out' reserved.log && r=1 || r=0
+report $r "a job of a reservation is not moved"
+scontrol delete ReservationName=ours >>err 2>&1 || :
 answers next 0 1 1 -N2 --gres=gpu:1 apus-batch.sh
 left_out 1
 answers cpu 0 2 2 -N2 --gres=gpu:1 apus-batch.sh --kernel=reference
