@@ -765,6 +765,7 @@ int main(void)
     static const struct kind kinds[] = {
         { .name = "plain" },
         { .name = "plain, without the library", .own = true },
+        { .name = "A8, without the library", .flags = MODEL_A8, .own = true },
         { .name = "tied, biases, A8", .flags = MODEL_TIED | MODEL_QKV_BIAS |
                                                MODEL_A8 },
         { .name = "A8R, norms of heads", .flags = MODEL_A8R | MODEL_QK_NORM },
