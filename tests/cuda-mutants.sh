@@ -546,8 +546,6 @@ try $B/load.cu backend "load: the first part of q, k and v thrice" \
     's/of->w + (p->at + r) \* of->ldk/of->w + r * of->ldk/'
 try $B/load.cu backend "load: a stage is filled before it was sent" \
     's/device_wait(d, w->copied\[w->next\], &w->why)/0/'
-try $B/load.cu backend "load: vectors that did not come count as there" \
-    's/w->has_vectors = rc == 0;/w->has_vectors = true;/'
 try $B/device.cu backend "device: refused memory fails the next launch" \
     's/cudaGetLastError();.*//'
 try $B/load.cu backend "load: the bias of k for v" \
@@ -574,9 +572,6 @@ try $B/cuda_plan.c backend "plan: a block of 32 above 256 channels" \
 try $B/cuda_plan.c backend "plan: soft caps are let through" \
     's/if (rec->flags & MODEL_SOFT_CAPS)/if (0)/
      s/MODEL_WIDE_NORM | MODEL_NORM_BOTH/MODEL_SOFT_CAPS | &/'
-try $B/cuda_plan.c backend "plan: too few words for splits" \
-    's/n\[PLAN_SUM\] = (outputs + SUM_TILE) \* SUM_TILE \* 4;/\
-n[PLAN_SUM] = outputs * 4;/'
 try $B/cuda_plan.c backend "plan: no room for one sequence" \
     's/p->n_blocks = p->stride;/;/'
 try $B/rehash.cu backend "rehash: x_L of another row" \
