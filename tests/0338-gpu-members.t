@@ -200,8 +200,8 @@ late() { # missed | killed ARGUMENT...
     shift
     export WRONG
     CUSIM_DEVICES=2 timeout -k 5 600 mpirun "$@" --oversubscribe -n 2 \
-        ./unlike --batch=1 --rank-timeout=4 --gpu-nccl=no --tp=2 --kernel=cuda \
-        -- "$id" >out 2>err </dev/null || :
+        ./unlike --batch=1 --rank-timeout=10 --gpu-nccl=no --tp=2 \
+        --kernel=cuda -- "$id" >out 2>err </dev/null || :
     cp err said
     mark=$(find spool -name 0000.log.withdrawn)
     [ -n "$mark" ] && r=0 || r=1

@@ -79,7 +79,7 @@ cp "spool/done/$id/part-0000.h5" "spool/done/$id/checkpoint.json" .
 for at in order:2 exchange:2 order:60 exchange:300; do
     submit
     KILL_AT=$at timeout -k 5 300 mpirun --enable-recovery --oversubscribe -n 2 \
-        ./member --tp=2 --rank-timeout=3 -- "$id" >out 2>err </dev/null || :
+        ./member --tp=2 --rank-timeout=10 -- "$id" >out 2>err </dev/null || :
     statuses=$(cat status.0 status.1 2>&1 | tr '\n' ' ')
     [ "$statuses" = "75 137 " ] && r=0 || r=1
     report $r "$at: one is killed, the other saves: $statuses"
