@@ -26,9 +26,10 @@ static uint64_t number_of(const char *name)
 
 unsigned local_rank(void)
 {
-    return (unsigned)number_of(getenv("SLURM_LOCALID")
-                                   ? "SLURM_LOCALID"
-                                   : "OMPI_COMM_WORLD_LOCAL_RANK");
+    /* where mpirun starts by srun, SLURM_LOCALID is of its daemons */
+    return (unsigned)number_of(getenv("OMPI_COMM_WORLD_LOCAL_RANK")
+                                   ? "OMPI_COMM_WORLD_LOCAL_RANK"
+                                   : "SLURM_LOCALID");
 }
 
 /* Tasks of this node by "2(x3),1", those of the step's nodes; 0: not known. */

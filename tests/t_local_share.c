@@ -56,9 +56,11 @@ static void test_number(void)
     set("OMPI_COMM_WORLD_LOCAL_RANK", "3");
     ok(local_rank() == 3, "mpirun tells it");
     set("SLURM_LOCALID", "0");
-    ok(local_rank() == 0, "Slurm knows better");
-    set("SLURM_LOCALID", NULL);
+    ok(local_rank() == 3, "under Slurm, too, whose number is of its daemons");
     set("OMPI_COMM_WORLD_LOCAL_RANK", NULL);
+    set("SLURM_LOCALID", "2");
+    ok(local_rank() == 2, "srun tells it");
+    set("SLURM_LOCALID", NULL);
 }
 
 static bool holds(const char *ranks, unsigned tp, uint64_t model,
