@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "backend/cuda/cuda.h"
+#include "backend/cuda/library.h"
 #include "backend/cuda/slice.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -537,6 +538,7 @@ static int work(struct worker_run *w)
 
     lost_s = (unsigned)settings_count(w->settings, "rank-timeout");
     slice_keep(local_rank()); /* before MPI, which may begin CUDA */
+    library_settle();
     if (comm_open(&w->comm, w->alone, START_FACTOR * lost_s, lost_s,
                   EXIT_SAVED, &err)) {
         log_err(&err);

@@ -6,7 +6,7 @@
  * the product that is checked) lies in device memory.  Steps with parts of
  * prompts are launched kernel by kernel, and so are all where the device makes
  * no graph, and all of a member of a group: what it exchanges passes through
- * the host between two kernels.
+ * the host between two kernels, or is launched by NCCL.
  */
 #include "backend/cuda/device.cuh"
 

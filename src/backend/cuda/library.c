@@ -7,6 +7,7 @@
 
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void *library_open(const char *name, const char *dirs)
@@ -23,4 +24,9 @@ void *library_open(const char *name, const char *dirs)
         dirs += n + (dirs[n] == ':');
     }
     return library ? library : dlopen(name, RTLD_NOW | RTLD_LOCAL);
+}
+
+void library_settle(void)
+{
+    setenv("NCCL_RUNTIME_CONNECT", "0", 0);
 }

@@ -14,6 +14,11 @@ extern "C" {
  * Closed by dlclose.  NULL: it is nowhere. */
 void *library_open(const char *name, const char *dirs);
 
+/* Set what these libraries read of the environment, where nobody has: NCCL
+ * connects members when they join, where it has a deadline, and not in the
+ * first exchange that needs a way.  Call it while there are no threads. */
+void library_settle(void);
+
 #ifdef __cplusplus
 }
 #endif

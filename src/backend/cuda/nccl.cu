@@ -5,7 +5,8 @@
  *
  * ncclCommInitRank, ncclCommDestroy and ncclCommAbort may wait for the other
  * members as long as it takes.  They are called by a thread of their own, which
- * is left alone when it takes too long.
+ * is left alone when it takes too long.  Once it was called for more than texts
+ * the library stays in the process: it may have threads of its own.
  */
 #include "backend/cuda/nccl.cuh"
 
@@ -39,7 +40,8 @@ struct nccl_id { /* ncclUniqueId, which is passed by value */
 struct nccl {
     void *library;
     void *comm; /* NULL: not joined */
-    bool stuck; /* a call has not returned in time */
+    bool called; /* it may have threads */
+    bool stuck;  /* a call has not returned in time */
     int device; /* of this process */
     int (*get_id)(struct nccl_id *id);
     int (*init)(void **comm, int size, struct nccl_id id, int rank);
@@ -185,6 +187,7 @@ int nccl_make_id(struct nccl *n, unsigned char id[NCCL_ID], struct err *err)
     struct nccl_id made;
     int result = n->get_id(&made);
 
+    n->called = true;
     if (result)
         return failed(n, "ncclGetUniqueId", result, err);
     memcpy(id, made.b, NCCL_ID);
@@ -197,6 +200,7 @@ int nccl_join(struct nccl *n, const unsigned char id[NCCL_ID], uint32_t rank,
     struct nccl_call *c = call_new(n, JOINS);
     int rc = 0;
 
+    n->called = true;
     n->device = device;
     c->rank = (int)rank;
     c->size = (int)size;
@@ -225,7 +229,7 @@ int nccl_close(struct nccl *n, bool aborts)
     }
     if (n->stuck) /* its thread reads what is freed here */
         return -1;
-    if (!n->comm)
+    if (!n->called)
         dlclose(n->library);
     free(n);
     return 0;

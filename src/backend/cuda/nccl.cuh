@@ -53,8 +53,8 @@ int nccl_make_id(struct nccl *n, unsigned char id[NCCL_ID], struct err *err);
 int nccl_join(struct nccl *n, const unsigned char id[NCCL_ID], uint32_t rank,
               uint32_t size, int device, struct err *err);
 
-/* Launch an exchange of n elements in the stream, at least one.  ERR_RETRY
- * where the library fails. */
+/* Launch an exchange of `count` elements in the stream, at least one.
+ * ERR_RETRY where the library fails. */
 int nccl_exchange(struct nccl *n, enum nccl_kind kind, void *x, size_t count,
                   cudaStream_t stream, struct err *err);
 
