@@ -373,6 +373,22 @@ static void bench_forms(struct gpu_bench *b)
     drop_arrays(b);
 }
 
+/* m rows of dim at x, to be quantised after a norm. */
+static struct rows_args take_rows(const struct gpu_sizes &z, float *x,
+                                  uint32_t m)
+{
+    struct rows_args r = {};
+
+    r.x = x;
+    r.g = take_floats(z.dim, 0.5f);
+    r.q = (int8_t *)take_bytes((size_t)m * 2 * cuda_plan_ldk(z.dim));
+    r.scale = (float *)take_bytes(m * 4);
+    r.k = r.stride = z.dim;
+    r.ldk = cuda_plan_ldk(z.dim);
+    r.eps = 1e-5f;
+    return r;
+}
+
 /* Rows that a product has made become the input of the next one: by the last
  * block of the product's launch, and by a launch of their own.  Whether the
  * step does right with each number of rows. */
@@ -381,15 +397,8 @@ static void bench_last_rows(struct gpu_bench *b, uint32_t m)
     const struct gpu_sizes z = sizes_of(b);
     struct cuda_matrix w = take_matrix(z.dim, z.heads * z.hd);
     struct linear_args a = take_args(b, m, &w, NULL);
-    struct rows_args r = {};
+    struct rows_args r = take_rows(z, a.y, m);
 
-    r.x = a.y;
-    r.g = take_floats(z.dim, 0.5f);
-    r.q = (int8_t *)take_bytes((size_t)m * 2 * cuda_plan_ldk(z.dim));
-    r.scale = (float *)take_bytes(m * 4);
-    r.k = r.stride = z.dim;
-    r.ldk = cuda_plan_ldk(z.dim);
-    r.eps = 1e-5f;
     for (int apart = 0; apart < 2; apart++) {
         char what[64];
         double t;
@@ -583,13 +592,7 @@ static void bench_rest(struct gpu_bench *b)
         end_if(commit_launch(&c, rows, b->d.stream), "commit_launch");
     });
     say("commit", "positions", rows / t, "1/s");
-    r.x = logits; /* rows of dim of them */
-    r.g = take_floats(z.dim, 0.5f);
-    r.q = (int8_t *)take_bytes((size_t)rows * 2 * cuda_plan_ldk(z.dim));
-    r.scale = (float *)take_bytes(rows * 4);
-    r.k = r.stride = z.dim;
-    r.ldk = cuda_plan_ldk(z.dim);
-    r.eps = 1e-5f;
+    r = take_rows(z, logits, rows); /* rows of dim of them */
     t = seconds_of(b, [=] {
         end_if(rows_launch(&r, rows, b->d.stream), "rows_launch");
     });
