@@ -71,8 +71,8 @@ submit
 ranks 2 --tp=2 --kernel=cuda --check-gpu=no --cuda-libs=none
 kept "without checks and libraries"
 
-# Libraries that are no use: without a function, or one that joins nobody.  Each
-# member opens it, and all go the same way.
+# Libraries that do not serve: without a function, or one that joins nobody.
+# Each member opens it, and all go the same way.
 nccl() { # NAME-OF-A-FUNCTION ...: a library that has it
     mkdir -p lib
     for f in "$@"; do

@@ -3,7 +3,8 @@
  * where each has a device of its own, all have the library, it joins them, and
  * a trial of every kind of exchange gives the right numbers; else through the
  * host (members.cu).  After each step all members agree whether all are well,
- * so that they go one way together.
+ * so that they go one way together.  A trial that does not end takes the device
+ * with it: the rank ends, and gpu-nccl = no avoids it.
  */
 #include "backend/cuda/device.cuh"
 

@@ -5,13 +5,13 @@
  * added or compared, so the ways that the library takes change no bit.
  *
  * A member that is gone stops the others' exchanges where they are: whoever
- * waits for the device has a deadline (device_wait), and so has every call here
- * that waits for other members.
+ * waits for the device has a deadline (device_wait), and so have nccl_join and
+ * nccl_close.  nccl_exchange launches, and waits only if the library does.
  *
  *   nccl_open       each member
  *   nccl_make_id    one of them; the others get the id by other means
  *   nccl_join       each
- *   nccl_exchange   each, as often as it likes
+ *   nccl_exchange   each, any number of times
  *   nccl_close      each
  */
 #ifndef APUS_BACKEND_CUDA_NCCL_CUH
