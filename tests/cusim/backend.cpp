@@ -19,11 +19,11 @@
 /* a library that is pretended, in the place of NVIDIA's */
 #include "tests/cusim/nccl_host.cpp"
 #define library_open pretended::open
-#define dlsym pretended::symbol
+#define library_find pretended::find
 #define dlclose pretended::close
 #include "backend/cuda/nccl.cu"
 #undef library_open
-#undef dlsym
+#undef library_find
 #undef dlclose
 #undef clock_s
 #include "backend/cuda/connect.cu"

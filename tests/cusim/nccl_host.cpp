@@ -242,7 +242,7 @@ static void *open(const char *name, const char *dirs)
     return there && *there == '1' ? &library : library_open(name, dirs);
 }
 
-static void *symbol(void *of, const char *name)
+static bool find(void *of, void *to, const char *name)
 {
     const struct {
         const char *name;
@@ -256,11 +256,14 @@ static void *symbol(void *of, const char *name)
     std::lock_guard<std::mutex> l(lock);
 
     if (of != &library)
-        return dlsym(of, name);
-    for (auto &f : all)
-        if (strcmp(f.name, name) == 0 && !is_to(name, CUSIM_NCCL_LACKS))
-            return f.is;
-    return nullptr;
+        return library_find(of, to, name);
+    for (auto &f : all) {
+        if (strcmp(f.name, name) || is_to(name, CUSIM_NCCL_LACKS))
+            continue;
+        memcpy(to, &f.is, sizeof(f.is));
+        return true;
+    }
+    return false;
 }
 
 static int close(void *of)

@@ -26,6 +26,15 @@ void *library_open(const char *name, const char *dirs)
     return library ? library : dlopen(name, RTLD_NOW | RTLD_LOCAL);
 }
 
+/* A pointer to data becomes one to a function, as POSIX lets dlsym's. */
+bool library_find(void *library, void *to, const char *name)
+{
+    void *p = dlsym(library, name);
+
+    memcpy(to, &p, sizeof(p));
+    return p != NULL;
+}
+
 void library_settle(void)
 {
     setenv("NCCL_RUNTIME_CONNECT", "0", 0);

@@ -5,6 +5,8 @@
 #ifndef APUS_BACKEND_CUDA_LIBRARY_H
 #define APUS_BACKEND_CUDA_LIBRARY_H
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -14,9 +16,13 @@ extern "C" {
  * Closed by dlclose.  NULL: it is nowhere. */
 void *library_open(const char *name, const char *dirs);
 
+/* Put the function of this name into *to, a pointer to such a function.  False,
+ * with NULL there: the library lacks it. */
+bool library_find(void *library, void *to, const char *name);
+
 /* Set what these libraries read of the environment, where nobody has: NCCL
- * connects members when they join, where it has a deadline, and not in the
- * first exchange that needs a way.  Call it while there are no threads. */
+ * connects members when they join, where it has a deadline, and not in an
+ * exchange.  Call it before there are threads. */
 void library_settle(void);
 
 #ifdef __cplusplus

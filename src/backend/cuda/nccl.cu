@@ -54,15 +54,6 @@ struct nccl {
 
 /* ---- opening ------------------------------------------------------------- */
 
-/* A pointer to data becomes one to a function, as POSIX lets dlsym's. */
-static bool find(void *library, void *to, const char *name)
-{
-    void *p = dlsym(library, name);
-
-    memcpy(to, &p, sizeof(p));
-    return p != NULL;
-}
-
 /* The name of a function that is missing, or NULL. */
 static const char *find_all(struct nccl *n)
 {
@@ -79,7 +70,7 @@ static const char *find_all(struct nccl *n)
     };
 
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-        if (!find(n->library, all[i].to, all[i].name))
+        if (!library_find(n->library, all[i].to, all[i].name))
             return all[i].name;
     return NULL;
 }

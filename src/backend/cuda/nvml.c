@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/cuda/library.h"
 #include "base/mem.h"
 
 #define NAME "libnvidia-ml.so.1"
@@ -48,31 +49,22 @@ struct nvml_watch {
     void *set;
 };
 
-/* A pointer to data becomes one to a function, as POSIX lets dlsym's. */
-static bool find(void *library, void *to, const char *name)
-{
-    void *p = dlsym(library, name);
-
-    memcpy(to, &p, sizeof(p));
-    return p != NULL;
-}
-
 static bool find_all(struct nvml *n, void *library)
 {
-    find(library, &n->rows, "nvmlDeviceGetRemappedRows");
-    return find(library, &n->init, "nvmlInit_v2") &&
-           find(library, &n->shutdown, "nvmlShutdown") &&
-           find(library, &n->driver, "nvmlSystemGetDriverVersion") &&
-           find(library, &n->by_uuid, "nvmlDeviceGetHandleByUUID") &&
-           find(library, &n->ecc, "nvmlDeviceGetTotalEccErrors");
+    library_find(library, &n->rows, "nvmlDeviceGetRemappedRows");
+    return library_find(library, &n->init, "nvmlInit_v2") &&
+           library_find(library, &n->shutdown, "nvmlShutdown") &&
+           library_find(library, &n->driver, "nvmlSystemGetDriverVersion") &&
+           library_find(library, &n->by_uuid, "nvmlDeviceGetHandleByUUID") &&
+           library_find(library, &n->ecc, "nvmlDeviceGetTotalEccErrors");
 }
 
 static bool find_events(struct nvml *n)
 {
-    return find(n->library, &n->set_new, "nvmlEventSetCreate") &&
-           find(n->library, &n->set_free, "nvmlEventSetFree") &&
-           find(n->library, &n->set_add, "nvmlDeviceRegisterEvents") &&
-           find(n->library, &n->set_wait, "nvmlEventSetWait_v2");
+    return library_find(n->library, &n->set_new, "nvmlEventSetCreate") &&
+           library_find(n->library, &n->set_free, "nvmlEventSetFree") &&
+           library_find(n->library, &n->set_add, "nvmlDeviceRegisterEvents") &&
+           library_find(n->library, &n->set_wait, "nvmlEventSetWait_v2");
 }
 
 /* Left by leave(). */
