@@ -12,14 +12,12 @@
 
 #include "mpi/comm.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #ifdef HAVE_MPI
 #include <mpi.h>
@@ -29,6 +27,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "mpi/watchdog.h"
 
 #define FLUSH_MS 2000
 #define END_S 20
@@ -83,7 +82,8 @@ struct comm {
 #ifdef HAVE_MPI
     MPI_Comm second;
 #endif
-    unsigned call_s;               /* the longest that MPI may take */
+    unsigned call_s;               /* the longest that MPI may take, .. */
+    int status;                    /* .. or the process ends with it */
 };
 
 /* data NULL: it is filled later. */
@@ -102,82 +102,13 @@ static struct parcel *parcel_new(int peer, int tag, const void *data, size_t n)
 
 #ifdef HAVE_MPI
 
-/* A watchdog around what MPI does.  A rank that hangs in a call is of no use
- * to anybody, and holds its job up. */
-static int hung_status;
-
-static char hung_text[512];
-
-/* Of the time that MPI may take to start what follows the first warning. */
-static volatile sig_atomic_t hung_later_s;
-static char late_text[512];
-
-/* Written by a signal's handler, so it is made before. */
-static void set_hung_text(const char *what)
-{
-    const char *nodes = getenv("SLURM_STEP_NODELIST");
-
-    snprintf(hung_text, sizeof(hung_text), "apus-worker: error: MPI does not"
-             " %s: other ranks are gone%s%.300s\n", what, nodes ? ", of "
-             : "", nodes ? nodes : "");
-}
-
-static void set_late_text(unsigned now_s, unsigned later_s)
-{
-    const char *nodes = getenv("SLURM_STEP_NODELIST");
-
-    snprintf(late_text, sizeof(late_text), "apus-worker: warning: MPI has not"
-             " started for %u s, and is given %u more: a rank%s%.300s has not"
-             " come\n", now_s, later_s, nodes ? " of " : "",
-             nodes ? nodes : "");
-}
-
-/* Signals: the first time while MPI starts it is only said. */
-static void on_alarm(int signo)
-{
-    int was = errno;
-    ssize_t written;
-
-    (void)signo;
-    if (hung_later_s) {
-        alarm((unsigned)hung_later_s);
-        hung_later_s = 0;
-        written = write(STDERR_FILENO, late_text, strlen(late_text));
-        (void)written;
-        errno = was; /* MPI goes on */
-        return;
-    }
-    if (write(STDERR_FILENO, hung_text, strlen(hung_text)) < 0)
-        _exit(hung_status);
-    _exit(hung_status);
-}
-
-static void watch(unsigned seconds)
-{
-    alarm(seconds);
-}
-
-static void watch_start(unsigned start_s, unsigned call_s)
-{
-    set_hung_text("start");
-    if (call_s < start_s) {
-        set_late_text(call_s, start_s - call_s);
-        hung_later_s = (sig_atomic_t)(start_s - call_s);
-    }
-    watch(call_s < start_s ? call_s : start_s);
-}
-
 static int start_mpi(struct comm *l, unsigned start_s, struct err *err)
 {
-    struct sigaction sa = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
     int provided, rc;
 
-    sigaction(SIGALRM, &sa, NULL);
-    watch_start(start_s, l->call_s);
+    watchdog_start(start_s, l->call_s, l->status);
     rc = MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided);
-    watch(0);
-    hung_later_s = 0;
-    set_hung_text("return");
+    watchdog_started();
     if (rc)
         return err_set(err, ERR_FATAL, "MPI does not start");
     if (provided < MPI_THREAD_FUNNELED)
@@ -210,10 +141,10 @@ static void send_on(struct comm *l, struct parcel *p, MPI_Comm way)
 {
     int rc;
 
-    watch(l->call_s);
+    watchdog(l->call_s);
     rc = MPI_Isend(p->data, (int)p->n, MPI_BYTE, p->peer, p->tag, way,
                    &p->request);
-    watch(0);
+    watchdog(0);
     if (rc) {
         free(p);
         return;
@@ -284,10 +215,10 @@ static enum comm_got receive_second(struct comm *l, int from, void *data,
     enum comm_got got;
     MPI_Status st;
 
-    watch(l->call_s);
+    watchdog(l->call_s);
     collect(l);
     got = ask_arrival(l, from, &st);
-    watch(0);
+    watchdog(0);
     return got == COMM_GOT ? take_arrival(&l->arrival[from], &st, data, n)
                            : got;
 }
@@ -298,13 +229,13 @@ static enum comm_got receive_last(struct comm *l, int from)
     enum comm_got got = COMM_GOT;
     MPI_Status st;
 
-    watch(l->call_s);
+    watchdog(l->call_s);
     collect(l);
     while (!a->has_last && (got = ask_arrival(l, from, &st)) == COMM_GOT) {
         a->has_last = st.MPI_TAG == TAG_LAST;
         a->last = a->room[0];
     }
-    watch(0);
+    watchdog(0);
     return got;
 }
 
@@ -315,9 +246,9 @@ static int make_second(struct comm *l, unsigned start_s, struct err *err)
     if (!l->mpi || !l->serialized)
         return err_set(err, ERR_FATAL, "this MPI does not let several threads"
                        " take turns: set tp = 1");
-    watch(start_s);
+    watchdog(start_s);
     rc = MPI_Comm_dup(MPI_COMM_WORLD, &l->second);
-    watch(0);
+    watchdog(0);
     if (rc)
         return err_set(err, ERR_FATAL, "MPI gives no second communicator");
     MPI_Comm_set_errhandler(l->second, MPI_ERRORS_RETURN);
@@ -394,17 +325,10 @@ static bool receive(struct comm *l, struct payload *p)
 {
     bool some;
 
-    watch(l->call_s);
+    watchdog(l->call_s);
     some = receive_now(l, p);
-    watch(0);
+    watchdog(0);
     return some;
-}
-
-/* MPI_Finalize may wait for ranks that will never come, without harm. */
-static void give_up(int signo)
-{
-    (void)signo;
-    _exit(hung_status);
 }
 
 /* No longer wait for what comes: its memory stays until MPI has ended. */
@@ -425,23 +349,19 @@ static void let_go(struct comm *l)
 static void end_mpi(struct comm *l, int status)
 {
     const struct timespec pause = { .tv_nsec = 1000000 };
-    struct sigaction sa = { .sa_handler = give_up };
 
     for (int i = 0; l->out && i < FLUSH_MS; i++) {
         collect(l);
         nanosleep(&pause, NULL);
     }
-    hung_status = status;
-    sigaction(SIGALRM, &sa, NULL);
-    alarm(END_S);
     let_go(l);
+    /* it may wait for ranks that will never come, without harm */
+    watchdog_end(END_S, status);
     MPI_Finalize();
-    alarm(0);
+    watchdog(0);
 }
 
 #else
-
-static int hung_status;
 
 static int start_mpi(struct comm *l, unsigned start_s, struct err *err)
 {
@@ -602,7 +522,7 @@ int comm_open(struct comm **out, bool alone, unsigned start_s,
     l->in_end = &l->in;
     l->call_s = call_s;
     pthread_mutex_init(&l->lock, NULL);
-    hung_status = status;
+    l->status = status;
     if (!alone && start_mpi(l, start_s, err)) {
         pthread_mutex_destroy(&l->lock);
         free(l);

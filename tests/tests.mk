@@ -394,7 +394,9 @@ tests_t_comm_SOURCES = tests/t_comm.c \
 	mpi/local_share.c \
 	mpi/local_share.h \
 	mpi/rank_group.c \
-	mpi/rank_group.h
+	mpi/rank_group.h \
+	mpi/watchdog.c \
+	mpi/watchdog.h
 tests_t_comm_CFLAGS = $(AM_CFLAGS) $(MPI_CFLAGS)
 tests_t_comm_LDADD = tests/libtest.a $(apus_libs) $(MPI_LIBS)
 tests_t_dispatch_SOURCES = tests/t_dispatch.c \
