@@ -59,10 +59,11 @@ struct pulse {
  * so that it comes to room of its own, COMM_PIECE bytes. */
 struct arrival {
     unsigned char *room;    /* NULL: it never was waited for */
-    bool asked, ended;      /* a receive is begun; the end was the last one */
-    size_t n;               /* bytes of the end */
+    bool asked, ended;      /* a receive is begun; the end has come: .. */
+    unsigned char *end;     /* .. its bytes, .. */
+    size_t n;
     bool has_last;
-    unsigned char last;     /* the byte after it */
+    unsigned char last;     /* .. and the byte after it */
 #ifdef HAVE_MPI
     MPI_Request request;
 #endif
@@ -172,19 +173,38 @@ static bool is_over(MPI_Request *request, MPI_Status *st, bool *well)
     return done || !*well;
 }
 
+static void keep_end(struct arrival *a, const void *bytes, int n)
+{
+    a->ended = true;
+    a->n = (size_t)n;
+    a->end = xmalloc(a->n + 1);
+    memcpy(a->end, bytes, a->n);
+}
+
+/* The end, or the byte after it, has come to the room. */
+static void take_end(struct arrival *a, const MPI_Status *st)
+{
+    int got = 0;
+
+    MPI_Get_count(st, MPI_BYTE, &got);
+    if (st->MPI_TAG == TAG_LAST) {
+        a->ended = a->has_last = true;
+        a->last = a->room[0];
+    } else if (!a->ended) {
+        keep_end(a, a->room, got);
+    }
+}
+
 static enum comm_got take_arrival(struct arrival *a, const MPI_Status *st,
                                   void *data, size_t n)
 {
     int got = 0;
 
-    MPI_Get_count(st, MPI_BYTE, &got);
     if (st->MPI_TAG != TAG_PIECE) {
-        a->ended = true;
-        a->has_last = st->MPI_TAG == TAG_LAST;
-        a->last = a->has_last ? a->room[0] : 0;
-        a->n = a->has_last ? 0 : (size_t)got;
+        take_end(a, st);
         return COMM_END;
     }
+    MPI_Get_count(st, MPI_BYTE, &got);
     if ((size_t)got != n)
         return COMM_STRANGE;
     memcpy(data, a->room, n);
@@ -231,12 +251,48 @@ static enum comm_got receive_last(struct comm *l, int from)
 
     watchdog(l->call_s);
     collect(l);
-    while (!a->has_last && (got = ask_arrival(l, from, &st)) == COMM_GOT) {
-        a->has_last = st.MPI_TAG == TAG_LAST;
-        a->last = a->room[0];
-    }
+    while (!a->has_last && (got = ask_arrival(l, from, &st)) == COMM_GOT)
+        if (st.MPI_TAG != TAG_PIECE)
+            take_end(a, &st);
     watchdog(0);
     return got;
+}
+
+/* An end that nothing waits for yet, behind pieces that stay where they are. */
+static void fetch_end(struct comm *l, int from)
+{
+    unsigned char *bytes;
+    MPI_Status st;
+    int there = 0, n = 0;
+
+    if (MPI_Iprobe(from, TAG_END, l->second, &there, &st) || !there)
+        return;
+    MPI_Get_count(&st, MPI_BYTE, &n);
+    if (n < 0 || n > (int)COMM_PIECE)
+        return;
+    bytes = xmalloc((size_t)n + 1);
+    if (MPI_Recv(bytes, n, MPI_BYTE, from, TAG_END, l->second, &st) == 0)
+        keep_end(&l->arrival[from], bytes, n);
+    free(bytes);
+}
+
+/* What comes next comes to the receive that is begun, if one is. */
+static enum comm_got receive_end(struct comm *l, int from)
+{
+    struct arrival *a = &l->arrival[from];
+    MPI_Status st;
+    int there = 0;
+
+    watchdog(l->call_s);
+    collect(l);
+    if (a->asked && MPI_Request_get_status(a->request, &there, &st))
+        there = 0;
+    if (!there || st.MPI_TAG == TAG_PIECE)
+        fetch_end(l, from);
+    else if (ask_arrival(l, from, &st) == COMM_GOT)
+        take_end(a, &st);
+    watchdog(0);
+    return a->ended ? COMM_END : COMM_NOTHING;
 }
 
 static int make_second(struct comm *l, unsigned start_s, struct err *err)
@@ -402,6 +458,11 @@ static enum comm_got receive_last(struct comm *l, int from)
     (void)l;
     (void)from;
     return COMM_NOTHING;
+}
+
+static enum comm_got receive_end(struct comm *l, int from)
+{
+    return receive_last(l, from);
 }
 
 static int make_second(struct comm *l, unsigned start_s, struct err *err)
@@ -611,10 +672,21 @@ enum comm_got comm_get_last(struct comm *l, int from, unsigned char *byte)
     return got;
 }
 
+enum comm_got comm_get_end(struct comm *l, int from)
+{
+    enum comm_got got = COMM_END;
+
+    pthread_mutex_lock(&l->lock);
+    if (!l->arrival || !l->arrival[from].ended)
+        got = l->arrival ? receive_end(l, from) : COMM_NOTHING;
+    pthread_mutex_unlock(&l->lock);
+    return got;
+}
+
 const unsigned char *comm_end(const struct comm *l, int from, size_t *n)
 {
     *n = l->arrival[from].n;
-    return l->arrival[from].room;
+    return l->arrival[from].end;
 }
 
 bool comm_poll(struct comm *l, struct payload *p)
@@ -664,8 +736,10 @@ void comm_close(struct comm *l, int status)
     parcels_free(l->own);
     parcels_free(l->in);
     parcels_free(l->out);
-    for (int i = 0; l->arrival && i < l->size; i++)
+    for (int i = 0; l->arrival && i < l->size; i++) {
         free(l->arrival[i].room);
+        free(l->arrival[i].end);
+    }
     free(l->arrival);
     pthread_mutex_destroy(&l->lock);
     free(l);

@@ -60,7 +60,12 @@ enum comm_got comm_get(struct comm *l, int from, void *data, size_t n);
 void comm_give_last(struct comm *l, int to, unsigned char byte);
 enum comm_got comm_get_last(struct comm *l, int from, unsigned char *byte);
 
-/* The bytes of the end, once comm_get gave COMM_END; valid until comm_close. */
+/* COMM_END once a rank's end has arrived, whatever of its pieces has not been
+ * got, which none is after that; else COMM_NOTHING.  It does not wait. */
+enum comm_got comm_get_end(struct comm *l, int from);
+
+/* The bytes of the end, after COMM_END; none if the end was passed over.  Valid
+ * until comm_close. */
 const unsigned char *comm_end(const struct comm *l, int from, size_t *n);
 
 /* From now on a thread of the communicator sends `tag`, without data, to all

@@ -249,12 +249,26 @@ static bool accused(void *self)
     return any;
 }
 
+static int whole(void *self, struct err *err)
+{
+    struct rank_group *g = self;
+    struct err why = ERR_INIT;
+
+    if (atomic_load(&g->stopped))
+        return err_set(err, ERR_RETRY, "this rank has left its group");
+    for (uint32_t i = 0; i < g->view.size && !why.code; i++)
+        if (i != g->view.rank &&
+            comm_get_end(g->comm, g->first + (int)i) == COMM_END)
+            look_at(g, i, COMM_END, 0, 0, &why);
+    return why.code ? leave(g, &why, err) : 0;
+}
+
 int rank_group_new(struct rank_group **out, struct comm *comm, unsigned tp,
                    unsigned lost_s, struct err *err)
 {
     static const struct group_ops ops = { max_u32, sum_i32, sum_i64, barrier,
                                           broadcast, leave_for, accuse,
-                                          accused };
+                                          accused, whole };
     struct rank_group *g;
     char node[256];
 

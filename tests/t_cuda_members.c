@@ -110,6 +110,13 @@ static bool leaving_accused(void *self)
     return l->whole.ops->accused(l->whole.self);
 }
 
+static int leaving_whole(void *self, struct err *err)
+{
+    struct leaving *l = self;
+
+    return l->whole.ops->whole(l->whole.self, err);
+}
+
 /* Of one member at a time. */
 static struct group leave_after(const struct group *g, size_t sums, size_t end)
 {
@@ -118,7 +125,8 @@ static struct group leave_after(const struct group *g, size_t sums, size_t end)
 
     l = (struct leaving){ { leaving_max, sum_and_leave, NULL, leaving_barrier,
                             leaving_broadcast, leaving_leave, leaving_accuse,
-                            leaving_accused }, *g, sums, end, 0 };
+                            leaving_accused, leaving_whole }, *g, sums, end,
+                          0 };
     it.ops = &l.ops;
     it.self = &l;
     return it;

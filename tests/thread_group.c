@@ -179,6 +179,18 @@ static bool accused(void *self)
     return is;
 }
 
+static int whole(void *self, struct err *err)
+{
+    struct thread_group *g = ((struct thread_member *)self)->group;
+    int rc = 0;
+
+    pthread_mutex_lock(&g->lock);
+    if (g->left)
+        rc = err_copy(err, &g->why);
+    pthread_mutex_unlock(&g->lock);
+    return rc;
+}
+
 struct thread_group *thread_group_new(uint32_t size)
 {
     struct thread_group *g = xcalloc(1, sizeof(*g));
@@ -205,7 +217,8 @@ void thread_group_free(struct thread_group *g)
 struct group thread_group_member(struct thread_group *g, uint32_t rank)
 {
     static const struct group_ops ops = { max_u32, sum_i32, sum_i64, barrier,
-                                          broadcast, leave, accuse, accused };
+                                          broadcast, leave, accuse, accused,
+                                          whole };
 
     return (struct group){ .rank = rank, .size = g->size, .ops = &ops,
                             .self = &g->member[rank] };

@@ -58,6 +58,11 @@ struct group_ops {
      * implementation waits: the one that found it may know of it later than
      * this one of the end. */
     bool (*accused)(void *self);
+
+    /* Whether the group is whole, as far as this member knows: -1 and the
+     * reason if another one has left, or this one has.  It does not wait, and
+     * is no exchange. */
+    int (*whole)(void *self, struct err *err);
 };
 
 /* One member's view.  Held by value; ops and self are the implementation's
