@@ -197,6 +197,13 @@ enum {
     CUSIM_NCCL_LACKS  /* the library does not have it */
 };
 extern "C" void cusim_nccl(const char *call, long n, int way);
+/* .. and beside that this one. */
+extern "C" void cusim_nccl_also(const char *call, long n, int way);
+/* The next launch has no end. */
+extern "C" void cusim_hang(void);
+/* A stream holds n launches and copies, at first 1024: who makes one more waits
+ * without a deadline, which is a finding where it has no end. */
+extern "C" void cusim_queue(size_t n);
 /* base/clock.h's clock_s, an hour later once the device hangs, or the process
  * was stopped, and far ahead at each look while members wait for one that is
  * gone: whoever waits with a deadline is told soon. */

@@ -207,6 +207,8 @@ static cudaError_t record(cusim_graph *g, op o)
     return e;
 }
 
+/* A stream holds so much; who launches more waits without a deadline. */
+static size_t queue_most = 1024;
 static cudaError_t submit(cudaStream_t s, op o)
 {
     std::lock_guard<std::recursive_mutex> l(lock);
@@ -221,6 +223,9 @@ static cudaError_t submit(cudaStream_t s, op o)
     s->queue.push_back(std::move(o));
     if (!settings.seed)
         drain_all();
+    drain_fully([s] { return s->queue.size() < queue_most; });
+    if (s->queue.size() >= queue_most)
+        finding("a launch waits for ever");
     return cudaSuccess;
 }
 
@@ -236,7 +241,7 @@ void launch_call(const char *name, const void *kernel, dim3 grid, dim3 dim,
                  size_t dynamic, cudaStream_t s, void (*call)(const void *),
                  const void *arg, size_t n_arg)
 {
-    std::lock_guard<std::recursive_mutex> l(lock);
+    std::unique_lock<std::recursive_mutex> l(lock);
     size_t n = (size_t)dim.x * dim.y * dim.z;
     auto a = attribute.find(kernel);
     size_t most = a == attribute.end() ? 48 * 1024 : (size_t)a->second;
@@ -287,6 +292,7 @@ void launch_call(const char *name, const void *kernel, dim3 grid, dim3 dim,
         launch_name = "";
         first_run += (uint32_t)blocks;
     };
+    l.unlock(); /* as that may wait */
     submit(s, std::move(o));
 }
 
@@ -341,6 +347,16 @@ void cusim_lose(void)
     sticky = cudaErrorLaunchFailure;
 }
 
+void cusim_hang(void)
+{
+    settings.hang_at = (long)launch_number + 1;
+}
+
+void cusim_queue(size_t n)
+{
+    queue_most = n;
+}
+
 void cusim_skip(const char *name)
 {
     settings.skip = name;
@@ -354,7 +370,7 @@ double cusim_clock_s(void)
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9 +
            (hung_seen || stopped ? 3600 : 0) +
-           10 * (partner_lost ? ++n_looks : n_looks.load());
+           (partner_lost ? ++n_looks : n_looks.load());
 }
 
 /* What a question for the state of all work is answered: of what ends while
@@ -672,11 +688,12 @@ cudaError_t cudaEventDestroy(cudaEvent_t e)
 }
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s)
 {
-    std::lock_guard<std::recursive_mutex> l(lock);
+    std::unique_lock<std::recursive_mutex> l(lock);
     op o;
 
     o.set = e;
     o.ticket = ++e->asked;
+    l.unlock();
     submit(s, std::move(o));
     return 0;
 }
@@ -700,11 +717,12 @@ cudaError_t cudaEventQuery(cudaEvent_t e)
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned)
 {
-    std::lock_guard<std::recursive_mutex> l(lock);
+    std::unique_lock<std::recursive_mutex> l(lock);
     op o;
 
     o.wait = e;
     o.ticket = e->asked;
+    l.unlock();
     submit(s, std::move(o));
     return 0;
 }

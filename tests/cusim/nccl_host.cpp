@@ -40,7 +40,7 @@ struct nccl_world {
 struct nccl_member {
     nccl_world *w;
     int rank;
-    uint64_t calls;
+    uint64_t calls, met; /* exchanges that it launched; that are over */
     bool aborted;
 };
 
@@ -51,15 +51,21 @@ static uint64_t n_ids;
 
 /* ---- failures ------------------------------------------------------------ */
 
-static const char *fails; /* this function, .. */
-static long in_calls;     /* .. after so many calls, .. */
-static int how;           /* .. in this way */
-static unsigned reset;    /* how often that was set */
+static struct {
+    const char *call; /* this function fails, or NULL, .. */
+    long in_calls;    /* .. after so many calls, .. */
+    int how;          /* .. in this way */
+} fails[2];
+static unsigned reset; /* how often they were set anew */
 
 /* Whether this call fails in that way. */
 static bool is_to(const char *call, int way)
 {
-    return fails && strcmp(fails, call) == 0 && how == way && in_calls-- == 0;
+    for (auto &f : fails)
+        if (f.call && strcmp(f.call, call) == 0 && f.how == way &&
+            f.in_calls-- == 0)
+            return true;
+    return false;
 }
 
 /* What a call returns at once; it may not return for long. */
@@ -109,7 +115,7 @@ static int init(void **comm, int size, nccl_unique of, int rank)
     w->here++;
     wake.notify_all();
     wake.wait(l, [=] { return w->here == size || reset != now; });
-    *comm = new nccl_member{ w, rank, 0, false };
+    *comm = new nccl_member{ w, rank, 0, 0, false };
     return reset == now ? SUCCESS : REMOTE_ERROR;
 }
 
@@ -171,6 +177,7 @@ static bool meet(nccl_member *m, uint64_t at, const nccl_meeting &mine, void *x)
     }
     if (e.here < w->size)
         return false;
+    m->met++;
     if (++e.left == w->size)
         w->open.erase(at);
     return true;
@@ -204,8 +211,12 @@ static int all_reduce(const void *from, void *to, size_t n, int type, int op,
 static int destroy(void *comm)
 {
     std::unique_lock<std::mutex> l(lock);
-    nccl_world *w = ((nccl_member *)comm)->w;
+    nccl_member *m = (nccl_member *)comm;
+    nccl_world *w = m->w;
     int e = failure("ncclCommDestroy", l);
+
+    if (m->met < m->calls && !w->dead)
+        cusim::finding("a communicator is destroyed while it exchanges");
 
     w->left++;
     wake.notify_all();
@@ -272,13 +283,19 @@ static int close(void *of)
 }
 } // namespace pretended
 
+void cusim_nccl_also(const char *call, long n, int way)
+{
+    std::lock_guard<std::mutex> l(pretended::lock);
+
+    pretended::fails[1] = { call, n, way };
+}
+
 void cusim_nccl(const char *call, long n, int way)
 {
     std::lock_guard<std::mutex> l(pretended::lock);
 
-    pretended::fails = call;
-    pretended::in_calls = n;
-    pretended::how = way;
+    pretended::fails[0] = { call, n, way };
+    pretended::fails[1] = {};
     pretended::reset++;
     cusim::partner_lost = false;
     for (auto &w : pretended::worlds)
