@@ -199,7 +199,7 @@ static void say_cause(struct device *d, struct err *err)
 
     if (nvml_ask(&nvml, d->uuid) && nvml.ecc_errors)
         err_prefix(err, "its memory has had %" PRIu64 " uncorrected errors"
-                   " (ECC)", nvml.ecc_errors);
+                   " (ECC) since its driver was loaded", nvml.ecc_errors);
     if (xid)
         err_prefix(err, "the driver reports Xid %u%s%s%s", xid,
                    *nvml_xid_text(xid) ? " (" : "", nvml_xid_text(xid),

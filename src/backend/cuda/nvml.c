@@ -1,7 +1,8 @@
 /*
  * libnvidia-ml.so.1, as far as nvml.h goes.  Numbers are of NVIDIA's NVML API
  * reference: NVML_SUCCESS 0, NVML_MEMORY_ERROR_TYPE_UNCORRECTED 1,
- * NVML_VOLATILE_ECC 0, nvmlEventTypeXidCriticalError 8.
+ * NVML_VOLATILE_ECC 0, nvmlEventTypeXidCriticalError 8,
+ * NVML_ERROR_GPU_IS_LOST 15.
  */
 #include <config.h>
 
@@ -21,6 +22,8 @@
 #define XID_EVENT 8
 #define XID_WAIT_MS 200 /* until it is reported, once a call has failed */
 #define XID_MOST 64     /* that are read at once */
+#define GPU_IS_LOST 15  /* of a call, and what the driver reports of it */
+#define XID_OFF_BUS 79
 
 struct nvml_event { /* nvmlEventData_t */
     void *device;
@@ -158,7 +161,11 @@ unsigned nvml_last_xid(struct nvml_watch *w)
     unsigned xid = 0;
 
     for (int i = 0; w && i < XID_MOST; i++) {
-        if (w->n.set_wait(w->set, &e, xid ? 0 : XID_WAIT_MS))
+        int rc = w->n.set_wait(w->set, &e, xid ? 0 : XID_WAIT_MS);
+
+        if (rc == GPU_IS_LOST && !xid)
+            xid = XID_OFF_BUS;
+        if (rc)
             break;
         if (e.type == XID_EVENT)
             xid = (unsigned)e.data;
