@@ -33,6 +33,9 @@ void cusim_fail(long n) __attribute__((weak));
 void cusim_memory(size_t n) __attribute__((weak));
 /* Call n of this function of a pretended NCCL fails in this way (cusim.h). */
 void cusim_nccl(const char *call, long n, int way) __attribute__((weak));
+/* The next launch has no end; a stream holds so many. */
+void cusim_hang(void) __attribute__((weak));
+void cusim_queue(size_t n) __attribute__((weak));
 enum { NCCL_FAILS, NCCL_NEVER, NCCL_WRONG, NCCL_LACKS };
 
 #define MEMORY ((size_t)3 << 30) /* room for 8 members' libraries, too */
@@ -609,6 +612,30 @@ static void test_nccl_fails(void)
     model_close(m);
 }
 
+/* More launches than a stream holds, of a device that hangs; for ever, so that
+ * this is the last test. */
+static void test_hang(void)
+{
+    struct model_record rec = shape(0);
+    struct backend *one;
+    struct err err = ERR_INIT;
+    struct crew_seen s;
+    struct model *m;
+
+    rec.n_layers = 60;
+    m = build(&rec);
+    if (cuda_open(&one, &(struct cuda_options){ .share = true }, &err))
+        abort();
+    crew_answer(&s, one, m, &few);
+    cusim_hang();
+    ok(!crew_answer(&s, one, m, &asks) &&
+           strstr(s.err.text, "the GPU hangs: no end of its work") &&
+           !strstr(s.err.text, "step 0"),
+       "a deep model on a device that hangs: %s", s.err.text);
+    backend_close(one);
+    model_close(m);
+}
+
 /* One member finds it while another one is gone, so that nobody hears of it at
  * the end of the step. */
 static void test_found_late(void)
@@ -662,5 +689,7 @@ int main(void)
     test_wrong();
     test_found_late();
     test_nccl_fails();
+    cusim_queue(512);
+    test_hang();
     return done();
 }

@@ -473,6 +473,8 @@ static int copy_block(struct device *d, enum plan_array a, uint32_t from,
     for (uint32_t l = 0; l < layers; l++) {
         unsigned char *at = d->at[a] + (size_t)l * d->plan.n_blocks * n;
 
+        if (device_keep_near(d, 1, err))
+            return -1;
         CUDA_TRY(cudaMemcpyAsync(at + to * n, at + from * n, n,
                                  cudaMemcpyDeviceToDevice, d->stream), err);
     }

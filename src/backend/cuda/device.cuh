@@ -201,6 +201,7 @@ struct cuda_graph {
 #define GRAPHS_MOST 40 /* numbers of rows */
 struct cuda_graphs {
     bool off; /* they are not wanted, or the device makes none */
+    bool captures; /* what is launched now is for a graph */
     struct cuda_graph of[GRAPHS_MOST];
     size_t n;
 };
@@ -224,6 +225,8 @@ struct device {
     bool shares;               /* .. since this one lets others compute there */
     bool lost;                 /* no call of CUDA may be made any more */
     double usual;              /* seconds that waits took lately */
+    cudaEvent_t near[2];       /* by turns, in launches: .. */
+    uint32_t since_near, nears; /* .. so many ago, and so many events */
     uint64_t steps;            /* begun */
     uint64_t begun, given;     /* since the load, and those collected */
     bool checks;               /* one product a step .. */
@@ -297,6 +300,10 @@ uint64_t device_others(const struct device *d, uint64_t free_bytes,
 /* Wait for an event, or, NULL, for all work, with a deadline: past it the
  * device is lost. */
 int device_wait(struct device *d, cudaEvent_t event, struct err *err);
+/* Before about so many launches: wait until few of those before them are left,
+ * some hundred.  A device holds about 1,024, and a launch after these waits
+ * without a deadline. */
+int device_keep_near(struct device *d, uint32_t launches, struct err *err);
 /* A call of CUDA failed in a step, and err says how: the device is lost.  Adds
  * its name and the step; returns -1. */
 int device_failed(struct device *d, struct err *err);

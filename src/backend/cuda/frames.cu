@@ -87,6 +87,9 @@ int frames_take(struct device *d, unsigned taps, struct err *err)
     for (size_t i = 0; i < 2 && taps & BACKEND_TAP_LOGITS; i++)
         CUDA_TRY(pin(&d->logits[i], logits), err);
     alloc(&d->taken, p->rows);
+    for (size_t i = 0; i < 2; i++)
+        CUDA_TRY(cudaEventCreateWithFlags(&d->near[i], cudaEventDisableTiming),
+                 err);
     alloc(&d->in_slot, p->slots);
     alloc(&d->told, p->slots);
     alloc(&d->draw, p->draws);
@@ -117,7 +120,10 @@ void frames_drop(struct device *d)
     for (size_t i = 0; i < 2; i++) {
         if (!d->lost)
             cudaFreeHost(d->logits[i]);
+        if (!d->lost && d->near[i])
+            cudaEventDestroy(d->near[i]);
         d->logits[i] = NULL;
+        d->near[i] = NULL;
     }
     free(d->taken);
     free(d->in_slot);

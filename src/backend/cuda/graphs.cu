@@ -62,8 +62,10 @@ static cudaError_t capture(struct device *d, const struct cuda_extent *e,
 
     if (rc)
         return rc;
+    d->graphs.captures = true;
     if (forward_launch(d, e, err))
         rc = cudaErrorUnknown;
+    d->graphs.captures = false;
     /* it ends in any case, or the stream takes nothing else */
     end = cudaStreamEndCapture(d->stream, &graph);
     if (!rc)

@@ -21,6 +21,8 @@
 #define SPIN_S 0.02   /* a wait gives its core to others until then .. */
 #define PAUSE_NS 100000 /* .. and sleeps so long at a time after it */
 
+#define NEAR 128 /* launches between two events that are waited for */
+
 #define OWN_PART 50 /* of a device's memory that CUDA takes itself, .. */
 #define OWN_BYTES ((uint64_t)1 << 30) /* .. at most */
 
@@ -186,6 +188,21 @@ int device_wait(struct device *d, cudaEvent_t event, struct err *err)
     CUDA_TRY(e, err);
     waited = clock_s() - begun;
     d->usual = waited > d->usual ? waited : 0.9 * d->usual + 0.1 * waited;
+    return 0;
+}
+
+int device_keep_near(struct device *d, uint32_t launches, struct err *err)
+{
+    cudaEvent_t at = d->near[d->nears % 2];
+
+    d->since_near += launches;
+    if (d->graphs.captures || d->since_near < NEAR)
+        return 0;
+    d->since_near = 0;
+    d->nears++;
+    if (device_wait(d, at, err))
+        return -1;
+    CUDA_TRY(cudaEventRecord(at, d->stream), err);
     return 0;
 }
 

@@ -19,6 +19,11 @@
 
 #define KEYS_OF_SPLIT 256 /* at least */
 
+/* About the launches of a layer, a member's with what it exchanges; the library
+ * makes a product of many rows in pieces. */
+#define LAYER_FEW 20
+#define LAYER_MANY 128
+
 static_assert(PLAN_DONE_WORDS >= LAST_ROWS, "a word for each of few rows");
 
 /* What the pieces of a layer have in common. */
@@ -689,6 +694,9 @@ int forward_launch(struct device *d, const struct cuda_extent *e,
     for (p.layer = 0; p.layer < rec->n_layers; p.layer++) {
         bool last = p.layer + 1 == rec->n_layers;
 
+        if (device_keep_near(d, p.m > LINEAR_ROWS ? LAYER_MANY : LAYER_FEW,
+                             err))
+            return -1;
         if (attention_part(&p, last ? e->n_going : p.m, err))
             return -1;
         if (p.m > 0 && ffn_part(&p, err))
