@@ -513,7 +513,8 @@ f->least, d->at[PLAN_LEAST], 8/'
 try $B/members.cu members "members: sizes of rows are each one's own" \
     's/return agree_words(d, PLAN_AMAX, m, err);/return 0;/'
 try $B/members.cu members "members: half of the sums, by NCCL" \
-    's/d->at\[PLAN_SUMS\], n,$/d->at[PLAN_SUMS], n \/ 2,/'
+    's/NCCL_SUM_I32, d->at\[PLAN_SUMS\], n,/\
+NCCL_SUM_I32, d->at[PLAN_SUMS], n \/ 2,/'
 try $B/members.cu members "members: half of the sums, through the host" \
     's/sum_i32(g->self, sum, n, err)/sum_i32(g->self, sum, n \/ 2, err)/'
 try $B/members.cu members "members: lower halves of lesser keys" \
@@ -538,6 +539,10 @@ try $B/connect.cu members "connect: a library that is no use is kept" \
     '/nccl_close(d->nccl, true);/,/d->nccl = NULL;/{/d->nccl = NULL;/d}'
 try $B/health.cu members "health: more launches than a stream holds" \
     's/#define NEAR 128/#define NEAR 128000/'
+try $B/health.cu members "health: a member that left is waited for" \
+    's/if (members_whole(d, err))/if (0)/'
+try $B/health.cu members "health: a device is lost by NCCL" \
+    's/d->nccl_failed \&\& !d->lost/false/'
 try $B/nccl.cu members "nccl: greatest of signed keys" \
     's/{ UINT64, MAX }/{ 4, MAX }/'
 try $B/nccl.cu members "nccl: greatest sums" 's/{ INT32, SUM }/{ INT32, MAX }/'

@@ -586,13 +586,18 @@ static void test_without_nccl(void)
     model_close(m);
 }
 
-/* A member's exchange fails in a step: the others' devices wait for it. */
-static void test_nccl_fails(void)
+#define TRIALS (4 * 3) /* of four members, which make three exchanges each */
+
+/* A member's exchange fails in a step: the others' devices wait for it, and
+ * none is lost.  Of many layers the launches are more than a stream holds. */
+static void test_nccl_fails(uint32_t layers, long from, long to)
 {
     struct model_record rec = shape(0);
-    struct model *m = build(&rec);
+    struct model *m;
 
-    for (long n = 0; n < 60; n += 25) {
+    rec.n_layers = layers;
+    m = build(&rec);
+    for (long n = from; n < to; n += 25) {
         struct crew_seen s;
         struct crew c;
         struct backend *first;
@@ -603,10 +608,13 @@ static void test_nccl_fails(void)
         good = !crew_answer(&s, first, m, &few);
         ok(good && s.err.code == ERR_RETRY && !s.wrong,
            "exchange %ld fails: %s", n, s.err.text);
-        if (n > 4 * 3) /* past the trial: who failed says how */
-            ok(strstr(s.err.text, "NCCL fails at ncclAllReduce: unhandled") !=
-               NULL, "it is said how");
+        ok(strstr(s.err.text, "NCCL fails at ncclAllReduce: unhandled") &&
+               !strstr(s.err.text, "is lost"), "it is said how");
         crew_end(&c, first);
+        for (uint32_t i = 1; i < 4; i++)
+            ok(c.member[i].failed &&
+                   !strstr(c.member[i].err.text, "is lost"), "member %u ends:"
+               " %s", i, c.member[i].err.text);
         cusim_nccl(NULL, 0, 0);
     }
     model_close(m);
@@ -688,8 +696,9 @@ int main(void)
     test_shared();
     test_wrong();
     test_found_late();
-    test_nccl_fails();
+    test_nccl_fails(2, TRIALS, TRIALS + 60);
     cusim_queue(512);
+    test_nccl_fails(60, TRIALS, TRIALS + 30);
     test_hang();
     return done();
 }

@@ -418,7 +418,7 @@ static int await_step(struct device *d, const struct cuda_frame *f,
     if (device_wait(d, f->done, err) || tap_check(d, f, err) ||
         (hashed && (device_wait(d, hashed->hashed, err) ||
                     rehash_check(d, hashed, err))))
-        return device_failed(d, err);
+        return d->broken ? -1 : device_failed(d, err);
     return 0;
 }
 

@@ -260,6 +260,7 @@ struct device {
     bool may_nccl;             /* .. and it may bring what they exchange */
     bool connected;            /* whether it does is decided: .. */
     struct nccl *nccl;         /* .. it does, or NULL: through the host */
+    bool nccl_failed;          /* .. and a call of it has */
     unsigned char nccl_id[NCCL_ID];
     bool hangs;                /* a wait for the device has had no end */
     bool out;                  /* a call has failed: members are not in step */
@@ -298,14 +299,15 @@ int device_find(struct device *d, unsigned local, bool share, struct err *err);
 uint64_t device_others(const struct device *d, uint64_t free_bytes,
                        uint64_t all);
 /* Wait for an event, or, NULL, for all work, with a deadline: past it the
- * device is lost. */
+ * device is lost.  A member whose device may wait for others' does not wait
+ * once one of them has left: `broken`, and err has its reason. */
 int device_wait(struct device *d, cudaEvent_t event, struct err *err);
 /* Before about so many launches: wait until few of those before them are left,
  * some hundred.  A device holds about 1,024, and a launch after these waits
  * without a deadline. */
 int device_keep_near(struct device *d, uint32_t launches, struct err *err);
-/* A call of CUDA failed in a step, and err says how: the device is lost.  Adds
- * its name and the step; returns -1. */
+/* A call of CUDA failed in a step, and err says how: the device is lost, unless
+ * it is well and NCCL has failed.  Adds its name, and the step; returns -1. */
 int device_failed(struct device *d, struct err *err);
 /* Add machine and device to what err says of memory, and remember an error of
  * ERR_RETRY as that of a device that others fill; returns -1. */
@@ -348,6 +350,9 @@ int members_places(struct device *d, struct err *err);
 int members_connect(struct device *d, struct err *err);
 /* Before the device is closed, or once the first member has closed its own. */
 void members_disconnect(struct device *d);
+/* Where the device may wait for others': whether none has left, else -1 with
+ * `out` and `broken`. */
+int members_whole(struct device *d, struct err *err);
 /* As many blocks as each has room for, in the plan. */
 int members_blocks(struct device *d, struct err *err);
 /* What the exchanges of a loaded model need. */

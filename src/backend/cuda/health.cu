@@ -20,6 +20,7 @@
 
 #define SPIN_S 0.02   /* a wait gives its core to others until then .. */
 #define PAUSE_NS 100000 /* .. and sleeps so long at a time after it */
+#define LOOK_S 0.5      /* how often a wait looks after the group */
 
 #define NEAR 128 /* launches between two events that are waited for */
 
@@ -168,25 +169,42 @@ static cudaError_t state_of(const struct device *d, cudaEvent_t event)
 }
 
 /* The clock is read before the device is asked: a process that was stopped in
- * between, as a suspended job is, asks once more. */
-int device_wait(struct device *d, cudaEvent_t event, struct err *err)
+ * between, as a suspended job is, asks once more.  The state in the end. */
+static cudaError_t wait_most(struct device *d, cudaEvent_t event, double most,
+                             double *waited, struct err *err)
 {
-    double begun = clock_s(), most = HANG_S + HANG_STEPS * d->usual;
-    double waited = 0;
+    double begun = clock_s(), looked = 0;
     cudaError_t e;
 
+    *waited = 0;
     while ((e = state_of(d, event)) == cudaErrorNotReady) {
-        if (waited > most) {
-            d->lost = d->hangs = true;
-            return err_set(err, ERR_RETRY, "the GPU hangs%s: no end of its work"
-                           " after %.0f s", d->nccl ? ", or a member does" : "",
-                           most);
+        if (*waited - looked > LOOK_S) {
+            looked = *waited;
+            if (members_whole(d, err))
+                break;
         }
-        pause_until_later(waited);
-        waited = clock_s() - begun;
+        if (*waited > most)
+            break;
+        pause_until_later(*waited);
+        *waited = clock_s() - begun;
+    }
+    return e;
+}
+
+int device_wait(struct device *d, cudaEvent_t event, struct err *err)
+{
+    double most = HANG_S + HANG_STEPS * d->usual, waited;
+    cudaError_t e = wait_most(d, event, most, &waited, err);
+
+    if (e == cudaErrorNotReady && d->broken)
+        return -1;
+    if (e == cudaErrorNotReady) {
+        d->lost = d->hangs = true;
+        return err_set(err, ERR_RETRY, "the GPU hangs%s: no end of its work"
+                       " after %.0f s", d->nccl ? ", or a member does" : "",
+                       most);
     }
     CUDA_TRY(e, err);
-    waited = clock_s() - begun;
     d->usual = waited > d->usual ? waited : 0.9 * d->usual + 0.1 * waited;
     return 0;
 }
@@ -232,6 +250,8 @@ int device_failed(struct device *d, struct err *err)
     err = err_or(err, &own);
     if (e == cudaErrorNotReady) /* the next step, of a device that is well */
         e = cudaSuccess;
+    if (d->nccl_failed && !d->lost && e == cudaSuccess)
+        return err_prefix(err, "%s", d->uuid);
     d->lost = true;
     /* a device that hangs is not asked: that might, too */
     if (e != cudaSuccess)

@@ -24,6 +24,14 @@ extern "C" {
 /* How a member's step has ended; the worst is that of all. */
 enum ended { ENDED_WELL, ENDED_FAULTY, ENDED_FAILED, ENDED_WRONG };
 
+int members_whole(struct device *d, struct err *err)
+{
+    if (!d->nccl || d->group.ops->whole(d->group.self, err) == 0)
+        return 0;
+    d->broken = d->out = true;
+    return -1;
+}
+
 int members_check(const struct device *d, struct err *err)
 {
     if (!d->in_group || !d->out)
@@ -87,13 +95,22 @@ static int take_back(struct device *d, void *to, const void *from, size_t n,
     return 0;
 }
 
+/* From device to device. */
+static int by_nccl(struct device *d, enum nccl_kind kind, void *x, size_t n,
+                   struct err *err)
+{
+    if (nccl_exchange(d->nccl, kind, x, n, d->stream, err) == 0)
+        return 0;
+    d->nccl_failed = true;
+    return -1;
+}
+
 /* n words of an array become the greatest of all members'. */
 static int agree_words(struct device *d, enum plan_array a, size_t n,
                        struct err *err)
 {
     if (d->nccl)
-        return nccl_exchange(d->nccl, NCCL_MAX_U32, d->at[a], n, d->stream,
-                             err);
+        return by_nccl(d, NCCL_MAX_U32, d->at[a], n, err);
     return bring(d, d->met, d->at[a], 4 * n, err) ||
            greatest(d, (uint32_t *)d->met, n, err) ||
            take_back(d, d->at[a], d->met, 4 * n, err) ? -1 : 0;
@@ -116,8 +133,7 @@ int members_sums(struct device *d, size_t n, struct err *err)
     int32_t *sum = (int32_t *)d->met;
 
     if (d->nccl)
-        return nccl_exchange(d->nccl, NCCL_SUM_I32, d->at[PLAN_SUMS], n,
-                             d->stream, err);
+        return by_nccl(d, NCCL_SUM_I32, d->at[PLAN_SUMS], n, err);
     return bring(d, sum, d->at[PLAN_SUMS], n * sizeof(*sum), err) ||
            exchanged(d, g->ops->sum_i32(g->self, sum, n, err)) ||
            take_back(d, d->at[PLAN_SUMS], sum, n * sizeof(*sum), err)
@@ -145,7 +161,7 @@ static int spread_logits(struct device *d, float *logits, struct err *err)
         CUDA_TRY(cudaMemsetAsync(logits + end, 0,
                                  (vocab - end) * sizeof(*logits), d->stream),
                  err);
-    return nccl_exchange(d->nccl, NCCL_MAX_U32, logits, vocab, d->stream, err);
+    return by_nccl(d, NCCL_MAX_U32, logits, vocab, err);
 }
 
 /* A row of logits, of which this member has made some: whole. */
@@ -173,9 +189,8 @@ static int agree_keys(struct device *d, uint32_t m, struct err *err)
     struct sample_row *row = d->f->draws;
 
     if (d->nccl)
-        return nccl_exchange(d->nccl, NCCL_MAX_U64, d->at[PLAN_DRAW],
-                             m * sizeof(*row) / sizeof(row->best), d->stream,
-                             err);
+        return by_nccl(d, NCCL_MAX_U64, d->at[PLAN_DRAW],
+                       m * sizeof(*row) / sizeof(row->best), err);
     if (bring(d, row, d->at[PLAN_DRAW], m * sizeof(*row), err))
         return -1;
     for (uint32_t i = 0; i < m; i++)
