@@ -80,6 +80,7 @@ static int open_device(struct rank_backend *r, const struct backend_wish *o,
                                        .plain = !o->gpu_graphs,
                                        .checks = o->check_gpu,
                                        .nccl = o->gpu_nccl,
+                                       .wait_s = o->wait_s,
                                        .libs = o->cuda_libs,
                                        .caller = &caller,
                                        .group = o->group };

@@ -536,7 +536,13 @@ try $B/members.cu members "members: GPUs that two share are apart" \
     's/d->apart = d->apart && memcmp/d->apart = d->apart || memcmp/'
 try $B/connect.cu members "connect: no trial of NCCL" 's/i < 4 \&\&/i < 3 \&\&/'
 try $B/connect.cu members "connect: a library that is no use is kept" \
-    '/nccl_close(d->nccl, true);/,/d->nccl = NULL;/{/d->nccl = NULL;/d}'
+    '/^    close_library(d, true);/d'
+try $B/connect.cu members "connect: a trial without an end is not given up" \
+    's/close_library(d, true)/close_library(d, false)/'
+try $B/connect.cu members "connect: who waited in a trial is lost" \
+    's/d->hangs \&\& device_drains(d)/false/'
+try $B/connect.cu members "connect: closed while it exchanges" \
+    '/!d->out && device_wait(d, NULL, NULL)/,/d->out = true;/d'
 try $B/health.cu members "health: more launches than a stream holds" \
     's/#define NEAR 128/#define NEAR 128000/'
 try $B/health.cu members "health: a member that left is waited for" \

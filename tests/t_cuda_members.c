@@ -33,6 +33,7 @@ void cusim_fail(long n) __attribute__((weak));
 void cusim_memory(size_t n) __attribute__((weak));
 /* Call n of this function of a pretended NCCL fails in this way (cusim.h). */
 void cusim_nccl(const char *call, long n, int way) __attribute__((weak));
+void cusim_nccl_also(const char *call, long n, int way) __attribute__((weak));
 /* The next launch has no end; a stream holds so many. */
 void cusim_hang(void) __attribute__((weak));
 void cusim_queue(size_t n) __attribute__((weak));
@@ -588,6 +589,29 @@ static void test_without_nccl(void)
 
 #define TRIALS (4 * 3) /* of four members, which make three exchanges each */
 
+/* A member's exchange fails in the trial, where the others wait for it: all of
+ * them give it up, and go through the host. */
+static void test_trial_fails(void)
+{
+    struct model_record rec = shape(0);
+    struct model *m = build(&rec);
+    struct crew_seen alone;
+
+    answer_alone(&alone, m, &few);
+    for (long n = 0; n < TRIALS; n++) {
+        cusim_nccl("ncclAllReduce", n, NCCL_FAILS);
+        compare("a trial", m, "nccl", &few, &alone, 4);
+        ok(strstr(said, "members exchange through the host: ") == said, "%s",
+           said);
+    }
+    /* the device of one that cannot give it up is lost */
+    cusim_nccl("ncclAllReduce", 1, NCCL_FAILS);
+    cusim_nccl_also("ncclCommAbort", 2, NCCL_NEVER);
+    refuses(m, m, "nccl", NULL, 4, "after it: set gpu-nccl = no");
+    cusim_nccl(NULL, 0, 0);
+    model_close(m);
+}
+
 /* A member's exchange fails in a step: the others' devices wait for it, and
  * none is lost.  Of many layers the launches are more than a stream holds. */
 static void test_nccl_fails(uint32_t layers, long from, long to)
@@ -617,6 +641,32 @@ static void test_nccl_fails(uint32_t layers, long from, long to)
                " %s", i, c.member[i].err.text);
         cusim_nccl(NULL, 0, 0);
     }
+    model_close(m);
+}
+
+/* A communicator serves one load after the other, and the one that is closed
+ * while a step runs. */
+static void test_nccl_again(void)
+{
+    const struct crew_asks early = { .sequences = 3, .prompt = 38,
+                                     .tokens = 3, .steps = 2 };
+    struct model_record rec = shape(MODEL_TIED);
+    struct model *m = build(&rec);
+    struct crew_seen alone, s, again;
+    struct backend *first;
+    struct crew c;
+    bool good;
+
+    answer_alone(&alone, m, &asks);
+    first = start(&c, m, "nccl", NULL, 4);
+    good = crew_answer(&s, first, m, &asks) &&
+           crew_answer(&again, first, m, &asks);
+    good = good && id_equal(s.all, alone.all) &&
+           id_equal(again.all, alone.all) &&
+           strcmp(said, "members exchange by NCCL") == 0;
+    good = crew_answer(&s, first, m, &early) && good;
+    ok(crew_end(&c, first) && good,
+       "one communicator: twice, and to its end in a step");
     model_close(m);
 }
 
@@ -696,6 +746,8 @@ int main(void)
     test_shared();
     test_wrong();
     test_found_late();
+    test_nccl_again();
+    test_trial_fails();
     test_nccl_fails(2, TRIALS, TRIALS + 60);
     cusim_queue(512);
     test_nccl_fails(60, TRIALS, TRIALS + 30);

@@ -3,8 +3,9 @@
  * where each has a device of its own, all have the library, it joins them, and
  * a trial of every kind of exchange gives the right numbers; else through the
  * host (members.cu).  After each step all members agree whether all are well,
- * so that they go one way together.  A trial that does not end takes the device
- * with it: the rank ends, and gpu-nccl = no avoids it.
+ * so that they go one way together.  A trial that does not end is given up, and
+ * they go through the host.  Where a device does not come back even then the
+ * load fails, and the error names gpu-nccl = no.
  */
 #include "backend/cuda/device.cuh"
 
@@ -37,7 +38,7 @@ static int make_id(struct device *d, struct err *err)
 static int join(struct device *d, struct err *err)
 {
     return nccl_join(d->nccl, d->nccl_id, d->group.rank, d->group.size,
-                     d->number, err);
+                     d->number, d->wait_s, err);
 }
 
 /* ---- a trial ------------------------------------------------------------- */
@@ -60,13 +61,13 @@ static struct trial numbers(const struct group *g, bool all)
     return t;
 }
 
-static int exchange_trial(struct device *d, struct trial *host,
-                          unsigned char *at, struct err *err)
+static int exchange_trial(struct device *d, struct err *err)
 {
+    unsigned char *at = d->trial_at;
     struct nccl *n = d->nccl;
 
-    CUDA_TRY(cudaMemcpyAsync(at, host, sizeof(*host), cudaMemcpyHostToDevice,
-                             d->stream), err);
+    CUDA_TRY(cudaMemcpyAsync(at, d->trial, sizeof(*d->trial),
+                             cudaMemcpyHostToDevice, d->stream), err);
     if (nccl_exchange(n, NCCL_MAX_U64, at + offsetof(struct trial, key), 2,
                       d->stream, err) ||
         nccl_exchange(n, NCCL_SUM_I32, at + offsetof(struct trial, sum), 2,
@@ -74,8 +75,8 @@ static int exchange_trial(struct device *d, struct trial *host,
         nccl_exchange(n, NCCL_MAX_U32, at + offsetof(struct trial, word), 2,
                       d->stream, err))
         return -1;
-    CUDA_TRY(cudaMemcpyAsync(host, at, sizeof(*host), cudaMemcpyDeviceToHost,
-                             d->stream), err);
+    CUDA_TRY(cudaMemcpyAsync(d->trial, at, sizeof(*d->trial),
+                             cudaMemcpyDeviceToHost, d->stream), err);
     return device_wait(d, NULL, err);
 }
 
@@ -84,74 +85,110 @@ static int exchange_trial(struct device *d, struct trial *host,
 static int try_out(struct device *d, struct err *err)
 {
     const struct trial want = numbers(&d->group, true);
-    struct trial *host = NULL;
-    unsigned char *at = NULL;
-    bool right = false;
-    int rc = -1;
 
-    if (cudaMallocHost((void **)&host, sizeof(*host)) != cudaSuccess ||
-        cudaMalloc((void **)&at, sizeof(*host)) != cudaSuccess)
-        err_set(err, ERR_RETRY, "the GPU has no memory for a trial of NCCL");
-    else {
-        *host = numbers(&d->group, false);
-        rc = exchange_trial(d, host, at, err);
-        right = rc == 0 && memcmp(host, &want, sizeof(want)) == 0;
-    }
+    if (cudaMallocHost((void **)&d->trial, sizeof(want)) != cudaSuccess ||
+        cudaMalloc((void **)&d->trial_at, sizeof(want)) != cudaSuccess)
+        return err_set(err, ERR_RETRY, "the GPU has no memory for a trial of"
+                       " NCCL");
+    *d->trial = numbers(&d->group, false);
+    if (exchange_trial(d, err))
+        return -1;
+    return memcmp(d->trial, &want, sizeof(want)) == 0
+               ? 0 : err_set(err, ERR_INPUT, "NCCL does not exchange exactly"
+                             " here");
+}
+
+/* CUDA waits for the device before it frees: not while a trial may have no
+ * end. */
+static void drop_trial(struct device *d)
+{
     if (!d->lost) {
-        cudaFree(at);
-        cudaFreeHost(host);
+        cudaFree(d->trial_at);
+        cudaFreeHost(d->trial);
         cudaGetLastError();
     }
-    if (rc == 0 && !right)
-        return err_set(err, ERR_INPUT, "NCCL does not exchange exactly here");
-    return rc;
+    d->trial_at = NULL;
+    d->trial = NULL;
 }
 
 /* ---- all of it ----------------------------------------------------------- */
 
+/* What a device waited for has come to an end then, if it was members. */
+static void close_library(struct device *d, bool aborts)
+{
+    bool stuck = nccl_close(d->nccl, aborts) != 0;
+
+    d->nccl = NULL;
+    if (stuck)
+        d->lost = true; /* to free its memory might wait for ever */
+    else if (d->hangs && device_drains(d))
+        d->lost = d->hangs = false;
+}
+
 void members_disconnect(struct device *d)
 {
-    if (d->nccl && !d->lost && nccl_close(d->nccl, d->out))
-        d->lost = true; /* to free its memory might wait for ever */
-    d->nccl = NULL;
+    if (!d->nccl)
+        return;
+    if (!d->lost && !d->out && device_wait(d, NULL, NULL))
+        d->out = true;
+    close_library(d, d->lost || d->out);
 }
 
-/* A member whose call of the library has no end computes on. */
-static void go_without(struct device *d, struct err *why)
+/* Whether all can compute without the library. */
+static enum agreed through_host(struct device *d, struct err *why,
+                              struct err *err)
 {
-    if (!d->lost)
-        nccl_close(d->nccl, true);
-    d->nccl = NULL;
+    struct err mine = ERR_INIT;
+    enum agreed agreed;
+
+    close_library(d, true);
+    drop_trial(d);
+    if (d->lost)
+        err_set(&mine, ERR_RETRY, "%s hangs in a trial of NCCL, and after it:"
+                " set gpu-nccl = no", d->uuid);
+    agreed = agree(&d->group, &mine, err);
     err_prefix(why, "members exchange through the host");
-    caller_note(&d->caller, false, why->text);
+    if (agreed == AGREED_WELL)
+        caller_note(&d->caller, false, why->text);
+    return agreed;
 }
 
-int members_connect(struct device *d, struct err *err)
+/* Until a step of it fails for one of them. */
+static enum agreed take_steps(struct device *d, struct err *why)
 {
     static step_fn *const steps[] = { open_library, make_id, join, try_out };
     enum agreed agreed = AGREED_WELL;
 
-    if (!d->in_group || d->connected || !d->apart)
-        return 0;
-    d->connected = true;
     for (size_t i = 0; i < 4 && agreed == AGREED_WELL; i++) {
-        struct err mine = ERR_INIT, why = ERR_INIT;
+        struct err mine = ERR_INIT;
 
         if (steps[i] == join &&
             d->group.ops->broadcast(d->group.self, d->nccl_id,
-                                    sizeof(d->nccl_id), err)) {
-            agreed = AGREED_BROKEN;
-            break;
-        }
+                                    sizeof(d->nccl_id), why))
+            return AGREED_BROKEN;
         steps[i](d, &mine);
-        agreed = agree(&d->group, &mine, &why);
-        if (agreed == AGREED_FAILED)
-            go_without(d, &why);
-        else if (agreed == AGREED_BROKEN)
-            err_copy(err, &why);
+        agreed = agree(&d->group, &mine, why);
     }
-    if (agreed == AGREED_WELL)
+    return agreed;
+}
+
+enum agreed members_connect(struct device *d, struct err *err)
+{
+    struct err why = ERR_INIT;
+    enum agreed agreed;
+
+    if (!d->in_group || d->connected || !d->apart)
+        return AGREED_WELL;
+    d->connected = true;
+    agreed = take_steps(d, &why);
+    if (agreed == AGREED_FAILED)
+        agreed = through_host(d, &why, err);
+    else if (agreed == AGREED_BROKEN)
+        err_copy(err, &why);
+    if (agreed == AGREED_WELL && d->nccl) {
+        drop_trial(d);
         caller_note(&d->caller, false, "members exchange by NCCL");
+    }
     d->broken = d->out = agreed == AGREED_BROKEN;
-    return d->broken ? -1 : 0;
+    return agreed;
 }

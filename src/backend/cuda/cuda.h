@@ -47,6 +47,7 @@ struct cuda_options {
     enum cuda_gemm gemm;
     bool nccl;      /* members on different devices exchange by NCCL, if all
                        can; else, as where they share one, through the host */
+    unsigned wait_s; /* for members that join; 0, or much: two minutes */
     const struct caller *caller; /* copied; hears what slows it; or NULL */
     const struct group *group; /* of the member that this device is of, which
                                   is copied; what it points to is borrowed

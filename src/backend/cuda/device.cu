@@ -607,9 +607,10 @@ enum agreed device_load_part(void *device, const struct model *m,
     else
         mine = *none;
     agreed = members_agree(d, &mine, err);
-    if (agreed == AGREED_WELL &&
-        (members_places(d, err) || members_connect(d, err)))
+    if (agreed == AGREED_WELL && members_places(d, err))
         agreed = AGREED_BROKEN;
+    if (agreed == AGREED_WELL)
+        agreed = members_connect(d, err);
     if (agreed == AGREED_WELL) {
         make_plan(d, want, &mine);
         agreed = members_agree(d, &mine, err);
@@ -664,6 +665,7 @@ static void device_close(struct backend *b)
 
     if (device_leads(d) && !d->out && order_close(&d->group, NULL))
         d->out = true;
+    device_enter(d, NULL);
     members_disconnect(d);
     if (device_enter(d, NULL) || device_wait(d, NULL, NULL))
         d->lost = true;
@@ -749,6 +751,7 @@ int cuda_open(struct backend **out, const struct cuda_options *o,
     d->gemm = o->gemm;
     d->shares = o->share;
     d->may_nccl = o->nccl;
+    d->wait_s = o->wait_s;
     d->caller = caller_or_none(o->caller);
     if (device_find(d, o->local, o->share, err)) {
         drop_claim(d);

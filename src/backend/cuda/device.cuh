@@ -262,6 +262,9 @@ struct device {
     struct nccl *nccl;         /* .. it does, or NULL: through the host */
     bool nccl_failed;          /* .. and a call of it has */
     unsigned char nccl_id[NCCL_ID];
+    unsigned wait_s;           /* for others to join; 0: as long as is usual */
+    struct trial *trial;       /* what is exchanged then, pinned .. */
+    unsigned char *trial_at;   /* .. and on the device; both NULL later */
     bool hangs;                /* a wait for the device has had no end */
     bool out;                  /* a call has failed: members are not in step */
     bool broken;               /* .. and that call was an exchange */
@@ -302,6 +305,8 @@ uint64_t device_others(const struct device *d, uint64_t free_bytes,
  * device is lost.  A member whose device may wait for others' does not wait
  * once one of them has left: `broken`, and err has its reason. */
 int device_wait(struct device *d, cudaEvent_t event, struct err *err);
+/* Whether all work is over soon, once that was given up for which it waits. */
+bool device_drains(struct device *d);
 /* Before about so many launches: wait until few of those before them are left,
  * some hundred.  A device holds about 1,024, and a launch after these waits
  * without a deadline. */
@@ -346,9 +351,11 @@ enum agreed members_agree(struct device *d, const struct err *mine,
 /* How many share this one's device, once all have their weights. */
 int members_places(struct device *d, struct err *err);
 /* Decide, once, which way the members exchange what is on their devices: all
- * the same.  An error has ended the group. */
-int members_connect(struct device *d, struct err *err);
-/* Before the device is closed, or once the first member has closed its own. */
+ * the same.  It fails where the group has ended, or a member's device is lost
+ * in a trial. */
+enum agreed members_connect(struct device *d, struct err *err);
+/* Before the device is closed, or once the first member has closed its own.
+ * Work that waits for members is given up if one has failed. */
 void members_disconnect(struct device *d);
 /* Where the device may wait for others': whether none has left, else -1 with
  * `out` and `broken`. */

@@ -21,6 +21,7 @@
 #define SPIN_S 0.02   /* a wait gives its core to others until then .. */
 #define PAUSE_NS 100000 /* .. and sleeps so long at a time after it */
 #define LOOK_S 0.5      /* how often a wait looks after the group */
+#define DRAIN_S 10      /* what was given up is over by then */
 
 #define NEAR 128 /* launches between two events that are waited for */
 
@@ -207,6 +208,13 @@ int device_wait(struct device *d, cudaEvent_t event, struct err *err)
     CUDA_TRY(e, err);
     d->usual = waited > d->usual ? waited : 0.9 * d->usual + 0.1 * waited;
     return 0;
+}
+
+bool device_drains(struct device *d)
+{
+    double waited;
+
+    return wait_most(d, NULL, DRAIN_S, &waited, NULL) == cudaSuccess;
 }
 
 int device_keep_near(struct device *d, uint32_t launches, struct err *err)

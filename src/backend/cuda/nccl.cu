@@ -186,8 +186,9 @@ int nccl_make_id(struct nccl *n, unsigned char id[NCCL_ID], struct err *err)
 }
 
 int nccl_join(struct nccl *n, const unsigned char id[NCCL_ID], uint32_t rank,
-              uint32_t size, int device, struct err *err)
+              uint32_t size, int device, unsigned wait_s, struct err *err)
 {
+    unsigned most = wait_s && wait_s < JOIN_S ? wait_s : JOIN_S;
     struct nccl_call *c = call_new(n, JOINS);
     int rc = 0;
 
@@ -196,9 +197,9 @@ int nccl_join(struct nccl *n, const unsigned char id[NCCL_ID], uint32_t rank,
     c->rank = (int)rank;
     c->size = (int)size;
     memcpy(c->id.b, id, NCCL_ID);
-    if (!call_in_time(n, c, JOIN_S))
+    if (!call_in_time(n, c, most))
         rc = err_set(err, ERR_RETRY, "NCCL has not joined the members after"
-                     " %d s", JOIN_S);
+                     " %u s", most);
     else if (c->result)
         rc = failed(n, "ncclCommInitRank", c->result, err);
     else
@@ -219,7 +220,7 @@ int nccl_close(struct nccl *n, bool aborts)
         call_let_go(c);
     }
     if (n->stuck) /* its thread reads what is freed here */
-        return -1;
+        return n->comm ? -1 : 0;
     if (!n->called)
         dlclose(n->library);
     free(n);

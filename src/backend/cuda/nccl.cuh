@@ -39,9 +39,10 @@ enum nccl_kind {
  * reason: it is not there, or lacks a function. */
 int nccl_open(struct nccl **out, const char *dirs, struct err *err);
 
-/* NULL is accepted.  With `aborts` what has been begun is not waited for: a
- * member is gone.  -1: the library did not return in time; its memory is left
- * to the end of the process, and the device may not be asked any more. */
+/* NULL is accepted.  With `aborts` what has been begun is given up: a member is
+ * gone.  A call that has not returned by now keeps its memory to the end of the
+ * process.  -1: it is one of a member that had joined, and the device may not
+ * be asked any more. */
 int nccl_close(struct nccl *n, bool aborts);
 
 /* An id for a group, for nccl_join.  ERR_RETRY where the library fails. */
@@ -49,9 +50,9 @@ int nccl_make_id(struct nccl *n, unsigned char id[NCCL_ID], struct err *err);
 
 /* Become member `rank` of `size`, on the device of this number in this
  * process; returns when all have.  ERR_RETRY where the library fails, or the
- * others do not come. */
+ * others do not come within wait_s seconds, 0 being the longest time. */
 int nccl_join(struct nccl *n, const unsigned char id[NCCL_ID], uint32_t rank,
-              uint32_t size, int device, struct err *err);
+              uint32_t size, int device, unsigned wait_s, struct err *err);
 
 /* Launch an exchange of `count` elements in the stream, at least one.
  * ERR_RETRY where the library fails. */
