@@ -50,7 +50,9 @@ struct rank {
     bool alone;            /* what it has runs alone */
     bool failed;           /* left because of an error */
     bool strange;          /* was lost before this batch */
-    bool withdrawn;        /* all that it has answered */
+    bool withdrawn;        /* all that it has answered: .. */
+    int wrong;             /* .. since this rank, of its group, was wrong */
+    char *why;             /* .. as it says, or the first one; or NULL */
     double received;          /* when, by the monotonic clock */
     char host[HOST_MAX];
     uint64_t tokens, done;
@@ -185,6 +187,8 @@ int dispatch_new(struct dispatch **out, struct comm *comm,
     d->ranks = ranks;
     d->size = ranks->size;
     d->rank = xcalloc((size_t)d->size, sizeof(*d->rank));
+    for (int i = 0; i < d->size; i++)
+        d->rank[i].wrong = i;
     d->started = d->ticked = clock_s();
     d->began = (int64_t)time(NULL);
     d->changed = true;
@@ -197,12 +201,27 @@ int dispatch_new(struct dispatch **out, struct comm *comm,
     return 0;
 }
 
+/* Where a rank is, "?" where nobody knows. */
+static const char *host_of(const struct dispatch *d, int i)
+{
+    if (d->rank[i].host[0])
+        return d->rank[i].host;
+    return d->ranks->host[i][0] ? d->ranks->host[i] : "?";
+}
+
 void dispatch_free(struct dispatch *d)
 {
     if (!d)
         return;
-    for (int i = 0; i < d->size; i++)
-        free(d->rank[i].line);
+    for (int i = 0; i < d->size; i++) {
+        const struct rank *r = &d->rank[i];
+
+        if (r->withdrawn)
+            run_log_withdrawn(d->o.batch_path, d->o.start, i,
+                              host_of(d, r->wrong), r->why ? r->why : "");
+        free(r->why);
+        free(r->line);
+    }
     free(d->rank);
     queue_free(d->queue);
     resume_clear(&d->resume);
@@ -430,14 +449,6 @@ static void take_back(struct dispatch *d, int from)
     r->wants = false;
 }
 
-/* Where a rank is, "?" where nobody knows. */
-static const char *host_of(const struct dispatch *d, int i)
-{
-    if (d->rank[i].host[0])
-        return d->rank[i].host;
-    return d->ranks->host[i][0] ? d->ranks->host[i] : "?";
-}
-
 static void lose(struct dispatch *d, int i, unsigned silent_s)
 {
     struct err err = ERR_INIT;
@@ -536,15 +547,22 @@ static void take_ready(struct dispatch *d, struct rank *r,
     d->changed = true;
 }
 
+/* What the rank says that was wrong, or else the first one's error. */
+static void keep_why(struct rank *r, const char *text, bool own)
+{
+    if (!r->withdrawn || !text[0] || (r->why && !own))
+        return;
+    free(r->why);
+    r->why = xstrdup(text);
+}
+
 static void keep_error(struct dispatch *d, const struct payload *p)
 {
     char text[400];
 
     copy_text(text, sizeof(text), p->data + 1, p->n - 1);
     log_error("rank %d: %s", p->from, text);
-    if (d->rank[p->from].withdrawn)
-        run_log_withdrawn(d->o.batch_path, d->o.start, p->from,
-                          host_of(d, p->from), text);
+    keep_why(&d->rank[p->from], text, false);
     if (!d->err.code)
         err_set(&d->err, (enum err_code)p->data[0], "rank %d: %s", p->from,
                 text);
@@ -569,13 +587,20 @@ static void take_left(struct dispatch *d, struct rank *r,
 static void take_withdrawn(struct dispatch *d, const struct payload *p)
 {
     int tp = d->o.tp > 1 ? (int)d->o.tp : 1, first = p->from / tp * tp;
+    struct rank *r = &d->rank[first];
+    char text[400] = "";
 
-    if (!d->rank[first].withdrawn)
+    if (!r->withdrawn)
         log_warning("rank %d on %s withdraws all that it answered in this"
                     " start: the next one computes it again; look at earlier"
                     " starts of its GPU with apus verify --recompute", first,
                     host_of(d, first));
-    d->rank[first].withdrawn = true;
+    r->withdrawn = true;
+    if (p->n > 0 && p->data[0])
+        r->wrong = p->from;
+    if (p->n > 1)
+        copy_text(text, sizeof(text), p->data + 1, p->n - 1);
+    keep_why(r, text, true);
     close_ranks(d, true);
     d->save = true;
     d->changed = true;

@@ -24,9 +24,10 @@
  *                (DONE_GIVEN_UP, DONE_REUSED)
  *     TAG_BEAT   tokens u64
  *     TAG_SIGNAL nothing: told to save by a signal
- *     TAG_WITHDRAWN  nothing: all answers of this rank, or of the first one of
- *                    its group, in this start are to be forgotten; of the
- *                    rank itself TAG_LEFT follows
+ *     TAG_WITHDRAWN  own u8, why (text, or none yet): all answers of this rank,
+ *                    or of the first one of its group, in this start are to be
+ *                    forgotten; own: what this rank has computed is wrong; of
+ *                    the rank itself TAG_LEFT follows
  *     TAG_LEFT   failed u8, why (text)
  *     TAG_SEALED failed u8; if 0: finished u8, else why (text)
  */

@@ -44,7 +44,10 @@ struct member {
     double received;        /* when, from rank 0 */
     bool reported;          /* the signal, to rank 0 */
     char *log;              /* the first member's, of this batch, or NULL */
-    bool revoked;           /* .. since what this rank computed is wrong */
+    bool revoked;           /* .. since what this rank computed is wrong, .. */
+    bool explained;         /* .. and rank 0 knows why */
+    struct err why;         /* of the thread, once it is .. */
+    atomic_bool through;
     atomic_bool ends;       /* the thread is to end */
     atomic_bool closed;     /* the first member has ended */
 };
@@ -103,6 +106,8 @@ static void *follow(void *self)
         log_info("this rank leaves its group: %s", err.text);
         rank_group_leave(m->group, &err);
     }
+    m->why = err;
+    atomic_store(&m->through, true);
     return NULL;
 }
 
@@ -158,7 +163,7 @@ static void take_start(struct member *m, const struct payload *p)
     free(m->log);
     m->log = start_log_path(batch, get_u32(p->data),
                             (uint32_t)comm_rank(m->comm) - g->rank);
-    m->revoked = false;
+    m->revoked = m->explained = false;
     free(batch);
 }
 
@@ -175,6 +180,23 @@ static bool revoke(struct member *m)
     return true;
 }
 
+/* At once, and again with the reason as soon as there is one: others may take
+ * long until they have left, and this thread with them. */
+static void report_withdrawn(struct member *m)
+{
+    bool revoked = revoke(m), ended = atomic_load(&m->through);
+    char text[1 + sizeof(m->why.text)] = { 1 };
+    size_t n = 1;
+
+    if (!revoked && !(m->revoked && ended && !m->explained))
+        return;
+    if (ended)
+        n += strlen(m->why.text);
+    memcpy(text + 1, m->why.text, n - 1);
+    m->explained = ended;
+    comm_send(m->comm, 0, TAG_WITHDRAWN, text, n);
+}
+
 bool member_ends(struct member *m, bool signalled, int *status)
 {
     unsigned lost_s = patience_s(m);
@@ -188,8 +210,7 @@ bool member_ends(struct member *m, bool signalled, int *status)
         if (p.tag == TAG_START)
             take_start(m, &p);
     }
-    if (revoke(m))
-        comm_send(m->comm, 0, TAG_WITHDRAWN, "", 0);
+    report_withdrawn(m);
     if (signalled && !m->reported)
         comm_send(m->comm, 0, TAG_SIGNAL, "", 0);
     m->reported = m->reported || signalled;

@@ -468,6 +468,24 @@ void rank_take(struct rank_side *r, const struct payload *p)
 
 /* ---- time ---------------------------------------------------------------- */
 
+/* Another member that was wrong says so, and why, itself. */
+static void report_withdrawn(struct rank_side *r)
+{
+    bool own = r->on.b->wrong;
+    struct err err = ERR_INIT;
+    struct buf b;
+
+    if (own)
+        rank_leave_out(r->o.spool);
+    compute_error(r->compute, &err);
+    buf_init(&b, COMM_MAX);
+    buf_putc(&b, own);
+    if (own)
+        buf_puts(&b, err.text);
+    send_to_root(r, TAG_WITHDRAWN, &b);
+    buf_clear(&b);
+}
+
 static void look_at_compute(struct rank_side *r)
 {
     enum compute_state state;
@@ -476,11 +494,8 @@ static void look_at_compute(struct rank_side *r)
     if (!r->compute)
         return;
     state = compute_state(r->compute);
-    if (state == COMPUTE_WITHDRAWN) {
-        if (r->on.b->wrong) /* else another member's machine */
-            rank_leave_out(r->o.spool);
-        send_to_root(r, TAG_WITHDRAWN, NULL);
-    }
+    if (state == COMPUTE_WITHDRAWN)
+        report_withdrawn(r);
     else
         report_done(r);
     if (state == COMPUTE_RUNNING) {

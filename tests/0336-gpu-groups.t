@@ -221,6 +221,12 @@ for rank in 0 1; do
     report $r "its node alone is left out: $left_out"
     grep -q 'withdraws all that it answered' err && r=0 || r=1
     report $r "all is withdrawn"
+    its=$(uname -n)
+    find spool -path "*$id*" -name run.jsonl -exec cat {} + >out
+    [ "$(grep -c '"withdrawn"' out)" -eq 1 ] &&
+        grep -q '"withdrawn":0,"host":"'"$its"'","why":".*a product of' out &&
+        r=0 || r=1
+    report $r "run.jsonl names $its, and why: $(grep '"withdrawn"' out)"
     ranks 2 --tp=2 --kernel=cuda
     well "the next start"
     kept "the same part"

@@ -5,11 +5,14 @@
  */
 #include <config.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "mpi/comm.h"
 #include "mpi/dispatch.h"
 #include "tests/batch_util.h"
@@ -123,6 +126,59 @@ static void test_lost_first(void)
     free(lines);
 }
 
+/* run.jsonl of a batch is one line with this in it. */
+static bool one_line_has(const char *batch, const char *text)
+{
+    char *path = file_join(batch, "run.jsonl"), line[1000] = "";
+    FILE *f = fopen(path, "r");
+    bool good = f && fgets(line, sizeof(line), f) && strstr(line, text);
+
+    good = good && fgetc(f) == EOF;
+    if (f)
+        fclose(f);
+    free(path);
+    return good;
+}
+
+/* What a group answered is withdrawn since its second rank was wrong, which
+ * that one says, with its reason or none, before the first one fails, or
+ * after. */
+static void test_withdrawn(const char *own, bool late, const char *why)
+{
+    static const char failed[] = "\4its group has ended";
+    struct batch_info info;
+    struct dispatch_options o = { .lost_s = LOST_S, .tp = 2 };
+    struct ranks *ranks = ranks_new(RANKS);
+    char *lines = lines_of(LINE, 2), *want;
+    struct comm net = { .told = { { 0 } } };
+    struct err err = ERR_INIT;
+
+    for (int i = 0; i < RANKS; i++) {
+        char name[] = { 'n', (char)('0' + i) };
+        struct payload p = { i, TAG_HELLO, (unsigned char *)name, 2 };
+
+        ranks_hello(ranks, &p);
+    }
+    batch_make(&info, "batch", lines);
+    o.batch_path = info.source;
+    o.info = &info;
+    must(dispatch_new(&d, &net, ranks, &o, &err), &err);
+    if (!late)
+        say(3, TAG_WITHDRAWN, own, strlen(own));
+    say(2, TAG_WITHDRAWN, "\0", 1);
+    say(2, TAG_LEFT, failed, strlen(failed));
+    if (late)
+        say(3, TAG_WITHDRAWN, own, strlen(own));
+    say(0, TAG_LEFT, "", 1);
+    dispatch_free(d);
+    want = xasprintf("\"withdrawn\":2,\"host\":\"n3\",\"why\":\"%s\"", why);
+    ok(one_line_has(info.source, want), "run.jsonl: %s", want);
+    free(want);
+    ranks_free(ranks);
+    batch_info_clear(&info);
+    free(lines);
+}
+
 /* One that has not even said hello reads no model. */
 static void test_silent(void)
 {
@@ -158,6 +214,9 @@ int main(void)
         return 1;
     test_lost_first();
     test_silent();
+    test_withdrawn("\1a product is wrong", false, "a product is wrong");
+    test_withdrawn("\1", false, "its group has ended");
+    test_withdrawn("\1a product is wrong", true, "a product is wrong");
     all_remove();
     return done();
 }
