@@ -410,9 +410,9 @@ static void end_mpi(struct comm *l, int status)
         collect(l);
         nanosleep(&pause, NULL);
     }
-    let_go(l);
     /* it may wait for ranks that will never come, without harm */
     watchdog_end(END_S, status);
+    let_go(l);
     MPI_Finalize();
     watchdog(0);
 }

@@ -72,8 +72,11 @@ static void look_at(struct rank_group *g, uint32_t from, enum comm_got got,
 
     if (got == COMM_END) {
         end = comm_end(g->comm, rank, &n);
-        err_set(why, n && end[0] ? (enum err_code)end[0] : ERR_RETRY, "%.*s",
-                n ? (int)n - 1 : 0, (const char *)end + 1);
+        if (n == 0)
+            err_set(why, ERR_RETRY, "rank %d has left its group", rank);
+        else
+            err_set(why, end[0] ? (enum err_code)end[0] : ERR_RETRY, "%.*s",
+                    (int)n - 1, (const char *)end + 1);
     } else if (got == COMM_STRANGE) {
         err_set(why, ERR_RETRY, "rank %d of this group is out of step", rank);
     } else if (patience_s && waited > patience_s) {
