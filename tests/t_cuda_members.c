@@ -34,9 +34,8 @@ void cusim_memory(size_t n) __attribute__((weak));
 /* Call n of this function of a pretended NCCL fails in this way (cusim.h). */
 void cusim_nccl(const char *call, long n, int way) __attribute__((weak));
 void cusim_nccl_also(const char *call, long n, int way) __attribute__((weak));
-/* The next launch has no end; a stream holds so many. */
+/* The next launch has no end. */
 void cusim_hang(void) __attribute__((weak));
-void cusim_queue(size_t n) __attribute__((weak));
 enum { NCCL_FAILS, NCCL_NEVER, NCCL_WRONG, NCCL_LACKS };
 
 #define MEMORY ((size_t)3 << 30) /* room for 8 members' libraries, too */
@@ -749,7 +748,6 @@ int main(void)
     test_nccl_again();
     test_trial_fails();
     test_nccl_fails(2, TRIALS, TRIALS + 60);
-    cusim_queue(512);
     test_nccl_fails(60, TRIALS, TRIALS + 30);
     test_hang();
     return done();

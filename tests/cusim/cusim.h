@@ -201,12 +201,9 @@ extern "C" void cusim_nccl(const char *call, long n, int way);
 extern "C" void cusim_nccl_also(const char *call, long n, int way);
 /* The next launch has no end. */
 extern "C" void cusim_hang(void);
-/* A stream holds n launches and copies, at first 1024: who makes one more waits
- * without a deadline, which is a finding where it has no end. */
-extern "C" void cusim_queue(size_t n);
 /* base/clock.h's clock_s, an hour later once the device hangs, or the process
- * was stopped, and far ahead at each look while members wait for one that is
- * gone: whoever waits with a deadline is told soon. */
+ * was stopped, and fifty times as fast while members wait for one that is gone:
+ * whoever waits with a deadline is told soon. */
 extern "C" double cusim_clock_s(void);
 cudaError_t cusim_attribute(const void *kernel, int what, int value);
 template <typename F> cudaError_t cudaFuncSetAttribute(F *f, int w, int v)

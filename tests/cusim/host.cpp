@@ -207,8 +207,9 @@ static cudaError_t record(cusim_graph *g, op o)
     return e;
 }
 
-/* A stream holds so much; who launches more waits without a deadline. */
-static size_t queue_most = 1024;
+/* A stream holds so many launches and copies; who makes one more waits without
+ * a deadline. */
+#define QUEUE_MOST 1024
 static cudaError_t submit(cudaStream_t s, op o)
 {
     std::lock_guard<std::recursive_mutex> l(lock);
@@ -223,8 +224,8 @@ static cudaError_t submit(cudaStream_t s, op o)
     s->queue.push_back(std::move(o));
     if (!settings.seed)
         drain_all();
-    drain_fully([s] { return s->queue.size() < queue_most; });
-    if (s->queue.size() >= queue_most)
+    drain_fully([s] { return s->queue.size() < QUEUE_MOST; });
+    if (s->queue.size() >= QUEUE_MOST)
         finding("a launch waits for ever");
     return cudaSuccess;
 }
@@ -352,11 +353,6 @@ void cusim_hang(void)
     settings.hang_at = (long)launch_number + 1;
 }
 
-void cusim_queue(size_t n)
-{
-    queue_most = n;
-}
-
 void cusim_skip(const char *name)
 {
     settings.skip = name;
@@ -364,13 +360,18 @@ void cusim_skip(const char *name)
 
 double cusim_clock_s(void)
 {
-    static std::atomic<long> n_looks;
+    static std::mutex own;
+    static double ahead, last; /* of the real time, at the last look */
+    static bool runs;
+    std::lock_guard<std::mutex> l(own);
     struct timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9 +
-           (hung_seen || stopped ? 3600 : 0) +
-           (partner_lost ? ++n_looks : n_looks.load());
+    double now = (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+    ahead += runs ? 49 * (now - last) : 0;
+    last = now;
+    runs = partner_lost;
+    return now + ahead + (hung_seen || stopped ? 3600 : 0);
 }
 
 /* What a question for the state of all work is answered: of what ends while
