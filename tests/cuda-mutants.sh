@@ -544,7 +544,7 @@ try $B/connect.cu members "connect: who waited in a trial is lost" \
 try $B/connect.cu members "connect: closed while it exchanges" \
     '/!d->out && device_wait(d, NULL, NULL)/,/d->out = true;/d'
 try $B/health.cu members "health: more launches than a stream holds" \
-    's/#define NEAR 128/#define NEAR 128000/'
+    's/#define NEAR 256/#define NEAR 256000/'
 try $B/health.cu members "health: a member that left is waited for" \
     's/if (members_whole(d, err))/if (0)/'
 try $B/health.cu members "health: a device is lost by NCCL" \

@@ -151,6 +151,8 @@ static int take_last(struct device *d, const struct backend_step *s,
         if (!x)
             return err_set(err, ERR_FATAL, "x_L of position %u is not kept",
                            s->last[i].position);
+        if (device_keep_near(d, 1, err))
+            return -1;
         CUDA_TRY(cudaMemcpyAsync(f->last_x + i * dim, x, dim * sizeof(*x),
                                  cudaMemcpyDeviceToHost, d->stream), err);
         f->last[i] = { s->last[i].slot, s->last[i].position,
@@ -231,8 +233,9 @@ static int receive_all(struct device *d, struct err *err)
     float *to = logits_of(d, f);
 
     for (size_t i = 0; to && i < f->n_logits; i++)
-        if (f->row[i].r.tap && receive(d, to + i * vocab, from + i * vocab,
-                                       vocab * sizeof(float), err))
+        if (f->row[i].r.tap && (device_keep_near(d, 1, err) ||
+                                receive(d, to + i * vocab, from + i * vocab,
+                                        vocab * sizeof(float), err)))
             return -1;
     return receive(d, f->draws, d->at[PLAN_DRAW],
                    f->n_logits * sizeof(*f->draws), err) ||

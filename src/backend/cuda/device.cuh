@@ -307,9 +307,9 @@ uint64_t device_others(const struct device *d, uint64_t free_bytes,
 int device_wait(struct device *d, cudaEvent_t event, struct err *err);
 /* Whether all work is over soon, once that was given up for which it waits. */
 bool device_drains(struct device *d);
-/* Before about so many launches: wait until few of those before them are left,
- * some hundred.  A device holds about 1,024, and a launch after these waits
- * without a deadline. */
+/* Before about so many launches: wait until not too many of those before them
+ * are left, some hundred.  A stream holds about 1,024, and a launch after these
+ * waits without a deadline.  Does nothing before a load. */
 int device_keep_near(struct device *d, uint32_t launches, struct err *err);
 /* A call of CUDA failed in a step, and err says how: the device is lost, unless
  * it is well and NCCL has failed.  Adds its name, and the step; returns -1. */

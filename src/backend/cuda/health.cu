@@ -23,7 +23,7 @@
 #define LOOK_S 0.5      /* how often a wait looks after the group */
 #define DRAIN_S 10      /* what was given up is over by then */
 
-#define NEAR 128 /* launches between two events that are waited for */
+#define NEAR 256 /* launches between two events that are waited for */
 
 #define OWN_PART 50 /* of a device's memory that CUDA takes itself, .. */
 #define OWN_BYTES ((uint64_t)1 << 30) /* .. at most */
@@ -217,12 +217,13 @@ bool device_drains(struct device *d)
     return wait_most(d, NULL, DRAIN_S, &waited, NULL) == cudaSuccess;
 }
 
+/* The older of two events, behind which there are three times NEAR at most. */
 int device_keep_near(struct device *d, uint32_t launches, struct err *err)
 {
     cudaEvent_t at = d->near[d->nears % 2];
 
     d->since_near += launches;
-    if (d->graphs.captures || d->since_near < NEAR)
+    if (!at || d->graphs.captures || d->since_near < NEAR)
         return 0;
     d->since_near = 0;
     d->nears++;

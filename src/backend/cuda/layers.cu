@@ -19,10 +19,9 @@
 
 #define KEYS_OF_SPLIT 256 /* at least */
 
-/* About the launches of a layer, a member's with what it exchanges; the library
- * makes a product of many rows in pieces. */
-#define LAYER_FEW 20
-#define LAYER_MANY 128
+/* About the launches of a layer, a member's with what it exchanges, but for the
+ * pieces of products by the library. */
+#define LAYER_LAUNCHES 20
 
 static_assert(PLAN_DONE_WORDS >= LAST_ROWS, "a word for each of few rows");
 
@@ -694,8 +693,7 @@ int forward_launch(struct device *d, const struct cuda_extent *e,
     for (p.layer = 0; p.layer < rec->n_layers; p.layer++) {
         bool last = p.layer + 1 == rec->n_layers;
 
-        if (device_keep_near(d, p.m > LINEAR_ROWS ? LAYER_MANY : LAYER_FEW,
-                             err))
+        if (device_keep_near(d, LAYER_LAUNCHES, err))
             return -1;
         if (attention_part(&p, last ? e->n_going : p.m, err))
             return -1;

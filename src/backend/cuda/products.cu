@@ -315,6 +315,8 @@ static int by_large(struct device *d, const struct cuda_product *p,
     return 0;
 }
 
+#define PIECE_LAUNCHES 3 /* at most */
+
 /* One piece by the library: its sums, then its outputs. */
 static int run_piece(struct device *d, const struct scale_args *s, bool a8,
                      const struct blas_product *shape, struct err *err)
@@ -361,7 +363,8 @@ static int by_library(struct device *d, const struct cuda_product *p,
         s.first = i;
         s.some = full ? each : n - i;
         s.ld = full ? each : rest;
-        if (run_piece(d, &s, p->a8, full ? whole : last, err))
+        if (device_keep_near(d, PIECE_LAUNCHES, err) ||
+            run_piece(d, &s, p->a8, full ? whole : last, err))
             return -1;
     }
     return 1;
