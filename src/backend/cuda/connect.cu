@@ -82,14 +82,18 @@ static int exchange_trial(struct device *d, struct err *err)
 
 /* The host's copy is pinned: a copy to other memory would be waited for without
  * a deadline. */
+static int take_trial(struct device *d, struct err *err)
+{
+    if (cudaMallocHost((void **)&d->trial, sizeof(*d->trial)) == cudaSuccess &&
+        cudaMalloc((void **)&d->trial_at, sizeof(*d->trial)) == cudaSuccess)
+        return 0;
+    return err_set(err, ERR_RETRY, "the GPU has no memory for a trial of NCCL");
+}
+
 static int try_out(struct device *d, struct err *err)
 {
     const struct trial want = numbers(&d->group, true);
 
-    if (cudaMallocHost((void **)&d->trial, sizeof(want)) != cudaSuccess ||
-        cudaMalloc((void **)&d->trial_at, sizeof(want)) != cudaSuccess)
-        return err_set(err, ERR_RETRY, "the GPU has no memory for a trial of"
-                       " NCCL");
     *d->trial = numbers(&d->group, false);
     if (exchange_trial(d, err))
         return -1;
@@ -113,16 +117,16 @@ static void drop_trial(struct device *d)
 
 /* ---- all of it ----------------------------------------------------------- */
 
-/* What a device waited for has come to an end then, if it was members. */
+/* What the device waited for has come to an end then, if it was members; else
+ * to free its memory might wait for ever. */
 static void close_library(struct device *d, bool aborts)
 {
     bool stuck = nccl_close(d->nccl, aborts) != 0;
 
     d->nccl = NULL;
-    if (stuck)
-        d->lost = true; /* to free its memory might wait for ever */
-    else if (d->hangs && device_drains(d))
-        d->lost = d->hangs = false;
+    if (!stuck && (!aborts || (d->lost && !d->hangs)))
+        return;
+    d->lost = d->hangs = stuck || !device_drains(d);
 }
 
 void members_disconnect(struct device *d)
@@ -156,10 +160,11 @@ static enum agreed through_host(struct device *d, struct err *why,
 /* Until a step of it fails for one of them. */
 static enum agreed take_steps(struct device *d, struct err *why)
 {
-    static step_fn *const steps[] = { open_library, make_id, join, try_out };
+    static step_fn *const steps[] = { open_library, take_trial, make_id, join,
+                                      try_out };
     enum agreed agreed = AGREED_WELL;
 
-    for (size_t i = 0; i < 4 && agreed == AGREED_WELL; i++) {
+    for (size_t i = 0; i < 5 && agreed == AGREED_WELL; i++) {
         struct err mine = ERR_INIT;
 
         if (steps[i] == join &&

@@ -195,8 +195,11 @@ static cudaError_t wait_most(struct device *d, cudaEvent_t event, double most,
 int device_wait(struct device *d, cudaEvent_t event, struct err *err)
 {
     double most = HANG_S + HANG_STEPS * d->usual, waited;
-    cudaError_t e = wait_most(d, event, most, &waited, err);
+    cudaError_t e;
 
+    if (d->trial && d->wait_s && d->wait_s < most)
+        most = d->wait_s; /* no longer than the others wait for this one */
+    e = wait_most(d, event, most, &waited, err);
     if (e == cudaErrorNotReady && d->broken)
         return -1;
     if (e == cudaErrorNotReady) {
