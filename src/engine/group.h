@@ -61,7 +61,7 @@ struct group_ops {
 
     /* Whether the group is whole, as far as this member knows: -1 and the
      * reason if another one has left, or this one has.  It does not wait, and
-     * is no exchange. */
+     * exchanges nothing. */
     int (*whole)(void *self, struct err *err);
 };
 

@@ -203,7 +203,7 @@ extern "C" void cusim_nccl_also(const char *call, long n, int way);
 extern "C" void cusim_hang(void);
 /* base/clock.h's clock_s, an hour later once the device hangs, or the process
  * was stopped, and fifty times as fast while members wait for one that is gone:
- * whoever waits with a deadline is told soon. */
+ * waits with a deadline end soon. */
 extern "C" double cusim_clock_s(void);
 cudaError_t cusim_attribute(const void *kernel, int what, int value);
 template <typename F> cudaError_t cudaFuncSetAttribute(F *f, int w, int v)

@@ -140,7 +140,7 @@ void members_disconnect(struct device *d)
 
 /* Whether all can compute without the library. */
 static enum agreed through_host(struct device *d, struct err *why,
-                              struct err *err)
+                                struct err *err)
 {
     struct err mine = ERR_INIT;
     enum agreed agreed;
