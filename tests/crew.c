@@ -221,19 +221,18 @@ bool crew_answer(struct crew_seen *s, struct backend *b, const struct model *m,
                                 .with_last = true, .deep = asks->deep };
     struct err err = ERR_INIT;
     struct engine *e;
-    uint32_t next = 0, steps = 0;
+    uint32_t next = 0;
     bool busy = true;
     int rc = 0;
 
     begin(&w, s, m);
     if (engine_new(&e, b, m, NULL, &o, &obs, &err) == 0) {
-        while (rc == 0 && (busy || next < asks->sequences) &&
-               (!asks->steps || steps++ < asks->steps)) {
+        while (rc == 0 && (busy || next < asks->sequences)) {
             for (; next < asks->sequences && engine_capacity(e); next++)
                 add(e, &w, next, asks);
             rc = engine_step(e, &busy, &err);
         }
-        if (rc == 0 && !asks->steps)
+        if (rc == 0)
             rc = engine_drain(e, &err);
         engine_free(e);
     }

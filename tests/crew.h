@@ -64,8 +64,6 @@ bool crew_end(struct crew *c, struct backend *first);
 struct crew_asks {
     uint32_t sequences, prompt, tokens;
     uint32_t chunk; /* rows of a prompt in a step; 0: 23 */
-    uint32_t steps; /* the engine is closed after so many; 0: never before it
-                       is through */
     bool deep;
 };
 

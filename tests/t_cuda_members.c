@@ -643,12 +643,24 @@ static void test_nccl_fails(uint32_t layers, long from, long to)
     model_close(m);
 }
 
+/* Whether it loads, and takes a step that nobody collects. */
+static bool begin_step(struct backend *b, const struct model *m)
+{
+    const struct backend_load want = { .slots = 1, .rows = 1, .draws = 1 };
+    const struct backend_row row = { .token = 5, .commit = true };
+    const struct backend_entry entry = { 0, 0, 0 };
+    const struct backend_step step = { .row = &row, .n_rows = 1,
+                                       .entry = &entry, .n_entries = 1 };
+    struct backend_plan plan;
+
+    return b->ops->load(b, m, &want, &plan, NULL) == 0 &&
+           b->ops->step(b, &step, NULL) == 0;
+}
+
 /* A communicator serves one load after the other, and the one that is closed
  * while a step runs. */
 static void test_nccl_again(void)
 {
-    const struct crew_asks early = { .sequences = 3, .prompt = 38,
-                                     .tokens = 3, .steps = 2 };
     struct model_record rec = shape(MODEL_TIED);
     struct model *m = build(&rec);
     struct crew_seen alone, s, again;
@@ -663,9 +675,9 @@ static void test_nccl_again(void)
     good = good && id_equal(s.all, alone.all) &&
            id_equal(again.all, alone.all) &&
            strcmp(said, "members exchange by NCCL") == 0;
-    good = crew_answer(&s, first, m, &early) && good;
+    good = begin_step(first, m) && good;
     ok(crew_end(&c, first) && good,
-       "one communicator: twice, and to its end in a step");
+       "one communicator: twice, and closed while a step runs");
     model_close(m);
 }
 
