@@ -160,6 +160,13 @@ export APUS_WORKER
 has out 'gpu.*device 0: emulated device, GPU-.*MiB free' "doctor: a device"
 CUSIM_DEVICES=0 "$apus" doctor --offline >out 2>err || :
 has out 'gpu.*no driver' "doctor: no driver"
+has out '^ok.gpu.workers compute on the CPU: no device' "doctor: what follows"
+CUSIM_DEVICES=0 "$apus" doctor --offline --kernel cuda >out 2>err || :
+has out '^bad.gpu.no device .* kernel = cuda.*remedy: set kernel' \
+    "doctor: no device, and kernel = cuda"
+"$apus" doctor --offline --kernel cuda >out 2>err || :
+grep -q '^bad.gpu' out && r=1 || r=0
+report $r "doctor: a device, and kernel = cuda"
 CUSIM_DRIVER=12040 "$apus" doctor --offline >out 2>err || :
 has out 'the driver is for CUDA 12.4, the runtime is CUDA 13.0' \
     "doctor: an old driver"

@@ -50,6 +50,15 @@ grep -v '^warning.ranks.this is a build without MPI' out |
     grep -q '^bad\|^warning.[^w]' && r=1 || r=0
 report $r "nothing is wrong"
 
+other=sdot
+[ "$(uname -m)" = x86_64 ] || other=avx2
+finds bad arithmetic "kernel = $other" "a kernel of another CPU" \
+    --kernel "$other"
+if grep -q '^ok.gpu.*workers compute on the CPU' out; then
+    finds bad gpu 'kernel = cuda' "no GPU that can be used" --kernel cuda
+    finds bad gpu 'kernel = cuda' "nor on a node" --kernel cuda --node
+fi
+
 finds bad spool 'apus.conf' "a file for a spool" --spool "$tmp/apus.conf"
 finds warning space 'MiB left' "a disk for less than a part" \
     --part-size 100000T

@@ -341,9 +341,27 @@ out:
 
 /* ---- arithmetic and workers --------------------------------------------- */
 
+/* The setting `kernel` names what this machine does not have: where jobs of
+ * Slurm start elsewhere, their nodes may. */
+static void say_no_kernel(struct doctor *d, const char *what, const char *why)
+{
+    const char *kernel = settings_text(d->settings, "kernel");
+    const char *name = settings_text(d->settings, "launcher");
+    const struct launcher *l;
+
+    if (!d->of_node && (launcher_choose(&l, name, NULL) ||
+                        strcmp(l->name, "slurm") == 0))
+        doctor_ok(d, what, "%s; kernel = %s: ask the nodes of jobs (apus doctor"
+                  " --node)", why, kernel);
+    else
+        doctor_bad(d, what, "set kernel = auto, or use another machine",
+                   "%s, and kernel = %s", why, kernel);
+}
+
 void doctor_arithmetic(struct doctor *d)
 {
     const struct x1_level *level;
+    const char *kernel = settings_text(d->settings, "kernel");
     struct x1_kernels k;
     char text[200] = "";
 
@@ -360,6 +378,8 @@ void doctor_arithmetic(struct doctor *d)
         else
             doctor_ok(d, "arithmetic", "%s computes X1 to the bit", k.name);
     }
+    if (strcmp(kernel, "cuda") != 0 && x1_kernels_find(&k, kernel))
+        say_no_kernel(d, "arithmetic", "this CPU computes with none but these");
 }
 
 /* Run a program and append what it says. */
@@ -420,6 +440,27 @@ void doctor_worker(struct doctor *d)
     free(worker);
 }
 
+/* A line of a worker: its first word says which kind it is (cuda_look). */
+static void say_of_gpus(struct doctor *d, char *line)
+{
+    char *text = strchr(line, ' '), *remedy = strchr(line, '\t');
+    const char *kernel = settings_text(d->settings, "kernel");
+
+    if (!text)
+        return;
+    *text++ = '\0';
+    if (remedy)
+        *remedy++ = '\0';
+    if (remedy)
+        doctor_warn(d, "gpu", remedy, "%s", text);
+    else if (strcmp(line, "none") != 0)
+        doctor_ok(d, "gpu", "%s", text);
+    else if (strcmp(kernel, "cuda") == 0)
+        say_no_kernel(d, "gpu", text);
+    else
+        doctor_ok(d, "gpu", "workers compute on the CPU: %s", text);
+}
+
 /* What a worker finds of GPUs here, in its own words. */
 void doctor_gpus(struct doctor *d)
 {
@@ -434,18 +475,8 @@ void doctor_gpus(struct doctor *d)
     else if (out.len == 0)
         doctor_skip(d, "gpu", "the worker says nothing");
     next = err.code || out.len == 0 ? NULL : out.data;
-    while ((line = strsep(&next, "\n")) != NULL) {
-        char *text = strchr(line, ' '), *remedy = strchr(line, '\t');
-
-        if (!text)
-            continue;
-        if (remedy)
-            *remedy++ = '\0';
-        if (remedy)
-            doctor_warn(d, "gpu", remedy, "%s", text + 1);
-        else
-            doctor_ok(d, "gpu", "%s", text + 1);
-    }
+    while ((line = strsep(&next, "\n")) != NULL)
+        say_of_gpus(d, line);
     buf_clear(&out);
     free(worker);
 }

@@ -68,9 +68,10 @@ int cuda_open(struct backend **out, const struct cuda_options *o,
 const char *cuda_text(const struct backend *b);
 
 /* Append what a worker of this build finds of GPUs on this machine, one line
- * each: "ok TEXT", or "warning TEXT", a tab and the remedy; of NVIDIA's
- * libraries what `libs` of cuda_options finds.  It is for people; nothing is
- * computed and no error is returned. */
+ * each: "ok TEXT"; "warning TEXT", a tab and the remedy; or, last, "none TEXT"
+ * if no rank computes on a GPU here; of NVIDIA's libraries what `libs` of
+ * cuda_options finds.  It is for people; nothing is computed and no error is
+ * returned. */
 void cuda_look(struct buf *out, const char *libs);
 
 #ifdef __cplusplus

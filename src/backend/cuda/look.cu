@@ -103,7 +103,8 @@ static void look_at_memory(struct buf *out, int i, const char *uuid)
                    " replaced\treset it (nvidia-smi -r)\n", i);
 }
 
-static void look_at_device(struct buf *out, int i)
+/* Whether it can be used. */
+static bool look_at_device(struct buf *out, int i)
 {
     struct cudaDeviceProp p = {};
     size_t free_bytes = 0, all = 0;
@@ -119,7 +120,7 @@ static void look_at_device(struct buf *out, int i)
         buf_printf(out, "warning device %d: %s\tlook at nvidia-smi\n", i,
                    cudaGetErrorString(e));
         cudaGetLastError();
-        return;
+        return false;
     }
     gap = gap_of(&p);
     device_uuid(uuid, &p);
@@ -128,23 +129,25 @@ static void look_at_device(struct buf *out, int i)
                p.major, p.minor, free_bytes >> 20, all >> 20, gap ? "; " : "",
                gap ? gap : "");
     look_at_memory(out, i, uuid);
+    return p.major >= LEAST_MAJOR;
 }
 
 void cuda_look(struct buf *out, const char *libs)
 {
-    int n = 0;
+    int n = 0, usable = 0;
 
     look_at_driver(out);
-    if (cudaGetDeviceCount(&n) != cudaSuccess || n < 1) {
+    if (cudaGetDeviceCount(&n) != cudaSuccess) {
         cudaGetLastError();
-        buf_printf(out, "ok no device that can be used: workers compute on the"
-                   " CPU\n");
-        return;
+        n = 0;
     }
-    look_at_libraries(out, libs);
+    if (n > 0)
+        look_at_libraries(out, libs);
     if (slice_count() > 1)
         buf_printf(out, "ok %u slices of GPUs (MIG), one a rank: the first"
                    " follows\n", slice_count());
     for (int i = 0; i < n; i++)
-        look_at_device(out, i);
+        usable += look_at_device(out, i);
+    if (usable == 0)
+        buf_printf(out, "none no device that can be used\n");
 }

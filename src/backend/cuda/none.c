@@ -26,6 +26,6 @@ const char *cuda_text(const struct backend *b)
 void cuda_look(struct buf *out, const char *libs)
 {
     (void)libs;
-    buf_printf(out, "ok workers of this build compute on the CPU: configure"
-               " --with-cuda adds GPUs\n");
+    buf_printf(out, "none this build has no GPU kernels (configure"
+               " --with-cuda)\n");
 }
