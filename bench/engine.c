@@ -18,7 +18,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "bench/guard.h"
-#include "bench/shape.h"
+#include "model/shape.h"
 #include "bench/timing.h"
 #include "engine/engine.h"
 #include "model/model.h"

@@ -16,7 +16,7 @@
 #include <vector>
 
 extern "C" {
-#include "bench/shape.h"
+#include "model/shape.h"
 #include "bench/timing.h"
 }
 

@@ -43,7 +43,8 @@ base='base64 buf caller clock err file id json json_parse json_python
     utf8_read vec'
 proof='blob digest_hex digest_pair digest_plain job_record merkle model_record
     result_record sha256 trace'
-model='convert model model_layout model_stream ordered rotate rotated smooth
+model='convert model model_layout model_stream ordered rotate rotated shape
+    smooth
     import/ends import/fold import/foreign import/formats import/gguf
     import/gguf_blocks import/gguf_config
     import/gguf_header import/gguf_model import/gguf_texts import/hf
@@ -92,7 +93,7 @@ for program in $PROGRAMS; do
     case $program in
     x1vectors) source='tests/x1vectors.c tests/vectors_ops.c
         tests/vectors_runs.c' ;;
-    engine) source='bench/engine.c bench/guard.c bench/shape.c' ;;
+    engine) source='bench/engine.c bench/guard.c' ;;
     check) source='kernels/check.c kernels/check_plain.c' ;;
     *) echo "kit.sh: no program \"$program\"" >&2; exit 2 ;;
     esac

@@ -327,6 +327,8 @@ libapus_a_SOURCES = \
 	src/model/rotate.h \
 	src/model/rotated.c \
 	src/model/rotated.h \
+	src/model/shape.c \
+	src/model/shape.h \
 	src/model/smooth.c \
 	src/model/smooth.h \
 	src/model/import/ends.c \

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "backend/backends.h"
-#include "bench/shape.h"
+#include "model/shape.h"
 #include "engine/engine.h"
 #include "kernels/kernels.h"
 #include "model/model.h"

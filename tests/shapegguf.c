@@ -1,6 +1,6 @@
 /*
  * shapegguf SHAPE [LAYERS VOCABULARY CONTEXT] OUT.gguf: a model of the shape of
- * a Llama (bench/shape.h), perhaps with so many layers, token ids and
+ * a Llama (model/shape.h), perhaps with so many layers, token ids and
  * positions, whose matrices are random blocks of Q8_0.  Its tokenizer has bytes
  * and words that are numbers: other engines load no model without one.  For
  * bench/job and bench/peer.
@@ -15,7 +15,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/mem.h"
-#include "bench/shape.h"
+#include "model/shape.h"
 #include "proof/model_record.h"
 #include "tests/gguf_util.h"
 

@@ -14,7 +14,7 @@
 #include "base/id.h"
 #include "base/program.h"
 #include "base/settings.h"
-#include "bench/shape.h"
+#include "model/shape.h"
 #include "engine/engine.h"
 #include "kernels/kernels.h"
 #include "model/model.h"

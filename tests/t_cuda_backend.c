@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/vec.h"
-#include "bench/shape.h"
+#include "model/shape.h"
 #include "kernels/philox.h"
 #include "model/model.h"
 #include "tests/same_step.h"

@@ -15,7 +15,7 @@
 #include "backend/cuda/cuda.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "bench/shape.h"
+#include "model/shape.h"
 #include "engine/engine.h"
 #include "model/model.h"
 #include "tests/tap.h"

@@ -18,7 +18,7 @@
 #include "base/caller.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "bench/shape.h"
+#include "model/shape.h"
 #include "model/model.h"
 #include "tests/same_step.h"
 #include "tests/tap.h"

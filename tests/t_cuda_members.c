@@ -19,7 +19,7 @@
 #include "base/bytes.h"
 #include "base/caller.h"
 #include "base/mem.h"
-#include "bench/shape.h"
+#include "model/shape.h"
 #include "model/model.h"
 #include "tests/crew.h"
 #include "tests/models_util.h"

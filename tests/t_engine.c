@@ -13,7 +13,7 @@
 #include "backend/backends.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "bench/shape.h"
+#include "model/shape.h"
 #include "engine/engine.h"
 #include "model/model.h"
 #include "tests/late_backend.h"

@@ -13,7 +13,7 @@
 #include "backend/backends.h"
 #include "base/err.h"
 #include "base/id.h"
-#include "bench/shape.h"
+#include "model/shape.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
 #include "tests/crew.h"

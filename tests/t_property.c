@@ -22,7 +22,7 @@
 
 #include "backend/backends.h"
 #include "base/err.h"
-#include "bench/shape.h"
+#include "model/shape.h"
 #include "engine/engine.h"
 #include "kernels/kernels.h"
 #include "model/model.h"

@@ -293,8 +293,6 @@ T_LOG_COMPILER = $(SHELL)
 # What they share; a new test is a line in test_programs above.
 check_LIBRARIES = tests/libtest.a
 tests_libtest_a_SOURCES = \
-	bench/shape.c \
-	bench/shape.h \
 	tests/arweave_util.c \
 	tests/arweave_util.h \
 	tests/batch_util.c \

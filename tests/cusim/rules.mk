@@ -169,7 +169,7 @@ tests_t_cuda_members_LINK = $(CXXLINK)
 tests_engine_sim_SOURCES = $(bench_engine_SOURCES)
 tests_engine_sim_LDADD = tests/libcusim_backend.a tests/libcusim.a $(apus_libs)
 tests_engine_sim_LINK = $(CXXLINK)
-tests_gpu_sim_SOURCES = tests/gpu_bench.cpp bench/shape.c
+tests_gpu_sim_SOURCES = tests/gpu_bench.cpp
 tests_gpu_sim_CXXFLAGS = $(cusim_flags)
 tests_gpu_sim_LDADD = tests/libcusim_backend.a tests/libcusim.a $(apus_libs)
 

@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "bench/shape.h"
+#include "model/shape.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -76,14 +76,14 @@ int shape_find(struct model_record *rec, const char *name)
 }
 
 /* Where the next tensor goes; base NULL in the pass that only counts. */
-struct place {
+struct shape_place {
     unsigned char *base;
     size_t at;
     uint32_t seed;
     const struct model_sink *sink; /* takes matrices, or NULL */
 };
 
-static uint32_t next(struct place *p)
+static uint32_t next(struct shape_place *p)
 {
     p->seed ^= p->seed << 13;
     p->seed ^= p->seed >> 17;
@@ -91,7 +91,7 @@ static uint32_t next(struct place *p)
     return p->seed;
 }
 
-static void *take_aligned(struct place *p, size_t n)
+static void *take_aligned(struct shape_place *p, size_t n)
 {
     void *out = p->base ? p->base + p->at : NULL;
 
@@ -100,7 +100,7 @@ static void *take_aligned(struct place *p, size_t n)
 }
 
 /* n values around `middle`, off by at most 1/8. */
-static const float *vector(struct place *p, size_t n, float middle)
+static const float *vector(struct shape_place *p, size_t n, float middle)
 {
     float *v = take_aligned(p, n * sizeof(*v));
 
@@ -109,7 +109,7 @@ static const float *vector(struct place *p, size_t n, float middle)
     return v;
 }
 
-static void fill_scales(struct place *p, float *scale, size_t rows,
+static void fill_scales(struct shape_place *p, float *scale, size_t rows,
                         size_t cols)
 {
     for (size_t i = 0; i < rows; i++)
@@ -117,14 +117,15 @@ static void fill_scales(struct place *p, float *scale, size_t rows,
                    (64.0f * sqrtf((float)cols));
 }
 
-static void fill_rows(struct place *p, int8_t *w, size_t n)
+static void fill_rows(struct shape_place *p, int8_t *w, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         w[i] = (int8_t)((int)(next(p) >> 24) % 127 - 63);
 }
 
 /* The same numbers, a piece at a time. */
-static void pass_on(struct place *p, uint32_t tensor, size_t rows, size_t cols)
+static void pass_on(struct shape_place *p, uint32_t tensor, size_t rows,
+                    size_t cols)
 {
     size_t step = PIECE / cols / X1_GROUP * X1_GROUP;
     float *scale = xcalloc(rows, sizeof(*scale));
@@ -145,7 +146,7 @@ static void pass_on(struct place *p, uint32_t tensor, size_t rows, size_t cols)
     free(w);
 }
 
-static void matrix(struct place *p, struct x1_matrix *m, uint32_t tensor,
+static void matrix(struct shape_place *p, struct x1_matrix *m, uint32_t tensor,
                    size_t rows, size_t cols)
 {
     float *scale;
@@ -168,7 +169,7 @@ static void matrix(struct place *p, struct x1_matrix *m, uint32_t tensor,
 }
 
 /* `at` is the number of the layer's first tensor. */
-static void one_layer(struct place *p, struct model_layer *l, uint32_t at,
+static void one_layer(struct shape_place *p, struct model_layer *l, uint32_t at,
                       const struct model_record *r)
 {
     size_t q = (size_t)r->n_heads * r->head_dim;
@@ -205,7 +206,7 @@ static void one_layer(struct place *p, struct model_layer *l, uint32_t at,
         matrix(p, &l->router, at + LAYER_ROUTER, experts, r->dim);
 }
 
-static void all(struct place *p, struct model *m)
+static void all(struct shape_place *p, struct model *m)
 {
     const struct model_record *r = &m->rec;
     size_t half = r->head_dim / 2;
@@ -240,7 +241,7 @@ static void all(struct place *p, struct model *m)
 }
 
 /* Both passes.  p.sink takes the matrices, if there is one. */
-static int fill(struct model *m, struct place p, struct err *err)
+static int fill(struct model *m, struct shape_place p, struct err *err)
 {
     all(&p, m);
     if (mem_big(&m->data, p.at, 1, "weights", err))
@@ -268,7 +269,7 @@ int shape_build_into(struct model **out, const struct model_record *rec,
     m->rec.attn_scale = (float)(1.0 / sqrt((double)rec->head_dim));
     m->rec.n_tensors = model_tensor_at(rec, rec->n_layers, 0);
     m->layers = xcalloc(rec->n_layers, sizeof(*m->layers));
-    if (fill(m, (struct place){ NULL, 0, 1, sink }, err)) {
+    if (fill(m, (struct shape_place){ NULL, 0, 1, sink }, err)) {
         model_close(m);
         return -1;
     }

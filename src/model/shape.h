@@ -1,9 +1,10 @@
 /*
- * Models built in memory: any shape, weights from a fixed seed.  For
- * benchmarks and tests; answers of such a model mean nothing.
+ * Models built in memory: any shape, weights from a fixed seed.  For tests,
+ * benchmarks, and the test of a device at its start; answers of such a model
+ * mean nothing.
  */
-#ifndef APUS_BENCH_SHAPE_H
-#define APUS_BENCH_SHAPE_H
+#ifndef APUS_MODEL_SHAPE_H
+#define APUS_MODEL_SHAPE_H
 
 #include <stddef.h>
 #include <stdint.h>
