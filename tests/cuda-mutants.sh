@@ -38,7 +38,10 @@ flags="-std=c++17 -ffp-contract=off -w -DHAVE_CONFIG_H -I$tmp/over -I$build
 
 # Whether a test is of the whole backend, in C.
 of_backend() { # TEST
-    [ "$1" = backend ] || [ "$1" = graphs ] || [ "$1" = members ]
+    case $1 in
+    backend | engine | graphs | members) ;;
+    *) return 1 ;;
+    esac
 }
 
 # Build the test with what is in $tmp/over into $tmp/program.
@@ -454,9 +457,13 @@ try $B/layers.cu backend "layers: down is A8 under A8R" \
 try $B/layers.cu backend "layers: keys of the first layer for all" \
     's/return (size_t)p->layer \* n->n_blocks/return (size_t)0 * n->n_blocks/'
 try $B/layers.cu backend "layers: no window" \
-    's/(l->window ? 3 : 2) \* rows + i/2 * rows + i/'
+    's/order_window(d, l->window) \* rows + i/WORDS_FROM * rows + i/'
 try $B/layers.cu backend "layers: no window in tiles" \
-    's/(l->window ? 3 : 2) \* d->plan.rows/2 * d->plan.rows/'
+    's/order_window(d, l->window) \* d->plan.rows/WORDS_FROM * d->plan.rows/'
+try $B/order.cu engine "order: one window for all layers" \
+    's/d->window\[k\] == window/1/'
+try $B/order.cu engine "order: tiles begin where the least window does" \
+    's/order_window(d, d->window\[0\])/order_window(d, d->window[1])/'
 try $B/layers.cu backend "layers: the norm after is left out" \
     's/^    if (!gains)$/    if (true)/'
 try $B/layers.cu backend "layers: one ring for all layers" \

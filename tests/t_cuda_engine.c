@@ -3,7 +3,7 @@
  * those of the CPU's reference where prompts begin alike, where sequences are
  * put back, where a sequence ends before its next row is known to be too many,
  * and where one of the two begins answers and the other goes on; by graphs of
- * launches and without them.
+ * launches and without them; and where layers have windows of several sizes.
  */
 #include <config.h>
 
@@ -245,6 +245,49 @@ static void test_ends(void)
     ends = false;
 }
 
+/* Layers of up to four windows, the widest in none, the first and a later one:
+ * in steps of one row and of many, by graphs and without them. */
+static void test_windows(void)
+{
+    static const uint32_t windows[][6] = {
+        { 7, 20, 0, 9, 7, 30 }, { 40, 5, 40, 0, 5, 5 }, { 3, 3, 0, 33, 0, 3 },
+    };
+    const struct engine_options o = { .max_sequences = N, .max_rows = 40,
+                                      .with_last = true };
+    static struct run want, got;
+    struct backend_load load = { .slots = 1, .rows = 1, .draws = 1 };
+    struct backend_plan plan;
+    struct err err = ERR_INIT;
+    struct model_record rec;
+    struct backend *b;
+
+    if (shape_find(&rec, "tiny"))
+        abort();
+    rec.n_layers = 6;
+    rec.context = 128;
+    rec.flags |= MODEL_LAYERS;
+    if (shape_build(&model, &rec, NULL))
+        abort();
+    prompt = PROMPT;
+    generate = 12;
+    for (size_t i = 0; i < sizeof(windows) / sizeof(*windows); i++) {
+        for (uint32_t l = 0; l < rec.n_layers; l++)
+            model->layers[l].window = windows[i][l];
+        answer(&want, "reference", &o, SIZE_MAX, NULL);
+        answer(&got, i == 1 ? "no graphs" : "cuda", &o, SIZE_MAX, NULL);
+        ok(same(&want, &got), "layers of several windows");
+    }
+    for (uint32_t l = 0; l < rec.n_layers; l++)
+        model->layers[l].window = 7 * (l % 5) + 1;
+    if (cuda_open(&b, &(struct cuda_options){ .local = 0 }, &err))
+        abort();
+    ok(b->ops->load(b, model, &load, &plan, &err) == -1 &&
+           err.code == ERR_INPUT && strstr(err.text, "more than 4 windows"),
+       "of five: %s", err.text);
+    backend_close(b);
+    model_close(model);
+}
+
 int main(void)
 {
     const struct engine_options one = { .max_sequences = 1,
@@ -276,5 +319,6 @@ int main(void)
     test_put_back();
     test_ends();
     model_close(model);
+    test_windows();
     return done();
 }

@@ -99,7 +99,7 @@ static void size_rows(struct cuda_plan *p, const struct model_record *rec)
     n[PLAN_SUM] = (outputs + SUM_TILE) * SUM_TILE * 4;
     n[PLAN_COUNT] = (outputs + SUM_TILE) * 4;
     n[PLAN_DONE] = PLAN_DONE_WORDS * 4;
-    n[PLAN_WORDS] = (PLAN_ROW_WORDS * rows + PLAN_STEP_WORDS) * 4;
+    n[PLAN_WORDS] = (p->row_words * rows + PLAN_STEP_WORDS) * 4;
     n[PLAN_LEAST] = p->slots * 8;
     n[PLAN_DRAWN] = p->slots * 4;
     n[PLAN_TABLE] = (uint64_t)p->slots * p->stride * 4;
@@ -264,6 +264,8 @@ static void size_all(struct cuda_plan *p, const struct model_record *rec,
                      const struct model_part *part,
                      const struct cuda_memory *memory)
 {
+    p->row_words = WORDS_WINDOW +
+                   (rec->flags & MODEL_LAYERS ? PLAN_WINDOWS : 1);
     p->page = rec->head_dim > 256 ? 16 : 32;
     p->hdp = (rec->head_dim + 31) / 32 * 32;
     p->stride = (rec->context + p->page - 1) / p->page + 1;

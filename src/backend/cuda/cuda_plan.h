@@ -39,7 +39,7 @@ enum plan_array {
     PLAN_DONE,    /* u32, PLAN_DONE_WORDS: blocks that have ended, a row */
     PLAN_SLAB,    /* int32: sums of a large product, some outputs of it */
     PLAN_WORKSPACE, /* of the library that makes them */
-    PLAN_WORDS,   /* u32, PLAN_ROW_WORDS x rows: slot, to, from ..; then
+    PLAN_WORDS,   /* u32, row_words x rows: slot, to, from ..; then
                      PLAN_STEP_WORDS: rows of the step, its frame */
     PLAN_DRAWN,   /* u32 a slot: the id drawn last */
     PLAN_LEAST,   /* u64 a slot: faults */
@@ -73,7 +73,9 @@ enum plan_array {
     PLAN_ARRAYS
 };
 
-#define PLAN_ROW_WORDS 5 /* slot, to, from 0, from of a window, token */
+/* Of a row: slot, to, from 0 and token; then from of each window. */
+enum { WORDS_SLOT, WORDS_TO, WORDS_FROM, WORDS_TOKEN, WORDS_WINDOW };
+#define PLAN_WINDOWS 4   /* of layers that differ, at most */
 #define PLAN_STEP_WORDS 2
 #define PLAN_DONE_WORDS 4
 #define PLAN_KEPT 3      /* steps of which x_L is kept, and what is hashed */
@@ -83,6 +85,7 @@ struct cuda_plan {
     size_t attended;  /* rows whose attention is computed at a time */
     size_t entries;   /* of the table that a step may change */
     size_t angles;    /* of a position: head_dim / 2 of each table */
+    size_t row_words; /* of a row: WORDS_WINDOW, and one a window */
     uint32_t page;    /* positions a block */
     uint32_t hdp;     /* head_dim rounded up to 32 */
     uint32_t stride;  /* blocks of a slot */

@@ -30,26 +30,24 @@ static void fill_rows(struct device *d)
 {
     size_t rows = d->plan.rows, angles = d->plan.angles;
     const struct cuda_frame *f = d->f;
-    uint32_t window = 0;
 
-    for (uint32_t l = 0; l < d->model->rec.n_layers; l++)
-        if (d->model->layers[l].window)
-            window = d->model->layers[l].window;
     for (size_t i = 0; i < f->n; i++) {
         const struct backend_row *r = &f->row[i].r;
         uint32_t to = r->position + 1, *w = f->words + i;
 
-        w[0] = r->slot;
-        w[rows] = to;
-        w[2 * rows] = 0;
-        w[3 * rows] = window && to > window ? to - window : 0;
-        w[4 * rows] = r->token;
+        w[WORDS_SLOT * rows] = r->slot;
+        w[WORDS_TO * rows] = to;
+        w[WORDS_FROM * rows] = 0;
+        w[WORDS_TOKEN * rows] = r->token;
+        for (size_t k = 0; k < d->n_windows; k++)
+            w[(WORDS_WINDOW + k) * rows] = to > d->window[k]
+                                               ? to - d->window[k] : 0;
         x1_rope_row(f->angles + i * angles,
                     f->angles + (rows + i) * angles, d->model->inv_freq,
                     angles, r->position);
     }
-    f->words[PLAN_ROW_WORDS * rows] = (uint32_t)f->n;
-    f->words[PLAN_ROW_WORDS * rows + 1] = (uint32_t)(f - d->frame);
+    f->words[d->plan.row_words * rows] = (uint32_t)f->n;
+    f->words[d->plan.row_words * rows + 1] = (uint32_t)(f - d->frame);
 }
 
 /* Rows of a slot stand in the order of their positions: the token of the last
@@ -572,7 +570,8 @@ static int have_weights(struct device *d, const struct model *m,
                         struct err *err)
 {
     d->model = m;
-    return device_enter(d, err) || products_open(d, err) ||
+    return cuda_plan_check(&m->rec, err) || order_windows(d, m, err) ||
+                   device_enter(d, err) || products_open(d, err) ||
                    weights_finish(d, m, err)
                ? -1 : 0;
 }

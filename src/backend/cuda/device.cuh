@@ -238,6 +238,8 @@ struct device {
     const struct model *model; /* NULL: nothing is loaded */
     struct model_part part;    /* of a model that this device computes .. */
     struct model_record mine;  /* .. and the record of that */
+    uint32_t window[PLAN_WINDOWS]; /* of its layers, the widest first */
+    size_t n_windows;
     struct cuda_plan plan;
     unsigned char *at[PLAN_ARRAYS]; /* on the device */
     struct cuda_frame frame[PLAN_KEPT];
@@ -442,6 +444,13 @@ int tap_check(struct device *d, const struct cuda_frame *f, struct err *err);
  * their tiles. */
 void order_rows(struct device *d, const struct backend_step *s);
 void order_tiles(struct device *d);
+
+/* Find which windows the layers have.  ERR_INPUT: too many. */
+int order_windows(struct device *d, const struct model *m, struct err *err);
+
+/* Which word of a row has the first key of a layer with this window; 0: with
+ * none. */
+size_t order_window(const struct device *d, uint32_t window);
 
 /* Whether the input of the linear with this operator is A8; layer FAULT_HEAD:
  * of the head. */

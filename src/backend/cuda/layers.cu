@@ -39,7 +39,8 @@ struct layer_pass {
 /* Words of the step as a whole: how many rows it has, and its frame. */
 static const uint32_t *step_words(const struct device *d)
 {
-    return cuda_array<uint32_t>(d, PLAN_WORDS) + PLAN_ROW_WORDS * d->plan.rows;
+    return cuda_array<uint32_t>(d, PLAN_WORDS) +
+           d->plan.row_words * d->plan.rows;
 }
 
 static struct fault_sink sink_of(const struct layer_pass *p)
@@ -416,7 +417,7 @@ static int attend_alone(struct layer_pass *p, uint32_t alone, struct err *err)
         a.row = i;
         a.slot = words + i;
         a.to = words + rows + i;
-        a.from = words + (l->window ? 3 : 2) * rows + i;
+        a.from = words + order_window(d, l->window) * rows + i;
         a.q = cuda_array<int8_t>(d, PLAN_Q) + i * a.heads * 2 * a.hdp;
         a.step = cuda_array<float>(d, PLAN_STEP) + i * a.heads;
         a.o = cuda_array<float>(d, PLAN_O) + i * q_dim;
@@ -441,7 +442,7 @@ static int attend_tiles(const struct layer_pass *p, const struct cuda_tiles *t,
     a.tile = cuda_array<struct prefill_tile>(d, PLAN_TILE) + t->first;
     a.list = cuda_array<uint32_t>(d, PLAN_LIST);
     a.to = words + d->plan.rows;
-    a.from = words + (l->window ? 3 : 2) * d->plan.rows;
+    a.from = words + order_window(d, l->window) * d->plan.rows;
     a.q = cuda_array<int8_t>(d, PLAN_Q);
     a.step = cuda_array<float>(d, PLAN_STEP);
     a.c = l->attn_scale;
@@ -673,7 +674,7 @@ static cudaError_t embed(const struct layer_pass *p)
     a.x = cuda_array<float>(d, PLAN_X);
     a.w = w->w;
     a.scale = w->scale;
-    a.id = words + 4 * d->plan.rows;
+    a.id = words + WORDS_TOKEN * d->plan.rows;
     a.slot = words;
     a.drawn = cuda_array<uint32_t>(d, PLAN_DRAWN);
     a.live = p->live;

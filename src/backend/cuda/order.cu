@@ -9,6 +9,39 @@
 
 #include <string.h>
 
+int order_windows(struct device *d, const struct model *m, struct err *err)
+{
+    size_t most = m->rec.flags & MODEL_LAYERS ? PLAN_WINDOWS : 1;
+
+    memset(d->window, 0, sizeof(d->window));
+    d->n_windows = 0;
+    for (uint32_t l = 0; l < m->rec.n_layers; l++) {
+        uint32_t w = m->layers[l].window;
+        size_t at = 0;
+
+        while (at < d->n_windows && d->window[at] > w)
+            at++;
+        if (w == 0 || (at < d->n_windows && d->window[at] == w))
+            continue;
+        if (d->n_windows == most)
+            return err_set(err, ERR_INPUT, "the GPU kernels do not support"
+                           " layers with more than %d windows: set kernel to"
+                           " one of the CPU", PLAN_WINDOWS);
+        memmove(d->window + at + 1, d->window + at,
+                (d->n_windows++ - at) * sizeof(*d->window));
+        d->window[at] = w;
+    }
+    return 0;
+}
+
+size_t order_window(const struct device *d, uint32_t window)
+{
+    for (size_t k = 0; window && k < d->n_windows; k++)
+        if (d->window[k] == window)
+            return WORDS_WINDOW + k;
+    return WORDS_FROM;
+}
+
 /* Where a row of the step stands. */
 static int rank_of(const struct device *d, const struct backend_row *r)
 {
@@ -56,14 +89,15 @@ static struct prefill_tile *tile_for(struct device *d, struct cuda_tiles *t,
     return tile;
 }
 
-/* Rows [from, to) in tiles, those of a slot together; the keys that a window
- * leaves are known by now. */
+/* Rows [from, to) in tiles, those of a slot together; the keys that the widest
+ * window leaves are known by now. */
 static void make_tiles(struct device *d, struct cuda_tiles *t, size_t from,
                        size_t to)
 {
     const struct model_record *rec = &d->model->rec;
     size_t most = TILE_QUERIES / (rec->n_heads / rec->n_kv_heads);
-    const uint32_t *begin = d->f->words + 3 * d->plan.rows;
+    const uint32_t *begin = d->f->words + order_window(d, d->window[0]) *
+                                              d->plan.rows;
 
     memset(d->taken, 0, d->plan.rows * sizeof(*d->taken));
     for (size_t i = from; i < to; i++) {
