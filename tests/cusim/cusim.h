@@ -21,7 +21,8 @@
  * one is pretended for exchanges of members that are threads of a process),
  * CUSIM_DRIVER (12040: a driver that is too old; 0: none), CUSIM_GRAPHS (0: no
  * stream is captured), CUSIM_CAPTURE (of the calls by which graphs are made the
- * n-th fails, from 1), CUSIM_SKIP (kernels with this in their name do nothing).
+ * n-th fails, from 1), CUSIM_SKIP (kernels with this in their name do nothing),
+ * CUSIM_AFTER (what fails is counted once so many streams are destroyed).
  *
  * While a stream is captured its launches, copies and fills wait for the graph;
  * what a real device refuses then is a finding: to wait, to get or give back

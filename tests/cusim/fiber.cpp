@@ -51,6 +51,12 @@ static const void *body_arg;
 static thread pool[1024]; /* static: kernels read threadIdx from it */
 static size_t n_pool;
 
+/* Sites are mostly one and the same text. */
+static bool differ(const char *a, const char *b)
+{
+    return a != b && strcmp(a, b) != 0;
+}
+
 static void to_scheduler(thread *t)
 {
     cusim_switch(&t->sp, scheduler_sp);
@@ -124,7 +130,7 @@ static void release(run_block *b)
             continue;
         if (!first)
             first = o;
-        if (o->kind != first->kind || strcmp(o->site, first->site) != 0)
+        if (o->kind != first->kind || differ(o->site, first->site))
             finding("divergent barrier: one thread at %s, another at %s",
                     first->site, o->site);
         count += o->value != 0;
@@ -178,7 +184,7 @@ void meet(const char *site, unsigned mask, meet_fn f, void *arg)
             live |= 1u << i;
         if (!(mask >> i & 1) || (o != t && o->state != AT_MEETING))
             continue;
-        if (o->mask != mask || o->f != f || strcmp(o->site, site) != 0)
+        if (o->mask != mask || o->f != f || differ(o->site, site))
             finding("lanes of a warp meet at %s (mask %08x) and %s (mask %08x)",
                     site, mask, o->site, o->mask);
         here |= 1u << i;

@@ -23,10 +23,8 @@ uint32_t first_run = 1;
 std::atomic<bool> partner_lost;
 
 static size_t used;
-static long n_alloc;
 static unsigned long n_graph_launches;
 static long n_graphs;     /* that are there */
-static long n_graph_calls; /* by which graphs are made */
 static std::recursive_mutex lock;
 static bool hung_seen; /* the host has asked since */
 static std::map<const void *, int> attribute;
@@ -669,6 +667,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t s)
     for (size_t i = 0; i < streams.size(); i++)
         if (streams[i] == s)
             streams.erase(streams.begin() + (long)i);
+    stream_gone();
     delete s;
     return 0;
 }

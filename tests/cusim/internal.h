@@ -36,6 +36,12 @@ struct settings {
 };
 extern struct settings settings;
 
+/* Calls so far: allocations, and those by which graphs are made. */
+extern long n_alloc, n_graph_calls;
+
+/* A stream was destroyed (CUSIM_AFTER). */
+void stream_gone(void);
+
 extern const char *launch_name;
 extern char *arena, *arena_end;
 extern bool checked;

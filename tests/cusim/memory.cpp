@@ -25,6 +25,7 @@ struct settings settings = { 0, (size_t)1 << 30, 0, 227 * 1024, -1, 0, 0,
 cudaError_t sticky;
 bool hung;
 bool stops, stopped;
+long n_alloc, n_graph_calls;
 const char *launch_name = "";
 char *arena, *arena_end;
 bool checked = check != nullptr;
@@ -46,6 +47,29 @@ uint32_t draw(void)
     random_state ^= random_state >> 7;
     random_state ^= random_state << 17;
     return (uint32_t)(random_state >> 16);
+}
+
+static long after;            /* streams to be destroyed, .. */
+static struct settings later; /* .. until these count */
+
+/* What befalls a device, and its counters, begin with the next call. */
+void stream_gone(void)
+{
+    if (after == 0 || --after > 0)
+        return;
+    settings = later;
+    n_alloc = n_graph_calls = 0;
+    launch_number = 0;
+}
+
+static void wait_for_streams(long n)
+{
+    after = n;
+    later = settings;
+    settings.fail_at = -1;
+    settings.lose_at = settings.hang_at = settings.stop_at = 0;
+    settings.wrong_at = settings.capture_at = 0;
+    settings.skip = nullptr;
 }
 
 static struct start {
@@ -78,6 +102,8 @@ static struct start {
         settings.skip = getenv("CUSIM_SKIP");
         if ((v = getenv("CUSIM_WRONG")))
             settings.wrong_at = atol(v);
+        if ((v = getenv("CUSIM_AFTER")) && atol(v) > 0)
+            wait_for_streams(atol(v));
         arena =
             (char *)mmap(nullptr, ARENA, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
