@@ -105,6 +105,8 @@ libapus_a_SOURCES = \
 	src/arweave/wallet.h \
 	src/backend/backends.c \
 	src/backend/backends.h \
+	src/backend/start_test.c \
+	src/backend/start_test.h \
 	src/backend/cpu/attend.c \
 	src/backend/cpu/cpu.c \
 	src/backend/cpu/cpu.h \

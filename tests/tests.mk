@@ -95,6 +95,7 @@ test_programs = \
 	tests/t_source \
 	tests/t_shared \
 	tests/t_spool \
+	tests/t_start_test \
 	tests/t_spool_race \
 	tests/t_spot \
 	tests/t_stops \
