@@ -77,6 +77,7 @@ static int open_device(struct rank_backend *r, const struct backend_wish *o,
     const struct caller caller = { .note = local_rank() ? NULL : log_note };
     const struct cuda_options with = { .local = local_rank(),
                                        .share = o->share_gpu,
+                                       .start_test = true,
                                        .plain = !o->gpu_graphs,
                                        .checks = o->check_gpu,
                                        .nccl = o->gpu_nccl,

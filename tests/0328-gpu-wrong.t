@@ -1,7 +1,8 @@
 #!/bin/sh
-# A GPU that computes wrongly (tests/worker-sim, an emulated one): the check of
-# one product a step finds it, and all that the rank answered in that start is
-# withdrawn; the next start computes it again, to the CPU's bytes.
+# A GPU that computes wrongly (tests/worker-sim, an emulated one): small models
+# find it before it serves; later the check of one product a step does, and all
+# that the rank answered in that start is withdrawn; the next start computes it
+# again, to the CPU's bytes.
 # part: all
 set -eu
 . "${top_srcdir:-.}/tests/gpu.sh"
@@ -28,6 +29,19 @@ submit
 work CUSIM_SEED=0 --kernel=reference
 cp "spool/done/$id/part-0000.h5" part.h5
 cp "spool/done/$id/checkpoint.json" .
+
+# From the start on: in products, and in what no check of a product sees.
+for fault in WRONG=1 SKIP=k_commit SKIP=k_finish SKIP=k_sample; do
+    submit
+    SLURMD_NODENAME=n7 CUSIM_AFTER=0 work CUSIM_$fault --kernel=cuda
+    ends 75 "$(uname -n).* promises a GPU: GPU-.*: it computes other numbers" \
+        "$fault from the start on"
+    [ "$(sed 's/.* //' spool/log/no-gpu)" = n7 ] && r=0 || r=1
+    report $r "its host is left out"
+done
+CUSIM_AFTER=0 work CUSIM_WRONG=1
+ends 0 'the CPU computes: GPU-.*: it computes other numbers' "not promised"
+kept "what the CPU computes"
 
 submit
 work CUSIM_WRONG=1 --check-gpu=no
@@ -93,7 +107,7 @@ submit
 got=0
 CUSIM_DEVICES=2 mpirun --oversubscribe \
     -n 1 "$sim" --threads=1 --batch=1 -- "$id" : \
-    -n 1 env CUSIM_WRONG=4000 "$sim" --threads=1 --batch=1 -- "$id" \
+    -n 1 env CUSIM_WRONG=400 "$sim" --threads=1 --batch=1 -- "$id" \
     >out 2>err </dev/null || got=$?
 ends 75 'rank 1 on .* withdraws' "one of two ranks is wrong"
 work CUSIM_SEED=0

@@ -10,6 +10,10 @@ fi
 sim=$(cd "$(dirname "$sim")" && pwd)/worker-sim
 . "${top_srcdir:-.}/tests/scenario.sh"
 unset SLURM_STEP_GPUS SLURM_JOB_GPUS CUDA_VISIBLE_DEVICES
+# What is to fail fails after the test of the device at its start, whose backend
+# has two streams.
+CUSIM_AFTER=2
+export CUSIM_AFTER
 : >apus.conf
 APUS_CONFIG=$tmp/apus.conf
 APUS_MODELS=$tmp/models

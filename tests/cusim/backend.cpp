@@ -36,6 +36,7 @@
 #include "backend/cuda/order.cu"
 #include "backend/cuda/products.cu"
 #include "backend/cuda/rehash.cu"
+#include "backend/cuda/tested.cu"
 #include "backend/cuda/tap.cu"
 #include "backend/cuda/device.cu"
 

@@ -69,7 +69,8 @@ EXTRA_DIST += tests/cusim/blas_host.cpp tests/cusim/nccl_host.cpp \
 	src/backend/cuda/layers.cu src/backend/cuda/load.cu \
 	src/backend/cuda/look.cu \
 	src/backend/cuda/order.cu src/backend/cuda/products.cu \
-	src/backend/cuda/rehash.cu src/backend/cuda/tap.cu src/backend/cuda/device.cu
+	src/backend/cuda/rehash.cu src/backend/cuda/tested.cu \
+	src/backend/cuda/tap.cu src/backend/cuda/device.cu
 rowwise_sources = tests/t_cuda_rowwise.cpp kernels/cuda/launch.cuh \
 	kernels/cuda/rowwise.cuh
 tests_t_cuda_rowwise_SOURCES = $(rowwise_sources)

@@ -39,6 +39,7 @@ enum cuda_gemm {
 struct cuda_options {
     unsigned local; /* number of this rank on the machine, from 0 */
     bool share;     /* with other processes */
+    bool start_test; /* it computes small models first (start_test.h) */
     bool plain;     /* every kernel is launched by itself, none in a graph */
     bool checks;    /* one product a step, on the CPU, and .. */
     uint32_t hash_every; /* .. hashes of one position in so many; 0: 1,000 */

@@ -768,6 +768,11 @@ int cuda_open(struct backend **out, const struct cuda_options *o,
     d->base.ops = &ops;
     d->base.name = "cuda";
     d->base.sink = &d->sink;
+    if (o->start_test && device_start_test(d, o, err)) {
+        d->in_group = false; /* which has heard nothing of it */
+        device_close(&d->base);
+        return -1;
+    }
     *out = &d->base;
     return 0;
 }

@@ -298,6 +298,11 @@ void device_uuid(char out[DEVICE_UUID], const struct cudaDeviceProp *p);
  * machine, and make its stream.  ERR_RETRY: none can be used, or, unless they
  * share, another process has it. */
 int device_find(struct device *d, unsigned local, bool share, struct err *err);
+
+/* Compute small models on d's device by a backend of its own (tested.cu).  -1:
+ * the numbers are wrong, or the device is lost. */
+int device_start_test(struct device *d, const struct cuda_options *o,
+                      struct err *err);
 /* Bytes that others have of a device with so many free and in all, while this
  * one has its weights at most: other ranks where it is shared, else, from the
  * beginning on, other programs. */
