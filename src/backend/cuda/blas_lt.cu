@@ -17,6 +17,7 @@ extern "C" {
 #include <stdlib.h>
 
 #define WORKSPACE ((size_t)32 << 20)
+#define ALIGNED 16 /* bytes, of operands and sums */
 
 /* What is called of the library; a function each, by its name. */
 #define BLAS_FUNCTIONS(F)                                                    \
@@ -135,6 +136,26 @@ static cublasStatus_t describe(struct blas *b, struct blas_product *p,
     return s;
 }
 
+/* Parts of a matrix and slabs of sums need not be aligned better: without this
+ * the library takes 256 for granted. */
+static cublasStatus_t say_alignment(struct blas *b,
+                                    cublasLtMatmulPreference_t pref)
+{
+    static const cublasLtMatmulPreferenceAttributes_t of[] = {
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES,
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES,
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES
+    };
+    const uint32_t bytes = ALIGNED;
+    cublasStatus_t s = CUBLAS_STATUS_SUCCESS;
+
+    for (size_t i = 0; i < sizeof(of) / sizeof(*of); i++)
+        TRY(b->MatmulPreferenceSetAttribute(pref, of[i], &bytes,
+                                            sizeof(bytes)));
+    return s;
+}
+
 /* The library's best algorithm that multiplies int8 in tensor cores and adds
  * in int32: no other is exact. */
 static cublasStatus_t choose(struct blas *b, struct blas_product *p)
@@ -152,6 +173,7 @@ static cublasStatus_t choose(struct blas *b, struct blas_product *p)
         sizeof(workspace)));
     TRY(b->MatmulPreferenceSetAttribute(pref, CUBLASLT_MATMUL_PREF_IMPL_MASK,
                                         &exact, sizeof(exact)));
+    TRY(say_alignment(b, pref));
     TRY(b->MatmulAlgoGetHeuristic(b->handle, p->op, p->w, p->q, p->d, p->d,
                                   pref, 1, &p->best, &found));
     if (pref)
