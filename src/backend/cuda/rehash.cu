@@ -1,5 +1,5 @@
 /*
- * One position in so many is hashed twice: the rows that the device has hashed
+ * One position in so many, and of a larger step one, is hashed twice: its rows
  * come to the host, which hashes them again.  Which position it is comes of
  * tap.cu's secret.
  */
@@ -14,12 +14,13 @@ extern "C" {
 
 void rehash_choose(struct device *d)
 {
-    uint32_t at;
+    uint32_t at, most;
 
     d->f->again.is = false;
     if (!d->checks || d->f->n == 0)
         return;
-    at = draw_below(d, d->hash_every);
+    most = d->f->n > d->hash_every ? (uint32_t)d->f->n : d->hash_every;
+    at = draw_below(d, most);
     d->f->again.is = at < d->f->n;
     d->f->again.row = at;
 }
