@@ -42,7 +42,7 @@ static int no_gpu(struct rank_backend *r, const char *name,
 {
     char host[256] = "";
 
-    r->denied = why->code == ERR_RETRY;
+    r->denied = why->code == ERR_RETRY && !cuda_claimed();
     if (gethostname(host, sizeof(host) - 1))
         strcpy(host, "?");
     return err_set(err, why->code, "%s, where %s promises a GPU: %s", host,

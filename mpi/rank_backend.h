@@ -37,7 +37,8 @@ struct rank_backend {
     struct backend *b; /* NULL: none is open yet */
     bool device;       /* it is a GPU's, with memory of its own */
     bool no_device;    /* none can be used here: that was said */
-    bool denied;       /* one was promised, and another machine may have it */
+    bool denied;       /* one was promised, and another machine may have it;
+                          not where another rank has this one's */
 };
 
 /* Open what computes models of this record, after closing what does not.

@@ -134,9 +134,13 @@ both() { # SETTING=VALUE ARGUMENT...
     env "$setting" mpirun -n 2 --oversubscribe "$sim" --threads=1 --batch=1 \
         --kernel=cuda "$@" -- "$id" >out 2>err </dev/null || got=$?
 }
+SLURMD_NODENAME=n7
+export SLURMD_NODENAME
 both CUSIM_DEVICES=1
+unset SLURMD_NODENAME
 ends 0 "another rank computes on $uuid: start one rank a GPU" \
     "two ranks, one device: one is refused"
+left_out ''
 kept "the same part from the other"
 both CUSIM_DEVICES=2
 grep -q 'another rank' err && r=1 || r=0

@@ -64,6 +64,11 @@ struct cuda_options {
 int cuda_open(struct backend **out, const struct cuda_options *o,
               struct err *err);
 
+/* Whether the last cuda_open of this thread failed since another process of
+ * this program computes on the device: more ranks were started than there are
+ * GPUs, and the machine is as good as others. */
+bool cuda_claimed(void);
+
 /* Which device a backend of cuda_open has, and the memory that was free then,
  * for people; valid until it is closed. */
 const char *cuda_text(const struct backend *b);

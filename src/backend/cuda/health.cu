@@ -44,6 +44,13 @@ void device_uuid(char out[DEVICE_UUID], const struct cudaDeviceProp *p)
                       (unsigned char)p->uuid.bytes[i]);
 }
 
+static thread_local bool claimed; /* another rank has the device */
+
+bool cuda_claimed(void)
+{
+    return claimed;
+}
+
 /* Each rank plans the whole memory of its device, so none may have two.  The
  * name of a socket is taken as long as this process lives, and no longer. */
 static int claim(struct device *d, struct err *err)
@@ -63,6 +70,7 @@ static int claim(struct device *d, struct err *err)
     d->claim = -1;
     if (errno != EADDRINUSE)
         return 0;
+    claimed = true;
     return err_set(err, ERR_RETRY, "another rank computes on %s: start one"
                    " rank a GPU, or set share-gpu = yes", d->uuid);
 }
@@ -111,6 +119,12 @@ static int need_driver(cudaError_t e, struct err *err)
                    nvml_oldest_driver(CUDART_VERSION / 1000));
 }
 
+static int set_device(const struct device *d, struct err *err)
+{
+    CUDA_TRY(cudaSetDevice(d->number), err);
+    return 0;
+}
+
 int device_find(struct device *d, unsigned local, bool share, struct err *err)
 {
     struct cudaDeviceProp p = {};
@@ -119,6 +133,7 @@ int device_find(struct device *d, unsigned local, bool share, struct err *err)
     cudaError_t e;
 
     d->claim = -1;
+    claimed = false;
     e = cudaGetDeviceCount(&n);
     if (e == cudaErrorInsufficientDriver)
         return need_driver(e, err);
@@ -127,7 +142,6 @@ int device_find(struct device *d, unsigned local, bool share, struct err *err)
                        e == cudaSuccess ? "no device found"
                                         : cudaGetErrorString(e));
     at = d->number = (int)(local % (unsigned)n);
-    CUDA_TRY(cudaSetDevice(at), err);
     CUDA_TRY(cudaGetDeviceProperties(&p, at), err);
     CUDA_TRY(cudaDeviceGetAttribute(&processors,
                                     cudaDevAttrMultiProcessorCount, at), err);
@@ -136,10 +150,11 @@ int device_find(struct device *d, unsigned local, bool share, struct err *err)
         return err_set(err, ERR_RETRY, "%s has compute capability %d.%d, the"
                        " minimum is %d.0", d->uuid, p.major, p.minor,
                        LEAST_MAJOR);
+    /* before a context is made, which a device that is exclusive refuses */
     if (!share && claim(d, err))
         return -1;
     d->processors = (uint32_t)processors;
-    if (make_streams(d, err))
+    if (set_device(d, err) || make_streams(d, err))
         return -1;
     CUDA_TRY(cudaMemGetInfo(&free_bytes, &all), err);
     d->others = others_of(free_bytes, all);
@@ -273,12 +288,6 @@ int device_failed(struct device *d, struct err *err)
         remedy = " (compute-sanitizer tells whether a kernel is wrong)";
     return err_set(err, err->code, "%s is lost in step %" PRIu64 ": %s%s",
                    d->uuid, d->steps, err->text, remedy);
-}
-
-static int set_device(const struct device *d, struct err *err)
-{
-    CUDA_TRY(cudaSetDevice(d->number), err);
-    return 0;
 }
 
 /* A member's machine is said by whoever reports for its group. */

@@ -17,6 +17,11 @@ int cuda_open(struct backend **out, const struct cuda_options *o,
                    " configure --with-cuda builds them");
 }
 
+bool cuda_claimed(void)
+{
+    return false;
+}
+
 const char *cuda_text(const struct backend *b)
 {
     (void)b;
