@@ -101,6 +101,8 @@ static void *follow(void *self)
         atomic_store(&m->closed, true);
     if (m->on.b && (m->on.b->wrong || m->on.b->full))
         rank_leave_out(m->o.spool); /* also where all are to end by now */
+    else if (m->on.b && m->on.b->lost)
+        rank_lost_gpu(m->o.spool);
     if (!atomic_load(&m->closed) && !atomic_load(&m->ends)) {
         /* the first member reports it, or rank 0 that this one is lost */
         log_info("this rank leaves its group: %s", err.text);

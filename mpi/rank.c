@@ -191,6 +191,19 @@ void rank_leave_out(const char *spool)
         log_warning("%s", why.text);
 }
 
+void rank_lost_gpu(const char *spool)
+{
+    const char *node = getenv("SLURMD_NODENAME");
+    struct err why = ERR_INIT;
+    unsigned times = 0;
+
+    if (node && no_gpu_lost(&times, spool, node, &why))
+        log_warning("%s", why.text);
+    else if (times > 1)
+        log_warning("%s has lost %u GPUs within an hour: the next start leaves"
+                    " it out", node, times);
+}
+
 /* A model was not loaded: where other programs fill the GPU, the next start is
  * to be elsewhere. */
 static int not_loaded(const struct rank_side *r)
@@ -506,6 +519,8 @@ static void look_at_compute(struct rank_side *r)
         }
         return;
     }
+    if (r->on.b->lost)
+        rank_lost_gpu(r->o.spool);
     compute_error(r->compute, &err);
     compute_free(r->compute);
     r->compute = NULL;

@@ -67,6 +67,10 @@ bool rank_quits(const struct rank_side *r, int *status);
  * missing or computes wrongly. */
 void rank_leave_out(const char *spool);
 
+/* The same where this node has lost a GPU for a second time within an hour;
+ * the first is noted. */
+void rank_lost_gpu(const char *spool);
+
 /* Open the model of a batch, which is kept for the next; rank 0 does so
  * before it claims the batch. */
 int rank_open_model(struct rank_side *r, struct id model, struct err *err);

@@ -47,13 +47,32 @@ for launch in 1 200; do
     kept "the same part from it"
 done
 
-# Another program has most of the device: of weights, of keys and values; or it
-# takes that while this one plans.
+# A host that loses GPUs: once is chance, twice is not; the next start, as a
+# job, goes elsewhere.
 left_out() { # HOST or nothing
-    hosts=$(cut -d ' ' -f 2 spool/log/no-gpu 2>/dev/null || :)
+    hosts=$(awk 'NF == 2 { print $2 }' spool/log/no-gpu 2>/dev/null) || :
     [ "$hosts" = "$1" ] && r=0 || r=1
     report $r "left out by the next start: ${1:-no host}"
 }
+submit
+SLURMD_NODENAME=n7
+export SLURMD_NODENAME
+work CUSIM_LOSE=60:214
+ends 75 "$uuid is lost in step .*uncorrectable ECC error" "lost once"
+left_out ''
+work CUSIM_HANG=60
+ends 75 'n7 has lost 2 GPUs within an hour: the next start leaves it out' \
+    "lost again, by a hang"
+left_out n7
+unset SLURMD_NODENAME
+"$apus" submit in.jsonl -m nano --dry-run --launcher slurm >out 2>err || :
+has out '--exclude=n7 ' "as a job"
+work CUSIM_SEED=0
+ends 0 'is done' "the next start"
+kept "the same part after it"
+
+# Another program has most of the device: of weights, of keys and values; or it
+# takes that while this one plans.
 SLURMD_NODENAME=n7
 export SLURMD_NODENAME
 for taken in 1073600000 760000000; do

@@ -204,9 +204,14 @@ ends 1 "rank 1 on $host: this member of the group computes on the CPU, its" \
 # ---- members that fail -------------------------------------------------------
 uuid='GPU-[0-9a-f-]\{36\}'
 for rank in 0 1; do
+    NODES=own
+    export NODES
     unlike CUSIM_LOSE=400 $rank
+    NODES=
     ends 75 "$uuid is lost in step .*unspecified launch failure" \
         "the GPU of rank $rank is lost"
+    [ "$(cut -d ' ' -f 2- spool/log/no-gpu)" = "node$rank lost" ] && r=0 || r=1
+    report $r "which is noted of its node alone"
     ranks 2 --tp=2 --kernel=cuda
     well "the next start"
     kept "the same part after it"

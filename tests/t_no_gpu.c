@@ -40,6 +40,32 @@ static bool counts(const char *want)
     return good;
 }
 
+static void test_lost(int64_t now)
+{
+    struct err err = ERR_INIT;
+    unsigned times = 0;
+    char text[256];
+
+    put("", 0);
+    ok(no_gpu_lost(&times, dir, "n1", &err) == 0 && times == 1 && counts(""),
+       "a host that has lost a GPU once is not left out");
+    ok(no_gpu_lost(&times, dir, "n2", &err) == 0 && times == 1 &&
+           no_gpu_lost(&times, dir, "n", &err) == 0 && times == 1 && counts(""),
+       "nor is another one");
+    ok(no_gpu_lost(&times, dir, "n1", &err) == 0 && times == 2 && counts("n1"),
+       "the second time it is");
+    ok(no_gpu_lost(&times, dir, "n1", &err) == 0 && times == 3 && counts("n1"),
+       "and the third");
+    snprintf(text, sizeof(text), "%" PRId64 " n1 lost\n%" PRId64 " n1  lost\n%"
+             PRId64 " n1 lost \n%" PRId64 " n1 los\n%" PRId64 " n1\n",
+             now - NO_GPU_S - 5, now, now, now, now - NO_GPU_S - 5);
+    put(text, strlen(text));
+    ok(no_gpu_lost(&times, dir, "n1", &err) == 0 && times == 1 && counts(""),
+       "what was lost long ago does not count, nor lines of another form");
+    ok(no_gpu_lost(&times, dir, "n 1", &err) == -1 && err.code == ERR_INPUT &&
+           counts(""), "what is no name is refused");
+}
+
 int main(void)
 {
     static const char *const bad[] = { "", "a b", "a,b", "n[1-3]", "-x", "a\nb",
@@ -72,6 +98,7 @@ int main(void)
     *strchr(text, '*') = '\0';
     put(text, (size_t)n);
     ok(counts("n1,n2"), "a NUL is no letter of a name");
+    test_lost(now);
     path = file_join(dir, "log/no-gpu");
     remove(path);
     free(path);

@@ -201,6 +201,8 @@ struct backend {
                       this backend may be believed */
     bool full;     /* after an error of the sink or of load: other programs have
                       memory of its device, another machine may have more */
+    bool lost;     /* after an error: this machine's device has failed, or hangs
+                      by itself; it is not known to be wrong */
 };
 
 /* NULL is accepted. */

@@ -3,7 +3,9 @@
  * programs fill it: the next starts leave them out.  They are lines of
  * SPOOL/log/no-gpu, "SECONDS HOST", the time being that of day; a line counts
  * for NO_GPU_S, so that a host that was mended comes back by itself, and at
- * once when the file is removed.
+ * once when the file is removed.  A line "SECONDS HOST lost" is of a GPU that
+ * failed or hung in its work: one is chance, the second within NO_GPU_S makes
+ * its host one of those that are left out.
  *
  * Lines that are none are passed over: the file decides where jobs run, never
  * what an answer is.
@@ -19,6 +21,11 @@ struct err;
 
 /* Add a host, by the name that Slurm has for it.  ERR_INPUT: it is no name. */
 int no_gpu_add(const char *spool_dir, const char *host, struct err *err);
+
+/* Note that a host has lost a GPU, and add it if it has not lost the first: how
+ * often it has lately is in *times.  Errors are those of no_gpu_add. */
+int no_gpu_lost(unsigned *times, const char *spool_dir, const char *host,
+                struct err *err);
 
 /* The hosts that count now, each once, with commas between, as Slurm wants
  * them: the caller frees it.  NULL: there are none. */

@@ -280,6 +280,8 @@ int device_failed(struct device *d, struct err *err)
     if (d->nccl_failed && !d->lost && e == cudaSuccess)
         return err_prefix(err, "%s", d->uuid);
     d->lost = true;
+    /* which of those that wait for each other by NCCL hangs nobody knows */
+    d->base.lost = e != cudaSuccess || (d->hangs && !d->nccl);
     /* a device that hangs is not asked: that might, too */
     if (e != cudaSuccess)
         say_cause(d, err);
