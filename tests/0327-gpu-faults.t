@@ -26,10 +26,11 @@ work CUSIM_SEED=0 --kernel=reference
 cp "spool/done/$id/part-0000.h5" part.h5
 
 uuid='GPU-[0-9a-f-]\{36\}'
+fails='the GPU fails\( at [A-Za-z_]*\)\{0,1\}'
 for launch in 1 70 300; do
     submit
     work CUSIM_LOSE=$launch
-    ends 75 "$uuid is lost in step .*unspecified launch failure" \
+    ends 75 "$uuid is lost in step [0-9]*: $fails: unspecified launch" \
         "lost in launch $launch"
     grep -q 'compute-sanitizer' err && [ "$(grep -c 'error:' err)" -eq 1 ] &&
         r=0 || r=1

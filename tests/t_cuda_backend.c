@@ -751,7 +751,7 @@ static void test_lost(void)
     cusim_lose();
     ok(b.b->ops->collect(b.b, &b.r, &err) == -1 && err.code == ERR_RETRY &&
            strncmp(err.text, "GPU-", 4) == 0 &&
-           strstr(err.text, "is lost in step 1: the GPU fails at cudaSetDevice")
+           strstr(err.text, "lost in step 1: the GPU fails at cudaSetDevice: ")
            && strstr(err.text, "compute-sanitizer"),
        "a device is lost between two calls: %s", err.text);
     err = (struct err)ERR_INIT;

@@ -41,15 +41,18 @@ extern "C" {
 
 #define LEAST_MAJOR 8 /* compute capability */
 
-/* Every call of CUDA goes through it: -1 with the call's name where it fails.
- * The world may be better on another machine. */
+/* Every call of CUDA goes through it: -1 with the function's name where it
+ * fails; what is no call is an error that came later, of no known one.  The
+ * world may be better on another machine. */
 #define CUDA_TRY(call, err)                                                  \
     do {                                                                     \
         cudaError_t cuda_e = (call);                                         \
         if (cuda_e != cudaSuccess)                                           \
-            return err_set((err), ERR_RETRY, "the GPU fails at %s: %s",      \
-                           #call, cudaGetErrorString(cuda_e));               \
+            return cuda_failed(cuda_e, #call, (err));                        \
     } while (0)
+
+/* Fill err, ERR_RETRY, of an error and the text of a call. */
+int cuda_failed(cudaError_t e, const char *call, struct err *err);
 
 /* rows of ldk bytes, zeros after the columns. */
 struct cuda_matrix {

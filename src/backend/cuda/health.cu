@@ -28,6 +28,16 @@
 #define OWN_PART 50 /* of a device's memory that CUDA takes itself, .. */
 #define OWN_BYTES ((uint64_t)1 << 30) /* .. at most */
 
+int cuda_failed(cudaError_t e, const char *call, struct err *err)
+{
+    size_t n = strcspn(call, "(");
+    bool called = call[n] != '\0';
+
+    return err_set(err, ERR_RETRY, "the GPU fails%s%.*s: %s",
+                   called ? " at " : "", called ? (int)n : 0, call,
+                   cudaGetErrorString(e));
+}
+
 /* ---- which one ----------------------------------------------------------- */
 
 /* A slice goes by the name that it was given by. */

@@ -220,9 +220,11 @@ static int sum_columns(const struct layer_pass *p, const struct cut_product *c,
     struct cuda_product of = {};
     struct rows_args a;
 
-    CUDA_TRY(k ? amax_launch(amax, c->x, k, k, p->m, d->stream)
-               : cudaMemsetAsync(amax, 0, p->m * sizeof(*amax), d->stream),
-             err);
+    if (k)
+        CUDA_TRY(amax_launch(amax, c->x, k, k, p->m, d->stream), err);
+    else
+        CUDA_TRY(cudaMemsetAsync(amax, 0, p->m * sizeof(*amax), d->stream),
+                 err);
     if (members_amax(d, p->m, err))
         return -1;
     of.w = c->w;
