@@ -160,7 +160,8 @@ export APUS_WORKER
 has out 'gpu.*device 0: emulated device, GPU-.*MiB free' "doctor: a device"
 CUSIM_DEVICES=0 "$apus" doctor --offline >out 2>err || :
 has out 'gpu.*no driver' "doctor: no driver"
-has out '^ok.gpu.workers compute on the CPU: no device' "doctor: what follows"
+has out '^ok.gpu.workers compute on the CPU: no device that can be used$' \
+    "doctor: what follows"
 CUSIM_DEVICES=0 "$apus" doctor --offline --kernel cuda >out 2>err || :
 has out '^bad.gpu.no device .* kernel = cuda.*remedy: set kernel' \
     "doctor: no device, and kernel = cuda"
@@ -171,6 +172,9 @@ CUSIM_DRIVER=12040 "$apus" doctor --offline >out 2>err || :
 has out 'the driver is for CUDA 12.4, the runtime is CUDA 13.0' \
     "doctor: an old driver"
 has out 'driver 580 or later' "what helps"
+has out '^ok.gpu.workers .* no device that can be used: the driver' \
+    "doctor: why there is no device"
+has out '^ok.gpu.libcublasLt' "doctor: libraries, without a device"
 
 # A management library of our own, with a driver and errors as we like.
 cat >nvml.c <<'TXT'

@@ -43,8 +43,9 @@ static void look_at_libraries(struct buf *out, const char *libs)
     buf_printf(out, "; none is needed (setting cuda-libs: where to look)\n");
 }
 
-/* The driver must be of the runtime's major at least (nvml.h). */
-static void look_at_driver(struct buf *out)
+/* The driver must be of the runtime's major at least (nvml.h).  False: there is
+ * none. */
+static bool look_at_driver(struct buf *out)
 {
     int driver = 0, runtime = 0;
     struct nvml_device nvml;
@@ -69,6 +70,7 @@ static void look_at_driver(struct buf *out)
                    " CUDA %d.%d\n", *nvml.driver ? " " : "", nvml.driver,
                    driver / 1000, driver % 1000 / 10, runtime / 1000,
                    runtime % 1000 / 10);
+    return driver != 0;
 }
 
 /* What keeps a device from computing, or makes it slow; NULL: nothing. */
@@ -134,20 +136,24 @@ static bool look_at_device(struct buf *out, int i)
 
 void cuda_look(struct buf *out, const char *libs)
 {
+    bool driver = look_at_driver(out);
     int n = 0, usable = 0;
+    cudaError_t e = cudaGetDeviceCount(&n);
 
-    look_at_driver(out);
-    if (cudaGetDeviceCount(&n) != cudaSuccess) {
+    if (e != cudaSuccess) {
         cudaGetLastError();
         n = 0;
     }
-    if (n > 0)
+    if (driver || n > 0)
         look_at_libraries(out, libs);
     if (slice_count() > 1)
         buf_printf(out, "ok %u slices of GPUs (MIG), one a rank: the first"
                    " follows\n", slice_count());
     for (int i = 0; i < n; i++)
         usable += look_at_device(out, i);
+    /* without a driver CUDA says that it is too old */
     if (usable == 0)
-        buf_printf(out, "none no device that can be used\n");
+        buf_printf(out, "none no device that can be used%s%s\n",
+                   driver && e != cudaSuccess ? ": " : "",
+                   driver && e != cudaSuccess ? cudaGetErrorString(e) : "");
 }
