@@ -78,6 +78,21 @@ kit/run 1 backend >out 2>err || got=$?
 [ $got -eq 1 ] && grep -q "^backend: cut" out && [ "$(wc -l <out)" -eq 1 ] &&
     r=0 || r=1
 report $r "a part that does not end is cut: exit status $got"
+# Where a library of apus or of its worker is missing, one part is not tried.
+for program in apus worker; do
+    mv "kit/bin/$program" kit/bin/whole
+    printf '#!/bin/sh\necho "libhdf5.so: cannot open" >&2\nexit 127\n' \
+        >"kit/bin/$program"
+    chmod +x "kit/bin/$program"
+    got=0
+    kit/run 60 kill >out 2>err || got=$?
+    [ $got -eq 0 ] && [ "$(wc -l <out)" -eq 1 ] && r=0 || r=1
+    report $r "$program does not start: exit status $got"
+    has out "^kill: skipped,.*bin/$program does not start here: libhdf5" \
+        "which is said"
+    has "$OUT/table" "^kill${tab}skipped$tab" "and no failure"
+    mv kit/bin/whole "kit/bin/$program"
+done
 tiny="--shape tiny --generate 2 --rounds 1"
 for gemm in own lt; do
     got=0
