@@ -54,8 +54,7 @@ static int check_device(const struct backend_wish *o,
                         const struct model_record *rec, struct err *err)
 {
     if (o->hidden)
-        return err_set(err, ERR_INPUT, "a GPU gives no hidden rows (tensors ="
-                       " hidden): set kernel to one of the CPU");
+        return err_set(err, ERR_INPUT, CUDA_PLAN_HIDDEN);
     return cuda_plan_check(rec, err);
 }
 

@@ -159,6 +159,15 @@ gives 0 "of two nodes" submit few.jsonl -m nano --dry-run --gpus 2 --nodes 2 \
 gives 1 "GPUs for more members than KV heads" submit few.jsonl -m nano \
     --dry-run --gpus 4 --launcher slurm --tp 4
 has err 'tp = 4 does not divide the 2 KV heads' "are refused by name"
+for wish in "--gpus 1 --launcher slurm" "--kernel cuda"; do
+    # shellcheck disable=SC2086
+    gives 1 "hidden rows: $wish" submit few.jsonl -m nano --dry-run \
+        --tensors hidden $wish
+    has err 'a GPU gives no hidden rows (tensors = hidden): set kernel to' \
+        "are refused by name"
+done
+gives 0 "hidden rows, of a CPU" submit few.jsonl -m nano --dry-run \
+    --tensors hidden --launcher slurm
 
 # ---- cancel ----------------------------------------------------------------
 i=0

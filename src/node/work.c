@@ -194,9 +194,11 @@ int work_check_group(const struct settings *s, const struct model_record *rec,
 {
     const struct group g = { .size = (uint32_t)settings_count(s, "tp") };
     struct model_part part;
+    bool device = strcmp(settings_text(s, "kernel"), "cuda") == 0;
 
-    if (strcmp(settings_text(s, "kernel"), "cuda") == 0 &&
-        cuda_plan_check(rec, err))
+    if (device && strcmp(settings_text(s, "tensors"), "hidden") == 0)
+        return err_set(err, ERR_INPUT, CUDA_PLAN_HIDDEN);
+    if (device && cuda_plan_check(rec, err))
         return -1;
     return part_init(&part, &g, rec, err);
 }

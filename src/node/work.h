@@ -65,8 +65,9 @@ char *work_worker_path(void);
 const char *work_no_mpi(void);
 
 /* Check that a model of this record can be held by ranks together as many as
- * the setting tp says, and with kernel = cuda by a GPU.  ERR_INPUT, with the
- * remedy or what a GPU does not compute, if it cannot. */
+ * the setting tp says, and with kernel = cuda by a GPU, which gives what the
+ * setting tensors asks for.  ERR_INPUT, with the remedy or what a GPU does not
+ * compute, if it cannot. */
 int work_check_group(const struct settings *s, const struct model_record *rec,
                      struct err *err);
 

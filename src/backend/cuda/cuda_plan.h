@@ -120,6 +120,10 @@ struct cuda_memory {
     bool shared;        /* those others are ranks of this one, as was asked */
 };
 
+/* Of what is asked for beside the answers; whoever asks is told. */
+#define CUDA_PLAN_HIDDEN "a GPU gives no hidden rows (tensors = hidden): set" \
+                         " kernel to one of the CPU"
+
 /* What helps where ranks that share a device have no room (share-gpu). */
 #define CUDA_PLAN_SHARED "it is shared (share-gpu = yes), and each rank takes" \
                          " what is free: set kv-memory, or start fewer ranks" \
