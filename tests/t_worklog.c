@@ -626,6 +626,62 @@ static void test_withdrawn(void)
     free(path);
 }
 
+/* A log of four frames, of 64 bytes of header and FRAME each, and then frames
+ * that withdraw these ranges. */
+static void make_ranges(const char *path, const uint64_t (*range)[2], size_t n)
+{
+    struct err err = ERR_INIT;
+    unsigned char bytes[16];
+    struct worklog *w;
+
+    unlink(path);
+    if (worklog_create_revocable(&w, path, batch, 0, 0, &err))
+        abort();
+    for (uint64_t i = 0; i < 4; i++)
+        worklog_put(w, FRAME_OPEN, i, "", 0, &err);
+    for (size_t i = 0; i < n; i++) {
+        set_u64(bytes, 64 + FRAME * range[i][0]);
+        set_u64(bytes + 8, 64 + FRAME * range[i][1]);
+        worklog_put(w, FRAME_WITHDRAWN, 0, bytes, sizeof(bytes), &err);
+    }
+    if (worklog_close(w, &err) || err.code)
+        abort();
+}
+
+/* The indices of the frames that are read, as bits. */
+static unsigned read_of(const char *path)
+{
+    struct err err = ERR_INIT;
+    struct worklog_reader *r;
+    unsigned bits = 0;
+    struct frame f;
+
+    if (worklog_open(&r, path, &batch, &err))
+        abort();
+    while (worklog_next(r, &f, &err) == FOUND_ONE)
+        bits |= 1u << f.index;
+    worklog_reader_close(r);
+    return bits;
+}
+
+static void test_ranges(void)
+{
+    static const uint64_t middle[][2] = { { 1, 3 } }, empty[][2] = { { 4, 4 } },
+                          back[][2] = { { 3, 2 } },
+                          two[][2] = { { 1, 2 }, { 3, 4 } };
+    char *path = path_of("ranges");
+
+    make_ranges(path, middle, 1);
+    ok(read_of(path) == 9, "frames before the first one withdrawn are read");
+    make_ranges(path, empty, 1);
+    ok(read_of(path) == 15, "no frame is withdrawn, and all are read");
+    make_ranges(path, back, 1);
+    ok(read_of(path) == 12, "a range that is none withdraws all to its end");
+    make_ranges(path, two, 2);
+    ok(read_of(path) == 1, "of two ranges what lies between is not read");
+    free(path);
+}
+
 /* By another process than the one that writes it. */
 static void test_revoked(void)
 {
@@ -667,7 +723,7 @@ int main(void)
     static const char *const names[] = {
         "bytes",   "once",    "open",  "bad",  "whole",   "cut", "right",
         "changed", "decoys",  "long",  "skip", "lengths", "due", "sizes",
-        "growing", "full", "withdrawn", "revoked"
+        "growing", "full", "withdrawn", "ranges", "revoked"
     };
 
     for (size_t i = 0; i < sizeof(big); i++)
@@ -685,6 +741,7 @@ int main(void)
     test_due();
     test_full();
     test_withdrawn();
+    test_ranges();
     test_revoked();
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         char *path = path_of(names[i]);

@@ -54,7 +54,8 @@ struct worklog_reader {
     char *path;
     uint64_t size; /* when it was opened; what comes later is not read */
     uint64_t at;   /* of the next frame */
-    uint64_t withdrawn; /* frames before it were; 0: none */
+    uint64_t withdrawn_from, withdrawn; /* frames from one up to the other;
+                                           withdrawn 0: none */
     bool ended, damaged;
     size_t skip_above;
     unsigned char *payload;
@@ -478,10 +479,10 @@ static enum found search(struct worklog_reader *r, struct err *err)
     return FOUND_NONE;
 }
 
-/* Whether the frame at `at` withdraws others: those before *end. */
+/* Whether the frame at `at` withdraws others: those from *first up to *end. */
 static enum found withdraws(struct worklog_reader *r, uint64_t at,
-                            const unsigned char head[FRAME], uint64_t *end,
-                            struct err *err)
+                            const unsigned char head[FRAME], uint64_t *first,
+                            uint64_t *end, struct err *err)
 {
     struct frame f;
     enum found rc;
@@ -489,18 +490,26 @@ static enum found withdraws(struct worklog_reader *r, uint64_t at,
     if (get_u32(head + 4) != FRAME_WITHDRAWN || get_u64(head + 16) != 16)
         return FOUND_NONE;
     rc = frame_at(r, at, SIZE_MAX, &f, err);
-    if (rc == FOUND_ONE)
+    if (rc == FOUND_ONE) {
+        *first = get_u64(f.payload);
         *end = get_u64((const unsigned char *)f.payload + 8);
+    }
     return rc == FOUND_ONE && *end > at ? FOUND_NONE : rc;
 }
 
-/* The frame at `at`, if it withdraws others, into r->withdrawn. */
+/* The frame at `at`, if it withdraws others, into r->withdrawn: of several what
+ * lies between them is not believed, nor is anything before the end of a range
+ * that is none. */
 static int note_withdrawn(struct worklog_reader *r, uint64_t at,
                           const unsigned char head[FRAME], struct err *err)
 {
-    uint64_t end = 0;
-    enum found rc = withdraws(r, at, head, &end, err);
+    uint64_t first = 0, end = 0;
+    enum found rc = withdraws(r, at, head, &first, &end, err);
 
+    if (rc == FOUND_ONE && first > end)
+        first = 0;
+    if (rc == FOUND_ONE && (!r->withdrawn || first < r->withdrawn_from))
+        r->withdrawn_from = first;
     if (rc == FOUND_ONE && end > r->withdrawn)
         r->withdrawn = end;
     return rc == FOUND_FAILED ? -1 : 0;
@@ -557,10 +566,12 @@ static int find_mark(struct worklog_reader *r, struct err *err)
     struct stat st;
     int rc = 0;
 
-    if (lstat(mark, &st) == 0)
+    if (lstat(mark, &st) == 0) {
+        r->withdrawn_from = 0;
         r->withdrawn = r->size;
-    else if (errno != ENOENT)
+    } else if (errno != ENOENT) {
         rc = cannot(err, "look at", mark);
+    }
     free(mark);
     return rc;
 }
@@ -660,7 +671,8 @@ enum found worklog_next(struct worklog_reader *r, struct frame *f,
     do
         rc = next(r, f, err);
     while (rc == FOUND_ONE &&
-           (f->at < r->withdrawn || f->type == FRAME_WITHDRAWN));
+           (f->type == FRAME_WITHDRAWN ||
+            (f->at >= r->withdrawn_from && f->at < r->withdrawn)));
     return rc;
 }
 

@@ -95,7 +95,7 @@ void worklog_skip_above(struct worklog_reader *r, size_t n);
 /* Whether the end was damage, and where. */
 bool worklog_damaged(const struct worklog_reader *r, uint64_t *at);
 
-/* Whether frames were withdrawn, and those up to where. */
+/* Whether frames were withdrawn, and up to where the last of them is. */
 bool worklog_withdrawn(const struct worklog_reader *r, uint64_t *end);
 
 /* Read the payload of one frame found before, again, at its offset. */
