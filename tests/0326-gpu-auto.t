@@ -158,6 +158,12 @@ APUS_WORKER=$sim
 export APUS_WORKER
 "$apus" doctor --offline >out 2>err || :
 has out 'gpu.*device 0: emulated device, GPU-.*MiB free' "doctor: a device"
+has out '^ok.gpu.device 0 computes X1' "doctor: what it computes"
+CUSIM_AFTER=0 CUSIM_WRONG=1 "$apus" doctor --offline --kernel cuda >out 2>err ||
+    :
+has out '^warning.gpu.GPU.* other numbers than X1.*remedy: drain' \
+    "doctor: a device that is wrong"
+has out '^bad.gpu.no device that can be used' "doctor: none is left"
 CUSIM_DEVICES=0 "$apus" doctor --offline >out 2>err || :
 has out 'gpu.*no driver' "doctor: no driver"
 has out '^ok.gpu.workers compute on the CPU: no device that can be used$' \

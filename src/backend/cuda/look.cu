@@ -105,8 +105,40 @@ static void look_at_memory(struct buf *out, int i, const char *uuid)
                    " replaced\treset it (nvidia-smi -r)\n", i);
 }
 
+static void hear(void *out, bool warning, const char *text)
+{
+    (void)warning;
+    buf_printf((struct buf *)out, "ok %s\n", text);
+}
+
+/* Whether it computes what it should, as each start of a rank asks. */
+static bool try_device(struct buf *out, int i, const char *libs)
+{
+    struct caller caller = {};
+    const size_t said = out->len;
+    struct cuda_options o = {};
+    struct err err = ERR_INIT;
+    struct backend *b;
+
+    o.local = (unsigned)i;
+    o.share = o.start_test = true;
+    o.libs = libs;
+    o.caller = &caller;
+    caller.note = hear;
+    caller.self = out;
+    if (cuda_open(&b, &o, &err)) {
+        buf_printf(out, "warning %s\tdrain the node, and have the GPU looked"
+                   " at\n", err.text);
+        return false;
+    }
+    backend_close(b);
+    if (out->len == said)
+        buf_printf(out, "ok device %d computes X1 to the bit\n", i);
+    return true;
+}
+
 /* Whether it can be used. */
-static bool look_at_device(struct buf *out, int i)
+static bool look_at_device(struct buf *out, int i, const char *libs)
 {
     struct cudaDeviceProp p = {};
     size_t free_bytes = 0, all = 0;
@@ -131,7 +163,7 @@ static bool look_at_device(struct buf *out, int i)
                p.major, p.minor, free_bytes >> 20, all >> 20, gap ? "; " : "",
                gap ? gap : "");
     look_at_memory(out, i, uuid);
-    return p.major >= LEAST_MAJOR;
+    return p.major >= LEAST_MAJOR && try_device(out, i, libs);
 }
 
 void cuda_look(struct buf *out, const char *libs)
@@ -150,7 +182,7 @@ void cuda_look(struct buf *out, const char *libs)
         buf_printf(out, "ok %u slices of GPUs (MIG), one a rank: the first"
                    " follows\n", slice_count());
     for (int i = 0; i < n; i++)
-        usable += look_at_device(out, i);
+        usable += look_at_device(out, i, libs);
     /* without a driver CUDA says that it is too old */
     if (usable == 0)
         buf_printf(out, "none no device that can be used%s%s\n",
