@@ -8,13 +8,25 @@
 # Numbers of NCCL, of which no header is included, are those of the toolkit's.
 #
 # APUS_CUDA_ARCHS: the architectures, 80 by default; `contrib/check cuda` takes
-# more.
+# more, and compiles src/backend/cuda, too.
 # part: all
 set -eu
 
 top=${top_srcdir:-.}
 nvcc=${NVCC:-nvcc}
-flags=${APUS_CUDA_FLAGS:--std=c++17 -fmad=false -O3}
+# those of the build, without its architectures; where there is none -O3
+flags=
+for word in ${APUS_CUDA_FLAGS:-$(sed -n 's/^cuda_flags = //p' \
+    "$top/Makefile.am")}; do
+    case $word in
+    -gencode* | -arch* | --compress-mode*) ;;
+    *) flags="$flags $word" ;;
+    esac
+done
+case $flags in
+*-O*) ;;
+*) flags="-O3$flags" ;;
+esac
 command -v "$nvcc" >/dev/null 2>&1 || nvcc=/usr/local/cuda/bin/nvcc
 if ! command -v "$nvcc" >/dev/null 2>&1; then
     echo "ok 1 - PTX is exact # SKIP nvcc not found"
@@ -36,7 +48,7 @@ result() { # STATUS NAME [FILE-OF-FINDINGS]
 }
 
 # What a line of PTX may not have.
-float='f(16|32|64)(x2)?'
+float='b?f(16|32|64)(x2)?'
 cat >"$tmp/forbidden" <<TXT
 (^|[^a-z])fma\\.
 (^|[^a-z])mad\\.[a-z.]*$float
@@ -44,11 +56,77 @@ cat >"$tmp/forbidden" <<TXT
 \\.approx
 \\.full
 \\.sat
-(atom|red)\\.[a-z.:]*\\.(b?$float|bf16)
-(^|[^a-z])(add|sub|mul)\\.$float
+(^|[^a-z])(atom|red)\\.[A-Za-z0-9_.:]*\\.$float
+(^|[^a-z])(add|sub|mul)(\\.r[zmps])?\\.$float
 (^|[^a-z])(ex2|lg2|sin|cos|rsqrt|tanh)\\.
 (^|[^a-z])(div|rcp|sqrt)\\.(rz|rm|rp)
 TXT
+# One instruction and more for each line of that, and some that are exact.
+cat >"$tmp/inexact" <<'TXT'
+fma.rn.f32 %f1, %f2, %f3, %f4;
+mad.rn.f32 %f1, %f2, %f3, %f4;
+mad.f64 %fd1, %fd2, %fd3, %fd4;
+add.rn.ftz.f32 %f1, %f2, %f3;
+cvt.ftz.f32.f16 %f1, %rs1;
+rcp.approx.f32 %f1, %f2;
+div.full.f32 %f1, %f2, %f3;
+add.sat.s32 %r1, %r2, %r3;
+cvt.rn.sat.f32.s32 %f1, %r1;
+atom.global.add.f32 %f1, [%rd1], %f2;
+atom.global.add.noftz.f16x2 %r1, [%rd1], %r2;
+atom.global.add.v2.f32 {%f1, %f2}, [%rd1], {%f3, %f4};
+atom.add.noftz.bf16 %rs1, [%rd1], %rs2;
+red.global.add.f64 [%rd1], %fd1;
+red.global.add.L2::cache_hint.f32 [%rd1], %f1, %rd2;
+red.relaxed.gpu.global.add.v4.f32 [%rd1], {%f1, %f2, %f3, %f4};
+add.f32 %f1, %f2, %f3;
+sub.f64 %fd1, %fd2, %fd3;
+mul.f32 %f1, %f2, %f3;
+mul.bf16 %rs1, %rs2, %rs3;
+add.f16x2 %r1, %r2, %r3;
+add.rz.f32 %f1, %f2, %f3;
+sub.rm.f32 %f1, %f2, %f3;
+mul.rp.f64 %fd1, %fd2, %fd3;
+ex2.f32 %f1, %f2;
+lg2.f32 %f1, %f2;
+sin.f32 %f1, %f2;
+cos.f32 %f1, %f2;
+rsqrt.f64 %fd1, %fd2;
+tanh.f32 %f1, %f2;
+div.rz.f32 %f1, %f2, %f3;
+rcp.rm.f64 %fd1, %fd2;
+sqrt.rp.f32 %f1, %f2;
+TXT
+cat >"$tmp/allowed" <<'TXT'
+add.rn.f32 %f1, %f2, %f3;
+mul.rn.f64 %fd1, %fd2, %fd3;
+sqrt.rn.f64 %fd1, %fd2;
+div.rn.f32 %f1, %f2, %f3;
+cvt.rn.f32.s64 %f1, %rd1;
+st.shared.v2.f32 [%r1], {%f1, %f2};
+ld.shared.f32 %f1, [%r1];
+atom.global.add.u64 %rd1, [%rd2], %rd3;
+red.global.max.u32 [%rd1], %r1;
+mad.lo.s32 %r1, %r2, %r3, %r4;
+add.s32 %r1, %r2, %r3;
+mov.f32 %f1, 0f3F800000;
+TXT
+grep -vnE -f "$tmp/forbidden" "$tmp/inexact" >"$tmp/found" && status=1 ||
+    status=0
+result $status "the rule refuses each inexact instruction" "$tmp/found"
+grep -nE -f "$tmp/forbidden" "$tmp/allowed" >"$tmp/found" && status=1 ||
+    status=0
+result $status "and none that is exact" "$tmp/found"
+: >"$tmp/found"
+i=0
+while read -r line; do
+    i=$((i + 1))
+    sed "${i}d" "$tmp/forbidden" >"$tmp/fewer"
+    grep -qvE -f "$tmp/fewer" "$tmp/inexact" || echo "$line" >>"$tmp/found"
+done <"$tmp/forbidden"
+[ ! -s "$tmp/found" ] && status=0 || status=1
+result $status "no line of it could be left out" "$tmp/found"
+
 # compile FILE ARCH: its PTX in $tmp/ptx
 compile() {
     # shellcheck disable=SC2086
@@ -99,6 +177,19 @@ for file in "$top"/kernels/cuda/*.cu; do
     done
 done
 
+# What launches them compiles by itself, with no header that configure writes.
+for file in "$top"/src/backend/cuda/*.cu; do
+    for arch in ${APUS_CUDA_ARCHS:-}; do
+        compile "$file" "$arch" && status=0 || status=1
+        result $status "${file##*/} compiles for compute_$arch"
+    done
+done
+grep -l 'include.*config\.h' "$top"/kernels/cuda/*.cu* \
+    "$top"/src/backend/cuda/*.cu* "$top"/kernels/x1.h >"$tmp/found" &&
+    status=1 || status=0
+result $status "no .cu and no header of theirs has what configure writes" \
+    "$tmp/found"
+
 # One file for each rule, which it breaks: it has to be refused.
 bad() { # NAME, the body of a kernel on standard input
     {
@@ -140,8 +231,21 @@ bad "half precision" <<'TXT'
     x[0] = __low2float(__hadd2(h, h));
 TXT
 
-# Flags that somebody may lose or add.
+# Flags that somebody may lose or add: before those of the build they change
+# nothing, after them they do.
 exactly=$flags
+flags="-use_fast_math $exactly"
+compile "$top/kernels/cuda/heads.cu" "${archs%% *}" || exit 1
+exact && status=0 || status=1
+result $status "PTX is exact where NVCCFLAGS has -use_fast_math" "$tmp/found"
+flags="$exactly -prec-div=false"
+bad "quotients that are not exact" <<'TXT'
+    x[0] = x[1] / x[2];
+TXT
+flags="$exactly -prec-sqrt=false"
+bad "roots that are not exact" <<'TXT'
+    x[0] = sqrtf(x[1]);
+TXT
 flags="$exactly -ftz=true"
 bad "subnormals flushed to zero" <<'TXT'
     x[0] = __fadd_rn(x[1], x[2]);

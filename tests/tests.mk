@@ -284,7 +284,7 @@ AM_TESTS_ENVIRONMENT = \
 	top_builddir='$(abs_top_builddir)'; export top_builddir; \
 	CC='$(CC)'; export CC; \
 	NVCC='$(NVCC)'; export NVCC; \
-	APUS_CUDA_FLAGS='-O3 $(cuda_flags)'; export APUS_CUDA_FLAGS;
+	APUS_CUDA_FLAGS='$(NVCCFLAGS) $(cuda_flags)'; export APUS_CUDA_FLAGS;
 tap_driver = env AM_TAP_AWK='$(AWK)' $(SHELL) \
 	$(top_srcdir)/build-aux/tap-driver.sh
 LOG_DRIVER = $(tap_driver)
