@@ -47,9 +47,9 @@ part_sim() {
     CUSIM_SEED=2
     # shellcheck disable=SC2086
     sim_with 163KB CUSIM_SHARED=166912 $plain
-    [ -z "${APUS_LONG:-}" ] || for CUSIM_SEED in $(seq 3 22); do
+    [ -z "${APUS_LONG:-}" ] || for CUSIM_SEED in $(seq 0 20); do
         # shellcheck disable=SC2086
-        sim_with "seed$CUSIM_SEED" CUSIM_SHARED=232448 $plain
+        sim_with "seed$CUSIM_SEED" CUSIM_SHARED=232448 $plain $checked
     done
     unset CUSIM_SEED
     [ -z "${APUS_LONG:-}" ] ||
@@ -60,7 +60,7 @@ part_sim() {
 do_mutants() {
     make -C build/gcc tests/libcusim.a tests/libcusim_hooks.a \
         tests/libtest.a tests/t_cuda_backend.o tests/t_cuda_graphs.o \
-        tests/t_cuda_members.o
+        tests/t_cuda_members.o tests/t_cuda_engine.o
     sh tests/cuda-mutants.sh build/gcc >build/mutants.out || {
         grep -v '^plain\|^checked' build/mutants.out
         exit 1
