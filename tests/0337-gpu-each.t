@@ -87,7 +87,7 @@ alone() { # ARGUMENT...
 }
 for model in gemma experts; do
     what='soft caps'
-    [ $model = gemma ] || what='flags [0-9a-f]* of this model'
+    [ $model = gemma ] || what=experts:
     alone --kernel=reference
     ends 0 'is done' "$model: the CPU"
     cp "spool/done/$id/part-0000.h5" part.h5

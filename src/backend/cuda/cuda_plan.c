@@ -38,9 +38,10 @@ int cuda_plan_check(const struct model_record *rec, struct err *err)
 {
     uint64_t rows = (uint64_t)rec->n_layers * rec->n_kv_heads;
 
-    if (rec->flags & MODEL_SOFT_CAPS)
-        return err_set(err, ERR_INPUT, "the GPU kernels do not support soft"
-                       " caps: set kernel to one of the CPU");
+    if (rec->flags & (MODEL_SOFT_CAPS | MODEL_EXPERTS))
+        return err_set(err, ERR_INPUT, "the GPU kernels do not support %s: set"
+                       " kernel to one of the CPU",
+                       rec->flags & MODEL_EXPERTS ? "experts" : "soft caps");
     if (rec->flags & ~(uint32_t)KNOWN_FLAGS)
         return err_set(err, ERR_INPUT, "the GPU kernels do not support flags %x"
                        " of this model: set kernel to one of the CPU",
