@@ -2,8 +2,9 @@
  * The table of operations (kernels/kernels.h) whose every operation goes to
  * the emulated device and back, for the vectors of X1.  Its name is "sim"; it
  * takes the place of kernels/levels.c in a program that links it, so that such
- * a program knows no other level.  Forms are the reference's: weights where
- * they lie, rows of int16, blocks that put and fetch fill and read.
+ * a program knows no other level; tokens are drawn there, too.  Forms are the
+ * reference's: weights where they lie, rows of int16, blocks that put and fetch
+ * fill and read.
  *
  * APUS_LARGE=1: linears are those of kernels/cuda/large.cu, whatever the rows.
  */
@@ -14,9 +15,11 @@
 #include "kernels/cuda/large.cu"
 #include "kernels/cuda/linear.cu"
 #include "kernels/cuda/rowwise.cu"
+#include "kernels/cuda/sample.cu"
 #include "tests/cusim/array.h"
 
 extern "C" {
+#include "engine/sampler.h"
 #include "kernels/levels.h"
 }
 
@@ -339,6 +342,61 @@ static void sim_exp32(float *y, const float *x, size_t n)
 static void sim_silu(float *y, const float *x, size_t n)
 {
     each(y, x, n, EACH_SILU);
+}
+
+/* -- in the place of src/engine/sampler.c ------------------------------- */
+
+/* What the head finds of a row (launch.cuh). */
+static unsigned long long best_of(const float *l, size_t n)
+{
+    uint32_t at = 0, u;
+
+    for (uint32_t i = 1; i < n; i++)
+        at = l[i] > l[at] ? i : at;
+    u = x1_bits(l[at] + 0.0f);
+    u ^= u >> 31 ? 0xffffffffu : 0x80000000u;
+    return (unsigned long long)u << 32 | (0xffffffffu - at);
+}
+
+extern "C" void sampler_draw(struct drawn *out, const float *logits, size_t n,
+                             const struct sampling *s, uint32_t position,
+                             const struct x1_kernels *, uint32_t *)
+{
+    struct sample_row r = {};
+
+    r.t = (float)((double)s->temperature / 1e6);
+    r.top_p = s->top_p;
+    r.top_k = s->top_k;
+    r.choice = s->choice;
+    r.position = position;
+    r.slot = SAMPLE_NOWHERE;
+    r.seed[0] = (uint32_t)s->seed;
+    r.seed[1] = (uint32_t)(s->seed >> 32);
+    r.best = best_of(logits, n);
+
+    array<float> dl(logits, n);
+    array<uint32_t> dw(n);
+    array<struct sample_row> dr(&r, 1);
+    struct sample_args a = { dl.p, dw.p, dr.p, nullptr, nullptr, (uint32_t)n };
+
+    must(sample_launch(&a, 1, nullptr));
+    r = dr.get()[0];
+    *out = {};
+    out->token = r.token;
+    if (s->temperature == 0)
+        return;
+    out->kept = r.kept;
+    out->sum_k = r.sum_k;
+    out->sum_p = r.sum_p;
+    out->r = r.r;
+}
+
+extern "C" void sampler_draw_best(struct drawn *out, const float *logits,
+                                  size_t n, size_t, const struct sampling *s,
+                                  uint32_t position, const struct x1_kernels *k,
+                                  uint32_t *weight)
+{
+    sampler_draw(out, logits, n, s, position, k, weight);
 }
 
 /* -- in the place of kernels/levels.c ----------------------------------- */
