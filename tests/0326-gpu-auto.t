@@ -33,6 +33,8 @@ export CUSIM_MEM
 answer "$sim"
 unset CUSIM_MEM
 ends 1 'the GPU has' "a device that is full: one error"
+has err 'set kernel to one of the CPU, or tp to let several GPUs hold it' \
+    "what helps"
 
 CUSIM_DEVICES=0
 export CUSIM_DEVICES

@@ -209,7 +209,7 @@ static int too_small(const struct cuda_plan *p, const struct model_record *rec,
 {
     uint64_t keys = p->stride * p->block_bytes;
     bool others = memory->alone && taken + keys <= memory->alone;
-    char parts[200], rest[80] = "";
+    char parts[200], rest[80] = "; " CUDA_PLAN_LARGER;
 
     list_parts(parts, sizeof(parts), p);
     if (others && memory->shared)

@@ -124,6 +124,10 @@ struct cuda_memory {
 #define CUDA_PLAN_HIDDEN "a GPU gives no hidden rows (tensors = hidden): set" \
                          " kernel to one of the CPU"
 
+/* What helps where no GPU of this size holds a model. */
+#define CUDA_PLAN_LARGER "set kernel to one of the CPU, or tp to let several" \
+                         " GPUs hold it"
+
 /* What helps where ranks that share a device have no room (share-gpu). */
 #define CUDA_PLAN_SHARED "it is shared (share-gpu = yes), and each rank takes" \
                          " what is free: set kv-memory, or start fewer ranks" \

@@ -139,7 +139,7 @@ static int no_room(struct device *d, uint64_t needed, uint64_t free_bytes,
     err_set(err, others && !d->shares ? ERR_RETRY : ERR_INPUT, "the GPU has"
             " %.0f of %.0f MB free, and the model's weights need %.0f%s",
             (double)free_bytes / 1e6, (double)all / 1e6, (double)needed / 1e6,
-            !others     ? ""
+            !others     ? ": " CUDA_PLAN_LARGER
             : d->shares ? ": " CUDA_PLAN_SHARED
                         : ": other programs have the rest");
     return device_full(d, err);
