@@ -22,7 +22,7 @@ case " \$FILLED " in
 *" \${SLURMD_NODENAME:-} "*) export CUSIM_TAKEN=1073600000 ;;
 esac
 case " \$WRONG " in
-*" \${SLURMD_NODENAME:-} "*) export CUSIM_WRONG=40000 ;;
+*" \${SLURMD_NODENAME:-} "*) export CUSIM_WRONG=40000 CUSIM_AFTER=2 ;;
 esac
 exec "$build/tests/worker-sim" "\$@"
 TXT
