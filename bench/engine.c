@@ -18,10 +18,10 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "bench/guard.h"
-#include "model/shape.h"
 #include "bench/timing.h"
 #include "engine/engine.h"
 #include "model/model.h"
+#include "model/shape.h"
 
 #define MAX_ROUNDS 99
 #define VARIED 4 /* requests a place in the batch */

@@ -16,8 +16,8 @@
 #include <vector>
 
 extern "C" {
-#include "model/shape.h"
 #include "bench/timing.h"
+#include "model/shape.h"
 }
 
 #define SHAPES 4

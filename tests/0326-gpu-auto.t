@@ -181,7 +181,7 @@ has out 'the driver is for CUDA 12.4, the runtime is CUDA 13.0' \
     "doctor: an old driver"
 has out 'driver 580 or later' "what helps"
 has out '^ok.gpu.workers .* no device that can be used: the driver' \
-    "doctor: why there is no device"
+    "doctor: the reason"
 has out '^ok.gpu.libcublasLt' "doctor: libraries, without a device"
 
 # A management library of our own, with a driver and errors as we like.

@@ -10,10 +10,10 @@
 #include <string.h>
 
 #include "backend/backends.h"
-#include "model/shape.h"
 #include "engine/engine.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
+#include "model/shape.h"
 #include "proof/digest.h"
 #include "tests/thread_group.h"
 

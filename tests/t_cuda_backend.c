@@ -15,9 +15,9 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/vec.h"
-#include "model/shape.h"
 #include "kernels/philox.h"
 #include "model/model.h"
+#include "model/shape.h"
 #include "tests/same_step.h"
 #include "tests/tap.h"
 

@@ -3,7 +3,7 @@
  * those of the CPU's reference where prompts begin alike, where sequences are
  * put back, where a sequence ends before its next row is known to be too many,
  * and where one of the two begins answers and the other goes on; by graphs of
- * launches and without them; and where layers have windows of several sizes.
+ * launches and without them; and where layers have different windows.
  */
 #include <config.h>
 
@@ -15,9 +15,9 @@
 #include "backend/cuda/cuda.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "model/shape.h"
 #include "engine/engine.h"
 #include "model/model.h"
+#include "model/shape.h"
 #include "tests/tap.h"
 
 #define N 5
@@ -245,8 +245,8 @@ static void test_ends(void)
     ends = false;
 }
 
-/* Layers of up to four windows, the widest in none, the first and a later one:
- * in steps of one row and of many, by graphs and without them. */
+/* Layers with up to four different windows, the widest at the beginning and
+ * later, and layers with none. */
 static void test_windows(void)
 {
     static const uint32_t windows[][6] = {

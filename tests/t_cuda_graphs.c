@@ -18,8 +18,8 @@
 #include "base/caller.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "model/shape.h"
 #include "model/model.h"
+#include "model/shape.h"
 #include "tests/same_step.h"
 #include "tests/tap.h"
 

@@ -6,6 +6,7 @@
 
 #include "kernels/cuda/sample.cu"
 #include "tests/cusim/array.h"
+#include "tests/cusim/draws.h"
 
 extern "C" {
 #include "engine/sampler.h"
@@ -45,34 +46,6 @@ static struct sampling settings(uint32_t n)
 }
 
 #define UNDRAWN 0xfffffffeu
-
-static struct sample_row row_of(const struct sampling &s, uint32_t position,
-                                uint32_t slot)
-{
-    struct sample_row r = {};
-
-    r.t = (float)((double)s.temperature / 1e6);
-    r.top_p = s.top_p;
-    r.top_k = s.top_k;
-    r.choice = s.choice;
-    r.position = position;
-    r.slot = slot;
-    r.seed[0] = (uint32_t)s.seed;
-    r.seed[1] = (uint32_t)(s.seed >> 32);
-    return r;
-}
-
-/* What the head finds of a row (launch.cuh). */
-static unsigned long long best_of(const float *l, uint32_t n)
-{
-    uint32_t at = 0, u;
-
-    for (uint32_t i = 1; i < n; i++)
-        at = l[i] > l[at] ? i : at;
-    u = x1_bits(l[at] + 0.0f);
-    u ^= u >> 31 ? 0xffffffffu : 0x80000000u;
-    return (unsigned long long)u << 32 | (0xffffffffu - at);
-}
 
 /* Of two equal weights the first stays, which another thread has, and the one
  * after them: a draw from the last counts but one of the two before it. */

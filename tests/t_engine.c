@@ -13,9 +13,9 @@
 #include "backend/backends.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "model/shape.h"
 #include "engine/engine.h"
 #include "model/model.h"
+#include "model/shape.h"
 #include "tests/late_backend.h"
 #include "tests/tap.h"
 

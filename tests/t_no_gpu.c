@@ -63,7 +63,7 @@ static void test_lost(int64_t now)
     ok(no_gpu_lost(&times, dir, "n1", &err) == 0 && times == 1 && counts(""),
        "what was lost long ago does not count, nor lines of another form");
     ok(no_gpu_lost(&times, dir, "n 1", &err) == -1 && err.code == ERR_INPUT &&
-           counts(""), "what is no name is refused");
+           counts(""), "a bad host name is refused");
 }
 
 int main(void)

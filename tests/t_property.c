@@ -22,10 +22,10 @@
 
 #include "backend/backends.h"
 #include "base/err.h"
-#include "model/shape.h"
 #include "engine/engine.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
+#include "model/shape.h"
 #include "tests/late_backend.h"
 #include "tests/tap.h"
 

@@ -18,6 +18,7 @@ cusim_checked_libs = tests/libcusim.a tests/libcusim_hooks.a \
 	tests/libtest.a $(net_libs)
 
 tests_libcusim_a_SOURCES = tests/cusim/array.h tests/cusim/cusim.h \
+	tests/cusim/draws.h \
 	tests/cusim/fiber.cpp \
 	tests/cusim/host.cpp tests/cusim/internal.h tests/cusim/memory.cpp
 tests_libcusim_a_CXXFLAGS = $(cusim_flags)

@@ -17,9 +17,9 @@
 #include "kernels/cuda/rowwise.cu"
 #include "kernels/cuda/sample.cu"
 #include "tests/cusim/array.h"
+#include "tests/cusim/draws.h"
 
 extern "C" {
-#include "engine/sampler.h"
 #include "kernels/levels.h"
 }
 
@@ -346,33 +346,13 @@ static void sim_silu(float *y, const float *x, size_t n)
 
 /* -- in the place of src/engine/sampler.c ------------------------------- */
 
-/* What the head finds of a row (launch.cuh). */
-static unsigned long long best_of(const float *l, size_t n)
-{
-    uint32_t at = 0, u;
-
-    for (uint32_t i = 1; i < n; i++)
-        at = l[i] > l[at] ? i : at;
-    u = x1_bits(l[at] + 0.0f);
-    u ^= u >> 31 ? 0xffffffffu : 0x80000000u;
-    return (unsigned long long)u << 32 | (0xffffffffu - at);
-}
-
 extern "C" void sampler_draw(struct drawn *out, const float *logits, size_t n,
                              const struct sampling *s, uint32_t position,
                              const struct x1_kernels *, uint32_t *)
 {
-    struct sample_row r = {};
+    struct sample_row r = row_of(*s, position, SAMPLE_NOWHERE);
 
-    r.t = (float)((double)s->temperature / 1e6);
-    r.top_p = s->top_p;
-    r.top_k = s->top_k;
-    r.choice = s->choice;
-    r.position = position;
-    r.slot = SAMPLE_NOWHERE;
-    r.seed[0] = (uint32_t)s->seed;
-    r.seed[1] = (uint32_t)(s->seed >> 32);
-    r.best = best_of(logits, n);
+    r.best = best_of(logits, (uint32_t)n);
 
     array<float> dl(logits, n);
     array<uint32_t> dw(n);

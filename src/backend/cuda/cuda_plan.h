@@ -120,7 +120,7 @@ struct cuda_memory {
     bool shared;        /* those others are ranks of this one, as was asked */
 };
 
-/* Of what is asked for beside the answers; whoever asks is told. */
+/* Why tensors = hidden is refused on a GPU. */
 #define CUDA_PLAN_HIDDEN "a GPU gives no hidden rows (tensors = hidden): set" \
                          " kernel to one of the CPU"
 

@@ -42,8 +42,8 @@ extern "C" {
 #define LEAST_MAJOR 8 /* compute capability */
 
 /* Every call of CUDA goes through it: -1 with the function's name where it
- * fails; what is no call is an error that came later, of no known one.  The
- * world may be better on another machine. */
+ * fails.  A variable has the error of an earlier launch, and no name is given.
+ * The code is ERR_RETRY: another machine may do better. */
 #define CUDA_TRY(call, err)                                                  \
     do {                                                                     \
         cudaError_t cuda_e = (call);                                         \
