@@ -22,17 +22,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/plural.h"
-#include "base/utf8.h"
 #include "base/vec.h"
 #include "mpi/comm.h"
 #include "mpi/queue.h"
+#include "mpi/ranks.h"
 #include "mpi/run_log.h"
 #include "spool/heartbeat.h"
 #include "spool/spool.h"
 #include "store/resume.h"
 #include "store/scan.h"
 
-#define HOST_MAX 256
 #define PROGRESS_MAX ((size_t)4 << 20)
 #define PROGRESS_RANKS 1024 /* more are not listed one by one */
 
@@ -54,16 +53,10 @@ struct rank {
     int wrong;             /* .. since this rank, of its group, was wrong */
     char *why;             /* .. as it says, or the first one; or NULL */
     double received;          /* when, by the monotonic clock */
-    char host[HOST_MAX];
+    char host[RANKS_HOST];
     uint64_t tokens, done;
     uint32_t *line;        /* what it was handed and has not finished */
     size_t n, cap;
-};
-
-struct ranks {
-    int size;
-    bool *lost;
-    char (*host)[HOST_MAX]; /* "": it has not said it */
 };
 
 struct dispatch {
@@ -84,25 +77,6 @@ struct dispatch {
     bool changed;      /* since `progress` was written */
     int64_t began;     /* seconds of the wall clock, for people */
 };
-
-struct ranks *ranks_new(int size)
-{
-    struct ranks *r = xcalloc(1, sizeof(*r));
-
-    r->size = size;
-    r->lost = xcalloc((size_t)size, sizeof(*r->lost));
-    r->host = xcalloc((size_t)size, sizeof(*r->host));
-    return r;
-}
-
-void ranks_free(struct ranks *r)
-{
-    if (!r)
-        return;
-    free(r->host);
-    free(r->lost);
-    free(r);
-}
 
 /* ---- the start ----------------------------------------------------------- */
 
@@ -514,31 +488,10 @@ static void take_done(struct dispatch *d, int from, const unsigned char *p,
     d->changed = true;
 }
 
-/* A text of a payload from outside this process: cut, and only printable. */
-static void copy_text(char *out, size_t size, const unsigned char *p, size_t n)
-{
-    size_t i;
-
-    for (i = 0; i < n && i < size - 1; i++)
-        out[i] = p[i] >= 0x20 && p[i] != 0x7f ? (char)p[i] : '?';
-    out[i] = '\0';
-    /* a character that was cut, or never was one: `progress` is JSON */
-    if (utf8_valid(out, i))
-        return;
-    for (i = 0; out[i]; i++)
-        if ((unsigned char)out[i] > 0x7f)
-            out[i] = '?';
-}
-
-void ranks_hello(struct ranks *r, const struct payload *p)
-{
-    copy_text(r->host[p->from], HOST_MAX, p->data, p->n);
-}
-
 static void take_ready(struct dispatch *d, struct rank *r,
                        const struct payload *p)
 {
-    copy_text(r->host, sizeof(r->host), p->data, p->n);
+    ranks_text(r->host, sizeof(r->host), p->data, p->n);
     if (r->state == RANK_STARTING)
         r->state = RANK_WORKING;
     /* it was started after the others were told to save */
@@ -560,7 +513,7 @@ static void keep_error(struct dispatch *d, const struct payload *p)
 {
     char text[400];
 
-    copy_text(text, sizeof(text), p->data + 1, p->n - 1);
+    ranks_text(text, sizeof(text), p->data + 1, p->n - 1);
     log_error("rank %d: %s", p->from, text);
     keep_why(&d->rank[p->from], text, false);
     if (!d->err.code)
@@ -599,7 +552,7 @@ static void take_withdrawn(struct dispatch *d, const struct payload *p)
     if (p->n > 0 && p->data[0])
         r->wrong = p->from;
     if (p->n > 1)
-        copy_text(text, sizeof(text), p->data + 1, p->n - 1);
+        ranks_text(text, sizeof(text), p->data + 1, p->n - 1);
     keep_why(r, text, true);
     close_ranks(d, true);
     d->save = true;

@@ -43,6 +43,7 @@ struct err;
 struct heartbeat;
 struct comm;
 struct payload;
+struct ranks;
 
 enum {
     TAG_START = 1, TAG_SHARD, TAG_SAVE, TAG_SEAL, TAG_QUIT, TAG_PULSE,
@@ -90,14 +91,6 @@ struct dispatch_options {
     unsigned tp;         /* ranks of a group, of which the first answers; 0 or
                             1: each answers */
 };
-
-/* Which ranks are lost, for one batch after the other. */
-struct ranks;
-struct ranks *ranks_new(int size);
-void ranks_free(struct ranks *r);
-
-/* Take a TAG_HELLO, at any time: where it is, should it be lost later. */
-void ranks_hello(struct ranks *r, const struct payload *p);
 
 struct dispatch;
 

@@ -45,6 +45,7 @@
 #include "mpi/member.h"
 #include "mpi/planning.h"
 #include "mpi/rank.h"
+#include "mpi/ranks.h"
 #include "mpi/tokenizing.h"
 #include "mpi/run_log.h"
 #include "spool/heartbeat.h"

@@ -13,9 +13,10 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "mpi/dispatch.h"
 #include "mpi/comm.h"
+#include "mpi/dispatch.h"
 #include "mpi/queue.h"
+#include "mpi/ranks.h"
 #include "tests/batch_util.h"
 
 enum { LOST_S = 10, RANKS = 3 };
@@ -62,8 +63,7 @@ void comm_mute(struct comm *l, int rank)
     (void)rank;
 }
 
-/* The next that was sent to a rank, which is then forgotten; NULL if there is
- * none. */
+/* The next that was sent to a rank, which is then forgotten, or NULL. */
 static const struct parcel *next_of(int to)
 {
     static struct parcel got;

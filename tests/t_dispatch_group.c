@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "mpi/comm.h"
 #include "mpi/dispatch.h"
+#include "mpi/ranks.h"
 #include "tests/batch_util.h"
 
 enum { LOST_S = 10, RANKS = 4, TAGS = 32 };

@@ -403,6 +403,8 @@ tests_t_dispatch_SOURCES = tests/t_dispatch.c \
 	mpi/dispatch.h \
 	mpi/queue.c \
 	mpi/queue.h \
+	mpi/ranks.c \
+	mpi/ranks.h \
 	mpi/run_log.c \
 	mpi/run_log.h
 tests_t_dispatch_group_SOURCES = tests/t_dispatch_group.c \
@@ -410,6 +412,8 @@ tests_t_dispatch_group_SOURCES = tests/t_dispatch_group.c \
 	mpi/dispatch.h \
 	mpi/queue.c \
 	mpi/queue.h \
+	mpi/ranks.c \
+	mpi/ranks.h \
 	mpi/run_log.c \
 	mpi/run_log.h
 tests_t_local_share_SOURCES = tests/t_local_share.c \
