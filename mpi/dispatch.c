@@ -37,10 +37,11 @@
 
 enum rank_state {
     RANK_STARTING, RANK_WORKING, RANK_SEALING, RANK_LEFT, RANK_LOST,
-    RANK_MEMBER /* it computes for the first rank of its group */
+    RANK_MEMBER, /* it computes for the first rank of its group .. */
+    RANK_LEAVING /* .. which is gone: whether it found something is awaited */
 };
 static const char *const state_name[] = {
-    "starting", "working", "sealing", "left", "lost", "member"
+    "starting", "working", "sealing", "left", "lost", "member", "leaving"
 };
 
 struct rank {
@@ -247,10 +248,12 @@ static bool is_large(const struct dispatch *d)
     return (uint64_t)d->scan.n_requests * 4096 > d->o.part_size;
 }
 
-/* One that failed may have neither the model nor a disk. */
-static bool may_seal(const struct rank *r)
+/* One that failed may have neither the model nor a disk, and a member has
+ * neither. */
+static bool may_seal(const struct dispatch *d, int i)
 {
-    return r->state != RANK_LOST && r->state != RANK_MEMBER && !r->failed;
+    return d->rank[i].state != RANK_LOST && !is_member(d, i) &&
+           !d->rank[i].failed;
 }
 
 /* Lines none of whose answers had to be computed. */
@@ -276,13 +279,13 @@ static void begin_sealing(struct dispatch *d)
     report_reused(d);
     d->phase = DISPATCH_SEALING;
     for (int i = 0; i < d->size; i++)
-        of += may_seal(&d->rank[i]);
+        of += may_seal(d, i);
     if (!is_large(d) || of < 2) {
         send_seal(d, 0, 0, 1, true);
         return;
     }
     for (int i = 0; i < d->size; i++)
-        if (may_seal(&d->rank[i]))
+        if (may_seal(d, i))
             send_seal(d, i, k++, of, false);
     d->changed = true;
 }
@@ -302,6 +305,8 @@ static void after_closing(struct dispatch *d)
         d->phase = DISPATCH_SAVED;
     else if (d->n_done < d->scan.n_requests)
         end_with_error(d);
+    else if (any_in(d, RANK_LEAVING)) /* nothing is sealed before they say */
+        return;
     else
         begin_sealing(d);
     d->changed = true;
@@ -423,15 +428,28 @@ static void take_back(struct dispatch *d, int from)
     r->wants = false;
 }
 
+/* The first rank of a group is gone, and its log counts: the others say
+ * whether they have found something that withdraws it. */
+static void ask_members(struct dispatch *d, int first)
+{
+    for (int i = first + 1; i < d->size && is_member(d, i); i++) {
+        if (d->rank[i].state != RANK_MEMBER)
+            continue;
+        d->rank[i].state = RANK_LEAVING;
+        d->rank[i].received = clock_s();
+        send_to(d, i, TAG_SAVE, NULL);
+    }
+}
+
 static void lose(struct dispatch *d, int i, unsigned silent_s)
 {
+    bool began = d->rank[i].state != RANK_STARTING;
     struct err err = ERR_INIT;
     uint64_t before = d->n_done;
 
-    log_warning("rank %d on %s is lost%s: silent for %u s; what it had goes"
-                " out again", i, host_of(d, i),
-                d->rank[i].state == RANK_STARTING ? " before it began" : "",
-                silent_s);
+    log_warning("rank %d on %s is lost%s: silent for %u s%s", i,
+                host_of(d, i), began ? "" : " before it began", silent_s,
+                is_member(d, i) ? "" : "; what it had goes out again");
     /* what it recorded counts, what was open when it died too */
     if (resume_log(&d->resume, d->o.batch_path, d->o.info->id, d->o.start,
                    (uint32_t)i, &err) == FOUND_FAILED)
@@ -444,6 +462,7 @@ static void lose(struct dispatch *d, int i, unsigned silent_s)
     count_lines(d);
     d->rank[i].done += d->n_done - before;
     d->changed = true;
+    ask_members(d, i);
 }
 
 /* ---- payloads ------------------------------------------------------------ */
@@ -517,8 +536,8 @@ static void keep_error(struct dispatch *d, const struct payload *p)
     log_error("rank %d: %s", p->from, text);
     keep_why(&d->rank[p->from], text, false);
     if (!d->err.code)
-        err_set(&d->err, (enum err_code)p->data[0], "rank %d: %s", p->from,
-                text);
+        err_set(&d->err, (enum err_code)(p->data[0] & ~LEFT_GROUP),
+                "rank %d: %s", p->from, text);
 }
 
 static void take_left(struct dispatch *d, struct rank *r,
@@ -530,13 +549,16 @@ static void take_left(struct dispatch *d, struct rank *r,
     r->failed = p->data[0] != 0;
     if (r->failed)
         keep_error(d, p);
+    if (p->data[0] & LEFT_GROUP)
+        ask_members(d, p->from);
     take_back(d, p->from);
     d->changed = true;
 }
 
 /* Counts lose the rank's answers, and other ranks get its places: the next
  * start reads the logs anew, without its frames.  Of a group two may say so,
- * its first rank and the one that has found it. */
+ * its first rank and the one that has found it.  Too late is only one that was
+ * taken for lost. */
 static void take_withdrawn(struct dispatch *d, const struct payload *p)
 {
     int tp = d->o.tp > 1 ? (int)d->o.tp : 1, first = p->from / tp * tp;
@@ -545,9 +567,11 @@ static void take_withdrawn(struct dispatch *d, const struct payload *p)
 
     if (!r->withdrawn)
         log_warning("rank %d on %s withdraws all that it answered in this"
-                    " start: the next one computes it again; look at earlier"
-                    " starts of its GPU with apus verify --recompute", first,
-                    host_of(d, first));
+                    " start: %s; look at earlier starts of its GPU with apus"
+                    " verify --recompute", first, host_of(d, first),
+                    d->phase < DISPATCH_SEALING
+                        ? "the next one computes it again"
+                        : "this is too late, and the checkpoint may have it");
     r->withdrawn = true;
     if (p->n > 0 && p->data[0])
         r->wrong = p->from;

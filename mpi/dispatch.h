@@ -9,7 +9,10 @@
  *     TAG_SHARD  for each line: line u32, bytes u32, offset u64, skip u8,
  *                kind u8, begun u8, and for each choice in it: start u32,
  *                rank u32, offset u64 (struct work)
- *     TAG_SAVE   park what is open, close the log, say TAG_LEFT
+ *     TAG_SAVE   park what is open, close the log, say TAG_LEFT; to a member
+ *                of a group whose first rank is gone: say what it has found to
+ *                be wrong (TAG_WITHDRAWN), then TAG_LEFT, and TAG_BEAT until
+ *                then
  *     TAG_SEAL   k u32, of u32, finish u8: write the parts k, k + of, ..,
  *                and with finish what makes a checkpoint of them
  *     TAG_QUIT   exit status u32
@@ -28,7 +31,7 @@
  *                    or of the first one of its group, in this start are to be
  *                    forgotten; own: what this rank has computed is wrong; of
  *                    the rank itself TAG_LEFT follows
- *     TAG_LEFT   failed u8, why (text)
+ *     TAG_LEFT   failed u8, with LEFT_GROUP if its group is over; why (text)
  *     TAG_SEALED failed u8; if 0: finished u8, else why (text)
  */
 #ifndef APUS_MPI_DISPATCH_H
@@ -55,6 +58,7 @@ enum {
 #define DONE_BYTES 6
 #define DONE_GIVEN_UP 1
 #define DONE_REUSED 2
+#define LEFT_GROUP 0x80
 #define SHARD_MAX 64
 
 /* Seconds between signs of life, where who is silent for lost_s is lost. */

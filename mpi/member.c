@@ -2,7 +2,8 @@
  * The main thread has the payloads of rank 0, another one the orders of the
  * group's first member.  If that one fails, it tells its group, and the rank
  * waits for TAG_QUIT: it must not end before the others, since mpirun ends all
- * ranks when one ends with more to do.
+ * ranks when one ends with more to do.  If the first member is gone, rank 0
+ * seals no answer of it before this rank has said that its thread is through.
  */
 #include <config.h>
 
@@ -46,6 +47,9 @@ struct member {
     char *log;              /* the first member's, of this batch, or NULL */
     bool revoked;           /* .. since what this rank computed is wrong, .. */
     bool explained;         /* .. and rank 0 knows why */
+    bool asked;             /* by rank 0, whether anything is wrong, .. */
+    double told;            /* .. when it heard last that this is not known */
+    bool left;              /* .. or it has heard all */
     struct err why;         /* of the thread, once it is .. */
     atomic_bool through;
     atomic_bool ends;       /* the thread is to end */
@@ -165,7 +169,7 @@ static void take_start(struct member *m, const struct payload *p)
     free(m->log);
     m->log = start_log_path(batch, get_u32(p->data),
                             (uint32_t)comm_rank(m->comm) - g->rank);
-    m->revoked = m->explained = false;
+    m->revoked = m->explained = m->asked = m->left = false;
     free(batch);
 }
 
@@ -184,35 +188,64 @@ static bool revoke(struct member *m)
 
 /* At once, and again with the reason as soon as there is one: others may take
  * long until they have left, and this thread with them. */
-static void report_withdrawn(struct member *m)
+static void report_withdrawn(struct member *m, bool through)
 {
-    bool revoked = revoke(m), ended = atomic_load(&m->through);
+    bool revoked = revoke(m);
     char text[1 + sizeof(m->why.text)] = { 1 };
     size_t n = 1;
 
-    if (!revoked && !(m->revoked && ended && !m->explained))
+    if (!revoked && !(m->revoked && through && !m->explained))
         return;
-    if (ended)
+    if (through)
         n += strlen(m->why.text);
     memcpy(text + 1, m->why.text, n - 1);
-    m->explained = ended;
+    m->explained = through;
     comm_send(m->comm, 0, TAG_WITHDRAWN, text, n);
+}
+
+/* The answer to TAG_SAVE, after what is withdrawn. */
+static void report_left(struct member *m, bool through)
+{
+    static const char well[8];
+    double t = clock_s();
+
+    if (!m->asked || m->left)
+        return;
+    m->left = through;
+    if (through) {
+        comm_send(m->comm, 0, TAG_LEFT, well, 1);
+    } else if (t - m->told >= beat_s(m->o.lost_s)) {
+        comm_send(m->comm, 0, TAG_BEAT, well, 8);
+        m->told = t;
+    }
+}
+
+static void take(struct member *m, const struct payload *p)
+{
+    if (p->tag == TAG_START)
+        take_start(m, p);
+    if (p->tag != TAG_SAVE)
+        return;
+    m->asked = true;
+    rank_group_stop(m->group);
 }
 
 bool member_ends(struct member *m, bool signalled, int *status)
 {
     unsigned lost_s = patience_s(m);
     struct payload p;
+    bool through;
 
     while (comm_poll(m->comm, &p)) {
         m->received = clock_s();
         *status = p.n >= 4 ? (int)get_u32(p.data) : 1;
         if (p.tag == TAG_QUIT)
             return true;
-        if (p.tag == TAG_START)
-            take_start(m, &p);
+        take(m, &p);
     }
-    report_withdrawn(m);
+    through = atomic_load(&m->through); /* before what it has found */
+    report_withdrawn(m, through);
+    report_left(m, through);
     if (signalled && !m->reported)
         comm_send(m->comm, 0, TAG_SIGNAL, "", 0);
     m->reported = m->reported || signalled;

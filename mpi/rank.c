@@ -124,6 +124,21 @@ static void report_end(struct rank_side *r, int tag, const struct err *err,
     buf_clear(&b);
 }
 
+/* It failed.  Members of a group that is over may not know it yet. */
+static void report_failed(struct rank_side *r, const struct err *err)
+{
+    const struct group *g = r->o.group;
+    struct err unused = ERR_INIT;
+    struct buf b;
+
+    buf_init(&b, COMM_MAX);
+    buf_putc(&b, (int)err->code |
+                 (g && g->ops->whole(g->self, &unused) ? LEFT_GROUP : 0));
+    buf_puts(&b, err->text);
+    send_to_root(r, TAG_LEFT, &b);
+    buf_clear(&b);
+}
+
 static void report_ready(struct rank_side *r)
 {
     char host[256] = "";
@@ -372,7 +387,7 @@ static void take_start(struct rank_side *r, const struct payload *p)
     r->start = get_u32(p->data);
     r->batch_path = xstrndup((const char *)p->data + 4, p->n - 4);
     if (begin_batch(r, &err))
-        report_end(r, TAG_LEFT, &err, -1);
+        report_failed(r, &err);
     else
         report_ready(r);
 }
@@ -524,7 +539,10 @@ static void look_at_compute(struct rank_side *r)
     compute_error(r->compute, &err);
     compute_free(r->compute);
     r->compute = NULL;
-    report_end(r, TAG_LEFT, state == COMPUTE_SAVED ? NULL : &err, -1);
+    if (state == COMPUTE_SAVED)
+        report_end(r, TAG_LEFT, NULL, -1);
+    else
+        report_failed(r, &err);
 }
 
 static void look_at_sealer(struct rank_side *r)

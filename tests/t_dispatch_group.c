@@ -1,7 +1,7 @@
 /*
- * mpi/dispatch with groups of ranks, without MPI: what rank 0 tells members
- * when the first rank of their group is lost.  The clock stands until it is
- * moved, and of what is sent the tags are counted.
+ * mpi/dispatch with groups of ranks, without MPI: what rank 0 asks of members
+ * when the first rank of their group is gone, and what it waits for.  The clock
+ * stands until it is moved, and of what is sent the tags are counted.
  */
 #include <config.h>
 
@@ -85,46 +85,123 @@ static bool is_left_alone(const struct comm *l, int rank)
     return l->told[rank][TAG_START] == 1;
 }
 
-/* Two groups of two.  The first rank of the second one is lost, and its member
- * stays: a rank that ends with more to do ends the job of an mpirun. */
-static void test_lost_first(void)
+static struct batch_info info;
+static struct ranks *ranks;
+
+/* A batch of two lines for two groups of two, whose first ranks answer. */
+static void begin(struct comm *net)
 {
-    struct batch_info info;
     struct dispatch_options o = { .lost_s = LOST_S, .tp = 2,
                                   .part_size = (uint64_t)1 << 30 };
-    struct ranks *ranks = ranks_new(RANKS);
-    struct err err = ERR_INIT;
     char *lines = lines_of(LINE, 2);
-    struct comm net = { .told = { { 0 } } };
-    unsigned pulses;
+    struct err err = ERR_INIT;
 
+    memset(net, 0, sizeof(*net));
+    ranks = ranks_new(RANKS);
     batch_make(&info, "batch", lines);
+    free(lines);
     o.batch_path = info.source;
     o.info = &info;
-    must(dispatch_new(&d, &net, ranks, &o, &err), &err);
-    ok(net.told[0][TAG_START] == 1 && net.told[2][TAG_START] == 1 &&
-           is_left_alone(&net, 1) && is_left_alone(&net, 3),
-       "first ranks begin, members are told where the batch is");
+    must(dispatch_new(&d, net, ranks, &o, &err), &err);
     for (int i = 0; i < RANKS; i += 2) {
         say(i, TAG_READY, "host", 4);
         say(i, TAG_WANT, "", 0);
     }
-    wait_s(LOST_S + 1);
-    pulses = net.told[3][TAG_PULSE];
-    wait_s(LOST_S);
-    ok(is_left_alone(&net, 3), "nor when the first rank of theirs is lost");
-    ok(net.told[3][TAG_PULSE] > pulses && net.told[1][TAG_PULSE] > 0,
-       "but that rank 0 lives");
-    report_done(0, 0);
-    report_done(0, 1);
-    say(0, TAG_LEFT, "", 1); /* well */
-    ok(net.told[0][TAG_SEAL] == 1 && is_left_alone(&net, 1) &&
-           is_left_alone(&net, 3),
-       "the other group does the rest");
+}
+
+static void end(void)
+{
     dispatch_free(d);
     ranks_free(ranks);
     batch_info_clear(&info);
-    free(lines);
+}
+
+/* The first group does all that is left. */
+static void do_rest(void)
+{
+    report_done(0, 0);
+    report_done(0, 1);
+    say(0, TAG_LEFT, "", 1); /* well */
+}
+
+/* The first rank of the second group is lost, and its member stays: a rank that
+ * ends with more to do ends the job of an mpirun. */
+static void test_lost_first(void)
+{
+    struct comm net;
+    unsigned pulses;
+
+    begin(&net);
+    ok(net.told[0][TAG_START] == 1 && net.told[2][TAG_START] == 1 &&
+           is_left_alone(&net, 1) && is_left_alone(&net, 3),
+       "first ranks begin, members are told where the batch is");
+    wait_s(LOST_S + 1);
+    ok(net.told[3][TAG_SAVE] == 1 && net.told[3][TAG_QUIT] == 0,
+       "a first rank is lost: its member is asked what it has found");
+    pulses = net.told[3][TAG_PULSE];
+    say(3, TAG_LEFT, "", 1);
+    wait_s(LOST_S);
+    ok(net.told[3][TAG_PULSE] > pulses && net.told[1][TAG_PULSE] > 0,
+       "it hears that rank 0 lives when it has answered, too");
+    do_rest();
+    ok(net.told[0][TAG_SEAL] == 1 && net.told[3][TAG_SAVE] == 1 &&
+           net.told[3][TAG_SEAL] == 0 && is_left_alone(&net, 1),
+       "the other group does the rest, and seals it");
+    end();
+}
+
+/* A member of a first rank that is gone takes its time. */
+static void test_late_member(void)
+{
+    static const char over[] = { (char)(ERR_RETRY | LEFT_GROUP), 'x' };
+    static const unsigned char tokens[8];
+    struct comm net;
+
+    begin(&net);
+    say(2, TAG_LEFT, over, sizeof(over));
+    ok(net.told[3][TAG_SAVE] == 1, "a group is over: its member is asked");
+    do_rest();
+    for (int i = 0; i < 3; i++) {
+        wait_s(LOST_S - 1);
+        say(3, TAG_BEAT, tokens, 8);
+    }
+    ok(net.told[0][TAG_SEAL] == 0 && dispatch_phase(d) == DISPATCH_CLOSING,
+       "nothing is sealed while it may find something");
+    say(3, TAG_WITHDRAWN, "\1a product is wrong", 19);
+    say(3, TAG_LEFT, "", 1);
+    ok(net.told[0][TAG_SEAL] == 0 && dispatch_phase(d) == DISPATCH_SAVED,
+       "what it withdraws is not sealed");
+    end();
+
+    begin(&net);
+    say(2, TAG_LEFT, over, sizeof(over));
+    do_rest();
+    say(3, TAG_LEFT, "", 1);
+    ok(net.told[0][TAG_SEAL] == 1, "it has found nothing: all is sealed");
+    end();
+
+    begin(&net);
+    say(2, TAG_LEFT, over, sizeof(over));
+    do_rest();
+    wait_s(LOST_S - 1);
+    ok(net.told[0][TAG_SEAL] == 0, "it is waited for");
+    wait_s(2);
+    ok(net.told[0][TAG_SEAL] == 1, "unless it is silent for as long as others");
+    end();
+
+    begin(&net);
+    say(2, TAG_LEFT, over, sizeof(over));
+    dispatch_save(d);
+    say(0, TAG_LEFT, "", 1);
+    ok(dispatch_phase(d) == DISPATCH_SAVED, "a save does not wait for it");
+    end();
+
+    begin(&net);
+    say(2, TAG_LEFT, "\1a full disk", 12);
+    do_rest();
+    ok(is_left_alone(&net, 3) && net.told[0][TAG_SEAL] == 1,
+       "the member of a group that goes on is not asked");
+    end();
 }
 
 /* run.jsonl of a batch is one line with this in it. */
@@ -147,13 +224,12 @@ static bool one_line_has(const char *batch, const char *text)
 static void test_withdrawn(const char *own, bool late, const char *why)
 {
     static const char failed[] = "\4its group has ended";
-    struct batch_info info;
     struct dispatch_options o = { .lost_s = LOST_S, .tp = 2 };
-    struct ranks *ranks = ranks_new(RANKS);
     char *lines = lines_of(LINE, 2), *want;
     struct comm net = { .told = { { 0 } } };
     struct err err = ERR_INIT;
 
+    ranks = ranks_new(RANKS);
     for (int i = 0; i < RANKS; i++) {
         char name[] = { 'n', (char)('0' + i) };
         struct payload p = { i, TAG_HELLO, (unsigned char *)name, 2 };
@@ -183,14 +259,13 @@ static void test_withdrawn(const char *own, bool late, const char *why)
 /* One that has not even said hello reads no model. */
 static void test_silent(void)
 {
-    struct batch_info info;
     struct dispatch_options o = { .lost_s = LOST_S };
     struct payload hello = { 2, TAG_HELLO, (const unsigned char *)"n7", 2 };
-    struct ranks *ranks = ranks_new(3);
     char *lines = lines_of(LINE, 1);
     struct comm net = { .told = { { 0 } } };
     struct err err = ERR_INIT;
 
+    ranks = ranks_new(3);
     batch_make(&info, "batch", lines);
     o.batch_path = info.source;
     o.info = &info;
@@ -202,9 +277,7 @@ static void test_silent(void)
     report_done(0, 0);
     ok(net.told[1][TAG_SAVE] == 0 && net.told[2][TAG_SAVE] == 1,
        "who never said hello is lost soon, who said it late is not");
-    dispatch_free(d);
-    ranks_free(ranks);
-    batch_info_clear(&info);
+    end();
     free(lines);
 }
 
@@ -214,6 +287,7 @@ int main(void)
     if (!freopen("/dev/null", "w", stderr))
         return 1;
     test_lost_first();
+    test_late_member();
     test_silent();
     test_withdrawn("\1a product is wrong", false, "a product is wrong");
     test_withdrawn("\1", false, "its group has ended");
