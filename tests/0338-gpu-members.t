@@ -188,26 +188,26 @@ if ! ${CC:-cc} -shared -fPIC -o hear.so hear.c >out 2>err; then
 fi
 cat >unlike <<TXT
 #!/bin/sh
-case \$OMPI_COMM_WORLD_RANK in
+case \$((\$OMPI_COMM_WORLD_RANK - \$FIRST)) in
 0) export LD_PRELOAD="$tmp/hear.so" ;;
-*) export CUSIM_WRONG=20000 ;;
+1) export CUSIM_WRONG=\$AFTER ;;
 esac
 exec "$sim" "\$@"
 TXT
-late() { # missed | killed ARGUMENT...
+late() { # missed | killed FIRST AFTER ARGUMENT...
     submit
-    WRONG=$1
-    shift
-    export WRONG
-    CUSIM_DEVICES=2 timeout -k 5 600 mpirun "$@" --oversubscribe -n 2 \
-        ./unlike --batch=1 --rank-timeout=10 --gpu-nccl=no --tp=2 \
-        --kernel=cuda -- "$id" >out 2>err </dev/null || :
+    WRONG=$1 FIRST=$2 AFTER=$3
+    shift 3
+    export WRONG FIRST AFTER
+    CUSIM_DEVICES=$((FIRST + 2)) timeout -k 5 600 mpirun "$@" \
+        --oversubscribe -n $((FIRST + 2)) ./unlike --batch=1 --rank-timeout=10 \
+        --gpu-nccl=no --tp=2 --kernel=cuda -- "$id" >out 2>err </dev/null || :
     cp err said
-    mark=$(find spool -name 0000.log.withdrawn)
+    mark=$(find spool -name "000$FIRST.log.withdrawn")
     [ -n "$mark" ] && r=0 || r=1
     report $r "$WRONG: who found it withdraws all"
 }
-late missed
+late missed 0 20000
 [ "$(grep -c 'rank 0 on .* withdraws all' said)" -eq 1 ] && r=0 || r=1
 report $r "the first member hears of it after its group's end"
 rm -f "$mark"
@@ -216,10 +216,16 @@ frames 0
 report $r "its log says that all is withdrawn: $(withdrawn) bytes"
 then_cpu "after that"
 if mpirun --enable-recovery -n 1 true >out 2>err; then
-    late killed --enable-recovery
+    late killed 0 20000 --enable-recovery
     frames 0
     [ "$(wc -l <out)" -eq 1 ] && [ "$(withdrawn)" -gt 1500 ] && r=0 || r=1
     report $r "it is killed as it hears of it: nothing of its log is read"
     then_cpu "after that"
+    # the other group could seal, and does not
+    late killed 2 3000 --enable-recovery
+    grep -q 'rank 2 on .* withdraws all.*the next one computes it again' said &&
+        [ -d "spool/running/$id" ] && r=0 || r=1
+    report $r "the first one of two groups is killed: nothing is sealed"
+    then_cpu "after that, too"
 fi
 finish

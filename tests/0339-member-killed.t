@@ -1,7 +1,9 @@
 #!/bin/sh
 # A member of a group (setting tp) that is killed while it reads an order of the
 # first one, or in an exchange, and no mpirun that ends the others: they end by
-# themselves, and the next start goes on from all that was recorded.
+# themselves, and the next start goes on from all that was recorded.  And the
+# first one of two groups: the other one seals all, once its members have said
+# that nothing is withdrawn, or are silent.
 # part: all
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
@@ -51,7 +53,9 @@ TXT
 ${CC:-cc} -shared -fPIC -o kill.so kill.c >out 2>err || skip "no compiler"
 cat >member <<TXT
 #!/bin/sh
-[ "\$OMPI_COMM_WORLD_RANK" != 1 ] || export LD_PRELOAD="$tmp/kill.so"
+case " \$KILLED " in
+*" \$OMPI_COMM_WORLD_RANK "*) export LD_PRELOAD="$tmp/kill.so" ;;
+esac
 got=0
 "$build/apus-worker" "\$@" || got=\$?
 echo \$got >"status.\$OMPI_COMM_WORLD_RANK"
@@ -76,6 +80,8 @@ alone
 all=$tokens
 cp "spool/done/$id/part-0000.h5" "spool/done/$id/checkpoint.json" .
 
+KILLED=1
+export KILLED
 for at in order:2 exchange:2 order:60 exchange:300; do
     submit
     KILL_AT=$at timeout -k 5 300 mpirun --enable-recovery --oversubscribe -n 2 \
@@ -97,5 +103,24 @@ for at in order:2 exchange:2 order:60 exchange:300; do
     esac
     [ "$had" -gt 0 ] && [ "$tokens" -lt "$all" ] && r=0 || r=1
     report $r "from $had answers that are there: $tokens tokens of $all"
+done
+
+# ---- the first one of a group, alone and with its member ---------------------
+for KILLED in 2 "2 3"; do
+    submit
+    KILL_AT=exchange:300 timeout -k 5 300 mpirun --enable-recovery \
+        --oversubscribe -n 4 ./member --tp=2 --rank-timeout=10 --batch=2 \
+        -- "$id" >out 2>err </dev/null || :
+    case $KILLED in
+    2) expected="0 0 137 0 " ;;
+    *) expected="0 0 137 137 " ;;
+    esac
+    statuses=$(cat status.0 status.1 status.2 status.3 2>&1 | tr '\n' ' ')
+    [ "$statuses" = "$expected" ] && r=0 || r=1
+    report $r "ranks $KILLED are killed, the other group goes on: $statuses"
+    lost=$(sed -n 's/.*rank \([0-9]\) on .* is lost.*/\1/p' err | tr '\n' ' ')
+    [ "$lost" = "$KILLED " ] && r=0 || r=1
+    report $r "lost, as they are missed: $lost"
+    same "spool/done/$id/part-0000.h5" part-0000.h5 "it seals the same part"
 done
 finish
