@@ -36,7 +36,8 @@
 #define PROGRESS_RANKS 1024 /* more are not listed one by one */
 
 enum rank_state {
-    RANK_STARTING, RANK_WORKING, RANK_SEALING, RANK_LEFT, RANK_LOST,
+    RANK_STARTING, RANK_WORKING, RANK_SEALING,
+    RANK_LEFT, RANK_LOST, /* these, and those below, have no work */
     RANK_MEMBER, /* it computes for the first rank of its group .. */
     RANK_LEAVING /* .. which is gone: whether it found something is awaited */
 };
@@ -54,6 +55,7 @@ struct rank {
     int wrong;             /* .. since this rank, of its group, was wrong */
     char *why;             /* .. as it says, or the first one; or NULL */
     double received;          /* when, by the monotonic clock */
+    double asked;             /* when, a member that is leaving */
     char host[RANKS_HOST];
     uint64_t tokens, done;
     uint32_t *line;        /* what it was handed and has not finished */
@@ -108,8 +110,7 @@ static int read_batch(struct dispatch *d, struct err *err)
 
 static bool is_gone(const struct rank *r)
 {
-    return r->state == RANK_LEFT || r->state == RANK_LOST ||
-           r->state == RANK_MEMBER;
+    return r->state >= RANK_LEFT;
 }
 
 /* Whether another rank answers for this one. */
@@ -248,8 +249,7 @@ static bool is_large(const struct dispatch *d)
     return (uint64_t)d->scan.n_requests * 4096 > d->o.part_size;
 }
 
-/* One that failed may have neither the model nor a disk, and a member has
- * neither. */
+/* One that failed may have neither the model nor a disk. */
 static bool may_seal(const struct dispatch *d, int i)
 {
     return d->rank[i].state != RANK_LOST && !is_member(d, i) &&
@@ -331,11 +331,13 @@ void dispatch_save(struct dispatch *d)
 {
     struct err err = ERR_INIT;
 
-    if (d->phase != DISPATCH_ANSWERING)
+    if (d->phase > DISPATCH_CLOSING || d->save ||
+        (d->phase == DISPATCH_CLOSING && !any_in(d, RANK_LEAVING)))
         return;
     log_info("asked to save: %" PRIu64 " of %" PRIu32 " done", d->n_done,
              d->scan.n_requests);
     close_ranks(d, true);
+    d->save = true;
     /* after the ranks know it: the disk may be slow, or full */
     if (resume_note_saved(d->o.batch_path, d->o.start, &err))
         log_warning("%s", err.text);
@@ -436,8 +438,10 @@ static void ask_members(struct dispatch *d, int first)
         if (d->rank[i].state != RANK_MEMBER)
             continue;
         d->rank[i].state = RANK_LEAVING;
-        d->rank[i].received = clock_s();
+        d->rank[i].received = d->rank[i].asked = clock_s();
         send_to(d, i, TAG_SAVE, NULL);
+        log_info("rank %d on %s is to leave: nothing is sealed before it has"
+                 " said whether its group was wrong", i, host_of(d, i));
     }
 }
 
@@ -447,9 +451,9 @@ static void lose(struct dispatch *d, int i, unsigned silent_s)
     struct err err = ERR_INIT;
     uint64_t before = d->n_done;
 
-    log_warning("rank %d on %s is lost%s: silent for %u s%s", i,
-                host_of(d, i), began ? "" : " before it began", silent_s,
-                is_member(d, i) ? "" : "; what it had goes out again");
+    log_warning("rank %d on %s is lost%s: silent for %u s; what it had goes"
+                " out again", i, host_of(d, i),
+                began ? "" : " before it began", silent_s);
     /* what it recorded counts, what was open when it died too */
     if (resume_log(&d->resume, d->o.batch_path, d->o.info->id, d->o.start,
                    (uint32_t)i, &err) == FOUND_FAILED)
@@ -462,7 +466,8 @@ static void lose(struct dispatch *d, int i, unsigned silent_s)
     count_lines(d);
     d->rank[i].done += d->n_done - before;
     d->changed = true;
-    ask_members(d, i);
+    if (began) /* else nothing was answered */
+        ask_members(d, i);
 }
 
 /* ---- payloads ------------------------------------------------------------ */
@@ -543,13 +548,15 @@ static void keep_error(struct dispatch *d, const struct payload *p)
 static void take_left(struct dispatch *d, struct rank *r,
                       const struct payload *p)
 {
-    if (p->n < 1 || is_gone(r))
+    bool began = r->state != RANK_STARTING;
+
+    if (p->n < 1 || (is_gone(r) && r->state != RANK_LEAVING))
         return;
     r->state = RANK_LEFT;
     r->failed = p->data[0] != 0;
     if (r->failed)
         keep_error(d, p);
-    if (p->data[0] & LEFT_GROUP)
+    if (began && p->data[0] & LEFT_GROUP)
         ask_members(d, p->from);
     take_back(d, p->from);
     d->changed = true;
@@ -557,8 +564,7 @@ static void take_left(struct dispatch *d, struct rank *r,
 
 /* Counts lose the rank's answers, and other ranks get its places: the next
  * start reads the logs anew, without its frames.  Of a group two may say so,
- * its first rank and the one that has found it.  Too late is only one that was
- * taken for lost. */
+ * its first rank and the one that has found it. */
 static void take_withdrawn(struct dispatch *d, const struct payload *p)
 {
     int tp = d->o.tp > 1 ? (int)d->o.tp : 1, first = p->from / tp * tp;
@@ -569,9 +575,9 @@ static void take_withdrawn(struct dispatch *d, const struct payload *p)
         log_warning("rank %d on %s withdraws all that it answered in this"
                     " start: %s; look at earlier starts of its GPU with apus"
                     " verify --recompute", first, host_of(d, first),
-                    d->phase < DISPATCH_SEALING
-                        ? "the next one computes it again"
-                        : "this is too late, and the checkpoint may have it");
+                    d->phase == DISPATCH_SEALING || d->phase == DISPATCH_DONE
+                        ? "this is too late, and the checkpoint may have it"
+                        : "the next one computes it again");
     r->withdrawn = true;
     if (p->n > 0 && p->data[0])
         r->wrong = p->from;
@@ -661,6 +667,24 @@ void dispatch_take(struct dispatch *d, const struct payload *p)
 
 /* ---- time ---------------------------------------------------------------- */
 
+/* One that is stuck gives signs of life, too.  It still hears that rank 0
+ * lives: a rank that ends may end the job. */
+static void look_for_late(struct dispatch *d, double t)
+{
+    for (int i = 1; i < d->size; i++) {
+        struct rank *r = &d->rank[i];
+
+        if (r->state != RANK_LEAVING ||
+            (t - r->received < d->o.lost_s &&
+             t - r->asked < START_FACTOR * d->o.lost_s))
+            continue;
+        log_warning("rank %d on %s is lost: it was to leave %.0f s ago", i,
+                    host_of(d, i), t - r->asked);
+        r->state = RANK_LOST;
+        d->changed = true;
+    }
+}
+
 static void look_for_lost(struct dispatch *d, double t)
 {
     for (int i = 1; i < d->size; i++) {
@@ -748,10 +772,11 @@ void dispatch_tick(struct dispatch *d)
 
     count_absence(d, t);
     look_for_lost(d, t);
+    look_for_late(d, t);
     if (t - d->pulsed >= beat_s(d->o.lost_s)) {
         d->pulsed = t;
         for (int i = 1; i < d->size; i++)
-            if (d->rank[i].state != RANK_LOST)
+            if (d->rank[i].state != RANK_LOST || is_member(d, i))
                 send_to(d, i, TAG_PULSE, NULL);
     }
     look_at_heart(d);

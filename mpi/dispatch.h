@@ -10,9 +10,9 @@
  *                kind u8, begun u8, and for each choice in it: start u32,
  *                rank u32, offset u64 (struct work)
  *     TAG_SAVE   park what is open, close the log, say TAG_LEFT; to a member
- *                of a group whose first rank is gone: say what it has found to
- *                be wrong (TAG_WITHDRAWN), then TAG_LEFT, and TAG_BEAT until
- *                then
+ *                of a group whose first rank is gone: leave the group, say
+ *                what was found to be wrong (TAG_WITHDRAWN), then TAG_LEFT,
+ *                and TAG_BEAT until then
  *     TAG_SEAL   k u32, of u32, finish u8: write the parts k, k + of, ..,
  *                and with finish what makes a checkpoint of them
  *     TAG_QUIT   exit status u32

@@ -163,13 +163,13 @@ static void take_start(struct member *m, const struct payload *p)
     const struct group *g = m->o.group;
     char *batch;
 
-    if (p->n < 5)
+    if (p->n < 5 || m->asked) /* what it finds now is of an earlier batch */
         return;
     batch = xstrndup((const char *)p->data + 4, p->n - 4);
     free(m->log);
     m->log = start_log_path(batch, get_u32(p->data),
                             (uint32_t)comm_rank(m->comm) - g->rank);
-    m->revoked = m->explained = m->asked = m->left = false;
+    m->revoked = m->explained = false;
     free(batch);
 }
 

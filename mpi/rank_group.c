@@ -200,8 +200,7 @@ static int barrier(void *self, struct err *err)
 }
 
 /* The first member may have nothing to do for long: that it lives is rank 0's
- * to know.  Where it is lost the others wait until the batch is over, or rank 0
- * is silent. */
+ * to know.  Where it is lost the others wait until they are stopped. */
 static int broadcast(void *self, void *data, size_t n, struct err *err)
 {
     struct rank_group *g = self;

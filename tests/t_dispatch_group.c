@@ -150,20 +150,33 @@ static void test_lost_first(void)
     end();
 }
 
-/* A member of a first rank that is gone takes its time. */
-static void test_late_member(void)
+/* The group of ranks 2 and 3 is over, as the first one says. */
+static void begin_over(struct comm *net)
 {
     static const char over[] = { (char)(ERR_RETRY | LEFT_GROUP), 'x' };
+
+    begin(net);
+    say(2, TAG_LEFT, over, sizeof(over));
+}
+
+static void beat(int from)
+{
     static const unsigned char tokens[8];
+
+    say(from, TAG_BEAT, tokens, 8);
+}
+
+/* Its member takes its time. */
+static void test_late_member(void)
+{
     struct comm net;
 
-    begin(&net);
-    say(2, TAG_LEFT, over, sizeof(over));
+    begin_over(&net);
     ok(net.told[3][TAG_SAVE] == 1, "a group is over: its member is asked");
     do_rest();
     for (int i = 0; i < 3; i++) {
         wait_s(LOST_S - 1);
-        say(3, TAG_BEAT, tokens, 8);
+        beat(3);
     }
     ok(net.told[0][TAG_SEAL] == 0 && dispatch_phase(d) == DISPATCH_CLOSING,
        "nothing is sealed while it may find something");
@@ -173,24 +186,46 @@ static void test_late_member(void)
        "what it withdraws is not sealed");
     end();
 
-    begin(&net);
-    say(2, TAG_LEFT, over, sizeof(over));
+    begin_over(&net);
     do_rest();
     say(3, TAG_LEFT, "", 1);
     ok(net.told[0][TAG_SEAL] == 1, "it has found nothing: all is sealed");
     end();
+}
 
-    begin(&net);
-    say(2, TAG_LEFT, over, sizeof(over));
+/* It is not waited for without end. */
+static void test_stuck_member(void)
+{
+    struct comm net;
+    unsigned before;
+
+    begin_over(&net);
     do_rest();
     wait_s(LOST_S - 1);
     ok(net.told[0][TAG_SEAL] == 0, "it is waited for");
     wait_s(2);
     ok(net.told[0][TAG_SEAL] == 1, "unless it is silent for as long as others");
+    before = net.told[3][TAG_PULSE];
+    wait_s(LOST_S);
+    ok(net.told[3][TAG_PULSE] > before, "and still hears that rank 0 lives");
     end();
 
-    begin(&net);
-    say(2, TAG_LEFT, over, sizeof(over));
+    begin_over(&net);
+    do_rest();
+    for (int i = 0; i <= START_FACTOR * LOST_S; i++) {
+        beat(3);
+        wait_s(1);
+    }
+    ok(net.told[0][TAG_SEAL] == 1, "or is stuck");
+    end();
+
+    begin_over(&net);
+    do_rest();
+    dispatch_save(d);
+    ok(dispatch_phase(d) == DISPATCH_SAVED, "or the job is to save");
+    end();
+
+    begin_over(&net);
     dispatch_save(d);
     say(0, TAG_LEFT, "", 1);
     ok(dispatch_phase(d) == DISPATCH_SAVED, "a save does not wait for it");
@@ -288,6 +323,7 @@ int main(void)
         return 1;
     test_lost_first();
     test_late_member();
+    test_stuck_member();
     test_silent();
     test_withdrawn("\1a product is wrong", false, "a product is wrong");
     test_withdrawn("\1", false, "its group has ended");
