@@ -47,9 +47,9 @@ struct member {
     char *log;              /* the first member's, of this batch, or NULL */
     bool revoked;           /* .. since what this rank computed is wrong, .. */
     bool explained;         /* .. and rank 0 knows why */
-    bool asked;             /* by rank 0, whether anything is wrong, .. */
-    double told;            /* .. when it heard last that this is not known */
-    bool left;              /* .. or it has heard all */
+    bool asked;             /* by rank 0, whether anything is wrong .. */
+    bool left;              /* .. which it knows, .. */
+    double beat;            /* .. or else when the last TAG_BEAT was sent */
     struct err why;         /* of the thread, once it is .. */
     atomic_bool through;
     atomic_bool ends;       /* the thread is to end */
@@ -214,9 +214,9 @@ static void report_left(struct member *m, bool through)
     m->left = through;
     if (through) {
         comm_send(m->comm, 0, TAG_LEFT, well, 1);
-    } else if (t - m->told >= beat_s(m->o.lost_s)) {
+    } else if (t - m->beat >= beat_s(m->o.lost_s)) {
         comm_send(m->comm, 0, TAG_BEAT, well, 8);
-        m->told = t;
+        m->beat = t;
     }
 }
 
@@ -243,7 +243,8 @@ bool member_ends(struct member *m, bool signalled, int *status)
             return true;
         take(m, &p);
     }
-    through = atomic_load(&m->through); /* before what it has found */
+    /* read first: what the thread has found is complete then */
+    through = atomic_load(&m->through);
     report_withdrawn(m, through);
     report_left(m, through);
     if (signalled && !m->reported)

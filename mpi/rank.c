@@ -108,34 +108,31 @@ static void send_to_root(struct rank_side *r, int tag, const struct buf *b)
     r->told = clock_s();
 }
 
+/* Members of a group that is over may not know it yet. */
+static bool group_is_over(const struct rank_side *r)
+{
+    const struct group *g = r->o.group;
+    struct err unused = ERR_INIT;
+
+    return g && g->ops->whole(g->self, &unused);
+}
+
 /* err NULL: well, and then `more` follows. */
 static void report_end(struct rank_side *r, int tag, const struct err *err,
                        int more)
 {
+    int code = err ? (int)err->code : 0;
     struct buf b;
 
+    if (err && tag == TAG_LEFT && group_is_over(r))
+        code |= LEFT_GROUP;
     buf_init(&b, COMM_MAX);
-    buf_putc(&b, err ? (int)err->code : 0);
+    buf_putc(&b, code);
     if (err)
         buf_puts(&b, err->text);
     else if (more >= 0)
         buf_putc(&b, more);
     send_to_root(r, tag, &b);
-    buf_clear(&b);
-}
-
-/* It failed.  Members of a group that is over may not know it yet. */
-static void report_failed(struct rank_side *r, const struct err *err)
-{
-    const struct group *g = r->o.group;
-    struct err unused = ERR_INIT;
-    struct buf b;
-
-    buf_init(&b, COMM_MAX);
-    buf_putc(&b, (int)err->code |
-                 (g && g->ops->whole(g->self, &unused) ? LEFT_GROUP : 0));
-    buf_puts(&b, err->text);
-    send_to_root(r, TAG_LEFT, &b);
     buf_clear(&b);
 }
 
@@ -387,7 +384,7 @@ static void take_start(struct rank_side *r, const struct payload *p)
     r->start = get_u32(p->data);
     r->batch_path = xstrndup((const char *)p->data + 4, p->n - 4);
     if (begin_batch(r, &err))
-        report_failed(r, &err);
+        report_end(r, TAG_LEFT, &err, -1);
     else
         report_ready(r);
 }
@@ -539,10 +536,7 @@ static void look_at_compute(struct rank_side *r)
     compute_error(r->compute, &err);
     compute_free(r->compute);
     r->compute = NULL;
-    if (state == COMPUTE_SAVED)
-        report_end(r, TAG_LEFT, NULL, -1);
-    else
-        report_failed(r, &err);
+    report_end(r, TAG_LEFT, state == COMPUTE_SAVED ? NULL : &err, -1);
 }
 
 static void look_at_sealer(struct rank_side *r)

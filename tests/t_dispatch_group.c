@@ -30,14 +30,14 @@ double test_clock_s(void)
 }
 
 struct comm {
-    unsigned told[RANKS][TAGS];
+    unsigned sent[RANKS][TAGS];
 };
 
 void comm_send(struct comm *l, int to, int tag, const void *data, size_t n)
 {
     (void)data;
     (void)n;
-    l->told[to][tag]++;
+    l->sent[to][tag]++;
 }
 
 void comm_mute(struct comm *l, int rank)
@@ -80,9 +80,9 @@ static void report_done(int from, unsigned char line)
 static bool is_left_alone(const struct comm *l, int rank)
 {
     for (int tag = 0; tag < TAGS; tag++)
-        if (tag != TAG_PULSE && tag != TAG_START && l->told[rank][tag])
+        if (tag != TAG_PULSE && tag != TAG_START && l->sent[rank][tag])
             return false;
-    return l->told[rank][TAG_START] == 1;
+    return l->sent[rank][TAG_START] == 1;
 }
 
 static struct batch_info info;
@@ -132,20 +132,20 @@ static void test_lost_first(void)
     unsigned pulses;
 
     begin(&net);
-    ok(net.told[0][TAG_START] == 1 && net.told[2][TAG_START] == 1 &&
+    ok(net.sent[0][TAG_START] == 1 && net.sent[2][TAG_START] == 1 &&
            is_left_alone(&net, 1) && is_left_alone(&net, 3),
        "first ranks begin, members are told where the batch is");
     wait_s(LOST_S + 1);
-    ok(net.told[3][TAG_SAVE] == 1 && net.told[3][TAG_QUIT] == 0,
+    ok(net.sent[3][TAG_SAVE] == 1 && net.sent[3][TAG_QUIT] == 0,
        "a first rank is lost: its member is asked what it has found");
-    pulses = net.told[3][TAG_PULSE];
+    pulses = net.sent[3][TAG_PULSE];
     say(3, TAG_LEFT, "", 1);
     wait_s(LOST_S);
-    ok(net.told[3][TAG_PULSE] > pulses && net.told[1][TAG_PULSE] > 0,
+    ok(net.sent[3][TAG_PULSE] > pulses && net.sent[1][TAG_PULSE] > 0,
        "it hears that rank 0 lives when it has answered, too");
     do_rest();
-    ok(net.told[0][TAG_SEAL] == 1 && net.told[3][TAG_SAVE] == 1 &&
-           net.told[3][TAG_SEAL] == 0 && is_left_alone(&net, 1),
+    ok(net.sent[0][TAG_SEAL] == 1 && net.sent[3][TAG_SAVE] == 1 &&
+           net.sent[3][TAG_SEAL] == 0 && is_left_alone(&net, 1),
        "the other group does the rest, and seals it");
     end();
 }
@@ -172,24 +172,24 @@ static void test_late_member(void)
     struct comm net;
 
     begin_over(&net);
-    ok(net.told[3][TAG_SAVE] == 1, "a group is over: its member is asked");
+    ok(net.sent[3][TAG_SAVE] == 1, "a group is over: its member is asked");
     do_rest();
     for (int i = 0; i < 3; i++) {
         wait_s(LOST_S - 1);
         beat(3);
     }
-    ok(net.told[0][TAG_SEAL] == 0 && dispatch_phase(d) == DISPATCH_CLOSING,
+    ok(net.sent[0][TAG_SEAL] == 0 && dispatch_phase(d) == DISPATCH_CLOSING,
        "nothing is sealed while it may find something");
     say(3, TAG_WITHDRAWN, "\1a product is wrong", 19);
     say(3, TAG_LEFT, "", 1);
-    ok(net.told[0][TAG_SEAL] == 0 && dispatch_phase(d) == DISPATCH_SAVED,
+    ok(net.sent[0][TAG_SEAL] == 0 && dispatch_phase(d) == DISPATCH_SAVED,
        "what it withdraws is not sealed");
     end();
 
     begin_over(&net);
     do_rest();
     say(3, TAG_LEFT, "", 1);
-    ok(net.told[0][TAG_SEAL] == 1, "it has found nothing: all is sealed");
+    ok(net.sent[0][TAG_SEAL] == 1, "it has found nothing: all is sealed");
     end();
 }
 
@@ -202,12 +202,12 @@ static void test_stuck_member(void)
     begin_over(&net);
     do_rest();
     wait_s(LOST_S - 1);
-    ok(net.told[0][TAG_SEAL] == 0, "it is waited for");
+    ok(net.sent[0][TAG_SEAL] == 0, "it is waited for");
     wait_s(2);
-    ok(net.told[0][TAG_SEAL] == 1, "unless it is silent for as long as others");
-    before = net.told[3][TAG_PULSE];
+    ok(net.sent[0][TAG_SEAL] == 1, "unless it is silent for as long as others");
+    before = net.sent[3][TAG_PULSE];
     wait_s(LOST_S);
-    ok(net.told[3][TAG_PULSE] > before, "and still hears that rank 0 lives");
+    ok(net.sent[3][TAG_PULSE] > before, "and still hears that rank 0 lives");
     end();
 
     begin_over(&net);
@@ -216,7 +216,7 @@ static void test_stuck_member(void)
         beat(3);
         wait_s(1);
     }
-    ok(net.told[0][TAG_SEAL] == 1, "or is stuck");
+    ok(net.sent[0][TAG_SEAL] == 1, "or is stuck");
     end();
 
     begin_over(&net);
@@ -234,7 +234,7 @@ static void test_stuck_member(void)
     begin(&net);
     say(2, TAG_LEFT, "\1a full disk", 12);
     do_rest();
-    ok(is_left_alone(&net, 3) && net.told[0][TAG_SEAL] == 1,
+    ok(is_left_alone(&net, 3) && net.sent[0][TAG_SEAL] == 1,
        "the member of a group that goes on is not asked");
     end();
 }
@@ -261,7 +261,7 @@ static void test_withdrawn(const char *own, bool late, const char *why)
     static const char failed[] = "\4its group has ended";
     struct dispatch_options o = { .lost_s = LOST_S, .tp = 2 };
     char *lines = lines_of(LINE, 2), *want;
-    struct comm net = { .told = { { 0 } } };
+    struct comm net = { .sent = { { 0 } } };
     struct err err = ERR_INIT;
 
     ranks = ranks_new(RANKS);
@@ -297,7 +297,7 @@ static void test_silent(void)
     struct dispatch_options o = { .lost_s = LOST_S };
     struct payload hello = { 2, TAG_HELLO, (const unsigned char *)"n7", 2 };
     char *lines = lines_of(LINE, 1);
-    struct comm net = { .told = { { 0 } } };
+    struct comm net = { .sent = { { 0 } } };
     struct err err = ERR_INIT;
 
     ranks = ranks_new(3);
@@ -310,7 +310,7 @@ static void test_silent(void)
     wait_s(2);
     say(0, TAG_READY, "host", 4);
     report_done(0, 0);
-    ok(net.told[1][TAG_SAVE] == 0 && net.told[2][TAG_SAVE] == 1,
+    ok(net.sent[1][TAG_SAVE] == 0 && net.sent[2][TAG_SAVE] == 1,
        "who never said hello is lost soon, who said it late is not");
     end();
     free(lines);
